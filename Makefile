@@ -1,0 +1,78 @@
+# Variables of the stages. Each is passed on only when set: make zones ZONE=F01 YEAR=2020 WORKERS=4
+CONFIG = configs/sample.yaml
+ZONE =
+YEAR =
+WORKERS =
+CLUSTER =
+# Further arguments for test, bench, notebooks and lock: make test ARGS="-k carbon"
+ARGS =
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+# The shells of GIS suites point Python at their own libraries.
+unexport PYTHONHOME PYTHONPATH
+
+STAGES := zones plan check composite calibrate map publish
+
+OPTIONS = $(if $(ZONE),--zone "$(ZONE)") $(if $(YEAR),--year "$(YEAR)") $(if $(WORKERS),--workers "$(WORKERS)") \
+    $(if $(CLUSTER),--cluster "$(CLUSTER)")
+
+.DEFAULT_GOAL := help
+.PHONY: help $(STAGES) test lint bench notebooks sample pictures lock clean
+# Both stamps below stand for one folder, which must not be set up twice at once.
+.NOTPARALLEL:
+
+help: ## this list
+	@echo 'make TARGET [CONFIG=$(CONFIG)] [ZONE=] [YEAR=] [WORKERS=] [CLUSTER=]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+zones: ## everything: from scenes and zone boundaries to the carbon sink of each zone
+plan: ## what a run would read and compute, without computing it
+check: ## check config, boundaries and scenes
+composite: ## stage 1: scenes to the cube of yearly composites
+calibrate: ## stage 2: end-members of each ecosystem
+map: ## stage 3: cover, biomass, carbon stock and sink of each zone
+publish: ## stage 4: totals with intervals, maps, tables, QGIS project
+$(STAGES): .venv/.installed
+	$(BIN)/python -m pipeline $@ "$(CONFIG)" $(OPTIONS)
+
+test: .venv/.installed-dev ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.installed-dev ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/.installed ## measure speed and memory
+	$(BIN)/python bench/run.py $(ARGS)
+
+notebooks: .venv/.installed-dev ## execute the notebooks in place
+	$(BIN)/jupyter-execute --inplace $(ARGS) notebooks/*.ipynb
+
+sample: .venv/.installed ## make data/sample again
+	$(BIN)/python data/sample/generate.py
+
+pictures: .venv/.installed ## draw the pictures of the documentation
+	$(BIN)/python docs/pictures.py
+
+LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+    --annotation-style line --custom-compile-command "make lock"
+
+lock: ## resolve the dependencies again; to newer versions: make lock ARGS=--upgrade
+	$(LOCK) $(ARGS) --group build -o requirements.lock
+	$(LOCK) $(ARGS) --group dev --constraints requirements.lock -o requirements-dev.lock
+
+clean: ## remove the environment, results and caches
+	rm -rf .venv out build dist sinkmap.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -path ./data/sample -prune -o -name .git -prune -o \
+	    \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+.venv/.installed: requirements.lock pyproject.toml .ci/setup-venv.sh
+	@sh .ci/setup-venv.sh
+
+.venv/.installed-dev: requirements-dev.lock pyproject.toml .ci/setup-venv.sh
+	@sh .ci/setup-venv.sh dev

@@ -1,0 +1,13 @@
+"""sinkmap: the carbon sink of a city's forest, grassland and wetland zones, from satellite scenes.
+
+Start reading in ``flow.py``.
+"""
+
+import os
+
+# A PROJ or GDAL data folder inherited from another installation (QGIS, conda, OSGeo4W) breaks the
+# wheels' own libraries; it must go before rasterio, pyogrio or pyproj is imported.
+for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"):
+    os.environ.pop(_name, None)
+
+__version__ = "0.1.0"

@@ -1,0 +1,163 @@
+"""The command line."""
+
+import errno
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.errors import ConfigError, OutputError, SinkmapError
+
+app = typer.Typer(
+    help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+console = Console(highlight=False)
+
+ConfigPath = Annotated[Path, typer.Argument(help="The run's YAML file.")]
+OutPath = Annotated[Path, typer.Option("--out", help="Folder of all runs; the results go to OUT/<name of the run>.")]
+ZoneId = Annotated[str | None, typer.Option("--zone", help="Map this zone only; the tables hold all zones.")]
+Year = Annotated[int | None, typer.Option("--year", help="Map this year alone, without comparison.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes instead of threads.")]
+Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a running Dask scheduler, tcp://host:port.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
+
+SAMPLE = Path("configs/sample.yaml")
+
+
+def _stage(name: str, help_text: str) -> None:
+    """Register the command that runs the stages up to ``name``."""
+
+    def command(
+        config: ConfigPath = SAMPLE, zone: ZoneId = None, year: Year = None, workers: Workers = None,
+        cluster: Cluster = None, out: OutPath = Path("out"), strict: Strict = False,
+    ) -> None:  # fmt: skip
+        _run(config, "publish" if name == "zones" else name, zone, year, workers, cluster, out, strict)
+
+    app.command(name, help=help_text)(command)
+
+
+_stage("zones", "Everything: scenes and boundaries to zone maps and tables.")
+_stage("composite", "Stage 1: yearly composites into the cube.")
+_stage("calibrate", "Stages 1-2: zone sketches and end-members.")
+_stage("map", "Stages 1-3: the zones' GeoTIFFs.")
+_stage("publish", "Stages 1-4: also the GeoPackage and the tables.")
+
+
+@app.command()
+def plan(config: ConfigPath = SAMPLE, year: Year = None, out: OutPath = Path("out")) -> None:
+    """Say what would run, how much is done already, and the memory and disk it takes; read no pixel."""
+    from pipeline.plan import plan_lines
+
+    for line in plan_lines(_prepare(config, None, year, out)):
+        console.print(line)
+
+
+@app.command()
+def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
+    """Check config, zones, stands and scenes before any pixel is read."""
+    run = _prepare(config, None, None, out)
+    table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "面积 万亩", "申报 万亩", "小班 stands")
+    for zone in run.zones:
+        stands = run.stands.get(zone.id)
+        table.add_row(
+            zone.id, zone.name, zone.ecosystem, zone.stratum, f"{zone.area_ha * 15 / 1e4:.4g}",
+            "" if zone.declared_wanmu is None else f"{zone.declared_wanmu:.4g}",
+            str(len(stands.species)) if stands else "",
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
+    _print_notes(run)
+
+
+def _prepare(config: Path, zone: str | None, year: int | None, out: Path):
+    from pipeline.config import read_config
+    from pipeline.run import prepare
+
+    settings = read_config(config)
+    run = prepare(settings if year is None else settings.for_year(year), out.resolve())
+    if zone is not None and zone not in {z.id for z in run.zones}:
+        raise ConfigError(f"there is no zone {zone}; the zones are {', '.join(z.id for z in run.zones)}")
+    return run
+
+
+def _run(config: Path, until: str, zone: str | None, year: int | None, workers: int | None, cluster: str | None,
+         out: Path, strict: bool) -> None:  # fmt: skip
+    from pipeline.engine import open_engine
+    from pipeline.flow import calibration_block, run_stages
+
+    run = _prepare(config, zone, year, out)
+    if strict and run.set_aside:
+        raise SinkmapError(run.set_aside[0].reason)
+    with open_engine(console, workers, cluster) as engine:
+        rows = run_stages(run, engine, until, zone, strict)
+    if until != "composite" and (block := calibration_block(run)):
+        console.print(f"Calibrated end-members; to freeze them for later runs, put this into the config:\n{block}")
+    if rows:
+        console.print(_zone_table(rows, run.note))
+    _print_notes(run)
+    if rows:
+        console.print(f"Results: {run.results}\nOpen zones.gpkg in QGIS or ArcGIS, summary.csv in Excel, zones/<id>/*.tif as maps.")
+    else:
+        console.print(f"Stage {until} is done; its files are in {run.work if until != 'map' else run.results}.")
+
+
+def _zone_table(rows: list[dict], note: str) -> Table:
+    table = Table(title=note)
+    for title, justify in (
+        ("片区", "left"), ("名称", "left"), ("万亩", "right"), ("观测", "right"), ("NDVI", "right"), ("覆盖度", "right"),
+        ("碳密度 tC/ha", "right"), ("碳储量 tC", "right"), ("碳汇 tCO2/yr", "right"), ("状态 status", "left"),
+    ):  # fmt: skip
+        table.add_column(title, justify=justify, no_wrap=title in ("片区", "碳汇 tCO2/yr"))
+
+    def show(row: dict, column: str, form: str) -> str:
+        return "" if row[column] is None else format(row[column], form)
+
+    level = "zone"
+    for row in rows:
+        if row["level"] != level:
+            table.add_section()
+            level = row["level"]
+        table.add_row(
+            row["zone_id"], row["name_zh"], show(row, "area_wanmu", ".4g"), show(row, "observed_fraction", ".0%"),
+            show(row, "ndvi_mean", ".3f"), show(row, "fvc_mean", ".1%"), show(row, "carbon_tC_ha", ".2f"),
+            show(row, "carbon_tC", ",.0f"), show(row, "sink_tCO2_yr", "+,.0f"), row["status_zh"],
+        )  # fmt: skip
+    return table
+
+
+def _print_notes(run) -> None:
+    for note in run.notes:
+        console.print(f"Note: {note}.", style="yellow")
+    for aside in run.set_aside:
+        console.print(f"Set aside: {aside.reason}.", style="yellow")
+
+
+def _sentence(error: OSError) -> str:
+    """A sentence for what the operating system refused."""
+    where = error.filename or "the output folder"
+    if error.errno == errno.ENOSPC:
+        return f"{where}: the disk is full; free space and run again, finished work is kept"
+    return f"{where}: {error.strerror or error}; check the folder's permissions"
+
+
+def main() -> None:
+    """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
+    try:
+        app()
+    except SinkmapError as error:
+        Console(stderr=True, highlight=False).print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        Console(stderr=True, highlight=False).print(f"Error: {_sentence(error)}", style="bold red", markup=False, soft_wrap=True)
+        sys.exit(OutputError.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The configuration of a run: YAML in, one frozen `RunConfig` out. Nothing below this file knows it."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, TypeAdapter, field_validator, model_validator
+
+from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
+from pipeline.errors import ConfigError
+from pipeline.yaml_file import read_yaml
+
+EcosystemName = Literal["forest", "grassland", "wetland"]
+
+
+def _years(value: object) -> object:
+    """2024, [2019, 2021] or "2019-2025" (both ends included) as a tuple of years."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if isinstance(value, str):
+        first, dash, last = value.partition("-")
+        if first.strip().isdigit() and (last.strip().isdigit() or not dash):
+            return tuple(range(int(first), int(last or first) + 1))
+        raise ValueError("years are written 2024, 2019-2025 or [2019, 2021]")
+    return value
+
+
+def _month_day(value: object) -> object:
+    if isinstance(value, str):
+        month, _, day = value.partition("-")
+        if month.isdigit() and day.isdigit() and 1 <= int(month) <= 12 and 1 <= int(day) <= 31:
+            return (int(month), int(day))
+    raise ValueError('a day of the season is written "MM-DD", such as "07-15"')
+
+
+Years = Annotated[tuple[int, ...], BeforeValidator(_years), Field(min_length=1)]
+MonthDay = Annotated[tuple[int, int], BeforeValidator(_month_day)]
+
+
+class Scenes(Frozen):
+    """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count."""
+
+    path: Path
+    years: Years
+    season: tuple[MonthDay, MonthDay] = ((7, 15), (8, 31))
+
+
+class ZoneColumns(Frozen):
+    """Column names of the zone table; ``declared_wanmu`` is the area of record in 万亩."""
+
+    id: str
+    name: str
+    ecosystem: str
+    declared_wanmu: str | None = None
+    stratum: str | None = None
+
+
+class Zones(Frozen):
+    """The zone boundaries. ``classes`` lists the words of the ecosystem column, ``expected`` the contract."""
+
+    path: Path
+    layer: str | None = None
+    columns: ZoneColumns
+    classes: dict[EcosystemName, tuple[str, ...]] = {
+        "forest": ("forest", "林地", "森林", "林"),
+        "grassland": ("grassland", "草地", "草原", "草"),
+        "wetland": ("wetland", "湿地"),
+    }
+    expected: dict[EcosystemName, int] = {"forest": 12, "grassland": 5, "wetland": 5}
+
+
+class StandColumns(Frozen):
+    """Column names of the stand table; ``volume_m3_ha`` gives the live volume column of each inventory year."""
+
+    id: str = "XIAO_BAN"
+    species: str = "YOU_SHI_SZ"
+    volume_m3_ha: dict[int, str]
+
+
+class Stands(Frozen):
+    """Forest stands (小班)."""
+
+    path: Path
+    layer: str | None = None
+    columns: StandColumns
+
+
+class Grid(Frozen):
+    """The run's grid. Tiles of ``tile_px`` bound the memory; large ones read faster."""
+
+    crs: str
+    resolution_m: Annotated[float, Field(gt=0)]
+    tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
+
+
+class Composite(Frozen):
+    """Yearly composite: indices at the date of peak NDVI; clouds and shadows grow by ``cloud_buffer_m``."""
+
+    indices: tuple[Literal["ndvi", "ndmi"], ...] = ("ndvi",)
+    cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
+
+    @field_validator("indices")
+    @classmethod
+    def _ndvi_first(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value[:1] != ("ndvi",) or len(set(value)) != len(value):
+            raise ValueError("the indices start with ndvi, which chooses the date, and name each once")
+        return value
+
+
+class FixedEndMembers(Frozen):
+    """End-members given in the config, index units."""
+
+    soil: float
+    vegetation: float
+
+
+class Cover(Frozen):
+    """End-members of one ecosystem: calibrated on this run's pooled years, the shipped ones, or given."""
+
+    end_members: Literal["calibrate", "shipped"] | FixedEndMembers = "shipped"
+    percentiles: tuple[float, float] = (5, 95)
+
+
+class Periods(Frozen):
+    """Windows of years whose mean stocks are mapped and, where there are two, compared."""
+
+    baseline: Years | None = None
+    current: Years
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.baseline and max(self.baseline) >= min(self.current):
+            raise ValueError("the baseline must end before the current period begins")
+        return self
+
+
+class RunConfig(Frozen):
+    """Everything a run depends on. Paths are relative to the config file."""
+
+    name: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    simulated: bool = False
+    scenes: Scenes
+    zones: Zones
+    stands: Stands | None = None
+    grid: Grid
+    composite: Composite = Composite()
+    cover: dict[EcosystemName, Cover] = {}
+    periods: Periods
+    coefficients: Path
+    min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
+
+    @model_validator(mode="after")
+    def _periods_within_years(self) -> Self:
+        asked = set(self.periods.current) | set(self.periods.baseline or ())
+        if missing := sorted(asked - set(self.scenes.years)):
+            raise ValueError(f"the periods use {missing}, which scenes.years does not list")
+        return self
+
+    def for_year(self, year: int) -> "RunConfig":
+        """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""
+        if year not in self.scenes.years:
+            raise ConfigError(f"the year {year} is not among scenes.years {list(self.scenes.years)}; add it there")
+        return self.model_copy(update={"periods": Periods(current=(year,))})
+
+
+def read_config(path: Path) -> RunConfig:
+    """The run of the YAML file ``path``, with its paths made absolute. Raises ConfigError."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such config file; see configs/ for examples")
+    config = read_yaml(path, RunConfig)
+    folder = path.resolve().parent
+
+    def absolute(part: Frozen, field: str) -> dict:
+        return {field: Path(os.path.normpath(folder / getattr(part, field)))}
+
+    updates: dict = absolute(config, "coefficients")
+    for name in ("scenes", "zones", "stands"):
+        if (part := getattr(config, name)) is not None:
+            updates[name] = part.model_copy(update=absolute(part, "path"))
+    return config.model_copy(update=updates)
+
+
+def read_coefficients(folder: Path) -> dict[str, Ecosystem]:
+    """The ecosystems of all YAML files in ``folder``, by name. Raises ConfigError."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise ConfigError(f"{folder}: no coefficient file (*.yaml) is there; point `coefficients` to the folder of them")
+    methods = [read_yaml(file, TypeAdapter(AnyEcosystem)) for file in files]
+    return {method.ecosystem: method for method in methods}

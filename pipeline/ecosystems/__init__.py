@@ -1,0 +1,17 @@
+"""One file per ecosystem: its numbers as read from YAML, its biomass formula and their sources.
+
+To add an ecosystem: a file here, its class in `AnyEcosystem`, a block in ``configs/coefficients``.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.ecosystems.base import BinnedCoefficient, Coefficient, Ecosystem, Frozen
+from pipeline.ecosystems.forest import Forest
+from pipeline.ecosystems.grassland import Grassland
+from pipeline.ecosystems.wetland import Wetland
+
+AnyEcosystem = Annotated[Forest | Grassland | Wetland, Field(discriminator="ecosystem")]
+
+__all__ = ["AnyEcosystem", "BinnedCoefficient", "Coefficient", "Ecosystem", "Forest", "Frozen", "Grassland", "Wetland"]

@@ -1,0 +1,111 @@
+"""Run independent units of work through Dask: threads of this process, local processes, or a cluster."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import rasterio
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.errors import ConfigError, SinkmapError
+
+GDAL_CACHE_BYTES = 96 << 20
+_RETRIES = 2
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit that could not be done, and why."""
+
+    error: SinkmapError
+
+
+class Engine:
+    """Where units of work run. Without a Dask client: threads of this process, no server."""
+
+    def __init__(self, console: Console, workers: int, client: Any = None) -> None:
+        self.console = console
+        self.workers = workers
+        self._client = client
+
+    def run(self, title: str, function: Callable[[Any], Any], units: list) -> list:
+        """function(unit) of each unit, in their order. A SinkmapError of a unit becomes a `Failure` in its
+        place, so that the others go on; any other error is raised. A unit whose worker dies is tried again,
+        twice at most."""
+        if not units:
+            return []
+        with _progress(self.console, title, len(units)) as advance:
+            if self._client is None:
+                return self._in_threads(function, units, advance)
+            return self._on_client(function, units, advance)
+
+    def _in_threads(self, function: Callable, units: list, advance: Callable[[], None]) -> list:
+        def done(unit: Any) -> Any:
+            result = _guarded(function, unit)
+            advance()
+            return result
+
+        tasks = [dask.delayed(done, pure=False)(dask.delayed(unit, traverse=False)) for unit in units]
+        return list(dask.compute(*tasks, scheduler="threads", num_workers=self.workers, traverse=False))
+
+    def _on_client(self, function: Callable, units: list, advance: Callable[[], None]) -> list:
+        from distributed import KilledWorker, as_completed
+
+        futures = [self._client.submit(_guarded, function, unit, pure=False, retries=_RETRIES) for unit in units]
+        for _ in as_completed(futures):
+            advance()
+        try:
+            return self._client.gather(futures)
+        except KilledWorker as error:
+            raise SinkmapError(f"a worker died again and again ({error}); give the workers more memory") from error
+
+
+def _guarded(function: Callable, unit: Any) -> Any:
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_MAX_DATASET_POOL_SIZE=64):
+        try:
+            return function(unit)
+        except SinkmapError as error:
+            return Failure(error)
+
+
+@contextmanager
+def open_engine(console: Console, workers: int | None = None, cluster: str | None = None) -> Iterator[Engine]:
+    """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at
+    the address ``cluster``. Raises ConfigError where that cluster does not answer."""
+    if workers is None and cluster is None:
+        yield Engine(console, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        return
+    # distributed takes a second to import: only who asks for it waits
+    from distributed import Client, LocalCluster
+
+    if cluster is None:
+        local = LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
+        )
+        with local, Client(local) as client:
+            yield Engine(console, workers, client)
+        return
+    try:
+        client = Client(cluster, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"no Dask scheduler answers at {cluster}; start one or correct the address") from error
+    with client:
+        yield Engine(console, max(1, sum(client.nthreads().values())), client)
+
+
+@contextmanager
+def _progress(console: Console, title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal; elsewhere one line at the end."""
+    if not console.is_terminal:
+        yield lambda: None
+        console.print(f"{title}: {total} done")
+        return
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)

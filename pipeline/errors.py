@@ -1,0 +1,31 @@
+"""The errors a user can mend. Each message is one sentence: what, where, and what to do."""
+
+
+class SinkmapError(Exception):
+    """Base of all errors shown to the user without a traceback; ``exit_code`` ends the command."""
+
+    exit_code = 1
+
+
+class ConfigError(SinkmapError):
+    """The configuration or a coefficient file is wrong."""
+
+    exit_code = 2
+
+
+class ZoneError(SinkmapError):
+    """The zone boundaries or the forest stands are wrong."""
+
+    exit_code = 3
+
+
+class SceneError(SinkmapError):
+    """A scene cannot be used: unreadable, of unknown scale, or not surface reflectance."""
+
+    exit_code = 4
+
+
+class OutputError(SinkmapError):
+    """A result cannot be written: read-only folder, full disk, file open in another program."""
+
+    exit_code = 5

@@ -1,0 +1,285 @@
+"""The way of the data, in order. START HERE.
+
+    scenes, zones  ->  1 composite  ->  2 calibrate  ->  3 map  ->  4 publish
+
+1  per tile and year: read the scenes once, mask, take the peak of the year        -> cube
+2  per zone: the distribution of the index; per ecosystem: frozen end-members      -> sketches
+3  per zone: cover, biomass, carbon stock and sink, pixel by pixel                 -> GeoTIFFs
+4  per zone: totals from the sketches                                              -> GeoPackage, tables
+
+Each stage does what is not done yet: a unit of work is marked with the key of all that it rests on, so a
+changed coefficient or boundary reads no scene again.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from time import perf_counter
+
+import numpy as np
+
+from pipeline.config import FixedEndMembers
+from pipeline.engine import Engine, Failure
+from pipeline.errors import ConfigError, SceneError
+from pipeline.outputs.table import publish_tables
+from pipeline.provenance import code_key, content_key, versions, write_json
+from pipeline.run import Run
+from pipeline.sketch import INDEX, Sketch, load_sketches, pool
+from pipeline.totals import Period, ZoneModel, group_rows, year_rows, zone_row
+from pipeline.variables import VARIABLES
+from pipeline.vegetation import EndMembers, calibrate_end_members
+from pipeline.work import Layer, TileYear, ZoneMaps, ZoneSketches, composite_tile, map_zone, sketch_zone
+
+MAPPED = ("ndvi", "fvc", "agb", "carbon_stock", "clear_count")
+
+Sketches = dict[str, dict[str, Sketch]]
+
+STAGES = ("composite", "calibrate", "map", "publish")
+
+
+def run_stages(run: Run, engine: Engine, until: str = "publish", zone: str | None = None, strict: bool = False) -> list[dict]:
+    """All four stages, or those up to ``until``; returns the rows of the result table (none before publish)."""
+    seconds: dict[str, float] = {}
+
+    def timed(stage: str, work: Callable) -> object:
+        start = perf_counter()
+        result = work()
+        seconds[stage] = perf_counter() - start
+        return result
+
+    timed("composite", lambda: composite(run, engine, strict))
+    if until == "composite":
+        return []
+    sketches, end_members = timed("calibrate", lambda: calibrate(run, engine))
+    if until == "calibrate":
+        return []
+    models = zone_models(run, end_members)
+    timed("map", lambda: map_zones(run, engine, models, zone))
+    if until == "map":
+        return []
+    rows = timed("publish", lambda: publish(run, sketches, models))
+    record(run, end_members, seconds)
+    return rows
+
+
+# --- 1 composite ------------------------------------------------------------------------------------------
+
+
+def composite(run: Run, engine: Engine, strict: bool = False) -> None:
+    """Fill the cube. A scene that fails on any tile is set aside as a whole, and what used it is done again
+    without it; with ``strict`` it stops the run. Raises SceneError where a year is left without scenes."""
+    if run.cube.create():
+        run.marks.forget("tile-")
+    while True:
+        run.check_years()
+        for year in run.years:
+            run.cube.add_year(year, (*run.config.composite.indices, "clear_count", "water_count"))
+        done = engine.run("composite", composite_tile, stale_tiles(run))
+        failed = {aside.scene: aside for result in _successes(done) for aside in result}
+        if not failed:
+            return
+        if strict:
+            raise SceneError(next(iter(failed.values())).reason)
+        run.set_scenes_aside(list(failed.values()))
+
+
+def tile_years(run: Run) -> list[TileYear]:
+    """All composites of the run with their keys."""
+    settings, grid = run.config.composite, run.cube.grid
+    buffer_px = int(np.ceil(settings.cloud_buffer_m / run.config.grid.resolution_m - 0.5))
+    base = content_key(
+        str(grid.crs), list(grid.affine), settings.indices, buffer_px,
+        code_key("composite", "reflectance", "scene", "cube"),
+    )  # fmt: skip
+    units = []
+    for year in run.years:
+        for tile in run.tiles:
+            scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
+            key = content_key(base, repr(tile), [run.fingerprint(scene) for scene in scenes])
+            units.append(TileYear(run.cube, tile, year, scenes, settings.indices, buffer_px, run.marks, key))
+    return units
+
+
+def stale_tiles(run: Run) -> list[TileYear]:
+    return [unit for unit in tile_years(run) if not run.marks.holds(unit.name, unit.key)]
+
+
+# --- 2 calibrate ------------------------------------------------------------------------------------------
+
+
+def calibrate(run: Run, engine: Engine) -> tuple[Sketches, dict[str, EndMembers]]:
+    """Sketch every zone, then take the end-members: frozen for all years, by zone id."""
+    _successes(engine.run("calibrate", sketch_zone, stale_sketches(run)))
+    sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
+    for year in run.years:
+        if not any(sketches[zone.id][str(year)].observed for zone in run.zones):
+            raise SceneError(f"the year {year} has no clear pixel in any zone; add scenes or take it out of scenes.years")
+    end_members = end_members_by_zone(run, sketches)
+    write_json(run.work / "end_members.json", {zone: asdict(pair) for zone, pair in end_members.items()})
+    return sketches, end_members
+
+
+def zone_sketches(run: Run) -> list[ZoneSketches]:
+    """The sketches of all zones with their keys: they rest on the tiles' composites and the boundary."""
+    tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
+    periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
+    code = code_key("sketch", "coverage", "work")
+    units = []
+    for zone in run.zones:
+        tiles = run.tiles_of(zone)
+        share = run.ecosystems[zone.ecosystem].min_water_share
+        keys = [tile_keys[tile.name, year] for tile in tiles for year in run.years]
+        key = content_key(code, keys, zone.geometry.wkb_hex, share, [period.label for period in periods])
+        units.append(ZoneSketches(run.cube, tiles, zone, periods, share, run.sketch_path(zone), run.marks, key))
+    return units
+
+
+def stale_sketches(run: Run) -> list[ZoneSketches]:
+    return [u for u in zone_sketches(run) if not (run.marks.holds(u.name, u.key) and u.path.is_file())]
+
+
+def end_members_by_zone(run: Run, sketches: Sketches) -> dict[str, EndMembers]:
+    """End-members as the config asks: given, shipped with the stratum, or calibrated per ecosystem on all its
+    zones and years pooled. Raises ConfigError where the guards fail."""
+    calibrated: dict[str, EndMembers] = {}
+    found = {}
+    for zone in run.zones:
+        how = run.cover_of(zone.ecosystem)
+        try:
+            if isinstance(how.end_members, FixedEndMembers):
+                found[zone.id] = EndMembers(how.end_members.soil, how.end_members.vegetation)
+            elif how.end_members == "shipped":
+                stratum = run.ecosystems[zone.ecosystem].strata[zone.stratum]
+                found[zone.id] = EndMembers(stratum.soil_index.value, stratum.vegetation_index.value)
+            else:
+                if zone.ecosystem not in calibrated:
+                    members = [z for z in run.zones if z.ecosystem == zone.ecosystem]
+                    pooled = pool([sketches[z.id][str(year)] for z in members for year in run.years])
+                    calibrated[zone.ecosystem] = calibrate_end_members(INDEX, pooled, how.percentiles)
+                found[zone.id] = calibrated[zone.ecosystem]
+        except ValueError as error:
+            raise ConfigError(
+                f"cover.{zone.ecosystem}: {error}; give end_members: {{soil: .., vegetation: ..}} or shipped in the config"
+            ) from error
+    return found
+
+
+def calibration_block(run: Run) -> str:
+    """YAML that freezes the calibrated end-members, empty where none were calibrated."""
+    found = json.loads((run.work / "end_members.json").read_text(encoding="utf-8"))
+    blocks = {
+        zone.ecosystem: f"  {zone.ecosystem}: {{end_members: {{soil: {pair['soil']}, vegetation: {pair['vegetation']}}}}}"
+        for zone in run.zones
+        if run.cover_of(zone.ecosystem).end_members == "calibrate" and (pair := found[zone.id])
+    }
+    return "\n".join(["cover:", *blocks.values()]) if blocks else ""
+
+
+# --- 3 map ------------------------------------------------------------------------------------------------
+
+
+def map_zones(run: Run, engine: Engine, models: dict[str, ZoneModel], only: str | None = None) -> None:
+    """Write the rasters that are not there yet, of all zones or one."""
+    units = [unit for unit in stale_maps(run, models) if only in (None, unit.model.zone.id)]
+    _successes(engine.run("map", map_zone, units))
+
+
+def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneModel]:
+    return {
+        zone.id: ZoneModel(zone, run.ecosystems[zone.ecosystem], end_members[zone.id], run.stands.get(zone.id))
+        for zone in run.zones
+    }
+
+
+def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
+    """The rasters of a zone: the variables of each period, and the sink where the periods compare."""
+    layers = [Layer(variable, period) for period in run.periods for variable in MAPPED]
+    if model.incomparable(run.baseline, run.current) is None:
+        layers.append(Layer("sink", run.current, run.baseline))
+    return layers
+
+
+def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
+    """The maps of all zones with the keys of their rasters. A raster rests on the zone's sketch key (composites
+    and boundary) and on the very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
+    code = code_key("work", "coverage", "variables", "outputs/cog")
+    units = []
+    for sketch in zone_sketches(run):
+        model = models[sketch.zone.id]
+        layers = {
+            layer: content_key(code, sketch.key, repr(layer), run.note, model.fingerprint(layer.variable, run.periods))
+            for layer in zone_layers(run, model)
+        }
+        units.append(ZoneMaps(run.cube, sketch.tiles, model, layers, run.zone_folder(sketch.zone), run.note, run.marks))
+    return units
+
+
+def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
+    """Zones with only those rasters that have to be written."""
+    units = []
+    for unit in all_maps(run, models):
+        layers = {
+            layer: key
+            for layer, key in unit.layers.items()
+            if not (run.marks.holds(unit.mark(layer), key) and unit.path(layer).is_file())
+        }
+        if layers:
+            units.append(replace(unit, layers=layers))
+    return units
+
+
+# --- 4 publish --------------------------------------------------------------------------------------------
+
+
+def publish(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> list[dict]:
+    """Write the tables; returns the rows of zones, ecosystems and city."""
+    rows = [
+        zone_row(models[zone.id], sketches[zone.id], run.baseline, run.current, run.config.min_observed_fraction)
+        for zone in run.zones
+    ]
+    by_year = [row for zone in run.zones for row in year_rows(models[zone.id], sketches[zone.id], run.years)]
+    rows += group_rows(rows, list(run.ecosystems))
+    publish_tables(run.results, run.zone_table, rows, by_year, run.note)
+    for unit in all_maps(run, models):
+        remove_outdated(unit)
+    return rows
+
+
+def remove_outdated(unit: ZoneMaps) -> None:
+    """Delete rasters of periods or variables that the run no longer maps: they would pass for results."""
+    wanted = {unit.path(layer) for layer in unit.layers}
+    for variable in VARIABLES:
+        for file in unit.folder.glob(f"{unit.model.zone.id}_{variable}_[0-9]*.tif"):
+            if file not in wanted:
+                file.unlink()
+
+
+def record(run: Run, end_members: dict[str, EndMembers], seconds: dict[str, float]) -> None:
+    """Write ``run.json``: effective config, inputs with checksums, versions, what was set aside, timings."""
+    write_json(
+        run.results / "run.json",
+        {
+            "note": run.note,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": run.config.model_dump(mode="json"),
+            "coefficients": {name: method.model_dump(mode="json") for name, method in run.ecosystems.items()},
+            "end_members": {zone: asdict(pair) for zone, pair in end_members.items()},
+            "inputs": run.inputs(),
+            "scenes": [
+                {"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in run.scenes
+            ],
+            "set_aside": [asdict(aside) for aside in run.set_aside],
+            "notes": run.notes,
+            "versions": versions(),
+            "seconds": {stage: round(time, 2) for stage, time in seconds.items()},
+        },
+    )
+
+
+def _successes(results: list) -> list:
+    """The results, or the error of the first unit that failed."""
+    for result in results:
+        if isinstance(result, Failure):
+            raise result.error
+    return results

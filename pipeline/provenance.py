@@ -1,0 +1,118 @@
+"""What a result rests on: content keys of units of work, checksums of inputs, the record of a run."""
+
+import hashlib
+import json
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import rasterio
+import xxhash
+
+PACKAGE = Path(__file__).parent
+LIBRARIES = ("rasterio", "odc-loader", "odc-geo", "exactextract", "numpy", "zarr", "geopandas", "shapely", "pyproj", "dask")
+
+
+def content_key(*parts: Any) -> str:
+    """Key of a unit of work: a digest of all that its result depends on (JSON values, in order)."""
+    text = json.dumps(parts, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@cache
+def code_key(*modules: str) -> str:
+    """Digest of the source of modules or folders of the package: results are redone when their code changes."""
+    digest = hashlib.sha256()
+    for module in modules:
+        path = PACKAGE / module
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Checksums:
+    """xxh3-128 of files. A file whose size and time stand as remembered in ``memory`` is not read again."""
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, list] = json.loads(memory.read_text()) if memory.is_file() else {}
+
+    def of(self, paths: list[str]) -> dict[str, str]:
+        """Checksum of each path; "unreadable" where a file cannot be read (its reader will say why)."""
+        stale = [path for path in paths if self._known.get(path, [None])[0] != _stamp(path)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for path, entry in zip(stale, pool.map(_checksum, stale), strict=True):
+                self._known[path] = entry
+        if stale:
+            write_json(self._memory, self._known)
+        return {path: self._known[path][1] for path in paths}
+
+
+def _stamp(path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "missing"
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _checksum(path: str) -> list[str]:
+    stamp = _stamp(path)
+    digest = xxhash.xxh3_128()
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 22):
+                digest.update(chunk)
+    except OSError:
+        return [stamp, "unreadable"]
+    return [stamp, digest.hexdigest()]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    os.replace(part, path)
+
+
+class Marks:
+    """Completion marks: the key that each finished unit had, one small file each, written last."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def holds(self, unit: str, key: str) -> bool:
+        """Whether the unit was finished with this very key."""
+        return self.read(unit) == key
+
+    def read(self, unit: str) -> Any:
+        """What was marked for the unit, None where nothing was or it cannot be read."""
+        try:
+            return json.loads((self._folder / f"{unit}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def forget(self, prefix: str) -> None:
+        """Take back the marks of units whose name begins with ``prefix``."""
+        for file in self._folder.glob(f"{prefix}*.json"):
+            file.unlink()
+
+    def write(self, unit: str, key: Any) -> None:
+        write_json(self._folder / f"{unit}.json", key)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, sinkmap, GDAL and the libraries that touch numbers."""
+    from pipeline import __version__
+
+    return {
+        "sinkmap": __version__,
+        "python": platform.python_version(),
+        "gdal": rasterio.__gdal_version__,
+        **{name: version(name) for name in LIBRARIES},
+    }

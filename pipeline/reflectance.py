@@ -1,0 +1,52 @@
+"""Read scenes onto the run's grid: the only file that reads pixels of scenes.
+
+Values stay as stored, with scale and offset beside them: the composite turns them into reflectance on the
+fly, which saves a float32 copy of every band.
+"""
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from odc.loader import RasterLoadParams, RasterSource, RioReader
+from odc.loader._rio import LocalContext
+from rasterio.errors import RasterioError
+
+from pipeline.errors import SceneError
+from pipeline.scene import CLEAR, VALID, Band, Scene
+
+
+def read_classes(scene: Scene, grid: GeoBox) -> np.ndarray:
+    """Pixel classes (uint8 bits of `scene`) of the scene's quality layer on ``grid``, nearest neighbour.
+
+    0 where the scene does not reach; all VALID | CLEAR where the product has no quality layer.
+    Raises SceneError for an unreadable file.
+    """
+    if scene.quality is None or scene.rule is None:
+        return np.full(grid.shape, VALID | CLEAR, "uint8")
+    return scene.rule.classes(_read(scene, scene.quality, grid, "nearest"))
+
+
+def read_band(scene: Scene, name: str, grid: GeoBox) -> np.ndarray:
+    """Stored values of a band on ``grid``, its nodata where the scene does not reach.
+
+    Copied where the grids agree, else warped with area weights (average): a finer band is averaged, a
+    shifted one mixed, a coarser one repeated; no value is invented. Raises SceneError for an unreadable file.
+    """
+    return _read(scene, scene.bands[name], grid, "average")
+
+
+def _read(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.ndarray:
+    how = RasterLoadParams(
+        fill_value=band.nodata,
+        src_nodata_override=band.nodata,
+        resampling=resampling,
+        use_overviews=resampling != "nearest",
+    )
+    try:
+        inside, pixels = RioReader(RasterSource(band.path, band.index), LocalContext()).read(how, grid)
+    except RasterioError as error:
+        raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
+    if pixels.shape == grid.shape:
+        return pixels
+    stored = np.full(grid.shape, band.nodata, pixels.dtype)
+    stored[inside] = pixels
+    return stored

@@ -1,0 +1,221 @@
+"""A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from pipeline.carbon import HA_PER_WANMU
+from pipeline.catalog import SetAside, find_scenes, grid_origin
+from pipeline.composite import bands_of
+from pipeline.config import Cover, RunConfig, read_coefficients
+from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
+from pipeline.ecosystems import Ecosystem
+from pipeline.errors import OutputError, SceneError
+from pipeline.provenance import Checksums, Marks, content_key
+from pipeline.scene import Scene
+from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.totals import Period
+from pipeline.zones import Zone, read_zones, zones_on_grid
+
+SIMULATED = "示意, 模拟数据 (schematic, simulated)"
+NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
+
+
+@dataclass
+class Run:
+    """Everything the four stages work on. ``scenes`` shrinks when one is set aside."""
+
+    config: RunConfig
+    out: Path
+    ecosystems: dict[str, Ecosystem]
+    zone_table: gpd.GeoDataFrame
+    zones: list[Zone]
+    stands: dict[str, ZoneStands]
+    scenes: list[Scene]
+    set_aside: list[SetAside]
+    cube: Cube
+    tiles: list[Tile]
+    marks: Marks
+    checksums: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def work(self) -> Path:
+        """Folder of what is kept between runs: cube, sketches, marks."""
+        return self.out / "work"
+
+    @property
+    def results(self) -> Path:
+        """Folder of the results; a year mapped on its own has one within the run's."""
+        years = self.config.periods.current
+        alone = self.baseline is None and len(years) == 1 < len(self.config.scenes.years)
+        return self.out / str(years[0]) if alone else self.out
+
+    @property
+    def baseline(self) -> Period | None:
+        return Period(self.config.periods.baseline) if self.config.periods.baseline else None
+
+    @property
+    def current(self) -> Period:
+        return Period(self.config.periods.current)
+
+    @property
+    def periods(self) -> list[Period]:
+        return [period for period in (self.baseline, self.current) if period]
+
+    @property
+    def years(self) -> list[int]:
+        return sorted(self.config.scenes.years)
+
+    @property
+    def note(self) -> str:
+        """What every map and table says of itself."""
+        return f"{SIMULATED}; {NOT_CREDITABLE}" if self.config.simulated else NOT_CREDITABLE
+
+    def inputs(self) -> dict[str, str]:
+        """Checksum of every file that the run reads, by path."""
+        config = self.config
+        files = [config.zones.path, *sorted(config.coefficients.glob("*.yaml")), *([config.stands.path] if config.stands else [])]
+        parts = [part for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
+        return self.checksums | Checksums(self.work / "checksums.json").of([str(part) for part in parts])
+
+    def cover_of(self, ecosystem: str) -> Cover:
+        return self.config.cover.get(ecosystem, Cover())
+
+    def check_years(self) -> None:
+        """Raises SceneError for a year without a scene."""
+        for year in self.years:
+            if not any(scene.day.year == year for scene in self.scenes):
+                raise SceneError(f"the year {year} has no usable scene; add scenes or take it out of scenes.years")
+
+    def fingerprint(self, scene: Scene) -> list:
+        """What the pixels of a scene depend on: content of its files, scales, quality rule; not its place."""
+        layers = {
+            name: [self.checksums[band.path], band.index, band.scale, band.offset, band.nodata]
+            for name, band in scene.layers.items()
+        }
+        rule = scene.rule and [sorted(scene.rule.clear), sorted(scene.rule.water), sorted(scene.rule.buffered)]
+        return [scene.id, str(scene.day), layers, rule]
+
+    def reaches(self, scene: Scene, tile: Tile) -> bool:
+        return shapely.box(*scene.bounds).intersects(shapely.box(*self.cube.grid[tile.window].boundingbox))
+
+    def tiles_of(self, zone: Zone) -> tuple[Tile, ...]:
+        """The tiles that the zone's box meets, in order."""
+        box = shapely.box(*zone.geometry.bounds)
+        return tuple(t for t in self.tiles if box.intersects(shapely.box(*self.cube.grid[t.window].boundingbox)))
+
+    def sketch_path(self, zone: Zone) -> Path:
+        return self.work / "sketches" / f"{zone.id}_{'_'.join(period.label for period in self.periods)}.npz"
+
+    def zone_folder(self, zone: Zone) -> Path:
+        return self.results / "zones" / zone.id
+
+    def set_scenes_aside(self, failed: list[SetAside]) -> None:
+        """Go on without these scenes, and remember it as long as their files stay as they are."""
+        names = {aside.scene for aside in failed}
+        bad = self.marks.read("set-aside") or {}
+        reasons = {aside.scene: aside.reason for aside in failed}
+        for scene in self.scenes:
+            if scene.id in names:
+                bad[scene.id] = [content_key(self.fingerprint(scene)), reasons[scene.id]]
+        self.marks.write("set-aside", bad)
+        self.scenes = [scene for scene in self.scenes if scene.id not in names]
+        self.set_aside += failed
+
+
+def prepare(config: RunConfig, out: Path) -> Run:
+    """Find and check everything before a pixel is read. ``out`` is the folder of all runs.
+
+    Raises ConfigError, ZoneError, SceneError or OutputError.
+    """
+    ecosystems = read_coefficients(config.coefficients)
+    table, notes = read_zones(
+        config.zones.path, config.zones.layer, config.zones.columns.model_dump(), config.zones.classes,
+        config.zones.expected, ecosystems,
+    )  # fmt: skip
+    zones = zones_on_grid(table, config.grid.crs)
+    notes += area_notes(zones, config.area_tolerance_percent)
+    extent = shapely.total_bounds([zone.geometry for zone in zones])
+    scenes, aside = find_scenes(
+        config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.composite.indices),
+        config.grid.crs, shapely.box(*extent),
+    )  # fmt: skip
+    origin = grid_origin(scenes[0], config.grid.crs)
+    grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
+    folder = out / config.name
+    work = writable_folder(folder / "work")
+    writable_folder(work / "sketches")
+    run = Run(
+        config=config,
+        out=folder,
+        ecosystems=ecosystems,
+        zone_table=table,
+        zones=zones,
+        stands=_stands(config, ecosystems, zones),
+        scenes=scenes,
+        set_aside=aside,
+        cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
+        tiles=touched_tiles(grid, config.grid.tile_px, np.array([zone.geometry for zone in zones])),
+        marks=Marks(work / "marks"),
+        checksums=Checksums(work / "checksums.json").of(sorted({path for scene in scenes for path in scene.paths})),
+        notes=notes,
+    )
+    _leave_out_known_bad(run)
+    return run
+
+
+def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
+    """Sentences on zones whose drawn area differs from the declared one by more than the tolerance."""
+    notes = []
+    for zone in zones:
+        if zone.declared_wanmu:
+            drawn = zone.area_ha / HA_PER_WANMU
+            off = 100 * (drawn / zone.declared_wanmu - 1)
+            if abs(off) > tolerance_percent:
+                notes.append(f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)")
+    return notes
+
+
+def writable_folder(folder: Path) -> Path:
+    """Make the folder and try it. Raises OutputError where it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-test-{os.getpid()}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another folder with --out") from error
+    return folder
+
+
+def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:
+    """Stands by id of the forest zones that they reach into."""
+    if config.stands is None:
+        return {}
+    columns = config.stands.columns
+    table = read_stands(
+        config.stands.path, config.stands.layer, columns.species, columns.volume_m3_ha, ecosystems["forest"]
+    ).to_crs(config.grid.crs)
+    cut = {
+        zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
+        for zone in zones
+        if zone.ecosystem == "forest"
+    }
+    return {zone: stands for zone, stands in cut.items() if stands}
+
+
+def _leave_out_known_bad(run: Run) -> None:
+    """Leave out scenes that failed in an earlier run and have not changed since."""
+    bad = run.marks.read("set-aside") or {}
+    known = [
+        SetAside(scene.id, bad[scene.id][1])
+        for scene in run.scenes
+        if scene.id in bad and bad[scene.id][0] == content_key(run.fingerprint(scene))
+    ]
+    if known:
+        run.set_scenes_aside(known)

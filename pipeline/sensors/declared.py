@@ -1,0 +1,75 @@
+"""Any surface-reflectance GeoTIFF, declared in a manifest: nothing about its scale is guessed."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pipeline.ecosystems import Frozen
+from pipeline.errors import SceneError
+from pipeline.scene import Band, QualityRule, Scene
+from pipeline.yaml_file import read_yaml
+
+MANIFEST = "manifest.yaml"
+
+
+class DeclaredQuality(Frozen):
+    """Values of the quality layer: usable, open water (usable), cloud and shadow, not covered."""
+
+    file: str
+    band: int = 1
+    clear: tuple[int, ...]
+    water: tuple[int, ...] = ()
+    cloud: tuple[int, ...] = ()
+    nodata: int = 0
+
+
+class DeclaredScene(Frozen):
+    """Files of one date. ``bands`` maps common names to a file, or file and band number."""
+
+    id: str
+    date: datetime
+    bands: dict[Literal["blue", "green", "red", "nir", "swir16"], str | tuple[str, int]]
+    quality: DeclaredQuality | None
+
+
+class Manifest(Frozen):
+    """Reflectance = stored value x ``scale`` + ``offset`` for all scenes listed."""
+
+    sensor: str
+    level: str
+    scale: float
+    offset: float
+    nodata: float = 0
+    scenes: tuple[DeclaredScene, ...]
+
+
+def scenes_from_manifest(path: Path) -> list[Scene]:
+    """The scenes of a manifest. Raises ConfigError for a wrong manifest, SceneError for a level that
+    is not surface reflectance."""
+    manifest = read_yaml(path, Manifest)
+    if manifest.level != "surface_reflectance":
+        raise SceneError(f"{path}: level {manifest.level!r} is not surface_reflectance; correct the atmosphere first")
+    return [_scene(manifest, entry, path.parent) for entry in manifest.scenes]
+
+
+def _scene(manifest: Manifest, entry: DeclaredScene, folder: Path) -> Scene:
+    if missing := {"red", "nir"} - set(entry.bands):
+        raise SceneError(f"scene {entry.id} lacks {', '.join(sorted(missing))}; name the band in the manifest")
+
+    def band(place: str | tuple[str, int]) -> Band:
+        file, index = (place, 1) if isinstance(place, str) else place
+        return Band(str(folder / file), index, manifest.scale, manifest.offset, manifest.nodata)
+
+    quality = entry.quality
+    return Scene(
+        id=entry.id,
+        sensor=manifest.sensor,
+        taken=entry.date,
+        bands={name: band(place) for name, place in entry.bands.items()},
+        quality=quality and Band(str(folder / quality.file), quality.band, nodata=quality.nodata),
+        rule=quality
+        and QualityRule(
+            frozenset(quality.clear), frozenset(quality.water), frozenset(quality.cloud), quality.nodata, "manifest"
+        ),
+        origin="manifest",
+    )

@@ -1,0 +1,137 @@
+"""Zone sketches: the distribution of the index in a zone, from which every total is read. Pure.
+
+Behind the composite every quantity of a pixel is a function of its index and stratum. So the coverage-
+weighted histogram of the index, in the steps in which the index is stored, gives every mean and total of a
+zone exactly, without touching a raster again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.variables import INDEX_NODATA, INDEX_STEP
+
+LEVELS = np.arange(-10_000, 10_001)
+"""Stored index levels; level x INDEX_STEP is the index."""
+
+INDEX = (LEVELS * INDEX_STEP).astype("float32")
+"""Index of each level, (20001,)."""
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Distribution of one zone over a year or a period, in pixels of the grid.
+
+    ``land`` and ``water`` (20001,) are weights per index level: covered fraction, divided by the number of
+    observed years of the pixel, so that each observed pixel counts once. ``clear`` (n,) are weights per number
+    of clear observations. ``size`` is the whole zone in pixels, observed or not.
+    """
+
+    land: np.ndarray
+    water: np.ndarray
+    clear: np.ndarray
+    size: float
+
+    @property
+    def observed(self) -> float:
+        """Observed part of the zone, in pixels."""
+        return float(self.land.sum() + self.water.sum())
+
+    @property
+    def observed_fraction(self) -> float:
+        return min(1.0, self.observed / self.size)
+
+    @property
+    def water_fraction(self) -> float:
+        """Open water's share of the observed part; NaN where nothing was observed."""
+        return float(self.water.sum() / self.observed) if self.observed else np.nan
+
+    @property
+    def clear_median(self) -> float:
+        """Area-weighted median number of clear observations, 0 where there are none."""
+        return float(np.searchsorted(np.cumsum(self.clear), self.clear.sum() / 2)) if self.clear.any() else 0.0
+
+    @property
+    def mean_index(self) -> float:
+        """Mean index of the observed part, water included; NaN where nothing was observed."""
+        return self._mean((self.land + self.water) @ INDEX.astype(float))
+
+    def mean(self, per_level: np.ndarray) -> float:
+        """Mean over the observed part of a quantity given per index level (20001,); open water holds none."""
+        return self._mean(self.land @ per_level.astype(float))
+
+    def _mean(self, total: float) -> float:
+        return float(total / self.observed) if self.observed else np.nan
+
+
+class SketchBuilder:
+    """Adds up the windows of a zone into a sketch, always in the same order."""
+
+    def __init__(self) -> None:
+        self._land = np.zeros(LEVELS.size)
+        self._water = np.zeros(LEVELS.size)
+        self._clear = np.zeros(1)
+        self._size = 0.0
+
+    def add(self, fractions: np.ndarray, indices: list[np.ndarray], clear: np.ndarray, water: list[np.ndarray]) -> None:
+        """Add a window: covered fractions; one stored index and one open-water mask a year; clear observations
+        of all the years. All of one shape."""
+        inside = fractions > 0
+        weights = fractions[inside].astype(float)
+        self._size += weights.sum()
+        levels = [index[inside] for index in indices]
+        years = sum((level != INDEX_NODATA).astype("uint8") for level in levels)
+        share = weights / np.maximum(years, 1)
+        for level, wet in zip(levels, water, strict=True):
+            seen, wet = level != INDEX_NODATA, wet[inside]
+            self._land += _histogram(level, share, seen & ~wet)
+            if wet.any():
+                self._water += _histogram(level, share, seen & wet)
+        counts = np.bincount(clear[inside], weights)
+        size = max(self._clear.size, counts.size)
+        self._clear = np.pad(self._clear, (0, size - self._clear.size)) + np.pad(counts, (0, size - counts.size))
+
+    def sketch(self) -> Sketch:
+        return Sketch(self._land, self._water, self._clear, self._size)
+
+
+def _histogram(levels: np.ndarray, weights: np.ndarray, where: np.ndarray) -> np.ndarray:
+    return np.bincount(levels[where].astype("int32") - LEVELS[0], weights[where], minlength=LEVELS.size)
+
+
+def pool(sketches: list[Sketch]) -> np.ndarray:
+    """Land weights of several sketches together, (20001,): the distribution that end-members are taken from."""
+    return np.sum([sketch.land for sketch in sketches], axis=0)
+
+
+def per_level(quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The quantity at each index level, float32 (20001,)."""
+    return np.asarray(quantity(INDEX), "float32")
+
+
+def open_water(clear_count: np.ndarray, water_count: np.ndarray, min_share: float) -> np.ndarray:
+    """Pixels whose clear observations are water at the share ``min_share`` or more."""
+    return (water_count > 0) & (water_count >= clear_count * np.float32(min_share))
+
+
+def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
+    """Write sketches by label to an .npz file."""
+    parts = {
+        f"{label}/{name}": np.asarray(getattr(sketch, name))
+        for label, sketch in sketches.items()
+        for name in ("land", "water", "clear", "size")
+    }
+    with path.open("wb") as file:
+        np.savez_compressed(file, **parts)
+
+
+def load_sketches(path: Path) -> dict[str, Sketch]:
+    """The sketches written by `save_sketches`."""
+    with np.load(path) as parts:
+        labels = dict.fromkeys(name.rsplit("/", 1)[0] for name in parts.files)
+        return {
+            label: Sketch(*(parts[f"{label}/{name}"] for name in ("land", "water", "clear")), float(parts[f"{label}/size"]))
+            for label in labels
+        }

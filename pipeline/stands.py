@@ -1,0 +1,81 @@
+"""Forest stands (小班): species and live volume at the inventories."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from pipeline.ecosystems import Forest
+from pipeline.errors import ZoneError
+from pipeline.vector_file import ellipsoidal_area_ha, read_vector
+
+
+@dataclass(frozen=True)
+class ZoneStands:
+    """The stands of one zone, cut to it. Arrays over stands: ``geometry`` in grid CRS, ``area_ha`` ellipsoidal;
+    ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha."""
+
+    geometry: np.ndarray
+    species: list[str]
+    area_ha: np.ndarray
+    volume_m3_ha: dict[int, np.ndarray]
+
+    def dated(self, years: tuple[int, ...]) -> float:
+        """The date (decimal year) at which a period's stock is known: its centre, held within the inventories."""
+        return float(np.clip(np.mean(years), min(self.volume_m3_ha), max(self.volume_m3_ha)))
+
+    def stock(self, forest: Forest, date: float) -> tuple[np.ndarray, np.ndarray]:
+        """(AGB in t DM/ha, carbon in t C/ha) of each stand, volumes interpolated between the inventories.
+
+        The expansion bin is that of the first inventory at every date.
+        """
+        inventories = sorted(self.volume_m3_ha)
+        volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
+        at_date = np.array([np.interp(date, inventories, column) for column in volumes.T])
+        return forest.stand_stock(at_date, volumes[0], self.species)
+
+
+def read_stands(
+    path: Path, layer: str | None, species: str, volume_m3_ha: dict[int, str], forest: Forest
+) -> gpd.GeoDataFrame:
+    """The stands with species (key of the forest table), one volume column named by each inventory year, and
+    geometry in the file's CRS. Raises ZoneError for an unknown species, and a volume that is no number >= 0.
+    """
+    found = read_vector(path, layer, [species, *volume_m3_ha.values()])
+    stands = gpd.GeoDataFrame({"species": found[species]}, geometry=found.geometry.make_valid(), crs=found.crs)
+    known = {}
+    for name in found[species].unique():
+        try:
+            known[name] = forest.species_key(str(name).strip())
+        except KeyError:
+            number = int((found[species] == name).sum())
+            raise ZoneError(
+                f"{path}: the species {name!r} of {number} stands is unknown; add the name to a species of the forest "
+                "coefficient file"
+            ) from None
+    stands["species"] = found[species].map(known)
+    for year, column in volume_m3_ha.items():
+        try:
+            stands[year] = found[column].astype(float)
+        except (TypeError, ValueError):
+            raise ZoneError(f"{path}: the column {column} is not a volume in m3/ha") from None
+        if not (stands[year] >= 0).all():
+            raise ZoneError(f"{path}: the column {column} has an empty or negative volume; complete it")
+    return stands
+
+
+def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list[int]) -> ZoneStands | None:
+    """The stands cut to a zone, both in the CRS of the grid; None where the inventory does not reach it."""
+    near = stands.iloc[stands.sindex.query(zone, predicate="intersects")]
+    cut = near.set_geometry(near.geometry.intersection(zone))
+    cut = cut[cut.geometry.area > 0]
+    if cut.empty:
+        return None
+    return ZoneStands(
+        geometry=cut.geometry.to_numpy(),
+        species=cut["species"].tolist(),
+        area_ha=np.array(ellipsoidal_area_ha(cut.geometry)),
+        volume_m3_ha={year: cut[year].to_numpy(float) for year in years},
+    )

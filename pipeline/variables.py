@@ -1,0 +1,67 @@
+"""The table of mapped variables: name, unit, names to print, stored type and scale.
+
+Rasters are stored as scaled integers (half the encoding time and size of float32); the step is far below
+the error of each quantity. A stored value times ``scale`` is the value in ``unit``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+INDEX_STEP = 1e-4
+"""Quantisation of a vegetation index in the cube, in the sketches and in the rasters."""
+
+INDEX_NODATA = -32768
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One mapped quantity.
+
+    ``valid`` bounds the quantity physically (science: hard limits), in ``unit``.
+    """
+
+    name: str
+    unit: str
+    long_name: str
+    long_name_zh: str
+    dtype: str
+    scale: float
+    nodata: int
+    valid: tuple[float, float]
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Stored integers round(values / scale), NaN as nodata.
+
+        Raises ValueError where a value cannot be told from nodata or does not fit: a saturated
+        number would be a wrong number.
+        """
+        missing = np.isnan(values)
+        stored = np.rint(np.where(missing, 0, values) / np.float32(self.scale))
+        limits = np.iinfo(self.dtype)
+        if stored.size and not (limits.min <= stored.min() and stored.max() <= limits.max):
+            raise ValueError(f"{self.name} in {self.unit} exceeds what {self.dtype} x {self.scale} can hold")
+        stored = stored.astype(self.dtype)
+        if np.any((stored == self.nodata) & ~missing):
+            raise ValueError(f"a value of {self.name} equals its nodata {self.nodata}")
+        stored[missing] = self.nodata
+        return stored
+
+
+VARIABLES = {
+    variable.name: variable
+    for variable in (
+        Variable("ndvi", "1", "NDVI, mean of the yearly peaks", "归一化植被指数(年最大值的多年平均)",
+                 "int16", INDEX_STEP, INDEX_NODATA, (-1, 1)),
+        Variable("fvc", "1", "fractional vegetation cover by satellite", "遥感植被覆盖度",
+                 "int16", 1e-4, -32768, (0, 1)),
+        Variable("agb", "t DM/ha", "above-ground biomass, dry matter", "地上生物量(干重)",
+                 "int16", 0.01, -32768, (0, 300)),
+        Variable("carbon_stock", "t C/ha", "biomass carbon stock", "生物量碳储量密度",
+                 "int16", 0.01, -32768, (0, 300)),
+        Variable("sink", "t CO2/ha/yr", "carbon sink by stock difference, removal positive",
+                 "碳汇(储量差法, 吸收为正)", "int16", 0.005, -32768, (-160, 160)),
+        Variable("clear_count", "1", "number of clear observations", "晴空观测次数",
+                 "uint16", 1, 65535, (0, 65534)),
+    )
+}  # fmt: skip

@@ -1,0 +1,267 @@
+"""The units of work, each run by one worker: a tile's composite of a year, a zone's sketch, a zone's maps.
+
+A unit carries plain values, writes its own result and, last, its completion mark; it returns little.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from pipeline.carbon import stock_difference
+from pipeline.catalog import SetAside
+from pipeline.composite import PeakComposite, bands_of, buffer_clouds
+from pipeline.coverage import coverage_fractions
+from pipeline.cube import CHUNK_ROWS, Cube, Tile, Window
+from pipeline.errors import SceneError
+from pipeline.outputs.cog import CogWriter
+from pipeline.provenance import Marks
+from pipeline.reflectance import read_band, read_classes
+from pipeline.scene import Scene
+from pipeline.sketch import LEVELS, SketchBuilder, open_water, save_sketches
+from pipeline.totals import Period, ZoneModel
+from pipeline.variables import INDEX_NODATA, INDEX_STEP, VARIABLES
+from pipeline.zones import Zone
+
+
+@dataclass(frozen=True)
+class TileYear:
+    """Composite of one tile and year; ``key`` is what its mark will say."""
+
+    cube: Cube
+    tile: Tile
+    year: int
+    scenes: tuple[Scene, ...]
+    indices: tuple[str, ...]
+    buffer_px: int
+    marks: Marks
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"tile-{self.year}-{self.tile.name}"
+
+
+def composite_tile(unit: TileYear) -> list[SetAside]:
+    """Read the scenes once, mask, composite, store in the cube. Scenes that fail are returned; then nothing is
+    marked, and the unit is to be run again without them."""
+    grid = unit.cube.grid[unit.tile.window]
+    composite = PeakComposite(grid.shape, unit.indices)
+    failed, day = [], None
+    for scene in unit.scenes:
+        if scene.day != day:
+            composite.next_day()
+            day = scene.day
+        try:
+            classes = _classes(scene, grid, unit.buffer_px)
+            if composite.wants(classes):
+                names = bands_of(unit.indices)
+                composite.add(classes, {name: _stored(scene, name, grid) for name in names})
+        except SceneError as error:
+            failed.append(SetAside(scene.id, str(error)))
+        except ValueError as error:
+            failed.append(SetAside(scene.id, f"scene {scene.id}: {error}; correct its metadata or remove it"))
+    if not failed:
+        unit.cube.write(unit.year, unit.tile, composite.layers)
+        unit.marks.write(unit.name, unit.key)
+    return failed
+
+
+def _classes(scene: Scene, grid, buffer_px: int) -> np.ndarray:
+    # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
+    classes = buffer_clouds(read_classes(scene, grid.pad(buffer_px)), buffer_px)
+    return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])
+
+
+def _stored(scene: Scene, name: str, grid) -> tuple[np.ndarray, float, float, float]:
+    band = scene.bands[name]
+    return read_band(scene, name, grid), band.scale, band.offset, band.nodata
+
+
+@dataclass(frozen=True)
+class ZoneSketches:
+    """Sketches of one zone for all years and periods."""
+
+    cube: Cube
+    tiles: tuple[Tile, ...]
+    zone: Zone
+    periods: tuple[Period, ...]
+    min_water_share: float
+    path: Path
+    marks: Marks
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"sketch-{self.path.stem}"
+
+
+def sketch_zone(unit: ZoneSketches) -> None:
+    """Write the zone's sketches, labelled by year or period."""
+    builders = {period.label: SketchBuilder() for period in unit.periods}
+    years = sorted({year for period in unit.periods for year in period.years})
+    for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
+        fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
+        seen = {year: _year_layers(unit.cube, year, window, unit.min_water_share) for year in years}
+        for period in unit.periods:
+            indices, clear, water = zip(*(seen[year] for year in period.years), strict=True)
+            builders[period.label].add(fractions, list(indices), np.sum(clear, axis=0, dtype="uint16"), list(water))
+    save_sketches(unit.path, {label: builder.sketch() for label, builder in builders.items()})
+    unit.marks.write(unit.name, unit.key)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One raster of a zone: a variable over a period; a sink compares with ``baseline``."""
+
+    variable: str
+    period: Period
+    baseline: Period | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.baseline.label}_{self.period.label}" if self.baseline else self.period.label
+
+
+@dataclass(frozen=True)
+class ZoneMaps:
+    """Maps of one zone: ``layers`` by key of their mark."""
+
+    cube: Cube
+    tiles: tuple[Tile, ...]
+    model: ZoneModel
+    layers: dict[Layer, str]
+    folder: Path
+    description: str
+    marks: Marks
+
+    def path(self, layer: Layer) -> Path:
+        return self.folder / f"{self.model.zone.id}_{layer.variable}_{layer.label}.tif"
+
+    def mark(self, layer: Layer) -> str:
+        """Name of the layer's mark; a year mapped on its own has other paths, and so other marks."""
+        return f"map-{self.folder.parent.parent.name}-{self.path(layer).stem}"
+
+
+def map_zone(unit: ZoneMaps) -> None:
+    """Write the zone's rasters, a strip of a tile at a time; the memory does not grow with the zone."""
+    zone, grid = unit.model.zone, unit.cube.grid
+    unit.folder.mkdir(parents=True, exist_ok=True)
+    box = pixel_box(grid, zone.geometry)
+    responses = unit.model.responses
+    with ExitStack() as stack:
+        writers = {
+            layer: stack.enter_context(
+                CogWriter(unit.path(layer), grid[box], VARIABLES[layer.variable],
+                          f"{zone.id} {VARIABLES[layer.variable].long_name_zh} {layer.label}",
+                          {"ZONE": zone.id, "PERIOD": layer.label, "NOTE": unit.description})
+            )
+            for layer in unit.layers
+        }  # fmt: skip
+        for window in zone_windows(unit.cube, unit.tiles, zone.geometry):
+            strip = Strip(unit, window, responses)
+            if strip.inside.any():
+                for layer, writer in writers.items():
+                    stored = VARIABLES[layer.variable].encode(strip.values(layer))
+                    writer.write(stored, window[0].start - box[0].start, window[1].start - box[1].start)
+    for layer, key in unit.layers.items():
+        unit.marks.write(unit.mark(layer), key)
+
+
+class Strip:
+    """The pixels of one window of a zone, and the values of any layer on them."""
+
+    def __init__(self, unit: ZoneMaps, window: Window, responses: dict[str, np.ndarray]) -> None:
+        self._unit, self._responses = unit, responses
+        self._grid = unit.cube.grid[window]
+        self._fractions = coverage_fractions(self._grid, unit.model.zone.geometry)
+        self.inside = self._fractions > 0
+        years = {y for layer in unit.layers for p in (layer.period, layer.baseline) if p for y in p.years}
+        share = unit.model.ecosystem.min_water_share
+        self._years = {year: _year_layers(unit.cube, year, window, share) for year in sorted(years)}
+        self._stand_fractions: list[np.ndarray] | None = None
+
+    def values(self, layer: Layer) -> np.ndarray:
+        """float32 values of a layer, NaN outside the zone and where nothing is known."""
+        if layer.variable == "sink":
+            then, now = (self._quantity("carbon_stock", period) for period in (layer.baseline, layer.period))
+            values = stock_difference(then, now, self._unit.model.years_between(layer.baseline, layer.period))
+        elif layer.variable == "clear_count":
+            values = np.sum([self._years[year][1] for year in layer.period.years], axis=0, dtype="float32")
+        else:
+            values = self._quantity(layer.variable, layer.period)
+        return np.where(self.inside, values, np.float32(np.nan)).astype("float32", copy=False)
+
+    def _quantity(self, name: str, period: Period) -> np.ndarray:
+        if self._unit.model.stands and name in ("agb", "carbon_stock"):
+            return self._by_stand(self._unit.model.stand_density(period)[name])
+        return self._mean_of_years(self._responses.get(name), period)
+
+    def _mean_of_years(self, response: np.ndarray | None, period: Period) -> np.ndarray:
+        """Mean over the observed years of the index (no ``response``) or of a function of it."""
+        total = np.zeros(self._grid.shape, "float32")
+        observed = np.zeros(self._grid.shape, "uint8")
+        for year in period.years:
+            index, _, water = self._years[year]
+            seen = index != INDEX_NODATA
+            if response is None:
+                values = index * np.float32(INDEX_STEP)
+            else:
+                values = response[np.where(seen, index, 0).astype("int32") - LEVELS[0]]
+                values[water] = 0
+            np.add(total, values, out=total, where=seen)
+            observed += seen
+        with np.errstate(invalid="ignore"):
+            return total / np.where(observed > 0, observed, np.float32(np.nan))
+
+    def _by_stand(self, density: np.ndarray) -> np.ndarray:
+        """Density per ha of zone: stands by their covered fraction, 0 between them."""
+        total = np.zeros(self._grid.shape, "float32")
+        for fraction, value in zip(self._stands_here(), density, strict=True):
+            if fraction is not None:
+                window, part = fraction
+                total[window] += part * np.float32(value)
+        with np.errstate(invalid="ignore"):
+            return total / np.where(self.inside, self._fractions, np.float32(np.nan))
+
+    def _stands_here(self) -> list:
+        """(window, covered fractions) of each stand that reaches into the strip, else None."""
+        if self._stand_fractions is None:
+            self._stand_fractions = []
+            for polygon in self._unit.model.stands.geometry:
+                window = pixel_box(self._grid, polygon)
+                reaches = all(part.stop > part.start for part in window)
+                self._stand_fractions.append(
+                    (window, coverage_fractions(self._grid[window], polygon)) if reaches else None
+                )
+        return self._stand_fractions
+
+
+def _year_layers(cube: Cube, year: int, window: Window, min_water_share: float):
+    """(stored index, clear count, open water) of a year."""
+    index, clear, water = (cube.read(year, name, window) for name in ("ndvi", "clear_count", "water_count"))
+    return index, clear, open_water(clear, water, min_water_share)
+
+
+def pixel_box(grid, geometry: shapely.Geometry) -> Window:
+    """The window of ``grid`` that holds the geometry; empty where they do not meet."""
+    left, bottom, right, top = geometry.bounds
+    (x0, y0), (x1, y1) = ~grid.affine * (left, top), ~grid.affine * (right, bottom)
+    return tuple(
+        slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
+        for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
+    )
+
+
+def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry) -> Iterator[Window]:
+    """Strips of the tiles that lie in the box of the geometry, in a fixed order."""
+    rows, columns = pixel_box(cube.grid, geometry)
+    for tile in tiles:
+        top, bottom = max(rows.start, tile.window[0].start), min(rows.stop, tile.window[0].stop)
+        left, right = max(columns.start, tile.window[1].start), min(columns.stop, tile.window[1].stop)
+        for start in range(top // CHUNK_ROWS * CHUNK_ROWS, bottom, CHUNK_ROWS):
+            if left < right:
+                yield slice(max(start, top), min(start + CHUNK_ROWS, bottom)), slice(left, right)

@@ -1,0 +1,75 @@
+"""YAML files: read safely, checked against a model, errors with file and line."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+from pipeline.errors import ConfigError
+
+
+def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
+    """The file's content as an instance of ``model``.
+
+    YAML 1.2 (``no`` is a word, ``1e-3`` a number); tags that would build objects are refused. Raises
+    ConfigError naming the file, the line, what is wrong and, for an unknown key, the nearest right one.
+    """
+    adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+        root = YAML(typ="safe", pure=True).compose(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    try:
+        return adapter.validate_python(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentence(path, root, item, adapter) for item in error.errors())) from error
+
+
+def _sentence(path: Path, root: Any, error: dict, adapter: TypeAdapter) -> str:
+    line, place = _locate(root, error["loc"])
+    where = f"{path}:{line}: {'.'.join(map(str, place)) or 'the file'}"
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(adapter.json_schema()), n=1, cutoff=0.5)
+        return f"{where} is not a key here" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
+    if error["type"] == "missing":
+        return f"{where}: the key {error['loc'][-1]!r} is missing; add it"
+    given = error["input"]
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool | None) else ""
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def _locate(node: Any, loc: tuple) -> tuple[int, list]:
+    """Line of the deepest node on the path ``loc``; union tags, which stand in no file, are skipped."""
+    line, place = (node.start_mark.line + 1 if node else 1), []
+    for step in loc:
+        if isinstance(node, MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(step)]
+            if not found:
+                continue
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            continue
+        place.append(step)
+    return line, place
+
+
+def _known_keys(schema: Any) -> list[str]:
+    if isinstance(schema, dict):
+        own = list(schema["properties"]) if isinstance(schema.get("properties"), dict) else []
+        return own + [key for value in schema.values() for key in _known_keys(value)]
+    if isinstance(schema, list):
+        return [key for value in schema for key in _known_keys(value)]
+    return []
