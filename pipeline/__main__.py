@@ -50,9 +50,10 @@ _stage("publish", "Stages 1-4: also the GeoPackage and the tables.")
 @app.command()
 def plan(config: ConfigPath = SAMPLE, year: Year = None, out: OutPath = Path("out")) -> None:
     """Say what would run, how much is done already, and the memory and disk it takes; read no pixel."""
+    from pipeline.engine import available_cores
     from pipeline.plan import plan_lines
 
-    for line in plan_lines(_prepare(config, None, year, out)):
+    for line in plan_lines(_prepare(config, None, year, out), available_cores()):
         console.print(line)
 
 
@@ -100,18 +101,18 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
         console.print(_zone_table(rows, run.note))
     _print_notes(run)
     if rows:
-        console.print(f"Results: {run.results}\nOpen zones.gpkg in QGIS or ArcGIS, summary.csv in Excel, zones/<id>/*.tif as maps.")
+        console.print(
+            f"Results: {run.results}\nOpen zones.gpkg and zones/<id>/*.tif in QGIS or ArcGIS, summary.csv in Excel."
+        )
     else:
         console.print(f"Stage {until} is done; its files are in {run.work if until != 'map' else run.results}.")
 
 
 def _zone_table(rows: list[dict], note: str) -> Table:
     table = Table(title=note)
-    for title, justify in (
-        ("片区", "left"), ("名称", "left"), ("万亩", "right"), ("观测", "right"), ("NDVI", "right"), ("覆盖度", "right"),
-        ("碳密度 tC/ha", "right"), ("碳储量 tC", "right"), ("碳汇 tCO2/yr", "right"), ("状态 status", "left"),
-    ):  # fmt: skip
-        table.add_column(title, justify=justify, no_wrap=title in ("片区", "碳汇 tCO2/yr"))
+    for title in ("片区", "名称", "万亩", "观测", "NDVI", "覆盖度", "碳密度 tC/ha", "碳储量 tC", "碳汇 tCO2/yr", "状态"):
+        numeric = title not in ("片区", "名称", "状态")
+        table.add_column(title, justify="right" if numeric else "left", no_wrap=title in ("片区", "碳汇 tCO2/yr"))
 
     def show(row: dict, column: str, form: str) -> str:
         return "" if row[column] is None else format(row[column], form)
@@ -152,7 +153,9 @@ def main() -> None:
         Console(stderr=True, highlight=False).print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        Console(stderr=True, highlight=False).print(f"Error: {_sentence(error)}", style="bold red", markup=False, soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"Error: {_sentence(error)}", style="bold red", markup=False, soft_wrap=True
+        )
         sys.exit(OutputError.exit_code)
     except KeyboardInterrupt:
         Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")

@@ -32,8 +32,12 @@ class SetAside:
 
 
 def find_scenes(
-    path: Path, years: tuple[int, ...], season: tuple[MonthDay, MonthDay], bands: tuple[str, ...],
-    crs: str, area: shapely.Geometry,
+    path: Path,
+    years: tuple[int, ...],
+    season: tuple[MonthDay, MonthDay],
+    bands: tuple[str, ...],
+    crs: str,
+    area: shapely.Geometry,
 ) -> tuple[list[Scene], list[SetAside]]:
     """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
 

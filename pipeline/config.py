@@ -37,6 +37,15 @@ Years = Annotated[tuple[int, ...], BeforeValidator(_years), Field(min_length=1)]
 MonthDay = Annotated[tuple[int, int], BeforeValidator(_month_day)]
 
 
+CLASS_WORDS = {
+    "forest": ("forest", "林地", "森林", "林"),
+    "grassland": ("grassland", "草地", "草原", "草"),
+    "wetland": ("wetland", "湿地"),
+}
+CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
+"""Zones of the city's plan."""
+
+
 class Scenes(Frozen):
     """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count."""
 
@@ -61,12 +70,8 @@ class Zones(Frozen):
     path: Path
     layer: str | None = None
     columns: ZoneColumns
-    classes: dict[EcosystemName, tuple[str, ...]] = {
-        "forest": ("forest", "林地", "森林", "林"),
-        "grassland": ("grassland", "草地", "草原", "草"),
-        "wetland": ("wetland", "湿地"),
-    }
-    expected: dict[EcosystemName, int] = {"forest": 12, "grassland": 5, "wetland": 5}
+    classes: dict[EcosystemName, tuple[str, ...]] = Field(default_factory=CLASS_WORDS.copy)
+    expected: dict[EcosystemName, int] = Field(default_factory=CONTRACT.copy)
 
 
 class StandColumns(Frozen):
@@ -144,7 +149,7 @@ class RunConfig(Frozen):
     stands: Stands | None = None
     grid: Grid
     composite: Composite = Composite()
-    cover: dict[EcosystemName, Cover] = {}
+    cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
     periods: Periods
     coefficients: Path
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -185,6 +190,8 @@ def read_coefficients(folder: Path) -> dict[str, Ecosystem]:
     """The ecosystems of all YAML files in ``folder``, by name. Raises ConfigError."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise ConfigError(f"{folder}: no coefficient file (*.yaml) is there; point `coefficients` to the folder of them")
+        raise ConfigError(
+            f"{folder}: no coefficient file (*.yaml) is there; point `coefficients` to the folder of them"
+        )
     methods = [read_yaml(file, TypeAdapter(AnyEcosystem)) for file in files]
     return {method.ecosystem: method for method in methods}

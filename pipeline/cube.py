@@ -46,9 +46,7 @@ def block_aligned_grid(
     """
     step = BLOCK_PX * resolution
     left, bottom, right, top = bounds
-    left, bottom = (
-        o + np.floor((edge - o) / step) * step for edge, o in zip((left, bottom), origin, strict=True)
-    )
+    left, bottom = (o + np.floor((edge - o) / step) * step for edge, o in zip((left, bottom), origin, strict=True))
     right, top = (o + np.ceil((edge - o) / step) * step for edge, o in zip((right, top), origin, strict=True))
     shape = (round((top - bottom) / resolution), round((right - left) / resolution))
     return GeoBox(shape, from_origin(left, top, resolution, resolution), crs)
@@ -68,7 +66,9 @@ def touched_tiles(grid: GeoBox, tile_px: int, geometries: np.ndarray) -> list[Ti
             (x0, y0), (x1, y1) = ~grid.affine * (left, top), ~grid.affine * (right, bottom)
             found.append(Tile(row, column, tuple(
                 slice(*_snap(low, high, edge, min(edge + tile_px, size)))
-                for low, high, edge, size in ((y0, y1, row * tile_px, grid.height), (x0, x1, column * tile_px, grid.width))
+                for low, high, edge, size in (
+                    (y0, y1, row * tile_px, grid.height), (x0, x1, column * tile_px, grid.width),
+                )
             )))  # fmt: skip
     return found
 
@@ -132,7 +132,9 @@ class Cube:
             slice(step * self.tile_px, min((step + 1) * self.tile_px, size))
             for step, size in ((tile.row, self.grid.height), (tile.column, self.grid.width))
         )
-        inside = tuple(slice(w.start - c.start, w.stop - c.start) for w, c in zip(tile.window, (rows, columns), strict=True))
+        inside = tuple(
+            slice(w.start - c.start, w.stop - c.start) for w, c in zip(tile.window, (rows, columns), strict=True)
+        )
         for name, values in layers.items():
             array = group[name]
             chunk = np.full((rows.stop - rows.start, columns.stop - columns.start), array.fill_value, array.dtype)

@@ -9,10 +9,11 @@ from typing import Any
 
 import dask
 import rasterio
+from rasterio.errors import RasterioError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline.errors import ConfigError, SinkmapError
+from pipeline.errors import ConfigError, OutputError, SinkmapError
 
 GDAL_CACHE_BYTES = 96 << 20
 _RETRIES = 2
@@ -71,6 +72,19 @@ def _guarded(function: Callable, unit: Any) -> Any:
             return function(unit)
         except SinkmapError as error:
             return Failure(error)
+        except (OSError, RasterioError) as error:
+            return Failure(OutputError(f"{_reason(error)}; free disk space or check the output folder, then run again"))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -78,7 +92,7 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
     """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at
     the address ``cluster``. Raises ConfigError where that cluster does not answer."""
     if workers is None and cluster is None:
-        yield Engine(console, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        yield Engine(console, available_cores())
         return
     # distributed takes a second to import: only who asks for it waits
     from distributed import Client, LocalCluster

@@ -38,7 +38,9 @@ Sketches = dict[str, dict[str, Sketch]]
 STAGES = ("composite", "calibrate", "map", "publish")
 
 
-def run_stages(run: Run, engine: Engine, until: str = "publish", zone: str | None = None, strict: bool = False) -> list[dict]:
+def run_stages(
+    run: Run, engine: Engine, until: str = "publish", zone: str | None = None, strict: bool = False
+) -> list[dict]:
     """All four stages, or those up to ``until``; returns the rows of the result table (none before publish)."""
     seconds: dict[str, float] = {}
 
@@ -114,7 +116,9 @@ def calibrate(run: Run, engine: Engine) -> tuple[Sketches, dict[str, EndMembers]
     sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
     for year in run.years:
         if not any(sketches[zone.id][str(year)].observed for zone in run.zones):
-            raise SceneError(f"the year {year} has no clear pixel in any zone; add scenes or take it out of scenes.years")
+            raise SceneError(
+                f"the year {year} has no clear pixel in any zone; add scenes or take it out of scenes.years"
+            )
     end_members = end_members_by_zone(run, sketches)
     write_json(run.work / "end_members.json", {zone: asdict(pair) for zone, pair in end_members.items()})
     return sketches, end_members
@@ -160,7 +164,7 @@ def end_members_by_zone(run: Run, sketches: Sketches) -> dict[str, EndMembers]:
                 found[zone.id] = calibrated[zone.ecosystem]
         except ValueError as error:
             raise ConfigError(
-                f"cover.{zone.ecosystem}: {error}; give end_members: {{soil: .., vegetation: ..}} or shipped in the config"
+                f"cover.{zone.ecosystem}: {error}; set end_members to shipped or {{soil: .., vegetation: ..}}"
             ) from error
     return found
 
@@ -169,7 +173,9 @@ def calibration_block(run: Run) -> str:
     """YAML that freezes the calibrated end-members, empty where none were calibrated."""
     found = json.loads((run.work / "end_members.json").read_text(encoding="utf-8"))
     blocks = {
-        zone.ecosystem: f"  {zone.ecosystem}: {{end_members: {{soil: {pair['soil']}, vegetation: {pair['vegetation']}}}}}"
+        zone.ecosystem: "  {}: {{end_members: {{soil: {soil}, vegetation: {vegetation}}}}}".format(
+            zone.ecosystem, **pair
+        )
         for zone in run.zones
         if run.cover_of(zone.ecosystem).end_members == "calibrate" and (pair := found[zone.id])
     }

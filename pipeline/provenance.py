@@ -14,7 +14,18 @@ import rasterio
 import xxhash
 
 PACKAGE = Path(__file__).parent
-LIBRARIES = ("rasterio", "odc-loader", "odc-geo", "exactextract", "numpy", "zarr", "geopandas", "shapely", "pyproj", "dask")
+LIBRARIES = (
+    "rasterio",
+    "odc-loader",
+    "odc-geo",
+    "exactextract",
+    "numpy",
+    "zarr",
+    "geopandas",
+    "shapely",
+    "pyproj",
+    "dask",
+)
 
 
 def content_key(*parts: Any) -> str:

@@ -79,7 +79,11 @@ class Run:
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
         config = self.config
-        files = [config.zones.path, *sorted(config.coefficients.glob("*.yaml")), *([config.stands.path] if config.stands else [])]
+        files = [
+            config.zones.path,
+            *sorted(config.coefficients.glob("*.yaml")),
+            *([config.stands.path] if config.stands else []),
+        ]
         parts = [part for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
         return self.checksums | Checksums(self.work / "checksums.json").of([str(part) for part in parts])
 
@@ -177,7 +181,9 @@ def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
             drawn = zone.area_ha / HA_PER_WANMU
             off = 100 * (drawn / zone.declared_wanmu - 1)
             if abs(off) > tolerance_percent:
-                notes.append(f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)")
+                notes.append(
+                    f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)"
+                )
     return notes
 
 
@@ -189,7 +195,9 @@ def writable_folder(folder: Path) -> Path:
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another folder with --out") from error
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror}); choose another folder with --out"
+        ) from error
     return folder
 
 

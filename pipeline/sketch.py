@@ -132,6 +132,8 @@ def load_sketches(path: Path) -> dict[str, Sketch]:
     with np.load(path) as parts:
         labels = dict.fromkeys(name.rsplit("/", 1)[0] for name in parts.files)
         return {
-            label: Sketch(*(parts[f"{label}/{name}"] for name in ("land", "water", "clear")), float(parts[f"{label}/size"]))
+            label: Sketch(
+                *(parts[f"{label}/{name}"] for name in ("land", "water", "clear")), float(parts[f"{label}/size"])
+            )
             for label in labels
         }

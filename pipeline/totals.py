@@ -67,7 +67,9 @@ class ZoneModel:
         """fvc (1), agb (t DM/ha) and carbon_stock (t C/ha) per index level, float32 (20001,)."""
         names = ("fvc", "agb", "carbon_stock")
         return {
-            name: per_level(lambda index, name=name: self.ecosystem.respond(index, self.end_members, self.zone.stratum)[name])
+            name: per_level(
+                lambda index, name=name: self.ecosystem.respond(index, self.end_members, self.zone.stratum)[name]
+            )
             for name in names
         }
 
@@ -172,8 +174,8 @@ def zone_row(
     return row
 
 
-YEAR_COLUMNS = ("zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median", "open_water_fraction",
-                "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC")  # fmt: skip
+YEAR_COLUMNS = ("zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",
+                "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC")  # fmt: skip
 
 
 def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -> list[dict]:
@@ -182,20 +184,22 @@ def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -
     for year in years:
         sketch = sketches[str(year)]
         means = stock(model, sketch, Period((year,)))
-        rows.append({
-            "zone_id": model.zone.id,
-            "name_zh": model.zone.name,
-            "ecosystem": model.zone.ecosystem,
-            "year": year,
-            "observed_fraction": sketch.observed_fraction,
-            "clear_obs_median": sketch.clear_median,
-            "open_water_fraction": _known(sketch.water_fraction),
-            "ndvi_mean": _known(sketch.mean_index),
-            "fvc_mean": _known(means["fvc"]),
-            "agb_tDM_ha": _known(means["agb"]),
-            "carbon_tC_ha": _known(means["carbon_stock"]),
-            "carbon_tC": _known(means["carbon_stock"] * model.zone.area_ha),
-        })
+        rows.append(
+            {
+                "zone_id": model.zone.id,
+                "name_zh": model.zone.name,
+                "ecosystem": model.zone.ecosystem,
+                "year": year,
+                "observed_fraction": sketch.observed_fraction,
+                "clear_obs_median": sketch.clear_median,
+                "open_water_fraction": _known(sketch.water_fraction),
+                "ndvi_mean": _known(sketch.mean_index),
+                "fvc_mean": _known(means["fvc"]),
+                "agb_tDM_ha": _known(means["agb"]),
+                "carbon_tC_ha": _known(means["carbon_stock"]),
+                "carbon_tC": _known(means["carbon_stock"] * model.zone.area_ha),
+            }
+        )
     return rows
 
 
@@ -244,11 +248,13 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
     for column in ("period", "baseline_period", "method"):
         values = list(dict.fromkeys(member[column] for member in members if member[column]))
         row[column] = " | ".join(values) or None
-    lacking = {
-        column: len([m for m in members if m[column] is None]) for column in ("carbon_tC", "sink_tCO2_yr")
-    }
+    lacking = {column: len([m for m in members if m[column] is None]) for column in ("carbon_tC", "sink_tCO2_yr")}
     total = len(members)
-    parts = [(f"{column} lacks {n} of {total} zones", f"{COLUMNS[column][1]}缺{n}/{total}个片区") for column, n in lacking.items() if n]
+    parts = [
+        (f"{column} lacks {n} of {total} zones", f"{COLUMNS[column][1]}缺{n}/{total}个片区")
+        for column, n in lacking.items()
+        if n
+    ]
     row["status"], row["status_zh"] = (
         ("; ".join(part) for part in zip(*parts, strict=True)) if parts else ("ok", "正常")
     )

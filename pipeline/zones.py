@@ -51,7 +51,9 @@ def read_zones(
     if len(doubled):
         raise ZoneError(f"{path}: the zone id {doubled.iloc[0]} is there twice; give each zone its own")
     zones["name"] = zones["name"].astype(str)
-    zones["ecosystem"] = [_ecosystem(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)]
+    zones["ecosystem"] = [
+        _ecosystem(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
+    ]
     zones["stratum"] = [
         _stratum(path, zone.id, ecosystems[zone.ecosystem], zone.stratum) for zone in zones.itertuples()
     ]
@@ -98,7 +100,9 @@ def _stratum(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
 
 
 def _check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:
-    wrong = [f"{counts.get(key, 0)} {key}, not {number}" for key, number in expected.items() if counts.get(key, 0) != number]
+    wrong = [
+        f"{counts.get(key, 0)} {key}, not {number}" for key, number in expected.items() if counts.get(key, 0) != number
+    ]
     if wrong:
         raise ZoneError(f"{path}: the zones are {'; '.join(wrong)}; correct the file or zones.expected")
 

@@ -63,7 +63,9 @@ class CogWriter:
             if error is None:
                 self._finish()
         except (RasterioError, OSError) as failure:
-            raise OutputError(f"{self._path}: cannot be written ({failure}); free disk space or close the file") from failure
+            raise OutputError(
+                f"{self._path}: cannot be written ({failure}); free disk space or close the file"
+            ) from failure
         finally:
             self._file.close()
             for leftover in (self._raw, self._part, Path(f"{self._raw}.aux.xml")):

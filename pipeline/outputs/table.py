@@ -38,7 +38,9 @@ def write_csv(path: Path, columns: Iterable[str], rows: list[dict]) -> None:
             writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
         os.replace(part, path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); close it in Excel, or free disk space") from error
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); close it in Excel, or free disk space"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -65,7 +67,9 @@ def write_geopackage(path: Path, zones: gpd.GeoDataFrame, rows: list[dict], note
         _alias_columns(part)
         os.replace(part, path)
     except (OSError, sqlite3.Error, pyogrio.errors.DataSourceError) as error:
-        raise OutputError(f"{path}: cannot be written ({error}); close it in other programs or free disk space") from error
+        raise OutputError(
+            f"{path}: cannot be written ({error}); close it in other programs or free disk space"
+        ) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -75,8 +79,8 @@ def _alias_columns(path: Path) -> None:
     """Chinese titles of the columns, as the GeoPackage schema extension stores them."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
-            "CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, "
-            "title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
+            "CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
+            "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
             "CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name), CONSTRAINT gdc_tn UNIQUE (table_name, name))"
         )
         database.executemany(
@@ -92,5 +96,6 @@ def _alias_columns(path: Path) -> None:
         database.execute(
             "CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (constraint_name TEXT NOT NULL, "
             "constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, "
-            "max_is_inclusive BOOLEAN, description TEXT, CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))"
+            "max_is_inclusive BOOLEAN, description TEXT, "
+            "CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))"
         )

@@ -68,7 +68,9 @@ def scene_from_safe(folder: Path) -> Scene:
     """
     metadata = folder / "MTD_MSIL2A.xml"
     if not metadata.is_file():
-        level = "level 1C, not surface reflectance" if (folder / "MTD_MSIL1C.xml").is_file() else "without MTD_MSIL2A.xml"
+        level = (
+            "level 1C, not surface reflectance" if (folder / "MTD_MSIL1C.xml").is_file() else "without MTD_MSIL2A.xml"
+        )
         raise SceneError(f"{folder.name} is {level}; get its complete L2A product")
     try:
         root = parse(metadata).getroot()
