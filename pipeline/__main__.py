@@ -74,6 +74,16 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     _print_notes(run)
 
 
+@app.command(hidden=True)
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    import json
+
+    from pipeline.config import RunConfig
+
+    print(json.dumps(RunConfig.model_json_schema(), indent=1, ensure_ascii=False))
+
+
 def _prepare(config: Path, zone: str | None, year: int | None, out: Path):
     from pipeline.config import read_config
     from pipeline.run import prepare
@@ -110,7 +120,18 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
 
 def _zone_table(rows: list[dict], note: str) -> Table:
     table = Table(title=note)
-    for title in ("片区", "名称", "万亩", "观测", "NDVI", "覆盖度", "碳密度 tC/ha", "碳储量 tC", "碳汇 tCO2/yr", "状态"):
+    for title in (
+        "片区",
+        "名称",
+        "万亩",
+        "观测",
+        "NDVI",
+        "覆盖度",
+        "碳密度 tC/ha",
+        "碳储量 tC",
+        "碳汇 tCO2/yr",
+        "状态",
+    ):
         numeric = title not in ("片区", "名称", "状态")
         table.add_column(title, justify="right" if numeric else "left", no_wrap=title in ("片区", "碳汇 tCO2/yr"))
 
