@@ -31,12 +31,12 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 zones: ## everything: from scenes and zone boundaries to the carbon sink of each zone
-plan: ## what a run would read and compute, without computing it
-check: ## check config, boundaries and scenes
+plan: ## what would run, what is done already, what memory and disk it takes
+check: ## check config, boundaries and scenes, reading no pixel
 composite: ## stage 1: scenes to the cube of yearly composites
-calibrate: ## stage 2: end-members of each ecosystem
-map: ## stage 3: cover, biomass, carbon stock and sink of each zone
-publish: ## stage 4: totals with intervals, maps, tables, QGIS project
+calibrate: ## stages 1-2: also the end-members of each ecosystem
+map: ## stages 1-3: also the maps of each zone
+publish: ## stages 1-4: also the GeoPackage and the tables
 $(STAGES): .venv/.installed
 	$(BIN)/python -m pipeline $@ "$(CONFIG)" $(OPTIONS)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import psutil
+
 from pipeline.engine import GDAL_CACHE_BYTES
 from pipeline.flow import (
     MAPPED,
@@ -40,7 +42,11 @@ def plan_lines(run: Run, workers: int) -> Iterator[str]:
     yield "4 publish: GeoPackage, tables and run record are written anew."
     window = max((t.window[0].stop - t.window[0].start) * (t.window[1].stop - t.window[1].start) for t in run.tiles)
     memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * window * BYTES_PER_TILE_PIXEL
-    yield f"Memory: about {memory / 2**30:.1f} GiB at most, {workers} tiles of {window / 1e6:.1f} megapixels at a time."
+    free = psutil.virtual_memory().available
+    yield (
+        f"Memory: about {memory / 2**30:.1f} GiB at most of {free / 2**30:.1f} free, "
+        f"{workers} tiles of {window / 1e6:.1f} megapixels at a time."
+    )
     zone_px = sum(zone.geometry.area for zone in run.zones) / run.config.grid.resolution_m**2
     disk = zone_px * (CUBE_BYTES_PER_PIXEL * len(run.years) + MAP_BYTES_PER_PIXEL * len(MAPPED) * len(run.periods))
     yield f"Disk: about {max(disk / 2**20, 1):,.0f} MiB in {run.out}."

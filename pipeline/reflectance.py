@@ -7,7 +7,6 @@ fly, which saves a float32 copy of every band.
 import numpy as np
 from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioReader
-from odc.loader._rio import LocalContext
 from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneError
@@ -42,7 +41,7 @@ def _read(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.ndarray
         use_overviews=resampling != "nearest",
     )
     try:
-        inside, pixels = RioReader(RasterSource(band.path, band.index), LocalContext()).read(how, grid)
+        inside, pixels = RioReader(RasterSource(band.path, band.index), None).read(how, grid)
     except RasterioError as error:
         raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
     if pixels.shape == grid.shape:
