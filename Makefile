@@ -16,13 +16,13 @@ endif
 # The shells of GIS suites point Python at their own libraries.
 unexport PYTHONHOME PYTHONPATH
 
-STAGES := zones plan check composite calibrate map publish
+STAGES := zones composite calibrate map publish
 
-OPTIONS = $(if $(ZONE),--zone "$(ZONE)") $(if $(YEAR),--year "$(YEAR)") $(if $(WORKERS),--workers "$(WORKERS)") \
-    $(if $(CLUSTER),--cluster "$(CLUSTER)")
+PLANNED = $(if $(YEAR),--year "$(YEAR)") $(if $(WORKERS),--workers "$(WORKERS)")
+OPTIONS = $(PLANNED) $(if $(ZONE),--zone "$(ZONE)") $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 .DEFAULT_GOAL := help
-.PHONY: help $(STAGES) test lint bench notebooks sample pictures lock clean
+.PHONY: help $(STAGES) plan check test lint bench notebooks sample pictures lock clean
 # Both stamps below stand for one folder, which must not be set up twice at once.
 .NOTPARALLEL:
 
@@ -31,14 +31,18 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 zones: ## everything: from scenes and zone boundaries to the carbon sink of each zone
-plan: ## what would run, what is done already, what memory and disk it takes
-check: ## check config, boundaries and scenes, reading no pixel
 composite: ## stage 1: scenes to the cube of yearly composites
 calibrate: ## stages 1-2: also the end-members of each ecosystem
 map: ## stages 1-3: also the maps of each zone
 publish: ## stages 1-4: also the GeoPackage and the tables
 $(STAGES): .venv/.installed
 	$(BIN)/python -m pipeline $@ "$(CONFIG)" $(OPTIONS)
+
+plan: .venv/.installed ## what would run, what is done already, what memory and disk it takes
+	$(BIN)/python -m pipeline plan "$(CONFIG)" $(PLANNED)
+
+check: .venv/.installed ## check config, boundaries, stands and scenes, reading no pixel
+	$(BIN)/python -m pipeline check "$(CONFIG)"
 
 test: .venv/.installed-dev ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
@@ -47,16 +51,16 @@ lint: .venv/.installed-dev ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: .venv/.installed ## measure speed and memory
+bench: .venv/.installed-dev ## measure speed and memory
 	$(BIN)/python bench/run.py $(ARGS)
 
-notebooks: .venv/.installed-dev ## execute the notebooks in place
+notebooks: .venv/.installed-dev zones ## execute the notebooks in place, on the results of the sample
 	$(BIN)/jupyter-execute --inplace $(ARGS) notebooks/*.ipynb
 
-sample: .venv/.installed ## make data/sample again
+sample: .venv/.installed-dev ## make data/sample again
 	$(BIN)/python data/sample/generate.py
 
-pictures: .venv/.installed ## draw the pictures of the documentation
+pictures: zones ## draw the pictures of the documentation
 	$(BIN)/python docs/pictures.py
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

@@ -48,12 +48,12 @@ _stage("publish", "Stages 1-4: also the GeoPackage and the tables.")
 
 
 @app.command()
-def plan(config: ConfigPath = SAMPLE, year: Year = None, out: OutPath = Path("out")) -> None:
+def plan(config: ConfigPath = SAMPLE, year: Year = None, workers: Workers = None, out: OutPath = Path("out")) -> None:
     """Say what would run, how much is done already, and the memory and disk it takes; read no pixel."""
     from pipeline.engine import available_cores
     from pipeline.plan import plan_lines
 
-    for line in plan_lines(_prepare(config, None, year, out), available_cores()):
+    for line in plan_lines(_prepare(config, None, year, out), workers or available_cores()):
         console.print(line)
 
 

@@ -6,7 +6,6 @@ does not depend on their order.
 
 import numpy as np
 from numba import njit
-from scipy.ndimage import maximum_filter1d
 
 from pipeline.scene import BUFFERED, CLEAR, VALID, WATER
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
@@ -60,15 +59,37 @@ def buffer_clouds(classes: np.ndarray, radius_px: int) -> np.ndarray:
     """``classes`` without CLEAR within ``radius_px`` (square window) of a BUFFERED pixel."""
     if radius_px < 1:
         return classes
-    near = classes & BUFFERED
-    for axis in (0, 1):
-        near = maximum_filter1d(near, 2 * radius_px + 1, axis=axis, mode="constant")
-    return np.where(near > 0, classes & ~np.uint8(CLEAR), classes)
+    return _buffer(classes, radius_px)
 
 
 def bands_of(indices: tuple[str, ...]) -> tuple[str, ...]:
     """The bands that the indices need."""
     return tuple(dict.fromkeys(["red", "nir", *(band for index in indices for band in EXTRA_BANDS.get(index, ()))]))
+
+
+@njit(nogil=True, cache=True)
+def _buffer(classes, radius):
+    """Rows first, then columns; each way keeps how far back the last cloud lies."""
+    height, width = classes.shape
+    near = np.zeros(classes.shape, np.uint8)
+    for y in range(height):
+        for step in (1, -1):
+            since = radius + 1
+            for i in range(width):
+                x = i if step > 0 else width - 1 - i
+                since = 0 if classes[y, x] & BUFFERED else since + 1
+                if since <= radius:
+                    near[y, x] = 1
+    buffered = classes.copy()
+    for step in (1, -1):
+        since_row = np.full(width, radius + 1, np.int32)
+        for i in range(height):
+            y = i if step > 0 else height - 1 - i
+            for x in range(width):
+                since_row[x] = 0 if near[y, x] else since_row[x] + 1
+                if since_row[x] <= radius:
+                    buffered[y, x] &= 255 - CLEAR
+    return buffered
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -8,13 +8,13 @@ from exactextract.raster import NumPyRasterSource
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize, shapes
 
-COARSE_PX = 16
+COARSE_PX = 8
 
 
 def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     """Covered fraction (0-1, float32) of each pixel of ``grid`` (north up) by ``polygon`` (grid CRS).
 
-    Exact where the outline runs (exactextract, Baston 2023). Squares of 16 pixels that lie wholly inside
+    Exact where the outline runs (exactextract, Baston 2023). Squares of 8 pixels that lie wholly inside
     are cut out first and set to 1: the exact count costs per pixel, the outline is a small part of them.
     """
     fractions = np.zeros(grid.shape, "float32")
@@ -41,19 +41,22 @@ def _areas(geometry: shapely.Geometry) -> shapely.Geometry:
 
 
 def _inner_squares(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
-    """Which squares of 16 x 16 pixels, whole ones only, lie inside the polygon."""
+    """Which squares of 8 x 8 pixels, whole ones only, lie inside the polygon."""
     shape = (grid.height // COARSE_PX, grid.width // COARSE_PX)
     inside = np.zeros((-(-grid.height // COARSE_PX), -(-grid.width // COARSE_PX)), "bool")
     if min(shape) == 0 or polygon.is_empty:
         return inside
-    coarse = grid.affine * grid.affine.scale(COARSE_PX)
-    burn = {"out_shape": shape, "transform": coarse, "dtype": "uint8"}
+    burn = {"out_shape": shape, "transform": _squares(grid).affine, "dtype": "uint8"}
     edge = rasterize([polygon.boundary], all_touched=True, **burn)
     inside[: shape[0], : shape[1]] = (rasterize([polygon], **burn) == 1) & (edge == 0)
     return inside
 
 
+def _squares(grid: GeoBox) -> GeoBox:
+    """The grid of the whole squares."""
+    return grid[: grid.height // COARSE_PX * COARSE_PX, : grid.width // COARSE_PX * COARSE_PX].zoom_out(COARSE_PX)
+
+
 def _outline(grid: GeoBox, squares: np.ndarray) -> shapely.Geometry:
-    coarse = grid.affine * grid.affine.scale(COARSE_PX)
-    found = shapes(squares.astype("uint8"), mask=squares, transform=coarse)
+    found = shapes(squares.astype("uint8"), mask=squares, transform=_squares(grid).affine)
     return shapely.union_all([shapely.geometry.shape(part) for part, _ in found])

@@ -73,6 +73,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
     without it; with ``strict`` it stops the run. Raises SceneError where a year is left without scenes."""
     if run.cube.create():
         run.marks.forget("tile-")
+        run.marks.forget("sketch-")
     while True:
         run.check_years()
         for year in run.years:

@@ -56,11 +56,11 @@ class Sketch:
     @property
     def mean_index(self) -> float:
         """Mean index of the observed part, water included; NaN where nothing was observed."""
-        return self._mean((self.land + self.water) @ INDEX.astype(float))
+        return self._mean(((self.land + self.water) * INDEX).sum())
 
     def mean(self, per_level: np.ndarray) -> float:
         """Mean over the observed part of a quantity given per index level (20001,); open water holds none."""
-        return self._mean(self.land @ per_level.astype(float))
+        return self._mean((self.land * per_level).sum())
 
     def _mean(self, total: float) -> float:
         return float(total / self.observed) if self.observed else np.nan

@@ -123,7 +123,7 @@ def stock(model: ZoneModel, sketch: Sketch, period: Period) -> dict[str, float]:
     means = {name: sketch.mean(levels) for name, levels in model.responses.items()}
     if model.stands:
         for name, density in model.stand_density(period).items():
-            means[name] = float(model.stands.area_ha @ density / model.zone.area_ha)
+            means[name] = float((model.stands.area_ha * density).sum() / model.zone.area_ha)
     return means
 
 
@@ -244,7 +244,7 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
     for column in MEANS:
         known = [(member[column], member["area_ha"]) for member in members if member[column] is not None]
         values, areas = np.array(known).T if known else (None, None)
-        row[column] = float(values @ areas / areas.sum()) if known else None
+        row[column] = float((values * areas).sum() / areas.sum()) if known else None
     for column in ("period", "baseline_period", "method"):
         values = list(dict.fromkeys(member[column] for member in members if member[column]))
         row[column] = " | ".join(values) or None

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from odc.geo.geobox import GeoBox
 
 from pipeline.carbon import stock_difference
 from pipeline.catalog import SetAside
 from pipeline.composite import PeakComposite, bands_of, buffer_clouds
 from pipeline.coverage import coverage_fractions
-from pipeline.cube import CHUNK_ROWS, Cube, Tile, Window
+from pipeline.cube import STRIP_ROWS, Cube, Tile, Window
 from pipeline.errors import SceneError
 from pipeline.outputs.cog import CogWriter
 from pipeline.provenance import Marks
@@ -70,13 +71,13 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     return failed
 
 
-def _classes(scene: Scene, grid, buffer_px: int) -> np.ndarray:
+def _classes(scene: Scene, grid: GeoBox, buffer_px: int) -> np.ndarray:
     # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
     classes = buffer_clouds(read_classes(scene, grid.pad(buffer_px)), buffer_px)
     return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])
 
 
-def _stored(scene: Scene, name: str, grid) -> tuple[np.ndarray, float, float, float]:
+def _stored(scene: Scene, name: str, grid: GeoBox) -> tuple[np.ndarray, float, float, float]:
     band = scene.bands[name]
     return read_band(scene, name, grid), band.scale, band.offset, band.nodata
 
@@ -103,9 +104,12 @@ def sketch_zone(unit: ZoneSketches) -> None:
     """Write the zone's sketches, labelled by year or period."""
     builders = {period.label: SketchBuilder() for period in unit.periods}
     years = sorted({year for period in unit.periods for year in period.years})
+    cube = {year: unit.cube.open_year(year) for year in years}
+    coverage = unit.cube.new_coverage(unit.zone.id)
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
         fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
-        seen = {year: _year_layers(unit.cube, year, window, unit.min_water_share) for year in years}
+        coverage[window] = fractions
+        seen = {year: _year_layers(cube[year], window, unit.min_water_share) for year in years}
         for period in unit.periods:
             indices, clear, water = zip(*(seen[year] for year in period.years), strict=True)
             builders[period.label].add(fractions, list(indices), np.sum(clear, axis=0, dtype="uint16"), list(water))
@@ -151,7 +155,6 @@ def map_zone(unit: ZoneMaps) -> None:
     zone, grid = unit.model.zone, unit.cube.grid
     unit.folder.mkdir(parents=True, exist_ok=True)
     box = pixel_box(grid, zone.geometry)
-    responses = unit.model.responses
     with ExitStack() as stack:
         writers = {
             layer: stack.enter_context(
@@ -161,44 +164,49 @@ def map_zone(unit: ZoneMaps) -> None:
             )
             for layer in unit.layers
         }  # fmt: skip
+        years = sorted({y for layer in unit.layers for p in (layer.period, layer.baseline) if p for y in p.years})
+        cube = {year: unit.cube.open_year(year) for year in years}
+        coverage = unit.cube.open_coverage(zone.id)
         for window in zone_windows(unit.cube, unit.tiles, zone.geometry):
-            strip = Strip(unit, window, responses)
-            if strip.inside.any():
-                for layer, writer in writers.items():
-                    stored = VARIABLES[layer.variable].encode(strip.values(layer))
-                    writer.write(stored, window[0].start - box[0].start, window[1].start - box[1].start)
+            fractions = coverage[window]
+            if not fractions.any():
+                continue
+            share = unit.model.ecosystem.min_water_share
+            layers = {year: _year_layers(cube[year], window, share) for year in years}
+            strip = Strip(unit.model, grid[window], fractions, layers)
+            for layer, writer in writers.items():
+                stored = VARIABLES[layer.variable].encode(strip.values(layer))
+                writer.write(stored, window[0].start - box[0].start, window[1].start - box[1].start)
     for layer, key in unit.layers.items():
         unit.marks.write(unit.mark(layer), key)
 
 
 class Strip:
-    """The pixels of one window of a zone, and the values of any layer on them."""
+    """The pixels of one window of a zone, and the values of any layer on them.
 
-    def __init__(self, unit: ZoneMaps, window: Window, responses: dict[str, np.ndarray]) -> None:
-        self._unit, self._responses = unit, responses
-        self._grid = unit.cube.grid[window]
-        self._fractions = coverage_fractions(self._grid, unit.model.zone.geometry)
-        self.inside = self._fractions > 0
-        years = {y for layer in unit.layers for p in (layer.period, layer.baseline) if p for y in p.years}
-        share = unit.model.ecosystem.min_water_share
-        self._years = {year: _year_layers(unit.cube, year, window, share) for year in sorted(years)}
-        self._stand_fractions: list[np.ndarray] | None = None
+    ``years`` maps a year to (stored index, clear count, open water).
+    """
+
+    def __init__(self, model: ZoneModel, grid: GeoBox, fractions: np.ndarray, years: dict[int, tuple]) -> None:
+        self._model, self._grid, self._fractions, self._years = model, grid, fractions, years
+        self._inside = fractions > 0
+        self._stand_fractions: list | None = None
 
     def values(self, layer: Layer) -> np.ndarray:
         """float32 values of a layer, NaN outside the zone and where nothing is known."""
         if layer.variable == "sink":
             then, now = (self._quantity("carbon_stock", period) for period in (layer.baseline, layer.period))
-            values = stock_difference(then, now, self._unit.model.years_between(layer.baseline, layer.period))
+            values = stock_difference(then, now, self._model.years_between(layer.baseline, layer.period))
         elif layer.variable == "clear_count":
             values = np.sum([self._years[year][1] for year in layer.period.years], axis=0, dtype="float32")
         else:
             values = self._quantity(layer.variable, layer.period)
-        return np.where(self.inside, values, np.float32(np.nan)).astype("float32", copy=False)
+        return np.where(self._inside, values, np.float32(np.nan)).astype("float32", copy=False)
 
     def _quantity(self, name: str, period: Period) -> np.ndarray:
-        if self._unit.model.stands and name in ("agb", "carbon_stock"):
-            return self._by_stand(self._unit.model.stand_density(period)[name])
-        return self._mean_of_years(self._responses.get(name), period)
+        if self._model.stands and name in ("agb", "carbon_stock"):
+            return self._by_stand(self._model.stand_density(period)[name])
+        return self._mean_of_years(self._model.responses.get(name), period)
 
     def _mean_of_years(self, response: np.ndarray | None, period: Period) -> np.ndarray:
         """Mean over the observed years of the index (no ``response``) or of a function of it."""
@@ -225,13 +233,13 @@ class Strip:
                 window, part = fraction
                 total[window] += part * np.float32(value)
         with np.errstate(invalid="ignore"):
-            return total / np.where(self.inside, self._fractions, np.float32(np.nan))
+            return total / np.where(self._inside, self._fractions, np.float32(np.nan))
 
     def _stands_here(self) -> list:
         """(window, covered fractions) of each stand that reaches into the strip, else None."""
         if self._stand_fractions is None:
             self._stand_fractions = []
-            for polygon in self._unit.model.stands.geometry:
+            for polygon in self._model.stands.geometry:
                 window = pixel_box(self._grid, polygon)
                 reaches = all(part.stop > part.start for part in window)
                 self._stand_fractions.append(
@@ -240,16 +248,16 @@ class Strip:
         return self._stand_fractions
 
 
-def _year_layers(cube: Cube, year: int, window: Window, min_water_share: float):
-    """(stored index, clear count, open water) of a year."""
-    index, clear, water = (cube.read(year, name, window) for name in ("ndvi", "clear_count", "water_count"))
+def _year_layers(year: dict, window: Window, min_water_share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(stored index, clear count, open water) of a year of the cube."""
+    index, clear, water = (year[name][window] for name in ("ndvi", "clear_count", "water_count"))
     return index, clear, open_water(clear, water, min_water_share)
 
 
-def pixel_box(grid, geometry: shapely.Geometry) -> Window:
+def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> Window:
     """The window of ``grid`` that holds the geometry; empty where they do not meet."""
     left, bottom, right, top = geometry.bounds
-    (x0, y0), (x1, y1) = ~grid.affine * (left, top), ~grid.affine * (right, bottom)
+    (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
     return tuple(
         slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
         for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
@@ -262,6 +270,6 @@ def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry
     for tile in tiles:
         top, bottom = max(rows.start, tile.window[0].start), min(rows.stop, tile.window[0].stop)
         left, right = max(columns.start, tile.window[1].start), min(columns.stop, tile.window[1].stop)
-        for start in range(top // CHUNK_ROWS * CHUNK_ROWS, bottom, CHUNK_ROWS):
+        for start in range(top // STRIP_ROWS * STRIP_ROWS, bottom, STRIP_ROWS):
             if left < right:
-                yield slice(max(start, top), min(start + CHUNK_ROWS, bottom)), slice(left, right)
+                yield slice(max(start, top), min(start + STRIP_ROWS, bottom)), slice(left, right)

@@ -32,7 +32,7 @@ class CogWriter:
     def __init__(self, path: Path, grid: GeoBox, variable: Variable, description: str, tags: dict[str, str]) -> None:
         self._path, self._variable = path, variable
         self._raw, self._part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
-        self._sums = np.zeros(3)
+        self._sums = np.zeros(3, "int64")  # whole numbers add up the same in any order
         self._range: list[int] = []
         self._file = rasterio.open(
             self._raw, "w+", driver="GTiff", width=grid.width, height=grid.height, count=1, dtype=variable.dtype,
@@ -52,8 +52,8 @@ class CogWriter:
         valid = stored[stored != self._variable.nodata]
         if valid.size:
             self._range += [int(valid.min()), int(valid.max())]
-            valid = valid.astype(float)
-            self._sums += valid.size, valid.sum(), valid @ valid
+            valid = valid.astype("int64")
+            self._sums += valid.size, valid.sum(), (valid * valid).sum()
 
     def __enter__(self) -> Self:
         return self
