@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 ConfigPath = Annotated[Path, typer.Argument(help="The run's YAML file.")]
 OutPath = Annotated[Path, typer.Option("--out", help="Folder of all runs; the results go to OUT/<name of the run>.")]
@@ -118,36 +118,33 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
         console.print(f"Stage {until} is done; its files are in {run.work if until != 'map' else run.results}.")
 
 
+SHOWN = {
+    "zone_id": ("片区", ""),
+    "name_zh": ("名称", ""),
+    "area_wanmu": ("万亩", ".4g"),
+    "observed_fraction": ("观测", ".0%"),
+    "ndvi_mean": ("NDVI", ".3f"),
+    "fvc_mean": ("覆盖度", ".1%"),
+    "carbon_tC_ha": ("碳密度 tC/ha", ".2f"),
+    "carbon_tC": ("碳储量 tC", ",.0f"),
+    "sink_tCO2_yr": ("碳汇 tCO2/yr", "+,.0f"),
+    "status_zh": ("状态", ""),
+}
+"""Columns of the closing table: title and number format."""
+
+ONLY_WIDE = ("name_zh", "observed_fraction", "fvc_mean", "carbon_tC_ha")
+WIDE = 120
+
+
 def _zone_table(rows: list[dict], note: str) -> Table:
+    """The result as a table; a narrow terminal gets fewer columns, never cut numbers."""
+    shown = {name: how for name, how in SHOWN.items() if console.width >= WIDE or name not in ONLY_WIDE}
     table = Table(title=note)
-    for title in (
-        "片区",
-        "名称",
-        "万亩",
-        "观测",
-        "NDVI",
-        "覆盖度",
-        "碳密度 tC/ha",
-        "碳储量 tC",
-        "碳汇 tCO2/yr",
-        "状态",
-    ):
-        numeric = title not in ("片区", "名称", "状态")
-        table.add_column(title, justify="right" if numeric else "left", no_wrap=title in ("片区", "碳汇 tCO2/yr"))
-
-    def show(row: dict, column: str, form: str) -> str:
-        return "" if row[column] is None else format(row[column], form)
-
-    level = "zone"
-    for row in rows:
-        if row["level"] != level:
-            table.add_section()
-            level = row["level"]
-        table.add_row(
-            row["zone_id"], row["name_zh"], show(row, "area_wanmu", ".4g"), show(row, "observed_fraction", ".0%"),
-            show(row, "ndvi_mean", ".3f"), show(row, "fvc_mean", ".1%"), show(row, "carbon_tC_ha", ".2f"),
-            show(row, "carbon_tC", ",.0f"), show(row, "sink_tCO2_yr", "+,.0f"), row["status_zh"],
-        )  # fmt: skip
+    for title, form in shown.values():
+        table.add_column(title, justify="right" if form else "left", no_wrap=bool(form))
+    for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
+        cells = ["" if row[name] is None else format(row[name], form) for name, (_, form) in shown.items()]
+        table.add_row(*cells, end_section=row["level"] != following["level"])
     return table
 
 
