@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pystac
@@ -14,7 +15,7 @@ from rasterio.errors import RasterioIOError
 
 from pipeline.errors import SceneError
 from pipeline.scene import Band, Scene
-from pipeline.sensors.declared import MANIFEST, scenes_from_manifest
+from pipeline.sensors.declared import MANIFEST, scenes_of_manifest
 from pipeline.sensors.sentinel2 import scene_from_item, scene_from_safe
 
 MonthDay = tuple[int, int]
@@ -51,14 +52,14 @@ def find_scenes(
     found = 0
     for name, read in _candidates(path):
         try:
-            for scene in read():
-                found += 1
-                if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
-                    if scene.id in scenes:
-                        raise SceneError(f"scene {scene.id} is there twice; remove one copy")
-                    bounds = _checked_bounds(scene, bands, crs)
-                    if shapely.box(*bounds).intersects(area):
-                        scenes[scene.id] = replace(scene, bounds=bounds)
+            scene = read()
+            found += 1
+            if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
+                if scene.id in scenes:
+                    raise SceneError(f"scene {scene.id} is there twice; remove one copy")
+                bounds = _checked_bounds(scene, bands, crs)
+                if shapely.box(*bounds).intersects(area):
+                    scenes[scene.id] = replace(scene, bounds=bounds)
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
     if not scenes:
@@ -70,56 +71,65 @@ def find_scenes(
     return sorted(scenes.values(), key=lambda scene: (scene.day, scene.id)), aside
 
 
-def _candidates(path: Path) -> Iterator[tuple[str, Callable[[], list[Scene]]]]:
-    """(name, reader of its scenes) of everything under ``path`` that looks like a product."""
-    if path.is_file() and path.suffix in (".yaml", ".yml"):
-        yield path.name, lambda: scenes_from_manifest(path)
-        return
+Candidate = tuple[str, Callable[[], Scene]]
+"""Name of something that looks like a scene, and its reader."""
+
+
+def _candidates(path: Path) -> Iterator[Candidate]:
+    """Everything at or under ``path`` that looks like a scene."""
     if path.is_file():
-        yield from _catalogue(path)
+        yield from scenes_of_manifest(path) if path.suffix in (".yaml", ".yml") else _items(path)
         return
     if (path / MANIFEST).is_file():
-        yield MANIFEST, lambda: scenes_from_manifest(path / MANIFEST)
+        yield from scenes_of_manifest(path / MANIFEST)
     for safe in sorted(path.glob("*.SAFE")):
-        yield safe.name, lambda safe=safe: [scene_from_safe(safe)]
+        yield safe.name, partial(scene_from_safe, safe)
     if (path / "catalog.json").is_file():
-        yield from _catalogue(path / "catalog.json")
-        return
-    for file in sorted(path.rglob("*.json")):
-        if not any(parent.suffix == ".SAFE" for parent in file.parents) and (item := _read_item(file)):
-            yield item.id, lambda item=item, file=file: [scene_from_item(item, file.parent)]
+        yield from _items(path / "catalog.json")
+    else:
+        yield from _item_files(sorted(path.rglob("*.json")))
 
 
-def _catalogue(path: Path) -> Iterator[tuple[str, Callable[[], list[Scene]]]]:
-    """Items listed by a STAC catalogue, or lying below it where it lists none (a subset that was copied)."""
-    listed = _linked_items(path)
-    for file in listed or sorted(path.parent.rglob("*.json")):
-        if item := _read_item(file):
-            yield item.id, lambda item=item, file=file: [scene_from_item(item, file.parent)]
+def _items(catalogue: Path) -> Iterator[Candidate]:
+    """Items linked by a STAC catalogue, or lying below it where it links none (a subset that was copied)."""
+    return _item_files(_linked_items(catalogue) or sorted(catalogue.parent.rglob("*.json")))
 
 
-def _linked_items(path: Path) -> list[Path]:
-    """Files of the items that a catalogue on disk links to, through its children."""
+def _item_files(files: list[Path]) -> Iterator[Candidate]:
+    for file in files:
+        if not any(parent.suffix == ".SAFE" for parent in file.parents):
+            content = _read_json(file)
+            if content.get("type") == "Feature" and "stac_version" in content:
+                yield str(content.get("id", file.name)), partial(_scene, content, file)
+
+
+def _scene(content: dict, file: Path) -> Scene:
     try:
-        links = json.loads(path.read_text(encoding="utf-8")).get("links", [])
-    except (OSError, ValueError) as error:
-        raise SceneError(f"{path}: is not a STAC catalogue ({error})") from error
-    found = [path.parent / link["href"] for link in links if link.get("rel") == "item"]
+        item = pystac.Item.from_dict(content, preserve_dict=False)
+    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SceneError(f"{file}: is not a valid STAC item ({error}); get it again") from error
+    return scene_from_item(item, file.parent)
+
+
+def _linked_items(catalogue: Path) -> list[Path]:
+    """Files of the items that a catalogue on disk links to, through its children."""
+    links = _read_json(catalogue).get("links")
+    if not isinstance(links, list):
+        raise SceneError(f"{catalogue}: is not a STAC catalogue; correct scenes.path")
+    found = [catalogue.parent / link["href"] for link in links if link.get("rel") == "item"]
     for link in links:
         if link.get("rel") == "child":
-            found += _linked_items(path.parent / link["href"])
+            found += _linked_items(catalogue.parent / link["href"])
     return found
 
 
-def _read_item(file: Path) -> pystac.Item | None:
-    """The STAC item in a JSON file, None for any other JSON; an unreadable file is left to the reader."""
+def _read_json(file: Path) -> dict:
+    """The object in a JSON file; empty where it holds anything else or cannot be read."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    if not isinstance(content, dict) or content.get("type") != "Feature" or "stac_version" not in content:
-        return None
-    return pystac.Item.from_dict(content, preserve_dict=False)
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _checked_bounds(scene: Scene, bands: tuple[str, ...], crs: str) -> tuple[float, float, float, float]:

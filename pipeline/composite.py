@@ -7,7 +7,7 @@ does not depend on their order.
 import numpy as np
 from numba import njit
 
-from pipeline.scene import BUFFERED, CLEAR, VALID, WATER
+from pipeline.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 EXTRA_BANDS = {"ndmi": ("nir", "swir16")}
@@ -29,7 +29,7 @@ class PeakComposite:
         self._peaked = np.zeros(shape, "bool")
 
     def next_day(self) -> None:
-        """Begin a day: overlapping tiles of one day are one observation, the first that covers a pixel."""
+        """Begin a day: overlapping tiles of one day are one observation, the first in which a pixel is clear."""
         self._seen[:] = False
 
     def wants(self, classes: np.ndarray) -> bool:
@@ -92,6 +92,11 @@ def _buffer(classes, radius):
     return buffered
 
 
+@njit(nogil=True, cache=True)
+def _missing(stored, nodata):
+    return stored == nodata or stored != stored  # NaN equals nothing, not even itself
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _update_peak(
     classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
@@ -106,14 +111,9 @@ def _update_peak(
             bits = classes[y, x]
             r_stored = red[y, x]
             n_stored = nir[y, x]
-            # a NaN nodata equals nothing, not even itself
-            if r_stored == red_nodata or n_stored == nir_nodata or r_stored != r_stored or n_stored != n_stored:
-                continue
-            if not bits & VALID or seen[y, x]:
+            if not bits & CLEAR or seen[y, x] or _missing(r_stored, red_nodata) or _missing(n_stored, nir_nodata):
                 continue
             seen[y, x] = True
-            if not bits & CLEAR:
-                continue
             r = r_stored * red_scale + red_offset
             n = n_stored * nir_scale + nir_offset
             water = bits & WATER != 0
@@ -146,7 +146,7 @@ def _store_difference(here, a, b, out):
                 continue
             high = a_stored[y, x] * a_scale + a_offset
             low = b_stored[y, x] * b_scale + b_offset
-            if a_stored[y, x] == a_nodata or b_stored[y, x] == b_nodata or high + low < 1e-6:
+            if _missing(a_stored[y, x], a_nodata) or _missing(b_stored[y, x], b_nodata) or high + low < 1e-6:
                 out[y, x] = INDEX_NODATA
             else:
                 out[y, x] = np.int16(np.rint(min(1.0, max(-1.0, (high - low) / (high + low))) / INDEX_STEP))

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, field_validator, model_validator
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
@@ -96,6 +98,17 @@ class Grid(Frozen):
     crs: str
     resolution_m: Annotated[float, Field(gt=0)]
     tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
+
+    @field_validator("crs")
+    @classmethod
+    def _in_metres(cls, value: str) -> str:
+        try:
+            crs = CRS.from_user_input(value)
+        except CRSError:
+            raise ValueError("is not a CRS; write it like EPSG:32649") from None
+        if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
+            raise ValueError("is not a projected CRS in metres; take one like EPSG:32649")
+        return value
 
 
 class Composite(Frozen):
@@ -193,5 +206,12 @@ def read_coefficients(folder: Path) -> dict[str, Ecosystem]:
         raise ConfigError(
             f"{folder}: no coefficient file (*.yaml) is there; point `coefficients` to the folder of them"
         )
-    methods = [read_yaml(file, TypeAdapter(AnyEcosystem)) for file in files]
-    return {method.ecosystem: method for method in methods}
+    methods: dict[str, Ecosystem] = {}
+    for file in files:
+        method = read_yaml(file, TypeAdapter(AnyEcosystem))
+        if method.ecosystem in methods:
+            raise ConfigError(f"{file}: {method.ecosystem} has a coefficient file already; remove one of the two")
+        methods[method.ecosystem] = method
+    if missing := CONTRACT.keys() - methods.keys():
+        raise ConfigError(f"{folder}: has no coefficient file for {', '.join(sorted(missing))}; add it")
+    return methods

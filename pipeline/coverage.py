@@ -8,22 +8,22 @@ from exactextract.raster import NumPyRasterSource
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize, shapes
 
-COARSE_PX = 8
+COARSE_PX = 4
 
 
 def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     """Covered fraction (0-1, float32) of each pixel of ``grid`` (north up) by ``polygon`` (grid CRS).
 
-    Exact where the outline runs (exactextract, Baston 2023). Squares of 8 pixels that lie wholly inside
+    Exact where the outline runs (exactextract, Baston 2023). Squares of 4 pixels that lie wholly inside
     are cut out first and set to 1: the exact count costs per pixel, the outline is a small part of them.
     """
     fractions = np.zeros(grid.shape, "float32")
-    polygon = _areas(shapely.clip_by_rect(polygon, *grid.boundingbox))
+    polygon = areal(shapely.clip_by_rect(polygon, *grid.boundingbox))
     whole = _inner_squares(grid, polygon)
     if whole.any():
         inner = whole.repeat(COARSE_PX, 0).repeat(COARSE_PX, 1)[: grid.height, : grid.width]
         fractions[inner] = 1
-        polygon = _areas(polygon.difference(_outline(grid, whole)))
+        polygon = areal(polygon.difference(_outline(grid, whole)))
     if polygon.is_empty:
         return fractions
     left, bottom, right, top = grid.boundingbox
@@ -34,21 +34,24 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     return np.minimum(fractions, 1)
 
 
-def _areas(geometry: shapely.Geometry) -> shapely.Geometry:
+def areal(geometry: shapely.Geometry) -> shapely.Geometry:
     """The polygons of a geometry; clipping can leave points and lines beside them."""
     parts = shapely.get_parts(shapely.get_parts(geometry))
     return shapely.multipolygons(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
 
 
 def _inner_squares(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
-    """Which squares of 8 x 8 pixels, whole ones only, lie inside the polygon."""
+    """Which squares of 4 x 4 pixels, whole ones only, lie inside the polygon."""
     shape = (grid.height // COARSE_PX, grid.width // COARSE_PX)
     inside = np.zeros((-(-grid.height // COARSE_PX), -(-grid.width // COARSE_PX)), "bool")
     if min(shape) == 0 or polygon.is_empty:
         return inside
     burn = {"out_shape": shape, "transform": _squares(grid).affine, "dtype": "uint8"}
     edge = rasterize([polygon.boundary], all_touched=True, **burn)
-    inside[: shape[0], : shape[1]] = (rasterize([polygon], **burn) == 1) & (edge == 0)
+    # a line that leaves a square through its corner is burnt into one of the two it touches: spare the neighbours
+    near = np.pad(edge, 1)
+    near = np.maximum.reduce([near[y : y + shape[0], x : x + shape[1]] for y in range(3) for x in range(3)])
+    inside[: shape[0], : shape[1]] = (rasterize([polygon], **burn) == 1) & (near == 0)
     return inside
 
 

@@ -105,6 +105,7 @@ def tile_years(run: Run) -> list[TileYear]:
 
 
 def stale_tiles(run: Run) -> list[TileYear]:
+    """The composites that are not done yet with their present key."""
     return [unit for unit in tile_years(run) if not run.marks.holds(unit.name, unit.key)]
 
 
@@ -141,6 +142,7 @@ def zone_sketches(run: Run) -> list[ZoneSketches]:
 
 
 def stale_sketches(run: Run) -> list[ZoneSketches]:
+    """The sketches that are not done yet with their present key."""
     return [u for u in zone_sketches(run) if not (run.marks.holds(u.name, u.key) and u.path.is_file())]
 
 
@@ -193,6 +195,7 @@ def map_zones(run: Run, engine: Engine, models: dict[str, ZoneModel], only: str 
 
 
 def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneModel]:
+    """By zone id, all that turns its index into carbon."""
     return {
         zone.id: ZoneModel(zone, run.ecosystems[zone.ecosystem], end_members[zone.id], run.stands.get(zone.id))
         for zone in run.zones

@@ -10,18 +10,21 @@ from odc.loader import RasterLoadParams, RasterSource, RioReader
 from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneError
-from pipeline.scene import CLEAR, VALID, Band, Scene
+from pipeline.scene import CLEAR, Band, Scene
 
 
 def read_classes(scene: Scene, grid: GeoBox) -> np.ndarray:
     """Pixel classes (uint8 bits of `scene`) of the scene's quality layer on ``grid``, nearest neighbour.
 
-    0 where the scene does not reach; all VALID | CLEAR where the product has no quality layer.
+    0 where the scene does not reach; all CLEAR where the product has no quality layer.
     Raises SceneError for an unreadable file.
     """
     if scene.quality is None or scene.rule is None:
-        return np.full(grid.shape, VALID | CLEAR, "uint8")
-    return scene.rule.classes(_read(scene, scene.quality, grid, "nearest"))
+        return np.full(grid.shape, CLEAR, "uint8")
+    try:
+        return scene.rule.classes(_read(scene, scene.quality, grid, "nearest"))
+    except ValueError as error:
+        raise SceneError(f"scene {scene.id}: {error}; correct it") from error
 
 
 def read_band(scene: Scene, name: str, grid: GeoBox) -> np.ndarray:
@@ -44,6 +47,8 @@ def _read(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.ndarray
         inside, pixels = RioReader(RasterSource(band.path, band.index), None).read(how, grid)
     except RasterioError as error:
         raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
+    except OverflowError as error:
+        raise SceneError(f"scene {scene.id}: {band.path} cannot hold the declared nodata {band.nodata}") from error
     if pixels.shape == grid.shape:
         return pixels
     stored = np.full(grid.shape, band.nodata, pixels.dtype)

@@ -8,9 +8,6 @@ import numpy as np
 CLEAR, WATER, BUFFERED = 1, 2, 4
 """Bits of a pixel's class: usable, open water, to be grown by the cloud buffer."""
 
-VALID = 8
-"""Bit of a pixel that the scene covers."""
-
 
 @dataclass(frozen=True)
 class QualityRule:
@@ -26,11 +23,14 @@ class QualityRule:
     source: str
 
     def classes(self, quality: np.ndarray) -> np.ndarray:
-        """uint8 bits CLEAR | WATER | BUFFERED | VALID of each value, same shape."""
-        table = np.full(np.iinfo(quality.dtype).max + 1, VALID, "uint8")
-        table[self.nodata] = 0
+        """uint8 bits CLEAR | WATER | BUFFERED of each value, same shape. Raises ValueError for a rule about
+        values that the layer cannot hold."""
+        table = np.zeros(np.iinfo(quality.dtype).max + 1, "uint8")
+        if max(self.clear | self.water | self.buffered, default=0) >= table.size:
+            raise ValueError(f"its quality layer is {quality.dtype} and cannot hold all values of its rule")
         for bit, values in ((CLEAR, self.clear | self.water), (WATER, self.water), (BUFFERED, self.buffered)):
             table[list(values)] |= bit
+        table[self.nodata] = 0
         return table[quality]
 
 

@@ -41,7 +41,7 @@ class Sketch:
 
     @property
     def observed_fraction(self) -> float:
-        return min(1.0, self.observed / self.size)
+        return min(1.0, self.observed / self.size) if self.size else 0.0
 
     @property
     def water_fraction(self) -> float:

@@ -7,6 +7,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from pipeline.coverage import areal
 from pipeline.ecosystems import Forest
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
@@ -44,18 +45,19 @@ def read_stands(
     geometry in the file's CRS. Raises ZoneError for an unknown species, and a volume that is no number >= 0.
     """
     found = read_vector(path, layer, [species, *volume_m3_ha.values()])
-    stands = gpd.GeoDataFrame({"species": found[species]}, geometry=found.geometry.make_valid(), crs=found.crs)
+    stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
+    names = found[species].fillna("").astype(str).str.strip()
     known = {}
-    for name in found[species].unique():
+    for name in names.unique():
         try:
-            known[name] = forest.species_key(str(name).strip())
+            known[name] = forest.species_key(name)
         except KeyError:
-            number = int((found[species] == name).sum())
+            number = int((names == name).sum())
             raise ZoneError(
                 f"{path}: the species {name!r} of {number} stands is unknown; add the name to a species of the forest "
                 "coefficient file"
             ) from None
-    stands["species"] = found[species].map(known)
+    stands["species"] = names.map(known)
     for year, column in volume_m3_ha.items():
         try:
             stands[year] = found[column].astype(float)
@@ -69,7 +71,7 @@ def read_stands(
 def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list[int]) -> ZoneStands | None:
     """The stands cut to a zone, both in the CRS of the grid; None where the inventory does not reach it."""
     near = stands.iloc[stands.sindex.query(zone, predicate="intersects")]
-    cut = near.set_geometry(near.geometry.intersection(zone))
+    cut = near.set_geometry([areal(shapely.intersection(stand, zone)) for stand in near.geometry])
     cut = cut[cut.geometry.area > 0]
     if cut.empty:
         return None

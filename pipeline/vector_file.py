@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pyogrio
 import shapely
 from pyproj import CRS, Geod
@@ -26,7 +27,7 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     """
     if not path.exists():
         raise ZoneError(f"{path}: there is no such file; correct its path in the config")
-    encoding = dbf_encoding(path.with_suffix(".dbf")) if path.suffix.lower() == ".shp" else None
+    encoding = dbf_encoding(_beside(path, ".dbf")) if path.suffix.lower() == ".shp" else None
     try:
         layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None and name != "layer_styles"]
         if layer is None and len(layers) > 1:
@@ -49,7 +50,7 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
 def dbf_encoding(dbf: Path) -> str | None:
     """Text encoding of a shapefile's table: its .cpg (None: the reader follows it), the DBF's language byte,
     strict UTF-8, else GB18030, in this order. Raises ZoneError for a missing or cut table."""
-    if dbf.with_suffix(".cpg").exists():
+    if _beside(dbf, ".cpg").exists():
         return None
     try:
         content = dbf.read_bytes()
@@ -59,12 +60,37 @@ def dbf_encoding(dbf: Path) -> str | None:
         raise ZoneError(f"{dbf}: the attribute table is missing or cut; copy all files of the shapefile") from error
     if language == _SIMPLIFIED_CHINESE:
         return "GB18030"
-    names = b"".join(content[at : at + 11].split(b"\0")[0] for at in range(32, header_size - 1, 32))
+    fields = [content[at : at + 32] for at in range(32, header_size - 1, 32)]
+    texts = [field[:11].split(b"\0")[0] for field in fields] + [content[header_size:]]
+    if all(_is_utf8(text) for text in texts):
+        return "UTF-8"
+    # a UTF-8 value that fills its column may have been cut within a character: look at each value by itself
+    widths = np.array([field[16] for field in fields])
+    record_size = 1 + int(widths.sum())
+    starts = 1 + np.cumsum(widths) - widths
+    values = [
+        content[at + start : at + start + width]
+        for at in range(header_size, len(content) - record_size + 1, record_size)
+        for start, width in zip(starts, widths, strict=True)
+    ]
+    return "UTF-8" if all(_is_utf8(text) for text in [*texts[:-1], *values]) else "GB18030"
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Whether bytes are UTF-8, but for a last character that is cut."""
     try:
-        (names + content[header_size:]).decode("utf-8")
-    except UnicodeDecodeError:
-        return "GB18030"
-    return "UTF-8"
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data" and error.start > 0
+    return True
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """The file of the same name with another suffix, in small letters or capitals."""
+    return next(
+        (p for p in (path.with_suffix(suffix), path.with_suffix(suffix.upper())) if p.exists()),
+        path.with_suffix(suffix),
+    )
 
 
 def ellipsoidal_area_ha(geometries: gpd.GeoSeries) -> list[float]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import shapely
+from pandas import isna
 
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
@@ -69,14 +70,22 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
     """The zones of `read_zones` in the CRS of the grid."""
     moved = zones.to_crs(crs)
     return [
-        Zone(z.id, z.name, z.ecosystem, z.stratum, z.area_ha, z.declared_wanmu, z.geometry)
+        Zone(
+            z.id,
+            z.name,
+            z.ecosystem,
+            z.stratum,
+            z.area_ha,
+            None if isna(z.declared_wanmu) else z.declared_wanmu,
+            z.geometry,
+        )
         for z in moved.itertuples(index=False)
     ]
 
 
 def _safe_id(path: Path, value: object) -> str:
-    name = str(value).strip()
-    if not name or name == "None" or not name.replace("-", "").replace("_", "").isalnum():
+    name = "" if isna(value) else str(value).strip()
+    if not name.replace("-", "").replace("_", "").isalnum():
         raise ZoneError(f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _")
     return name
 
@@ -128,7 +137,7 @@ def _polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mended: l
 
 
 def _number(path: Path, zone: str, value: object) -> float | None:
-    if value is None or value != value:
+    if isna(value):
         return None
     try:
         return float(value)

@@ -1,6 +1,7 @@
 """What the ecosystems share: a coefficient with its source, and the contract of a biomass method."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -65,13 +66,33 @@ class BinnedCoefficient(Frozen):
         return np.asarray(self.values)[np.searchsorted(self.edges, x, side="left")]
 
 
-class Stratum(Frozen):
-    """A kind of land within an ecosystem, found by its ``names`` in the zone or stand table.
+class Named(Frozen):
+    """A kind of land or tree, found by its ``names`` in the zone or stand table."""
+
+    names: tuple[str, ...]
+
+
+def key_of(kinds: Mapping[str, Named], name: str) -> str:
+    """The key of the kind called ``name``. Raises KeyError."""
+    for key, kind in kinds.items():
+        if name == key or name in kind.names:
+            return key
+    raise KeyError(name)
+
+
+def refuse_shared_names(kinds: Mapping[str, Named], what: str) -> None:
+    """Raises ValueError where a name stands for two kinds."""
+    names = [name for key, kind in kinds.items() for name in {key, *kind.names}]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"a name belongs to one {what} only: {', '.join(sorted(doubled))}")
+
+
+class Stratum(Named):
+    """A kind of land within an ecosystem.
 
     ``soil_index`` and ``vegetation_index`` are its end-members where none are calibrated.
     """
 
-    names: tuple[str, ...]
     soil_index: Coefficient
     vegetation_index: Coefficient
 
@@ -94,20 +115,12 @@ class Ecosystem(Frozen, ABC):
     def _strata_agree(self) -> Self:
         if self.default_stratum not in self.strata:
             raise ValueError(f"default_stratum {self.default_stratum!r} is not among the strata")
-        names = [name for stratum in self.strata.values() for name in stratum.names]
-        doubled = {name for name in names if names.count(name) > 1}
-        if doubled:
-            raise ValueError(f"a name belongs to one stratum only: {', '.join(sorted(doubled))}")
+        refuse_shared_names(self.strata, "stratum")
         return self
 
     def stratum_key(self, name: str | None) -> str:
         """The key of the stratum called ``name`` (default stratum for none). Raises KeyError."""
-        if not name:
-            return self.default_stratum
-        for key, stratum in self.strata.items():
-            if name == key or name in stratum.names:
-                return key
-        raise KeyError(name)
+        return key_of(self.strata, name) if name else self.default_stratum
 
     def respond(self, index: np.ndarray, end_members: EndMembers, stratum: str) -> dict[str, np.ndarray]:
         """Cover (1), above-ground biomass (t DM/ha) and carbon stock (t C/ha) for index values of any shape."""

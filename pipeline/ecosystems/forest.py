@@ -5,13 +5,20 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import model_validator
 
-from pipeline.ecosystems.base import BinnedCoefficient, Coefficient, Ecosystem, Frozen, Stratum
+from pipeline.ecosystems.base import (
+    BinnedCoefficient,
+    Coefficient,
+    Ecosystem,
+    Named,
+    Stratum,
+    key_of,
+    refuse_shared_names,
+)
 
 
-class Species(Frozen):
+class Species(Named):
     """A tree species of the inventory; ``bcef`` and ``root_shoot`` name rows of the forest tables."""
 
-    names: tuple[str, ...]
     bcef: str
     root_shoot: str
     carbon_fraction: Coefficient
@@ -42,7 +49,8 @@ class Forest(Ecosystem):
     strata: dict[str, Canopy]
 
     @model_validator(mode="after")
-    def _tables_named(self) -> Self:
+    def _species_agree(self) -> Self:
+        refuse_shared_names(self.species, "species")
         for key, species in self.species.items():
             if species.bcef not in self.bcef or species.root_shoot not in self.root_shoot:
                 raise ValueError(f"species {key} names a bcef or root_shoot table that is not there")
@@ -59,10 +67,7 @@ class Forest(Ecosystem):
 
     def species_key(self, name: str) -> str:
         """The key of the species called ``name``. Raises KeyError."""
-        for key, species in self.species.items():
-            if name == key or name in species.names:
-                return key
-        raise KeyError(name)
+        return key_of(self.species, name)
 
     def stand_stock(
         self, volume_m3_ha: np.ndarray, bin_volume_m3_ha: np.ndarray, species: list[str]

@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import field_validator
 
 from pipeline.carbon import T_HA_PER_G_M2
 from pipeline.ecosystems.base import Coefficient, Ecosystem, Stratum
@@ -31,6 +32,13 @@ class Grassland(Ecosystem):
     fresh_to_dry: Coefficient
     carbon_fraction: Coefficient
     strata: dict[str, Steppe]
+
+    @field_validator("fresh_agb")
+    @classmethod
+    def _cubic(cls, row: Coefficient) -> Coefficient:
+        if not isinstance(row.value, tuple) or len(row.value) != 4:
+            raise ValueError("a cubic model has four coefficients, in ascending powers")
+        return row
 
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
         """t DM/ha. The index is held inside the calibrated range; where the model has no biomass at

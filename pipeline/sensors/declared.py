@@ -1,6 +1,8 @@
 """Any surface-reflectance GeoTIFF, declared in a manifest: nothing about its scale is guessed."""
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -43,13 +45,14 @@ class Manifest(Frozen):
     scenes: tuple[DeclaredScene, ...]
 
 
-def scenes_from_manifest(path: Path) -> list[Scene]:
-    """The scenes of a manifest. Raises ConfigError for a wrong manifest, SceneError for a level that
-    is not surface reflectance."""
+def scenes_of_manifest(path: Path) -> Iterator[tuple[str, Callable[[], Scene]]]:
+    """(id, reader) of the scenes of a manifest. Raises ConfigError for a wrong manifest, SceneError for a
+    level that is not surface reflectance; a reader raises SceneError for its own scene."""
     manifest = read_yaml(path, Manifest)
     if manifest.level != "surface_reflectance":
         raise SceneError(f"{path}: level {manifest.level!r} is not surface_reflectance; correct the atmosphere first")
-    return [_scene(manifest, entry, path.parent) for entry in manifest.scenes]
+    for entry in manifest.scenes:
+        yield entry.id, partial(_scene, manifest, entry, path.parent)
 
 
 def _scene(manifest: Manifest, entry: DeclaredScene, folder: Path) -> Scene:

@@ -77,11 +77,15 @@ def scene_from_safe(folder: Path) -> Scene:
         quantification = float(_text(root, "BOA_QUANTIFICATION_VALUE"))
         offsets = {e.get("band_id"): float(e.text) for e in root.iter("BOA_ADD_OFFSET")}
         baseline = _text(root, "PROCESSING_BASELINE")
+        carries_offset = float(baseline) >= OFFSET_BASELINE
         taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME").replace("Z", "+00:00"))
     except (OSError, ParseError, DefusedXmlException, ValueError, TypeError) as error:
         raise SceneError(f"{metadata}: cannot be read ({error}); get the product again") from error
-    if float(baseline) >= OFFSET_BASELINE and not offsets:
-        raise SceneError(f"{folder.name} has baseline {baseline} but no BOA_ADD_OFFSET; get its metadata again")
+    missing = [code for code in COMMON_NAMES if BAND_IDS[code] not in offsets]
+    if carries_offset and missing:
+        raise SceneError(
+            f"{folder.name} has baseline {baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; get its metadata again"
+        )
     images = {code: next(folder.glob(f"GRANULE/*/IMG_DATA/R{res}/*_{code}_{res}.jp2"), None)
               for code, res in NATIVE_RESOLUTION.items()}  # fmt: skip
     bands = {
@@ -107,8 +111,8 @@ def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]
     declared = (asset.extra_fields.get("raster:bands") or [asset.extra_fields])[0]
     scale = declared.get("scale", declared.get("raster:scale"))
     offset = declared.get("offset", declared.get("raster:offset"))
-    baseline = item.properties.get("s2:processing_baseline", item.properties.get("processing:version"))
-    if applied is True or (offset is None and baseline is not None and float(baseline) < OFFSET_BASELINE):
+    baseline = _baseline(item.properties.get("s2:processing_baseline", item.properties.get("processing:version")))
+    if applied is True or (offset is None and baseline is not None and baseline < OFFSET_BASELINE):
         return scale or 1e-4, 0.0
     if offset is None:
         raise SceneError(
@@ -116,6 +120,14 @@ def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]
             "give raster:bands offset or earthsearch:boa_offset_applied in the item"
         )
     return scale or 1e-4, offset
+
+
+def _baseline(text: object) -> float | None:
+    """The processing baseline as a number, None where it is none."""
+    try:
+        return float(str(text))
+    except ValueError:
+        return None
 
 
 def _origin(item: pystac.Item) -> str:
