@@ -151,7 +151,7 @@ class Cube:
     def new_coverage(self, zone: str) -> zarr.Array:
         """An empty layer, on the whole grid, for the covered fractions of a zone's pixels."""
         return zarr.open_group(self.path, mode="a").create_array(
-            f"coverage/{zone}", shape=self.grid.shape, chunks=self._chunks, dtype="float32", fill_value=0,
+            f"coverage/{zone}", shape=self.grid.shape, chunks=(STRIP_ROWS, BLOCK_PX), dtype="float32", fill_value=0,
             compressors=BLOSC, overwrite=True,
         )  # fmt: skip
 

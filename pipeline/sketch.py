@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 LEVELS = np.arange(-10_000, 10_001)
 """Stored index levels; level x INDEX_STEP is the index."""
+
+FIRST_LEVEL = int(LEVELS[0])
 
 INDEX = (LEVELS * INDEX_STEP).astype("float32")
 """Index of each level, (20001,)."""
@@ -109,6 +112,31 @@ def pool(sketches: list[Sketch]) -> np.ndarray:
 def per_level(quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The quantity at each index level, float32 (20001,)."""
     return np.asarray(quantity(INDEX), "float32")
+
+
+@njit(nogil=True, cache=True)
+def mean_of_years(index, water, response, dry_only):
+    """Per pixel the mean over its observed years of ``response`` (20001,) at the stored index; NaN where none.
+
+    ``index`` int16 and ``water`` bool are (years, rows, columns). With ``dry_only`` open water counts with 0.
+    The same numbers as `Sketch.mean`, pixel by pixel.
+    """
+    years, height, width = index.shape
+    means = np.full((height, width), np.nan, np.float32)
+    for y in range(height):
+        for x in range(width):
+            total = np.float32(0)
+            seen = 0
+            for year in range(years):
+                level = index[year, y, x]
+                if level == INDEX_NODATA:
+                    continue
+                seen += 1
+                if not (dry_only and water[year, y, x]):
+                    total += response[level - FIRST_LEVEL]
+            if seen:
+                means[y, x] = total / np.float32(seen)
+    return means
 
 
 def open_water(clear_count: np.ndarray, water_count: np.ndarray, min_share: float) -> np.ndarray:

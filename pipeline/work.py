@@ -22,9 +22,9 @@ from pipeline.outputs.cog import CogWriter
 from pipeline.provenance import Marks
 from pipeline.reflectance import read_band, read_classes
 from pipeline.scene import Scene
-from pipeline.sketch import LEVELS, SketchBuilder, open_water, save_sketches
+from pipeline.sketch import INDEX, SketchBuilder, mean_of_years, open_water, save_sketches
 from pipeline.totals import Period, ZoneModel
-from pipeline.variables import INDEX_NODATA, INDEX_STEP, VARIABLES
+from pipeline.variables import VARIABLES
 from pipeline.zones import Zone
 
 
@@ -165,15 +165,17 @@ def map_zone(unit: ZoneMaps) -> None:
             for layer in unit.layers
         }  # fmt: skip
         years = sorted({y for layer in unit.layers for p in (layer.period, layer.baseline) if p for y in p.years})
-        cube = {year: unit.cube.open_year(year) for year in years}
+        cube = [unit.cube.open_year(year) for year in years]
         coverage = unit.cube.open_coverage(zone.id)
         for window in zone_windows(unit.cube, unit.tiles, zone.geometry):
             fractions = coverage[window]
             if not fractions.any():
                 continue
             share = unit.model.ecosystem.min_water_share
-            layers = {year: _year_layers(cube[year], window, share) for year in years}
-            strip = Strip(unit.model, grid[window], fractions, layers)
+            layers = [
+                np.stack(stack) for stack in zip(*(_year_layers(year, window, share) for year in cube), strict=True)
+            ]
+            strip = Strip(unit.model, grid[window], fractions, years, *layers)
             for layer, writer in writers.items():
                 stored = VARIABLES[layer.variable].encode(strip.values(layer))
                 writer.write(stored, window[0].start - box[0].start, window[1].start - box[1].start)
@@ -184,12 +186,13 @@ def map_zone(unit: ZoneMaps) -> None:
 class Strip:
     """The pixels of one window of a zone, and the values of any layer on them.
 
-    ``years`` maps a year to (stored index, clear count, open water).
+    ``index``, ``clear`` and ``water`` (years, rows, columns) are stored index, clear count and open water.
     """
 
-    def __init__(self, model: ZoneModel, grid: GeoBox, fractions: np.ndarray, years: dict[int, tuple]) -> None:
-        self._model, self._grid, self._fractions, self._years = model, grid, fractions, years
-        self._inside = fractions > 0
+    def __init__(self, model: ZoneModel, grid: GeoBox, fractions: np.ndarray, years: list[int],
+                 index: np.ndarray, clear: np.ndarray, water: np.ndarray) -> None:  # fmt: skip
+        self._model, self._grid, self._fractions = model, grid, fractions
+        self._years, self._index, self._clear, self._water = years, index, clear, water
         self._stand_fractions: list | None = None
 
     def values(self, layer: Layer) -> np.ndarray:
@@ -198,32 +201,22 @@ class Strip:
             then, now = (self._quantity("carbon_stock", period) for period in (layer.baseline, layer.period))
             values = stock_difference(then, now, self._model.years_between(layer.baseline, layer.period))
         elif layer.variable == "clear_count":
-            values = np.sum([self._years[year][1] for year in layer.period.years], axis=0, dtype="float32")
+            values = self._clear[self._places(layer.period)].sum(axis=0, dtype="float32")
         else:
             values = self._quantity(layer.variable, layer.period)
-        return np.where(self._inside, values, np.float32(np.nan)).astype("float32", copy=False)
+        values[self._fractions == 0] = np.nan
+        return values
 
     def _quantity(self, name: str, period: Period) -> np.ndarray:
         if self._model.stands and name in ("agb", "carbon_stock"):
             return self._by_stand(self._model.stand_density(period)[name])
-        return self._mean_of_years(self._model.responses.get(name), period)
+        places = self._places(period)
+        dry_only = name != "ndvi"
+        response = self._model.responses[name] if dry_only else INDEX
+        return mean_of_years(self._index[places], self._water[places], response, dry_only)
 
-    def _mean_of_years(self, response: np.ndarray | None, period: Period) -> np.ndarray:
-        """Mean over the observed years of the index (no ``response``) or of a function of it."""
-        total = np.zeros(self._grid.shape, "float32")
-        observed = np.zeros(self._grid.shape, "uint8")
-        for year in period.years:
-            index, _, water = self._years[year]
-            seen = index != INDEX_NODATA
-            if response is None:
-                values = index * np.float32(INDEX_STEP)
-            else:
-                values = response[np.where(seen, index, 0).astype("int32") - LEVELS[0]]
-                values[water] = 0
-            np.add(total, values, out=total, where=seen)
-            observed += seen
-        with np.errstate(invalid="ignore"):
-            return total / np.where(observed > 0, observed, np.float32(np.nan))
+    def _places(self, period: Period) -> list[int]:
+        return [self._years.index(year) for year in period.years]
 
     def _by_stand(self, density: np.ndarray) -> np.ndarray:
         """Density per ha of zone: stands by their covered fraction, 0 between them."""
@@ -233,7 +226,7 @@ class Strip:
                 window, part = fraction
                 total[window] += part * np.float32(value)
         with np.errstate(invalid="ignore"):
-            return total / np.where(self._inside, self._fractions, np.float32(np.nan))
+            return total / np.where(self._fractions > 0, self._fractions, np.float32(np.nan))
 
     def _stands_here(self) -> list:
         """(window, covered fractions) of each stand that reaches into the strip, else None."""

@@ -84,7 +84,8 @@ def scene_from_safe(folder: Path) -> Scene:
     missing = [code for code in COMMON_NAMES if BAND_IDS[code] not in offsets]
     if carries_offset and missing:
         raise SceneError(
-            f"{folder.name} has baseline {baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; get its metadata again"
+            f"{folder.name} has baseline {baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; "
+            "get its metadata again"
         )
     images = {code: next(folder.glob(f"GRANULE/*/IMG_DATA/R{res}/*_{code}_{res}.jp2"), None)
               for code, res in NATIVE_RESOLUTION.items()}  # fmt: skip
