@@ -1,0 +1,39 @@
+"""What all contenders share: how they are timed, and how they answer."""
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, process_time
+
+ROOT = Path(__file__).parent.parent
+
+
+def measured(job: Path, work: Callable[[], dict]) -> dict:
+    """Seconds of ``work()`` and the peak memory of this process, beside what it returns.
+
+    The inputs are read once before the clock starts, so that the page cache is warm for every contender, and what
+    earlier ones have written is on the disk.
+    """
+    for file in sorted((job / "scenes").rglob("*.tif")):
+        with file.open("rb") as stream:
+            while stream.read(1 << 22):
+                pass
+    if hasattr(os, "sync"):
+        os.sync()
+    start, cpu = perf_counter(), process_time()
+    found = work()
+    return {"seconds": perf_counter() - start, "cpu": process_time() - cpu, "peak_gib": peak_gib(), **found}
+
+
+def peak_gib() -> float:
+    """Peak resident memory of this process so far, GiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def answer(result: dict) -> None:
+    """Hand the result to run.py: the last line of the output."""
+    print(json.dumps(result))

@@ -1,0 +1,125 @@
+"""Measure sinkmap: how near to the limit it is, how far ahead of what users write, and how much memory it takes.
+
+    python bench/run.py [--megapixels 36] [--work DIR] [--only L,P,U,G] [--large] [--native] [--repeat N]
+
+L  the limit: decode the blocks that touch a zone, encode the same rasters (limit.py)
+P  the product, all four stages from an empty folder; A: again after one changed coefficient (product.py)
+U  what users write with xarray and exactextract; G: with xarray's groupby (user.py)
+
+on a simulated 10 m job (data.py), all on the same two cores. Each contender runs in a process of its own; the clock
+starts after imports, a small warm-up and a read of the inputs into the page cache. Rounds go P A L U G, P A L U G,
+... so that what else the machine does hits all alike; ratios are medians of the rounds' own ratios.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parent.parent
+CORES = 2
+TARGETS = {"P / L": "at most 1.5", "A / its encoding": "at most 1.3", "U / P": "at least 2", "G / P": "at least 6"}
+
+
+def start(module: str, *arguments: object, **environment: str) -> dict:
+    """The answer of ``python -m bench.<module>``: the JSON in its last line."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", f"bench.{module}", *map(str, arguments)],
+        cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megapixels", type=float, default=36)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "sinkmap-bench")
+    parser.add_argument("--only", default="L,P,U,G", help="contenders; P brings A with it")
+    parser.add_argument("--large", action="store_true", help="also the memory of P with four times the area")
+    parser.add_argument("--native", action="store_true", help="B11 and SCL at 20 m")
+    parser.add_argument("--repeat", type=int, default=3)
+    asked = parser.parse_args()
+    work, only = asked.work.resolve(), set(asked.only.upper().split(","))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    options = ["--native"] * asked.native
+    name = f"{asked.megapixels:g}mp{'-native' * asked.native}"
+    job, warm_up = work / name, work / "warm-up"
+    start("data", job, "--megapixels", asked.megapixels, *options)
+    start("data", warm_up, "--megapixels", 0.25, *options)
+
+    found = rounds(job, warm_up, only, asked.repeat)
+    print(f"{asked.megapixels:g} megapixels x 6 dates, {CORES} cores, {asked.repeat} rounds; median (least - most)\n")
+    for contender, results in found.items():
+        report(contender, results)
+    print()
+    for pair, ratios in compared(found).items():
+        print(f"{pair:18} {spread(ratios, '.2f')}   target: {TARGETS[pair]}")
+    if "P" in only:
+        print(f"the first run of an installation compiles numba's kernels: {compile_seconds(work, warm_up):.1f} s more")
+    if asked.large:
+        large = work / f"{name}-large"
+        start("data", large, "--megapixels", asked.megapixels, "--mirrored", *options)
+        result = start("product", large, warm_up)
+        report("P large", [result])
+        normal = found["P"] if found["P"] else [start("product", job, warm_up)]
+        growth = result["peak_gib"] / median(one["peak_gib"] for one in normal)
+        print(f"peak memory with four times the area: x {growth:.2f}   target: at most 1.3")
+
+
+def rounds(job: Path, warm_up: Path, only: set[str], repeat: int) -> dict[str, list[dict]]:
+    """The answers of all contenders, a list each in the order of the rounds."""
+    found = defaultdict(list)
+    if "P" not in only and "L" in only:
+        start("product", job, warm_up)
+    for _ in range(repeat):
+        changed = []
+        if "P" in only:
+            found["P"].append(start("product", job, warm_up))
+            found["A"].append(start("product", job, warm_up, "--again"))
+            changed = found["A"][-1]["rewritten"]
+        if "L" in only:
+            found["L"].append(start("limit", job, "--changed", *changed))
+        if "U" in only:
+            found["U"].append(start("user", job, "exactextract"))
+        if "G" in only:
+            found["G"].append(start("user", job, "groupby"))
+    return found
+
+
+def compared(found: dict[str, list[dict]]) -> dict[str, list[float]]:
+    """Ratios of seconds, round by round."""
+
+    def ratios(a: str, b: str, key: str = "seconds") -> list[float]:
+        return [one["seconds"] / other[key] for one, other in zip(found[a], found[b], strict=False)]
+
+    pairs = {"P / L": ratios("P", "L"), "A / its encoding": ratios("A", "L", "changed") if found["A"] else [],
+             "U / P": ratios("U", "P"), "G / P": ratios("G", "P")}  # fmt: skip
+    return {pair: values for pair, values in pairs.items() if values}
+
+
+def compile_seconds(work: Path, warm_up: Path) -> float:
+    """Seconds that a first run takes longer with an empty numba cache than with a full one."""
+    with tempfile.TemporaryDirectory(dir=work) as cache:
+        first, second = (start("product", warm_up, warm_up, NUMBA_CACHE_DIR=cache)["warm_up"] for _ in range(2))
+    return first - second
+
+
+def report(contender: str, results: list[dict]) -> None:
+    seconds, cpu, peak = ([one[key] for one in results] for key in ("seconds", "cpu", "peak_gib"))
+    print(f"{contender:8} {spread(seconds, '.2f')} s   {median(cpu):.1f} s of CPU   peak {median(peak):.2f} GiB")
+    for stage in results[0].get("stages", {}):
+        print(f"  {stage:10} {spread([one['stages'][stage] for one in results], '.2f')} s")
+
+
+def spread(values: list[float], form: str) -> str:
+    return f"{median(values):{form}} ({min(values):{form}} - {max(values):{form}})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What the tests share: tiny real files, written by hand on one small grid near Baotou."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import geopandas as gpd
+import hypothesis
+import numpy as np
+import pytest
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
+
+from pipeline.config import read_coefficients
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "real"
+
+CRS, LEFT, TOP, PIXEL = "EPSG:32649", 400_000.0, 4_500_000.0, 10.0
+"""UTM 49N; the corner lies at 109.82 E, 40.64 N."""
+
+hypothesis.settings.register_profile("sinkmap", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.load_profile("sinkmap")
+
+
+@pytest.fixture(scope="session")
+def ecosystems():
+    """The shipped methods, by name."""
+    return read_coefficients(ROOT / "configs" / "coefficients")
+
+
+def make_grid(rows: int, columns: int, pixel: float = PIXEL) -> GeoBox:
+    return GeoBox((rows, columns), from_origin(LEFT, TOP, pixel, pixel), CRS)
+
+
+def write_tif(path: Path, values, *, left=LEFT, top=TOP, pixel=PIXEL, crs=CRS, **options) -> Path:
+    """A raster of (rows, columns) or (bands, rows, columns); ``options`` are those of rasterio."""
+    values = np.atleast_3d(np.asarray(values).T).T
+    count, height, width = values.shape
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = {"driver": "GTiff", "crs": crs, "transform": from_origin(left, top, pixel, pixel)} | options
+    with rasterio.open(path, "w", width=width, height=height, count=count, dtype=values.dtype, **options) as file:
+        file.write(values)
+    return path
+
+
+def write_item(folder: Path, name: str = "A", day: str = "2023-08-01", **changes) -> Path:
+    """A STAC item with its red, nir and scl files of 4 x 4 pixels: DN 1900 and 3500, vegetation.
+
+    ``changes``: ``properties`` and ``assets`` are added to the item's (None takes one out), ``pixels`` replaces the
+    values of files, any other key replaces that of the item.
+    """
+    properties = {"datetime": f"{day}T03:30:00Z", "earthsearch:boa_offset_applied": True}
+    pixels = {"red": np.uint16(1900), "nir": np.uint16(3500), "scl": np.uint8(4)} | changes.pop("pixels", {})
+    assets = {asset: {"href": f"{name}_{asset}.tif"} for asset in pixels} | changes.pop("assets", {})
+    for asset, values in pixels.items():
+        write_tif(folder / f"{name}_{asset}.tif", np.full((4, 4), values) if np.ndim(values) == 0 else values)
+    item = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": name,
+        "geometry": None,
+        "links": [],
+        "properties": _without_none(properties | changes.pop("properties", {})),
+        "assets": _without_none(assets),
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(item | changes), encoding="utf-8")
+    return path
+
+
+def _without_none(values: dict) -> dict:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def write_vector(path: Path, rows: dict[str, list], geometry: list, crs: str | None = CRS, **options) -> Path:
+    """A vector file of any format; an encoding goes with ``encoding=``."""
+    gpd.GeoDataFrame(rows, geometry=geometry, crs=crs).to_file(path, engine="pyogrio", **options)
+    return path
+
+
+def noon(year: int, month: int, day: int) -> datetime:
+    """Noon of a day in Baotou."""
+    return datetime(year, month, day, 4, tzinfo=UTC)

@@ -1,0 +1,289 @@
+"""Scenes found on disk: which are usable, which are set aside and why; and their pixels on the run's grid."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+from conftest import CRS, LEFT, PIXEL, TOP, make_grid, noon, write_item, write_tif
+from pyproj import Transformer
+
+from pipeline.catalog import find_scenes, grid_origin
+from pipeline.errors import ConfigError, SceneError
+from pipeline.reflectance import read_band, read_classes
+from pipeline.scene import BUFFERED, CLEAR, WATER, Band, QualityRule, Scene
+
+AREA = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
+DN = np.arange(100, 180, 5, dtype="uint16").reshape(4, 4)
+"""100 105 110 115, 120 ... 175."""
+
+
+def find(path, years=(2023,), season=((7, 15), (8, 31)), bands=("red", "nir"), area=AREA):
+    """(ids of the usable scenes, reasons of those set aside)."""
+    scenes, aside = find_scenes(path, years, season, bands, CRS, area)
+    return [scene.id for scene in scenes], [each.reason for each in aside]
+
+
+# Where scenes lie
+
+
+def test_items_are_found_in_folders_whatever_else_lies_there(tmp_path):
+    write_item(tmp_path / "b", "B", "2023-08-02")
+    write_item(tmp_path / "a" / "deep", "A", "2023-08-03")
+    (tmp_path / "collection.json").write_text('{"type": "Collection", "stac_version": "1.0.0"}')
+    (tmp_path / "list.json").write_text("[1, 2]")
+    (tmp_path / "cut.json").write_text('{"type": "Feature", "stac_ver')
+    assert find(tmp_path) == (["B", "A"], [])  # by day
+
+
+def test_a_catalogue_gives_the_items_that_it_links_to(tmp_path):
+    for name in "ABC":
+        write_item(tmp_path / "items", name)
+    for file, links in {
+        "catalog.json": [{"rel": "child", "href": "./year/catalog.json"}, {"rel": "item", "href": "items/A.json"}],
+        "year/catalog.json": [{"rel": "root", "href": "../catalog.json"}, {"rel": "item", "href": "../items/C.json"}],
+    }.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(json.dumps({"type": "Catalog", "stac_version": "1.0.0", "links": links}))
+    assert find(tmp_path) == (["A", "C"], [])
+    assert find(tmp_path / "year" / "catalog.json") == (["C"], [])
+
+
+def test_a_catalogue_that_links_to_nothing_gives_the_items_below_it(tmp_path):
+    write_item(tmp_path / "items", "A")
+    (tmp_path / "catalog.json").write_text('{"type": "Catalog", "links": [{"rel": "self", "href": "s3://far/away"}]}')
+    assert find(tmp_path) == (["A"], [])
+
+
+def test_a_damaged_catalogue_is_named(tmp_path):
+    (tmp_path / "catalog.json").write_text('{"links": [')
+    with pytest.raises(SceneError, match=r"catalog\.json: is not a STAC catalogue"):
+        find(tmp_path)
+
+
+# Which scenes count
+
+
+def test_years_and_season_go_by_the_local_day_with_both_ends(tmp_path):
+    for day in ("2022-08-01", "2023-07-13", "2023-07-15", "2023-08-31", "2023-09-01"):
+        write_item(tmp_path, day, day)
+    # 20:00 UTC is the next morning in Baotou
+    write_item(tmp_path, "2023-07-14 evening", properties={"datetime": "2023-07-14T20:00:00Z"})
+    assert find(tmp_path)[0] == ["2023-07-14 evening", "2023-07-15", "2023-08-31"]
+    assert find(tmp_path, years=(2022, 2023), season=((8, 1), (8, 1)))[0] == ["2022-08-01"]
+
+
+def test_a_scene_off_the_zones_is_left_out_without_a_word(tmp_path):
+    write_item(tmp_path)
+    with pytest.raises(SceneError, match="none of 1 scenes"):
+        find(tmp_path, area=shapely.box(LEFT + 50, TOP - 40, LEFT + 90, TOP))
+
+
+def test_nothing_found_names_the_path_and_what_was_asked(tmp_path):
+    nothing = "none of 0 scenes lies in the years 2023-2023, the season 07-15 to 08-31 and the zones"
+    with pytest.raises(SceneError, match=re.escape(f"{tmp_path}: {nothing}")):
+        find(tmp_path)
+    with pytest.raises(SceneError, match=re.escape(f"{tmp_path / 'scenes'}: there is no such scene folder")):
+        find(tmp_path / "scenes")
+
+
+SEMI = np.full((4, 2), 4, "uint8")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (lambda f: write_tif(f / "X_nir.tif", DN, crs=None), r"scene X: .*X_nir\.tif has no CRS"),
+        (lambda f: write_tif(f / "X_scl.tif", SEMI), "scene X: its quality layer covers 50% of it"),
+        (lambda f: write_tif(f / "X_nir.tif", DN, left=LEFT + 20), "scene X: its nir layer covers 50% of it"),
+        (lambda f: (f / "X_red.tif").unlink(), "scene X lacks red"),
+        (lambda f: (f / "X_red.tif").write_bytes(b"II*\0cut"), r"scene X: .*X_red\.tif cannot be read"),
+        (lambda f: write_item(f, "X", properties={"datetime": None}), "X.*datetime"),
+        (lambda f: (f / "X.json").write_text('{"type": "Feature", "stac_version": "1.0.0", "id": "X"}'), "X"),
+    ],
+    ids=["no CRS", "half a quality layer", "bands apart", "missing", "cut", "no date", "damaged item"],
+)
+def test_a_faulty_scene_is_set_aside_with_its_reason_and_the_others_stay(tmp_path, fault, reason):
+    write_item(tmp_path, "A")
+    write_item(tmp_path, "X")
+    fault(tmp_path)
+    found, (said,) = find(tmp_path)
+    assert found == ["A"]
+    assert re.search(reason, said)
+
+
+def test_of_two_scenes_of_one_id_the_first_is_used(tmp_path):
+    write_item(tmp_path / "a", "X")
+    write_item(tmp_path / "copy", "X")
+    assert find(tmp_path) == (["X"], ["scene X is there twice; remove one copy"])
+
+
+def test_a_scene_without_a_band_of_the_indices_is_set_aside(tmp_path):
+    write_item(tmp_path, "A", pixels={"swir16": np.uint16(2000)})
+    write_item(tmp_path, "X")
+    assert find(tmp_path, bands=("red", "nir", "swir16")) == (["A"], ["scene X lacks swir16; get the complete product"])
+
+
+def test_the_grid_starts_at_the_corner_of_a_scene_in_its_crs(tmp_path):
+    write_item(tmp_path)
+    (scene,), _ = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, AREA)
+    assert scene.bounds == (LEFT, TOP - 40, LEFT + 40, TOP)
+    assert grid_origin(scene, CRS) == (LEFT, TOP)
+    assert grid_origin(scene, "EPSG:32650") == (0, 0)
+
+
+# Manifest
+
+MANIFEST = """
+sensor: GF-1 WFV
+level: surface_reflectance
+scale: 1e-4
+offset: -0.1
+nodata: 0
+scenes:
+  - id: G1
+    date: 2023-08-01
+    bands: {red: [image.tif, 1], nir: [image.tif, 2]}
+    quality: {file: quality.tif, clear: [1], water: [2], cloud: [3, 4], nodata: 255}
+"""
+
+
+def write_manifest(folder, text=MANIFEST, quality=((1, 2), (3, 255))):
+    bands = np.stack([np.full((4, 4), 1900, "uint16"), np.full((4, 4), 3500, "uint16")])
+    write_tif(folder / "image.tif", bands)
+    write_tif(folder / "quality.tif", np.array(quality, "uint8"), pixel=20)
+    (folder / "manifest.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_manifest_declares_bands_scale_and_quality(tmp_path):
+    (scene,), aside = find_scenes(write_manifest(tmp_path), (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, AREA)
+    assert (scene.id, scene.sensor, scene.origin, aside) == ("G1", "GF-1 WFV", "manifest", [])
+    nir = scene.bands["nir"]
+    assert (read_band(scene, "nir", make_grid(4, 4)) * nir.scale + nir.offset).tolist() == [[0.25] * 4] * 4
+    clear, water, cloud = CLEAR, CLEAR | WATER, BUFFERED
+    assert read_classes(scene, make_grid(4, 4)).tolist() == [
+        [clear, clear, water, water],
+        [clear, clear, water, water],
+        [cloud, cloud, 0, 0],
+        [cloud, cloud, 0, 0],
+    ]
+    assert find(tmp_path / "manifest.yaml") == (["G1"], [])
+
+
+def test_a_manifest_without_a_quality_layer_takes_all_pixels_for_clear(tmp_path):
+    text = MANIFEST[: MANIFEST.index("quality:")] + "quality: null\n"
+    (scene,), _ = find_scenes(write_manifest(tmp_path, text), (2023,), ((7, 15), (8, 31)), ("red",), CRS, AREA)
+    assert (read_classes(scene, make_grid(2, 2)) == CLEAR).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "says"),
+    [
+        ("surface_reflectance", "TOA", SceneError, "level 'TOA' is not surface_reflectance"),
+        ("nir: [image.tif, 2]", "green: [image.tif, 2]", SceneError, "scene G1 lacks nir"),
+        ("[image.tif, 2]", "[image.tif, 3]", SceneError, r"image\.tif has 2 bands, not 3"),
+        ("offset: -0.1\n", "", ConfigError, r"manifest\.yaml:2: the file: the key 'offset' is missing"),
+        ("quality: {", "qualify: {", ConfigError, r"manifest\.yaml:11: .*did you mean 'quality'"),
+    ],
+)
+def test_a_manifest_that_leaves_something_open_is_refused(tmp_path, old, new, error, says):
+    with pytest.raises(error, match=says):
+        find(write_manifest(tmp_path, MANIFEST.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("nodata: 0", "nodata: -9999"), ("clear: [1]", "clear: [300]"), ("nodata: 255", "nodata: 300")]
+)
+def test_values_that_a_layer_cannot_hold_are_refused(tmp_path, old, new):
+    write_manifest(tmp_path, MANIFEST.replace(old, new))
+    with pytest.raises(SceneError, match="G1"):  # noqa: PT012 where it is noticed does not matter
+        (scene,), _ = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, AREA)
+        read_classes(scene, make_grid(4, 4))
+        read_band(scene, "red", make_grid(8, 8))
+
+
+def test_one_faulty_scene_of_a_manifest_leaves_the_others(tmp_path):
+    entry = MANIFEST[MANIFEST.index("  - id") :]
+    faulty = entry.replace("G1", "X").replace("image.tif", "missing.tif")
+    found, (reason,) = find(write_manifest(tmp_path, MANIFEST.replace(entry, faulty + entry)))
+    assert found == ["G1"]
+    assert "missing.tif cannot be read" in reason
+
+
+# Pixels on the grid
+
+
+def on_grid(path, grid=None, nodata=0):
+    scene = Scene("A", "-", noon(2023, 8, 1), {"red": Band(str(path), nodata=nodata)}, None, None, "-")
+    return read_band(scene, "red", grid or make_grid(4, 4))
+
+
+def test_pixels_of_the_same_grid_are_copied(tmp_path):
+    assert (on_grid(write_tif(tmp_path / "a.tif", DN)) == DN).all()
+    part = on_grid(tmp_path / "a.tif", make_grid(4, 4).pad(1)[:3, :3])
+    assert part.tolist() == [[0, 0, 0], [0, 100, 105], [0, 120, 125]]
+
+
+def test_a_coarser_band_is_repeated(tmp_path):
+    coarse = on_grid(write_tif(tmp_path / "a.tif", DN[:2, :2], pixel=20))
+    assert (coarse == DN[:2, :2].repeat(2, 0).repeat(2, 1)).all()
+
+
+def test_a_finer_band_is_averaged(tmp_path):
+    """Each pixel is cut into four of DN + 0, 1, 2 and 5."""
+    fine = DN.repeat(2, 0).repeat(2, 1) + np.tile(np.array([[0, 1], [2, 5]], "uint16"), (4, 4))
+    assert (on_grid(write_tif(tmp_path / "a.tif", fine, pixel=5)) == DN + 2).all()
+
+
+def test_a_band_shifted_by_half_a_pixel_is_mixed(tmp_path):
+    """To the right by 5 m: the first pixel is half covered and keeps what is known of it."""
+    shifted = on_grid(write_tif(tmp_path / "a.tif", DN.astype("float32"), left=LEFT + PIXEL / 2), nodata=np.nan)
+    assert shifted[0].tolist() == [100, 102.5, 107.5, 112.5]
+    assert shifted[3].tolist() == [160, 162.5, 167.5, 172.5]
+
+
+def test_nodata_does_not_enter_an_average(tmp_path):
+    """0 of an integer band, NaN of a float one: the neighbour alone counts."""
+    holes, floats = DN.copy(), DN.astype("float32")
+    holes[0, 1], floats[0, 1] = 0, np.nan
+    write_tif(tmp_path / "i.tif", holes, left=LEFT + PIXEL / 2)
+    write_tif(tmp_path / "f.tif", floats, left=LEFT + PIXEL / 2)
+    assert on_grid(tmp_path / "i.tif")[0, :3].tolist() == [100, 100, 110]
+    assert on_grid(tmp_path / "f.tif", nodata=np.nan)[0, :3].tolist() == [100, 100, 110]
+
+
+def test_a_band_in_degrees_lands_in_the_right_place(tmp_path):
+    """Columns of 1e-4 degrees count up from 0: at a pixel's centre stands its longitude."""
+    west, north = 109.80, 40.70
+    columns = np.tile(np.arange(1000, dtype="float32"), (1000, 1))
+    write_tif(tmp_path / "a.tif", columns, left=west, top=north, pixel=1e-4, crs="EPSG:4326")
+    x, y = np.meshgrid(LEFT + PIXEL * (np.arange(4) + 0.5), TOP - PIXEL * (np.arange(4) + 0.5))
+    longitude, _ = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform(x, y)
+    found = on_grid(tmp_path / "a.tif", nodata=-1)
+    assert found == pytest.approx((longitude - west) / 1e-4 - 0.5, abs=0.6)
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(4, [1, 2, 1, 1]), (6, [0, 1, 2, 1]), (10, [0, 1, 2, 1])])
+def test_a_quality_layer_is_never_mixed_but_taken_from_the_nearest_pixel(tmp_path, shift, expected):
+    path = write_tif(tmp_path / "q.tif", np.array([[1, 2, 1, 1]] * 4, "uint8"), left=LEFT + shift)
+    rule = QualityRule(frozenset({1}), frozenset(), frozenset({2}), 0, "-")
+    scene = Scene("A", "-", noon(2023, 8, 1), {}, Band(str(path)), rule, "-")
+    classes = {0: 0, 1: CLEAR, 2: BUFFERED}
+    assert read_classes(scene, make_grid(4, 4))[0].tolist() == [classes[value] for value in expected]
+
+
+def test_a_file_that_breaks_while_it_is_read_is_named(tmp_path):
+    whole = write_tif(tmp_path / "a.tif", np.arange(10_000, dtype="uint16").reshape(100, 100), compress="deflate")
+    whole.write_bytes(whole.read_bytes()[:-5000])
+    with pytest.raises(SceneError, match=r"scene A: .*a\.tif cannot be read"):
+        on_grid(whole, make_grid(100, 100))
+
+
+def test_the_day_of_a_scene_is_that_of_the_local_sun():
+    early = Scene("A", "-", noon(2023, 8, 1), {}, None, None, "-")
+    assert early.day.isoformat() == "2023-08-01"
+    assert replace(early, taken=early.taken.replace(hour=16, minute=59)).day == early.day
+    assert replace(early, taken=early.taken.replace(hour=17)).day.isoformat() == "2023-08-02"

@@ -1,0 +1,205 @@
+"""Configurations: what is shipped loads, and what is wrong is said with its line and the right word."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from pipeline.config import FixedEndMembers, RunConfig, read_coefficients, read_config
+from pipeline.errors import ConfigError
+
+CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), ROOT / "tests" / "real" / "t33.yaml"]
+COEFFICIENTS = ROOT / "configs" / "coefficients"
+
+CONFIG = """\
+name: run
+scenes:
+  path: ../scenes
+  years: 2019-2021
+zones:
+  path: zones.gpkg
+  columns: {id: 编号, name: 名称, ecosystem: 类型}
+grid: {crs: "EPSG:32649", resolution_m: 10}
+cover:
+  wetland: {end_members: {soil: 0.05, vegetation: 0.82}}
+periods: {current: 2021}
+coefficients: coefficients
+"""
+
+
+def read(folder: Path, *replaced: tuple[str, str]) -> RunConfig:
+    text = CONFIG
+    for old, new in replaced:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "run.yaml").write_text(text, encoding="utf-8")
+    return read_config(folder / "run.yaml")
+
+
+# What is right
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_shipped_config_loads_with_its_coefficients(path):
+    config = read_config(path)
+    assert config.coefficients == COEFFICIENTS
+    assert list(read_coefficients(config.coefficients)) == ["forest", "grassland", "wetland"]
+
+
+def test_editors_know_the_config_as_it_is():
+    """To mend: python -m pipeline schema > configs/schema.json"""
+    shipped = json.loads((ROOT / "configs" / "schema.json").read_text("utf-8"))
+    assert shipped == RunConfig.model_json_schema()
+
+
+def test_paths_start_from_the_config_and_defaults_are_those_of_the_plan(tmp_path):
+    config = read(tmp_path)
+    assert config.scenes.path == tmp_path.parent / "scenes"
+    assert config.zones.path == tmp_path / "zones.gpkg"
+    assert config.zones.expected == {"forest": 12, "grassland": 5, "wetland": 5}
+    assert config.scenes.season == ((7, 15), (8, 31))
+    assert config.cover["wetland"].end_members == FixedEndMembers(soil=0.05, vegetation=0.82)
+
+
+@pytest.mark.parametrize(
+    ("written", "years"),
+    [
+        ("2021", (2021,)),
+        ("2019-2021", (2019, 2020, 2021)),
+        ('"2019 - 2021"', (2019, 2020, 2021)),
+        ('"2021"', (2021,)),
+        ("[2019, 2021]", (2019, 2021)),
+    ],
+)
+def test_years_are_one_or_a_span_or_a_list(tmp_path, written, years):
+    assert read(tmp_path, ("years: 2019-2021", f"years: {written}")).scenes.years == years
+
+
+def test_numbers_and_words_are_those_of_yaml_1_2(tmp_path):
+    """YAML 1.1 reads 1e-3 as text and no as false."""
+    config = read(tmp_path, ("name: run", "name: no\nmin_observed_fraction: 1e-3"))
+    assert (config.name, config.min_observed_fraction) == ("no", 0.001)
+
+
+def test_a_year_on_its_own_compares_nothing(tmp_path):
+    config = read(tmp_path, ("current: 2021", "baseline: 2019, current: 2021"))
+    assert config.for_year(2020).periods.model_dump() == {"baseline": None, "current": (2020,)}
+    with pytest.raises(ConfigError, match=r"the year 2024 is not among scenes\.years \[2019, 2020, 2021\]; add it"):
+        config.for_year(2024)
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("  years", "  yeers", r"run\.yaml:4: scenes\.yeers is not a key here; did you mean 'years'"),
+        ("id: 编号", "id: 编号, xyzzy: 1", r"run\.yaml:7: zones\.columns\.xyzzy is not a key here; remove it"),
+        ("resolution_m: 10", "resolution_m: ten", r"run\.yaml:8: grid\.resolution_m: .*number.*'ten'"),
+        ("resolution_m: 10", "resolution_m: -10", r"run\.yaml:8: grid\.resolution_m: .*greater than 0.*-10"),
+        ("resolution_m: 10", "resolution_m: 10, tile_px: 1000", r"run\.yaml:8: grid\.tile_px: .*multiple of 256"),
+        ("  path: zones.gpkg\n", "", r"run\.yaml:5: zones: the key 'path' is missing; add it"),
+        ("coefficients: coefficients\n", "", r"run\.yaml:1: the file: the key 'coefficients' is missing"),
+        ("periods:", "name: again\nperiods:", r'run\.yaml:11: not valid YAML: found duplicate key "name"'),
+        ("columns: {", "columns: [", r"run\.yaml:7: not valid YAML"),
+        ("  path: ../scenes", "\tpath: ../scenes", r"run\.yaml:3: not valid YAML"),
+        ("vegetation: 0.82", "vegetatoin: 0.82", r"run\.yaml:10: .*vegetatoin is not a key here; did you mean 'veg"),
+        ("  wetland:", "  marsh:", r"run\.yaml:10: cover\.marsh: Input should be 'forest', 'grassland' or 'wetland'"),
+        ("2019-2021", "2019-", r"run\.yaml:4: scenes\.years: years are written 2024, 2019-2025 or \[2019, 2021\]"),
+        ("2019-2021", "2021-2019", r"run\.yaml:4: scenes\.years: "),
+        ("2019-2021", "[]", r"run\.yaml:4: scenes\.years: "),
+        ("2019-2021", "true", r"run\.yaml:4: scenes\.years: "),
+        ("2019-2021", "2019-2021\n  season: [July, August]", r'run\.yaml:5: scenes\.season\.0: .*written "MM-DD"'),
+        ("2019-2021", '2019-2021\n  season: ["07-15", "08-32"]', r"run\.yaml:5: scenes\.season\.1: "),
+        ("{current: 2021}", "{baseline: 2021, current: 2019}", r"run\.yaml:11: periods: the baseline must end before"),
+        ("{current: 2021}", "{baseline: 2019-2020, current: 2020-2021}", "the baseline must end before the current"),
+        ("current: 2021", "current: 2021-2023", r"the periods use \[2022, 2023\], which scenes\.years does not list"),
+        ("name: run", "name: ../run", r"run\.yaml:1: name: .*'\.\./run'"),
+        ("name: run", "name: a/b", r"run\.yaml:1: name: .*'a/b'"),
+        ("name: run", "name: ''", r"run\.yaml:1: name: "),
+        ("name: run", "name: run\ncomposite: {indices: [ndmi]}", r"run\.yaml:2: composite\.indices: .*start with ndvi"),
+        ("EPSG:32649", "EPSG:4490", r"run\.yaml:8: grid\.crs: "),  # degrees are no metres
+        ("EPSG:32649", "EPSG:99999", r"run\.yaml:8: grid\.crs: "),
+    ],
+)
+def test_a_wrong_config_is_refused_with_the_line_and_what_to_write(tmp_path, old, new, says):
+    with pytest.raises(ConfigError, match=says):
+        read(tmp_path, (old, new))
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, ("  years", "  yeers"), ("name: run", "name: 7"))
+    lines = [line.split(":")[1] for line in str(caught.value).splitlines()]
+    assert lines == ["1", "2", "4"]  # the name, no years in scenes, yeers
+
+
+def test_a_tag_that_would_run_code_runs_nothing_and_is_refused(tmp_path):
+    tag = f"!!python/object/apply:os.mkdir ['{tmp_path / 'made'}']"
+    with pytest.raises(ConfigError, match=r"run\.yaml:1: not valid YAML: .*constructor for the tag"):
+        read(tmp_path, ("name: run", f"name: {tag}"))
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", r"run\.yaml:1: the file: "),
+        (b"- 1\n", r"run\.yaml:1: the file: "),
+        ("name: 包头".encode("gbk"), "cannot be read as UTF-8 text"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused(tmp_path, content, says):
+    (tmp_path / "run.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=says):
+        read_config(tmp_path / "run.yaml")
+    with pytest.raises(ConfigError, match=r"no\.yaml: there is no such config file"):
+        read_config(tmp_path / "no.yaml")
+
+
+def test_a_config_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "run.yaml").write_text(CONFIG, encoding="utf-8-sig")
+    assert read_config(tmp_path / "run.yaml").name == "run"
+
+
+# Coefficients
+
+
+def copied(folder: Path) -> Path:
+    return Path(shutil.copytree(COEFFICIENTS, folder / "coefficients"))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("wetland", "  source: Chinese", "  sauce: Chinese", r"wetland\.yaml:\d+: .*sauce is not a key.*'source'"),
+        ("wetland", "status: verified", "status: certain", r"wetland\.yaml:\d+: .*'verified', 'unverified' or 'local'"),
+        ("grassland", "  unit: t fresh/t DM\n", "", r"grassland\.yaml:\d+: fresh_to_dry: the key 'unit' is missing"),
+        ("grassland", "value: 3.107", "value: three", r"grassland\.yaml:\d+: fresh_to_dry\.value: .*'three'"),
+        ("grassland", "[-901.287, 15548.395, -35026.104, 34419.533]", "[-901.287, 15548.395]", r"grassland\.yaml:\d+:"),
+        ("forest", "edges: [50, 150]", "edges: [150, 50]", r"forest\.yaml:\d+: root_shoot\.conifers: .*ascend"),
+        ("forest", "ecosystem: forest", "ecosystem: orchard", r"forest\.yaml:\d+: .*'forest', 'grassland', 'wetland'"),
+    ],
+)
+def test_a_wrong_coefficient_is_refused_with_its_line(tmp_path, file, old, new, says):
+    folder = copied(tmp_path)
+    text = (folder / f"{file}.yaml").read_text("utf-8")
+    assert old in text
+    (folder / f"{file}.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError, match=says):
+        read_coefficients(folder)
+
+
+def test_two_files_of_one_ecosystem_are_refused(tmp_path):
+    folder = copied(tmp_path)
+    shutil.copy(folder / "wetland.yaml", folder / "wetland (copy).yaml")
+    with pytest.raises(ConfigError, match="wetland"):
+        read_coefficients(folder)
+
+
+def test_a_folder_without_coefficients_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"no coefficient file \(\*\.yaml\) is there"):
+        read_coefficients(tmp_path)

@@ -1,0 +1,208 @@
+"""However the work is spread over threads, processes and machines, and whatever the scenes' order: the same bytes."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, command, landscape, undisturbed
+
+from pipeline.__main__ import main
+from pipeline.engine import open_engine
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World.at(tmp_path)
+
+
+@contextlib.contextmanager
+def started(*arguments):
+    """A Dask process that ends with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, env=child_environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Address of a scheduler on the loopback, and its two worker processes."""
+    folder = tmp_path_factory.mktemp("cluster")
+    place = folder / "scheduler.json"
+    quiet = ("--host", "127.0.0.1", "--no-dashboard")
+    with contextlib.ExitStack() as stack:
+        scheduler = "distributed.cli.dask_scheduler"
+        stack.enter_context(started(scheduler, *quiet, "--port", 0, "--scheduler-file", place))
+        _wait_for(lambda: place.is_file() and place.read_text().strip().endswith("}"))
+        worker = ("distributed.cli.dask_worker", "--scheduler-file", place, *quiet, "--no-nanny", "--nthreads", 1,
+                  "--local-directory", folder)  # fmt: skip
+        workers = [stack.enter_context(started(*worker)) for _ in range(2)]
+        yield json.loads(place.read_text())["address"], workers
+
+
+def _wait_for(what, seconds=30):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def differing(files):
+    """Names of the results that are not those of an undisturbed run."""
+    expected = undisturbed()
+    return {name for name in files.keys() | expected.keys() if files.get(name) != expected.get(name)}
+
+
+def test_a_run_gives_rasters_tables_and_a_geopackage():
+    suffixes = [name.rpartition(".")[2] for name in undisturbed()]
+    assert {suffix: suffixes.count(suffix) for suffix in set(suffixes)} == {"tif": 44, "csv": 2, "gpkg": 1}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_any_number_of_threads_gives_the_same_bytes(world, workers):
+    world.run(workers)
+    assert not differing(world.files())
+
+
+def test_two_processes_give_the_same_bytes(world):
+    result = command("zones", world.config, "--workers", 2, "--out", world.out)
+    assert result.returncode == 0, result.stderr
+    assert not differing(world.files())
+
+
+def test_an_existing_cluster_gives_the_same_bytes(world, cluster):
+    address, _ = cluster
+    with open_engine(Console(quiet=True), cluster=address) as engine:
+        engine._client.wait_for_workers(2, timeout=60)
+        done = world.run(client=engine._client)
+    assert len(done.composite) == 12
+    assert not differing(world.files())
+
+
+def test_a_worker_that_dies_is_made_up_for(world, cluster):
+    address, workers = cluster
+    marks = world.results / "work" / "marks"
+
+    def kill_one():
+        _wait_for(lambda: len(list(marks.glob("tile-*.json"))) >= 2)
+        workers[0].kill()
+
+    killer = threading.Thread(target=kill_one)
+    with open_engine(Console(quiet=True), cluster=address) as engine:
+        engine._client.wait_for_workers(2, timeout=60)
+        killer.start()
+        world.run(client=engine._client)
+        killer.join()
+        # the scheduler needs a moment to learn of it
+        _wait_for(lambda: len(engine._client.scheduler_info()["workers"]) == 1)
+    assert not differing(world.files())
+
+
+def test_a_cluster_that_does_not_answer_is_said_in_one_sentence_soon(world, capfd, monkeypatch):
+    monkeypatch.setattr(
+        sys, "argv", ["sinkmap", "zones", str(world.config), "--out", str(world.out), "--cluster", "tcp://127.0.0.1:9"]
+    )
+    start = time.monotonic()
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert time.monotonic() - start < 15
+    error = capfd.readouterr().err
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert "tcp://127.0.0.1:9" in error
+    assert not list(world.results.glob("*.csv"))
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:notaport"])
+def test_an_address_that_is_none_is_said_in_one_sentence(world, capfd, monkeypatch, address):
+    monkeypatch.setattr(
+        sys, "argv", ["sinkmap", "zones", str(world.config), "--out", str(world.out), "--cluster", address]
+    )
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    error = capfd.readouterr().err
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert address in error
+
+
+def test_a_renamed_scene_folder_and_another_order_of_its_items_give_the_same_bytes(world):
+    # found by their path: reversed names reverse the order in which the scenes are found
+    moved = world.folder / "elsewhere"
+    for number, folder in enumerate(sorted((world.folder / "scenes").iterdir(), reverse=True)):
+        shutil.move(folder, moved / f"{number:02}")
+    world.settings["scenes"]["path"] = "elsewhere"
+    world.write_config()
+    world.run()
+    assert not differing(world.files())
+
+
+def test_a_renamed_scene_folder_is_not_read_again(world):
+    world.run()
+    (world.folder / "scenes").rename(world.folder / "elsewhere")
+    world.settings["scenes"]["path"] = "elsewhere"
+    world.write_config()
+    done = world.run()
+    assert (done.composite, done.calibrate, done.map) == ([], [], [])
+
+
+def test_larger_tiles_give_the_same_bytes(world):
+    world.settings["grid"]["tile_px"] = 512
+    world.write_config()
+    assert len(world.run().composite) == 6
+    # the tables agree in all digits that they show; the GeoPackage has the last bits of sums in another order
+    assert differing(world.files()) <= {"zones.gpkg"}
+
+
+def test_overlapping_scenes_of_one_day_count_as_one_observation(tmp_path):
+    once, twice = World.at(tmp_path / "once"), World.at(tmp_path / "twice")
+    # the same sky and ground delivered as two scenes of which the second knows only the west
+    for year in once.settings["scenes"]["years"]:
+        for day in DAYS:
+            folder = twice.scene(year, day)
+            copy = folder.with_name(f"{folder.name}_copy")
+            shutil.copytree(folder, copy)
+            item = json.loads((copy / f"{folder.name}.json").read_text())
+            (copy / f"{folder.name}.json").unlink()
+            (copy / "item.json").write_text(json.dumps(item | {"id": f"{folder.name}_copy"}))
+    once.run()
+    twice.run()
+    assert once.files() == twice.files()
+
+
+def test_clear_ground_of_a_second_scene_fills_what_the_first_did_not_cover(world):
+    # half of each date's ground in one scene, half in another
+    west = np.zeros((200, 300), bool)
+    west[:, :150] = True
+    for year in world.settings["scenes"]["years"]:
+        for day in DAYS:
+            scl = clouds_over(day)
+            first = world.scene(year, day)
+            world.write_scene(year, day, landscape(year, day), np.where(west, 0, scl))
+            parts = first.with_name(f"{first.name}_west")
+            shutil.copytree(first, parts)
+            world.write_scene(year, day, landscape(year, day), np.where(west, scl, 0))
+            item = json.loads((parts / f"{first.name}.json").read_text())
+            (parts / f"{first.name}.json").unlink()
+            (parts / "item.json").write_text(json.dumps(item | {"id": parts.name}))
+    world.run()
+    # a cloud's buffer does not reach over the border of a scene, which no cloud of the world comes near
+    assert differing(world.files()) <= {name for name in undisturbed() if "clear_count" in name}

@@ -1,0 +1,580 @@
+"""What a user can get wrong, each produced for real: one sentence that names the place and what to do, an exit code,
+no traceback, and nothing at a final name."""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from tiny_world import (
+    CLOUD,
+    DAYS,
+    LEFT,
+    STANDS,
+    VEGETATION,
+    YEARS,
+    ZONES,
+    World,
+    box,
+    clouds_over,
+    command,
+    read_csv,
+    run_with_small_files,
+)
+
+from pipeline.__main__ import main
+
+WINDOWS = sys.platform == "win32"
+CONFIG, ZONE, SCENE, OUTPUT = 2, 3, 4, 5
+"""Exit codes."""
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World.at(tmp_path)
+
+
+@pytest.fixture
+def sinkmap(monkeypatch, capfd):
+    """Runs the command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sinkmap", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code, *capfd.readouterr()
+
+    return run
+
+
+def published(folder):
+    """Files at final names: all but what the run keeps for itself."""
+    return [p.name for p in folder.rglob("*") if p.is_file() and "work" not in p.relative_to(folder).parts]
+
+
+def assert_one_sentence(error, *named):
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1, error
+    assert "Traceback" not in error
+    for text in named:
+        assert str(text) in error
+
+
+# --- the table --------------------------------------------------------------------------------------------
+# each case breaks the world and returns what the sentence must name; ARGUMENTS has further words of the command
+
+
+def line_of(world, word):
+    """How an error names the line of the config that has this word."""
+    lines = world.config.read_text(encoding="utf-8").splitlines()
+    return f"tiny.yaml:{next(number for number, line in enumerate(lines, 1) if json.dumps(word) in line)}:"
+
+
+def unknown_key(world):
+    world.settings["grid"]["resolution"] = 30
+    world.write_config()
+    return line_of(world, "resolution"), "did you mean 'resolution_m'?"
+
+
+def wrong_type(world):
+    world.settings["grid"]["resolution_m"] = "thirty"
+    world.write_config()
+    return line_of(world, "thirty"), "grid.resolution_m", "number"
+
+
+def missing_key(world):
+    del world.settings["zones"]["path"]
+    world.write_config()
+    return line_of(world, "zones"), "'path' is missing; add it"
+
+
+def not_yaml(world):
+    world.config.write_text("name: tiny\nscenes: [2019\nzones: {", encoding="utf-8")
+    return "tiny.yaml:", "not valid YAML"
+
+
+def config_in_gbk(world):
+    world.config.write_bytes("name: 包头\n".encode("gbk"))
+    return "tiny.yaml", "UTF-8"
+
+
+def empty_config(world):
+    world.config.write_text("", encoding="utf-8")
+    return ("tiny.yaml",)
+
+
+def periods_out_of_order(world):
+    world.settings["periods"] = {"baseline": "2023-2025", "current": "2019-2021"}
+    world.write_config()
+    return "tiny.yaml:", "periods", "the baseline must end before"
+
+
+def unknown_crs(world):
+    world.settings["grid"]["crs"] = "EPSG:999999"
+    world.write_config()
+    return "EPSG:999999", "grid.crs"
+
+
+def geographic_crs(world):
+    world.settings["grid"] = {"crs": "EPSG:4490", "resolution_m": 30}
+    world.write_config()
+    return "EPSG:4490", "grid.crs"
+
+
+def no_coefficients(world):
+    shutil.rmtree(world.coefficients)
+    return "coefficients", "no coefficient file"
+
+
+def an_ecosystem_without_coefficients(world):
+    (world.coefficients / "wetland.yaml").unlink()
+    return "coefficients", "wetland"
+
+
+def a_coefficient_that_is_no_number(world):
+    world.change_coefficient("wetland", "value: 530", "value: many")
+    return "wetland.yaml:", "many"
+
+
+def missing_zones(world):
+    world.zones.unlink()
+    return "zones.gpkg", "there is no such file; correct its path"
+
+
+def garbage_zones(world):
+    world.zones.write_bytes(b"not a GeoPackage" * 100)
+    return "zones.gpkg", "export it again"
+
+
+def cut_zones(world):
+    content = world.zones.read_bytes()
+    world.zones.write_bytes(content[: len(content) // 2])
+    return ("zones.gpkg",)
+
+
+def zones_without_crs(world):
+    path = world.folder / "zones.shp"
+    world.write_zones(ZONES, crs=None, path=path)
+    world.settings["zones"]["path"] = "zones.shp"
+    world.write_config()
+    return "zones.shp", "no CRS", "define the projection"
+
+
+def zones_without_a_column(world):
+    world.settings["zones"]["columns"]["stratum"] = "TIPE"
+    world.write_config()
+    return "zones.gpkg", "'TIPE'", "did you mean 'TYPE'?"
+
+
+def too_few_zones(world):
+    world.write_zones({name: zone for name, zone in ZONES.items() if name != "F02"})
+    return "zones.gpkg", "1 forest, not 2", "zones.expected"
+
+
+def doubled_ids(world):
+    world.write_zones(ZONES)
+    _sql(world.zones, "UPDATE zones SET ID = 'F01' WHERE ID = 'F02'")
+    return "zones.gpkg", "F01 is there twice", "give each zone its own"
+
+
+def an_id_that_leads_out_of_the_folder(world):
+    _sql(world.zones, "UPDATE zones SET ID = '../F02' WHERE ID = 'F02'")
+    return "zones.gpkg", "../F02", "use letters"
+
+
+def unknown_class(world):
+    world.write_zones(ZONES | {"F02": ("沙地", *ZONES["F02"][1:])})
+    return "zones.gpkg", "F02", "沙地", "zones.classes"
+
+
+def unknown_vegetation_type(world):
+    world.write_zones(ZONES | {"G01": ("草地", "高寒草甸", ZONES["G01"][2])})
+    return "zones.gpkg", "G01", "高寒草甸", "coefficient file"
+
+
+def a_zone_that_crosses_itself(world):
+    bow = shapely.transform(
+        shapely.Polygon([(0, 0), (90, 80), (90, 0), (0, 80)]), lambda xy: xy * 30 + [LEFT, 4_497_000]
+    )
+    world.write_zones(ZONES | {"F02": (*ZONES["F02"][:2], bow)})
+    return "zones.gpkg", "F02", "correct it in GIS"
+
+
+def unknown_species(world):
+    world.write_stands([("胡杨", *STANDS[0][1:]), STANDS[1]])
+    return "stands.gpkg", "胡杨", "1 stands", "forest coefficient file"
+
+
+def negative_volume(world):
+    world.write_stands([(STANDS[0][0], -3.0, *STANDS[0][2:]), STANDS[1]])
+    return "stands.gpkg", "V2020"
+
+
+def volume_of_a_stand_for_that_of_a_hectare(world):
+    # 1.3e4 m3 of a stand of 430 ha: beyond what a raster of t C/ha holds
+    world.write_stands([("华北落叶松", 13_000.0, 19_000.0, STANDS[0][3]), STANDS[1]])
+    return "F01", "t DM/ha"
+
+
+def a_coefficient_beyond_all_reason(world):
+    world.change_coefficient("wetland", "value: 530", "value: 53000")
+    return "W01", "t DM/ha"
+
+
+def missing_scenes(world):
+    shutil.rmtree(world.folder / "scenes")
+    return "scenes", "correct scenes.path"
+
+
+def empty_scene_folder(world):
+    shutil.rmtree(world.folder / "scenes")
+    (world.folder / "scenes").mkdir()
+    return (world.folder / "scenes",)
+
+
+def all_scenes_elsewhere(world):
+    for year in YEARS:
+        for day in DAYS:
+            world.write_scene(year, day, left=LEFT + 200_000)
+    return world.folder / "scenes", "none of 12 scenes", "the zones"
+
+
+def no_scene_in_season(world):
+    world.settings["scenes"]["season"] = ["09-01", "09-30"]
+    world.write_config()
+    return world.folder / "scenes", "09-01 to 09-30"
+
+
+def a_scene_without_crs(world):
+    world.write_scene(2021, DAYS[0], crs=None)
+    return "S2_20210801", "no CRS", "get the product again"
+
+
+def a_truncated_scene(world):
+    path = world.scene(2021, DAYS[0]) / "B08.tif"
+    path.write_bytes(path.read_bytes()[:4000])
+    return "S2_20210801", "B08.tif", "get the product again"
+
+
+def a_scene_of_level_1c(world):
+    _edit_item(world, 2021, DAYS[0], lambda item: item["properties"].update({"s2:product_type": "S2MSI1C"}))
+    return "S2_20210801", "level 1C", "get its L2A product"
+
+
+def a_scene_of_unknown_offset(world):
+    def forget(item):
+        for asset in ("red", "nir"):
+            item["assets"][asset].pop("raster:bands")
+        item["properties"].pop("earthsearch:boa_offset_applied")
+
+    _edit_item(world, 2021, DAYS[0], forget)
+    return "S2_20210801", "offset"
+
+
+def a_scene_twice(world):
+    shutil.copytree(world.scene(2021, DAYS[0]), world.folder / "scenes" / "copy")
+    return "S2_20210801", "remove one copy"
+
+
+def a_year_under_cloud(world):
+    for day in DAYS:
+        world.write_scene(2024, day, scl=np.full((200, 300), CLOUD))
+    return "2024", "no clear pixel", "scenes.years"
+
+
+def a_year_without_scenes(world):
+    for day in DAYS:
+        shutil.rmtree(world.scene(2024, day))
+    return "2024", "no usable scene", "scenes.years"
+
+
+def a_year_of_broken_scenes(world):
+    for day in DAYS:
+        path = world.scene(2024, day) / "B08.tif"
+        path.write_bytes(path.read_bytes()[:4000])
+    # both what is missing and why
+    return "2024", "B08.tif"
+
+
+def stored_integers_declared_as_reflectance(world):
+    write_manifest(world, scale=1, offset=0)
+    return "reflectance", "scale or offset"
+
+
+def a_manifest_of_top_of_atmosphere(world):
+    write_manifest(world, level="top_of_atmosphere")
+    return "manifest.yaml", "top_of_atmosphere", "correct the atmosphere"
+
+
+def cover_of_one_grey(world):
+    world.settings["cover"] = {"grassland": {"end_members": "calibrate"}}
+    world.write_config()
+    for year in YEARS:
+        for day in DAYS:
+            world.write_scene(year, day, ndvi=np.full((200, 300), 0.5))
+    return "cover.grassland", "set end_members to shipped"
+
+
+def a_file_in_the_place_of_the_output(world):
+    world.out.write_text("a file", encoding="utf-8")
+    return world.out, "choose another folder with --out"
+
+
+ARGUMENTS = {
+    a_scene_without_crs: ["--strict"],
+    a_truncated_scene: ["--strict"],
+    a_scene_of_level_1c: ["--strict"],
+    a_scene_of_unknown_offset: ["--strict"],
+    a_scene_twice: ["--strict"],
+}
+
+FAULTS = {
+    CONFIG: [
+        unknown_key, wrong_type, missing_key, not_yaml, config_in_gbk, empty_config, periods_out_of_order, unknown_crs,
+        geographic_crs, no_coefficients, an_ecosystem_without_coefficients, a_coefficient_that_is_no_number,
+        cover_of_one_grey,
+    ],
+    ZONE: [
+        missing_zones, garbage_zones, cut_zones, zones_without_crs, zones_without_a_column, too_few_zones, doubled_ids,
+        an_id_that_leads_out_of_the_folder, unknown_class, unknown_vegetation_type, a_zone_that_crosses_itself,
+        unknown_species, negative_volume, volume_of_a_stand_for_that_of_a_hectare, a_coefficient_beyond_all_reason,
+    ],
+    SCENE: [
+        missing_scenes, empty_scene_folder, all_scenes_elsewhere, no_scene_in_season, a_scene_without_crs,
+        a_truncated_scene, a_scene_of_level_1c, a_scene_of_unknown_offset, a_scene_twice, a_year_under_cloud,
+        a_year_without_scenes, a_year_of_broken_scenes, stored_integers_declared_as_reflectance,
+        a_manifest_of_top_of_atmosphere,
+    ],
+    OUTPUT: [a_file_in_the_place_of_the_output],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [pytest.param(fault, code, id=fault.__name__) for code, faults in FAULTS.items() for fault in faults],
+)
+def test_a_fault_is_one_sentence_and_leaves_no_result(world, sinkmap, fault, code):
+    named = fault(world)
+    found, _, error = sinkmap("zones", world.config, "--out", world.out, *ARGUMENTS.get(fault, []))
+    assert_one_sentence(error, *named)
+    assert found == code
+    if world.out.is_dir():
+        assert published(world.out) == []
+
+
+def _sql(path, statement):
+    """Change a GeoPackage behind the back of its triggers."""
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{trigger}"')
+        database.execute(statement)
+
+
+def _edit_item(world, year, day, change):
+    (path,) = world.scene(year, day).glob("*.json")
+    item = json.loads(path.read_text(encoding="utf-8"))
+    change(item)
+    path.write_text(json.dumps(item), encoding="utf-8")
+
+
+def write_manifest(world, scale=1e-4, offset=-0.1, level="surface_reflectance"):
+    """The world's scenes declared in a manifest."""
+    scenes = [
+        {
+            "id": world.scene(year, day).name,
+            "date": f"{year}-{day}T03:30:00Z",
+            "bands": {"red": f"{world.scene(year, day).name}/B04.tif", "nir": f"{world.scene(year, day).name}/B08.tif"},
+            "quality": {"file": f"{world.scene(year, day).name}/SCL.tif", "clear": [4, 5], "water": [6], "cloud": [9]},
+        }
+        for year in YEARS
+        for day in DAYS
+    ]
+    manifest = {"sensor": "camera", "level": level, "scale": scale, "offset": offset, "scenes": scenes}
+    path = world.folder / "scenes" / "manifest.yaml"
+    path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    world.settings["scenes"]["path"] = "scenes/manifest.yaml"
+    world.write_config()
+
+
+# --- the command line -------------------------------------------------------------------------------------
+
+
+def test_a_missing_config_is_one_sentence_of_the_real_command(tmp_path):
+    result = command("zones", tmp_path / "none.yaml", "--out", tmp_path / "out")
+    assert result.returncode == CONFIG
+    assert_one_sentence(result.stderr, tmp_path / "none.yaml", "there is no such config file", "see configs/")
+    assert result.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_zone_is_named_with_those_that_there_are(world, sinkmap):
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--zone", "F99")
+    assert code == CONFIG
+    assert_one_sentence(error, "F99", "F01, F02, G01, W01")
+    assert published(world.out) == []
+
+
+def test_a_year_that_the_config_does_not_list_is_refused(world, sinkmap):
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--year", 2022)
+    assert code == CONFIG
+    assert_one_sentence(error, "2022", "scenes.years", "add it there")
+    assert not world.out.exists()
+
+
+def test_a_bad_scene_is_reported_on_the_screen_of_a_run_that_goes_on(world, sinkmap):
+    a_truncated_scene(world)
+    code, said, error = sinkmap("zones", world.config, "--out", world.out)
+    assert (code, error) == (0, "")
+    assert re.search(r"Set aside: .*S2_20210801", said, re.DOTALL)
+
+
+def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap, monkeypatch):
+    for stage in ("composite", "calibrate", "map", "publish"):
+        assert sinkmap(stage, world.config, "--out", world.out)[0] == 0
+    assert (world.results / "summary.csv").is_file()
+    monkeypatch.setattr("pipeline.work.read_band", None)
+    monkeypatch.setattr("pipeline.work.read_classes", None)
+    for name in ("plan", "check"):
+        code, said, error = sinkmap(name, world.config, "--out", world.folder / "other")
+        assert (code, error) == (0, "")
+        assert said
+    assert "0 of 12 tile-years" in sinkmap("plan", world.config, "--out", world.out)[1]
+
+
+# --- full and forbidden disks -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def small_disk(folder, options):
+    """A disk of its own at ``folder``, where this user may mount one."""
+    folder.mkdir(exist_ok=True)
+    tried = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False
+    )
+    if not tried or tried.returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.parametrize("size", ["16k", "300k", "1200k", "2m"])
+def test_a_full_disk_is_said_in_one_sentence_and_finished_work_is_kept(world, sinkmap, size):
+    with small_disk(world.out, f"size={size}"):
+        code, _, error = sinkmap("zones", world.config, "--out", world.out)
+        assert code == OUTPUT
+        assert_one_sentence(error, world.out, "free")
+        assert not (world.results / "zones.gpkg").exists()
+        assert not [name for name in published(world.out) if ".part" in name or ".raw" in name]
+        for path in world.results.glob("zones/*/*.tif"):
+            with rasterio.open(path) as file:
+                assert file.read(1).size
+
+
+def test_a_folder_that_is_mounted_read_only_is_refused(world, sinkmap):
+    with small_disk(world.out, "ro"):
+        code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == OUTPUT
+    assert_one_sentence(error, world.out, "choose another folder with --out")
+
+
+@pytest.mark.skipif(WINDOWS, reason="Windows has no limit of file sizes")
+@pytest.mark.parametrize(
+    ("stage", "size"), [("composite", 20), ("calibrate", 60), ("map_zones", 8000), ("publish", 100), ("publish", 20000)]
+)
+def test_a_file_that_cannot_grow_is_said_in_one_sentence_at_every_stage(world, stage, size):
+    code, error = run_with_small_files(world, stage, size)
+    assert_one_sentence(error, world.out)
+    assert code == OUTPUT
+    assert not [name for name in published(world.out) if ".part" in name or ".raw" in name]
+    assert not (world.results / "zones.gpkg").exists()
+
+
+# --- no data ----------------------------------------------------------------------------------------------
+
+
+def assert_no_data(world, zone, reason):
+    """The zone has a row that says why it is empty, empty cells, and no number of 0 that was not measured."""
+    (row,) = (row for row in read_csv(world.results / "summary.csv") if row["zone_id"] == zone)
+    assert reason in row["status"]
+    assert "无" in row["status_zh"]
+    assert float(row["observed_fraction"]) == 0
+    unknown = ("ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC", "sink_tCO2_ha_yr", "sink_tCO2_yr",
+               "open_water_fraction")  # fmt: skip
+    assert {column: row[column] for column in unknown} == dict.fromkeys(unknown, "")
+    assert float(row["area_ha"]) > 0
+    for path in world.results.glob(f"zones/{zone}/*.tif"):
+        with rasterio.open(path) as file:
+            pixels = file.read(1, masked=True).compressed()
+        assert not pixels.size or "clear_count" in path.name
+    (city,) = (row for row in read_csv(world.results / "summary.csv") if row["level"] == "city")
+    assert "carbon_tC lacks 1 of 4 zones" in city["status"]
+
+
+def test_a_zone_that_clouds_always_cover_says_so_and_stays_empty(world):
+    for year in YEARS:
+        for day in DAYS:
+            world.write_scene(year, day, scl=clouds_over(day, ZONES["W01"][2]))
+    done = world.run()
+    assert_no_data(world, "W01", "no data: no clear observation in 2023-2025")
+    assert done.row("wetland")["carbon_tC"] is None
+    assert done.row("G01")["carbon_tC"] > 0
+
+
+def test_a_zone_clouded_in_the_baseline_alone_has_a_stock_but_no_sink(world):
+    for year in YEARS[:3]:
+        for day in DAYS:
+            world.write_scene(year, day, scl=clouds_over(day, ZONES["W01"][2]))
+    row = world.run().row("W01")
+    assert row["carbon_tC"] > 0
+    assert row["sink_tCO2_yr"] is None
+    assert row["baseline_carbon_tC_ha"] is None
+    assert "no sink: 0% observed in 2019-2021" in row["status"]
+
+
+def test_a_zone_outside_all_scenes_says_so_and_stays_empty(world):
+    world.write_zones(ZONES | {"W01": (*ZONES["W01"][:2], box(20, 60, 700, 740))})
+    world.run()
+    assert_no_data(world, "W01", "no data: no clear observation in 2023-2025")
+
+
+def test_a_zone_seen_in_less_than_half_has_means_but_no_totals(world):
+    left, bottom, right, top = ZONES["W01"][2].bounds
+    most = shapely.box(left, bottom + 0.4 * (top - bottom), right, top)
+    for year in YEARS:
+        for day in DAYS:
+            world.write_scene(year, day, scl=clouds_over(day, most))
+    row = world.run().row("W01")
+    assert 0 < row["observed_fraction"] < 0.5
+    assert row["ndvi_mean"] > 0
+    assert row["carbon_tC"] is None
+    assert row["sink_tCO2_yr"] is None
+    assert "too little for a total" in row["status"]
+
+
+def test_a_zone_smaller_than_a_pixel_has_a_number(world):
+    world.write_zones(ZONES | {"W01": (*ZONES["W01"][:2], box(50.2, 50.6, 280.3, 280.8))})
+    row = world.run().row("W01")
+    assert row["observed_fraction"] == pytest.approx(1)
+    assert row["carbon_tC"] > 0
+
+
+def test_bare_ground_is_a_measured_zero_and_not_empty(world):
+    for year in YEARS:
+        for day in DAYS:
+            world.write_scene(year, day, ndvi=np.full((200, 300), 0.03), scl=np.full((200, 300), VEGETATION))
+    row = world.run().row("G01")
+    assert row["fvc_mean"] == 0
+    assert row["carbon_tC"] == 0
+    assert row["sink_tCO2_yr"] == 0
+    assert row["status"] == "ok"

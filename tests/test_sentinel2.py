@@ -1,0 +1,234 @@
+"""Sentinel-2 L2A: the offset comes from the product's metadata, and what stays unknown is refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REAL, make_grid, write_item, write_tif
+from pystac import Item
+
+from pipeline.errors import SceneError
+from pipeline.reflectance import read_band, read_classes
+from pipeline.scene import BUFFERED, CLEAR, WATER
+from pipeline.sensors.sentinel2 import SCENE_CLASSIFICATION, scene_from_item, scene_from_safe
+
+RED = np.arange(500, 1524, 16, dtype="uint16").reshape(8, 8)
+NIR = np.full((8, 8), 2500, "uint16")
+SCL = np.array([[4, 5, 6, 9], [0, 1, 2, 3], [7, 8, 10, 11], [4, 4, 4, 4]], "uint8")
+"""Reflectance x 10 000 at 10 m, and scene classes at 20 m."""
+
+METADATA = """<?xml version="1.0" encoding="UTF-8"?>
+<n1:Level-2A_User_Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/User_Product_Level-2A.xsd">
+  <PRODUCT_START_TIME>2023-08-01T03:25:41.024Z</PRODUCT_START_TIME>
+  <PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>
+  <BOA_QUANTIFICATION_VALUE unit="none">10000</BOA_QUANTIFICATION_VALUE>
+  {offsets}
+</n1:Level-2A_User_Product>
+"""
+BAND_IDS = {"B02": 1, "B03": 2, "B04": 3, "B08": 7, "B8A": 8, "B11": 11}
+
+
+def metadata(baseline: str, offset: int | None, without: str = "") -> str:
+    """The XML of a product; B8A has an offset of its own, so that no other band may take it for B08's."""
+    offsets = {band: -1 if band == "B8A" else offset for band in BAND_IDS if offset is not None and band != without}
+    tags = [f'<BOA_ADD_OFFSET band_id="{BAND_IDS[band]}">{value}</BOA_ADD_OFFSET>' for band, value in offsets.items()]
+    return METADATA.format(baseline=baseline, offsets="\n  ".join(tags))
+
+
+def write_safe(folder: Path, xml: str, offset: int = 0) -> Path:
+    """A .SAFE folder with red, nir and scene classes; ``offset`` is in its pixels."""
+    safe = folder / "S2A_MSIL2A_20230801T032541_N0000_R018_T49TDE_20230801T080000.SAFE"
+    images = safe / "GRANULE" / "L2A_T49TDE_A000000_20230801T032541" / "IMG_DATA"
+    for name, values, pixel in (
+        ("R10m/T49TDE_20230801T032541_B04_10m.jp2", RED.astype(int) - offset, 10),
+        ("R10m/T49TDE_20230801T032541_B08_10m.jp2", NIR.astype(int) - offset, 10),
+        ("R20m/T49TDE_20230801T032541_SCL_20m.jp2", SCL, 20),
+    ):
+        values = values.astype("uint8" if "SCL" in name else "uint16")
+        write_tif(images / name, values, pixel=pixel, driver="JP2OpenJPEG", QUALITY="100", REVERSIBLE="YES")
+    (safe / "MTD_MSIL2A.xml").write_text(xml, encoding="utf-8")
+    return safe
+
+
+def ndvi(scene) -> np.ndarray:
+    red, nir = (
+        read_band(scene, name, make_grid(8, 8)) * scene.bands[name].scale + scene.bands[name].offset
+        for name in ("red", "nir")
+    )
+    return (nir - red) / (nir + red)
+
+
+# .SAFE folders
+
+
+@pytest.mark.parametrize(("baseline", "offset"), [("02.14", None), ("04.00", -1000), ("05.09", -1000)])
+def test_every_baseline_gives_the_same_index(tmp_path, baseline, offset):
+    scene = scene_from_safe(write_safe(tmp_path, metadata(baseline, offset), offset or 0))
+    red, nir = RED.astype(float), NIR.astype(float)
+    assert ndvi(scene) == pytest.approx((nir - red) / (nir + red), rel=1e-12)
+    assert scene.id == "S2A_MSIL2A_20230801T032541_N0000_R018_T49TDE_20230801T080000"
+    assert scene.taken.isoformat() == "2023-08-01T03:25:41.024000+00:00"
+    assert baseline in scene.origin
+
+
+def test_scene_classes_of_20_m_stand_on_the_grid_of_10_m(tmp_path):
+    scene = scene_from_safe(write_safe(tmp_path, metadata("02.14", None)))
+    classes = read_classes(scene, make_grid(8, 8))
+    assert classes.tolist() == SCENE_CLASSIFICATION.classes(SCL).repeat(2, 0).repeat(2, 1).tolist()
+
+
+def test_scene_classification_as_documented():
+    """0 nodata, 1 defective, 2 dark, 3 shadow, 4 vegetation, 5 bare, 6 water, 7 unclassified, 8-9 cloud, 10 cirrus,
+    11 snow (science.md 1.2): 4, 5 and 6 are clear, 3, 8 and 9 are grown."""
+    clear, grown = CLEAR, BUFFERED
+    assert SCENE_CLASSIFICATION.classes(np.arange(12, dtype="uint8")).tolist() == [
+        *(0, 0, 0, grown, clear, clear, clear | WATER, 0, grown, grown, 0, 0)
+    ]
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real metadata is not on this machine")
+@pytest.mark.parametrize(
+    ("product", "baseline", "offset", "day"),
+    [
+        ("S2A_MSIL2A_20150826T185436_N0212_R070_T11SLT_20210412T023147", "02.12", 0.0, "2015-08-26"),
+        ("esa_S2B_MSIL2A_20210122T133229_N0214_R081_T22HBD_20210122T155500.SAFE", "02.14", 0.0, "2021-01-22"),
+        ("S2B_MSIL2A_20220413T150759_N0400_R025_T33XWJ_20220414T082126.SAFE", "04.00", -0.1, "2022-04-13"),
+    ],
+)
+def test_offset_of_real_metadata(tmp_path, product, baseline, offset, day):
+    safe = write_safe(tmp_path, "")
+    shutil.copy(REAL / "sentinel2_metadata" / product / "MTD_MSIL2A.xml", safe / "MTD_MSIL2A.xml")
+    scene = scene_from_safe(safe)
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, offset)}
+    assert scene.taken.date().isoformat() == day
+    assert scene.origin == f"MTD_MSIL2A.xml baseline {baseline}"
+
+
+SECRET = """<?xml version="1.0"?>
+<!DOCTYPE product [<!ENTITY baseline SYSTEM "file:///etc/hostname">]>
+<product><PROCESSING_BASELINE>&baseline;</PROCESSING_BASELINE></product>
+"""
+
+
+@pytest.mark.parametrize(
+    ("xml", "says"),
+    [
+        (metadata("04.00", None), "has baseline 04.00 but no BOA_ADD_OFFSET"),
+        (metadata("05.09", -1000, without="B04"), "no BOA_ADD_OFFSET"),
+        (metadata("latest", None), "cannot be read"),
+        (metadata("02.14", None)[:300], "cannot be read"),
+        (metadata("02.14", None).replace("BOA_QUANTIFICATION_VALUE", "L1C_VALUE"), "no BOA_QUANTIFICATION_VALUE"),
+        (SECRET, "MTD_MSIL2A.xml: cannot be read .*EntitiesForbidden"),
+    ],
+    ids=["no offset", "no offset of red", "no baseline", "cut", "no scale", "external entity"],
+)
+def test_metadata_that_leave_the_scale_open_are_refused(tmp_path, xml, says):
+    safe = write_safe(tmp_path, xml)
+    with pytest.raises(SceneError, match=says):
+        scene_from_safe(safe)
+
+
+@pytest.mark.parametrize(
+    ("file", "says"), [("MTD_MSIL1C.xml", "level 1C, not surface"), ("readme.txt", "without MTD_MSIL2A.xml")]
+)
+def test_a_folder_without_level_2a_is_refused(tmp_path, file, says):
+    (tmp_path / file).touch()
+    with pytest.raises(SceneError, match=says):
+        scene_from_safe(tmp_path)
+
+
+@pytest.mark.parametrize(("code", "lacks"), [("B08", "nir"), ("B04", "red"), ("SCL", "SCL")])
+def test_a_safe_folder_without_a_band_is_refused(tmp_path, code, lacks):
+    safe = write_safe(tmp_path, metadata("02.14", None))
+    next(safe.rglob(f"*_{code}_*.jp2")).unlink()
+    with pytest.raises(SceneError, match=f"{safe.name} lacks {lacks}; download"):
+        scene_from_safe(safe)
+
+
+# STAC items
+
+
+def from_item(folder: Path, **changes):
+    return scene_from_item(Item.from_file(write_item(folder, **changes)), folder)
+
+
+def of_state(folder: Path, applied, declared, baseline):
+    """An item with the offset's traces: flag, raster:bands, processing baseline; each may be absent."""
+    properties = {"earthsearch:boa_offset_applied": applied, "s2:processing_baseline": baseline}
+    fields = {} if declared is None else {"raster:bands": [{"scale": 1e-4, "offset": declared}]}
+    assets = {name: {"href": f"A_{name}.tif", **fields} for name in ("red", "nir")}
+    return from_item(folder, properties=properties, assets=assets)
+
+
+@pytest.mark.parametrize(
+    ("applied", "declared", "baseline", "offset"),
+    [
+        (True, -0.1, "05.09", 0.0),  # as Earth Search has it: declared and already applied
+        (True, None, "05.09", 0.0),
+        (True, None, None, 0.0),
+        (False, -0.1, "05.09", -0.1),
+        (False, 0.0, "02.14", 0.0),
+        (False, None, "02.14", 0.0),
+        (None, -0.1, "05.09", -0.1),
+        (None, 0.0, None, 0.0),
+        (None, None, "03.01", 0.0),
+    ],
+)
+def test_an_item_says_whether_the_offset_is_in_its_pixels(tmp_path, applied, declared, baseline, offset):
+    scene = of_state(tmp_path, applied, declared, baseline)
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, offset)}
+    assert str(applied) in scene.origin
+
+
+@pytest.mark.parametrize(
+    ("applied", "baseline"), [(None, "05.09"), (None, None), (False, "05.09"), (False, None), (None, "unknown")]
+)
+def test_an_item_that_leaves_the_offset_open_is_refused_by_name(tmp_path, applied, baseline):
+    with pytest.raises(SceneError, match=r"scene A.*offset"):
+        of_state(tmp_path, applied, None, baseline)
+
+
+@pytest.mark.parametrize("changes", [{"properties": {"s2:product_type": "S2MSI1C"}}, {"collection": "sentinel-2-l1c"}])
+def test_an_item_of_level_1c_is_refused(tmp_path, changes):
+    with pytest.raises(SceneError, match="scene A is level 1C, not surface reflectance"):
+        from_item(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("assets", "lacks"),
+    [
+        ({"nir": {"href": "https://sentinel-cogs.s3.us-west-2.amazonaws.com/A/B08.tif"}}, "nir"),
+        ({"red": {"href": "s3://sentinel-cogs/A/B04.tif"}}, "red"),
+        ({"red": {"href": "not-copied.tif"}, "nir": None}, "red, nir"),
+        ({"scl": None}, "SCL"),
+    ],
+)
+def test_an_item_whose_pixels_are_not_on_disk_is_refused(tmp_path, assets, lacks):
+    with pytest.raises(SceneError, match=f"scene A lacks {lacks}; download these files"):
+        from_item(tmp_path, assets=assets)
+
+
+def test_bands_are_found_by_code_and_by_any_local_address(tmp_path):
+    """Older items call red B04; an href may be relative, absolute, or a file URL with its signs encoded."""
+    folder = tmp_path / "碳汇 场景"
+    assets = {
+        "red": None,
+        "nir": None,
+        "B04": {"href": "./A_red.tif"},
+        "B08": {"href": (folder / "A_nir.tif").as_uri()},
+        "scl": {"href": str(folder / "A_scl.tif")},
+        "green": {"href": "A_nir.tif", "raster:bands": [{"scale": 1e-4, "offset": -0.1}]},
+    }
+    scene = from_item(folder, assets=assets)
+    assert {name: Path(band.path).name for name, band in scene.bands.items()} == {
+        "red": "A_red.tif", "nir": "A_nir.tif", "green": "A_nir.tif"
+    }  # fmt: skip
+    assert (read_band(scene, "nir", make_grid(4, 4)) == 3500).all()
+
+
+def test_a_tile_beside_the_scene_is_not_covered(tmp_path):
+    scene = from_item(tmp_path)
+    beside = make_grid(4, 4).pad(4)[:4, :]  # the rows above it
+    assert (read_band(scene, "red", beside) == 0).all()
+    assert (read_classes(scene, beside) == 0).all()

@@ -1,0 +1,184 @@
+"""Vector files as the offices have them: encodings, layers, what is missing, and areas on the ellipsoid."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from conftest import write_vector
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely import MultiPolygon, Polygon, box
+
+from pipeline.carbon import HA_PER_MU
+from pipeline.errors import ZoneError
+from pipeline.vector_file import dbf_encoding, ellipsoidal_area_ha, read_vector, wanmu
+
+CGCS2000 = "EPSG:4490"
+CELL = box(110.00, 40.60, 110.01, 40.61)
+ROWS = {"编号": ["F01"], "类型": ["林地"], "MIAN_JI": [1.5]}
+
+
+# Encodings
+
+
+@pytest.mark.parametrize(
+    ("encoding", "language_byte", "cpg"),
+    [
+        ("GBK", 0x4D, None),  # ArcGIS in China before 10.2
+        ("GBK", 0x00, None),  # and others, which say nothing
+        ("GBK", 0x00, "GBK"),
+        ("GBK", 0x4D, "936"),
+        ("UTF-8", 0x00, None),
+        ("UTF-8", 0x00, "UTF-8"),
+        ("UTF-8", 0x4D, "UTF-8"),  # the .cpg comes first
+    ],
+)
+def test_chinese_attributes_are_read_whatever_the_encoding(tmp_path, encoding, language_byte, cpg):
+    path = write_vector(tmp_path / "片区.shp", ROWS, [CELL], CGCS2000, encoding=encoding)
+    path.with_suffix(".cpg").unlink()
+    if cpg:
+        path.with_suffix(".cpg").write_text(cpg)
+    table = bytearray(path.with_suffix(".dbf").read_bytes())
+    table[29] = language_byte
+    path.with_suffix(".dbf").write_bytes(table)
+    found = read_vector(path, None, ["编号", "类型"])
+    assert found.drop(columns="geometry").to_dict("list") == ROWS
+
+
+@pytest.mark.filterwarnings("ignore:Could not decode error message")
+def test_a_utf8_table_stays_utf8_where_a_name_was_cut_within_a_character(tmp_path):
+    """A DBF cuts names after 10 bytes: of the 12 of 植被类型 the last character loses two. Taken for GBK for that,
+    all text of the table would be read wrong."""
+    path = write_vector(tmp_path / "a.shp", {"植被类型": ["草原"], **ROWS}, [CELL], CGCS2000, encoding="UTF-8")
+    path.with_suffix(".cpg").unlink()
+    assert dbf_encoding(path.with_suffix(".dbf")) == "UTF-8"
+
+
+def test_file_names_in_capitals_are_read_like_others(tmp_path):
+    path = write_vector(tmp_path / "a.shp", ROWS, [CELL], CGCS2000, encoding="GBK")
+    path.with_suffix(".cpg").unlink()
+    for file in list(tmp_path.iterdir()):
+        file.rename(tmp_path / file.name.upper())
+    assert read_vector(tmp_path / "A.SHP", None, ["编号"])["编号"].tolist() == ["F01"]
+
+
+# Formats and layers
+
+
+@pytest.mark.parametrize("name", ["a.gpkg", "a.geojson", "a.shp", "a.gdb"])
+def test_every_format_of_the_offices_is_read(tmp_path, name):
+    driver = {"driver": "OpenFileGDB"} if name.endswith(".gdb") else {}
+    found = read_vector(write_vector(tmp_path / name, ROWS, [CELL], CGCS2000, **driver), None, list(ROWS))
+    assert found["编号"].tolist() == ["F01"]
+    assert found.crs == CGCS2000
+    assert found.geometry.iloc[0].hausdorff_distance(CELL) < 1e-8  # FileGDB counts in steps of 1e-9 degrees
+
+
+def test_of_several_layers_one_must_be_named(tmp_path):
+    path = write_vector(tmp_path / "a.gpkg", ROWS, [CELL], layer="zones")
+    write_vector(path, {"style": ["-"]}, [None], layer="layer_styles")
+    assert len(read_vector(path, None, ["编号"])) == 1
+    write_vector(path, {"id": [1, 2]}, [CELL, CELL], layer="stands")
+    with pytest.raises(ZoneError, match="holds the layers zones, stands; name one as `layer`"):
+        read_vector(path, None, ["编号"])
+    assert len(read_vector(path, "stands", ["id"])) == 2
+    with pytest.raises(ZoneError, match=r"has no layer 'zone' but zones, stands; correct `layer`"):
+        read_vector(path, "zone", ["编号"])
+
+
+# What is missing
+
+
+@pytest.mark.parametrize(
+    ("suffix", "says"),
+    [
+        (".prj", r"has no CRS \(a shapefile needs its \.prj\)"),
+        (".dbf", "the attribute table is missing or cut"),
+        (".shx", "cannot be read as vector data"),
+    ],
+)
+def test_a_shapefile_without_all_its_files_is_refused(tmp_path, suffix, says):
+    path = write_vector(tmp_path / "a.shp", ROWS, [CELL], CGCS2000)
+    path.with_suffix(".cpg").unlink()
+    path.with_suffix(suffix).unlink()
+    with pytest.raises(ZoneError, match=says):
+        read_vector(path, None, [])
+
+
+@pytest.mark.parametrize("keep", [0, 31, -20])
+def test_a_cut_attribute_table_is_refused(tmp_path, keep):
+    """Empty, cut in its header, and cut in its records."""
+    path = write_vector(tmp_path / "a.shp", ROWS, [CELL], CGCS2000)
+    path.with_suffix(".cpg").unlink()
+    path.with_suffix(".dbf").write_bytes(path.with_suffix(".dbf").read_bytes()[:keep])
+    with pytest.raises(ZoneError, match=r"a\.(shp|dbf): "):
+        read_vector(path, None, ["编号"])
+
+
+@pytest.mark.parametrize("name", ["a.gpkg", "a.geojson"])
+def test_what_is_no_vector_file_is_refused_by_name(tmp_path, name):
+    (tmp_path / name).write_text("片区")
+    with pytest.raises(ZoneError, match=f"{name}: cannot be read as vector data"):
+        read_vector(tmp_path / name, None, [])
+    with pytest.raises(ZoneError, match=r"none\.gpkg: there is no such file"):
+        read_vector(tmp_path / "none.gpkg", None, [])
+
+
+@pytest.mark.parametrize(
+    ("column", "hint"), [("MIANJI", "did you mean 'MIAN_JI'"), ("volume", "it has 编号, 类型, MIAN_JI")]
+)
+def test_a_missing_column_is_named_with_the_nearest_there_is(tmp_path, column, hint):
+    path = write_vector(tmp_path / "a.gpkg", ROWS, [CELL])
+    with pytest.raises(ZoneError, match=f"has no column '{column}'; {hint}"):
+        read_vector(path, None, ["编号", column])
+
+
+# Area
+
+
+def areas(geometry, crs=CGCS2000, brought_to=None):
+    series = gpd.GeoSeries([geometry], crs=crs)
+    return ellipsoidal_area_ha(series if brought_to is None else series.to_crs(brought_to))[0]
+
+
+def between_parallels_ha(west, south, east, north):
+    """Exact area on the GRS80 ellipsoid between meridians and parallels."""
+    a, f = 6_378_137.0, 1 / 298.257222101
+    e = np.sqrt(f * (2 - f))
+    q = [np.sin(p) / (1 - (e * np.sin(p)) ** 2) + np.arctanh(e * np.sin(p)) / e for p in np.radians([south, north])]
+    return np.radians(east - west) * (a * (1 - f)) ** 2 / 2 * (q[1] - q[0]) / 1e4
+
+
+def test_reference_cell_on_cgcs2000():
+    """science.md section 7: 939 845.287 m2 = 1409.7679 亩."""
+    assert areas(CELL) == pytest.approx(93.9845287, abs=5e-8)
+    assert areas(CELL) / HA_PER_MU == pytest.approx(1409.7679, abs=5e-5)
+    assert between_parallels_ha(*CELL.bounds) == pytest.approx(93.9845287, abs=5e-8)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4525", "EPSG:32649", "EPSG:3857", "EPSG:4326", "EPSG:4546"])
+def test_the_area_does_not_depend_on_the_projection(crs):
+    """Planar it would be off by 0.02 % (Gauss-Krueger), -0.06 % (UTM) and 74 % (Web Mercator)."""
+    assert areas(CELL, brought_to=crs) == pytest.approx(93.9845287, rel=1e-6)
+
+
+@pytest.mark.parametrize("crs", [CGCS2000, "EPSG:3857"])
+def test_long_edges_along_parallels_are_followed(crs):
+    """A corner-to-corner geodesic of 2 degrees would add 0.02 %."""
+    county = box(109.5, 41.0, 111.5, 42.5)
+    assert areas(county, brought_to=crs) == pytest.approx(between_parallels_ha(*county.bounds), rel=1e-6)
+
+
+def test_holes_are_taken_out_and_parts_added():
+    hole, part = box(110.002, 40.602, 110.004, 40.604), box(110.02, 40.60, 110.03, 40.61)
+    assert areas(CELL - hole) == pytest.approx(areas(CELL) - areas(hole), rel=1e-9)
+    assert areas(MultiPolygon([CELL, part])) == pytest.approx(areas(CELL) + areas(part), rel=1e-12)
+
+
+@given(st.integers(0, 3), st.booleans())
+def test_where_and_which_way_a_ring_begins_does_not_matter(start, backwards):
+    ring = np.roll(np.array(CELL.exterior.coords)[:-1], start, axis=0)
+    assert areas(Polygon(ring[::-1] if backwards else ring)) == pytest.approx(93.9845287, abs=5e-8)
+
+
+def test_wanmu_of_hectares():
+    assert wanmu(206_000) == pytest.approx(309)  # forest of the city's plan

@@ -1,0 +1,228 @@
+"""Zone boundaries and forest stands: what the contract asks, what is mended, what is refused."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from conftest import CRS, LEFT, TOP, write_vector
+from shapely import MultiPolygon, Point, Polygon, box, force_3d
+
+from pipeline.config import CLASS_WORDS, CONTRACT
+from pipeline.errors import ZoneError
+from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.zones import read_zones, zones_on_grid
+
+COLUMNS = {"id": "编号", "name": "名称", "ecosystem": "类型", "declared_wanmu": "万亩", "stratum": "植被"}
+
+
+def square(column=0, side=1000.0):
+    """A square of 1 km, the next one to the right for each column."""
+    return box(LEFT + column * 2000, TOP - side, LEFT + column * 2000 + side, TOP)
+
+
+def zones(folder, ecosystems, *rows, expected=None, geometry=None):
+    """read_zones of rows (id, class word, vegetation type, declared area), each a square unless given."""
+    rows = [(*row, *(None, 0.15)[len(row) - 2 :]) for row in rows]
+    ids, words, kinds, declared = zip(*rows, strict=True)
+    table = {"编号": ids, "名称": [f"片区{i}" for i in ids], "类型": words, "万亩": declared, "植被": kinds}
+    shapes = geometry or [square(i) for i in range(len(rows))]
+    path = write_vector(folder / "zones.gpkg", {key: list(values) for key, values in table.items()}, shapes)
+    return read_zones(path, None, COLUMNS, CLASS_WORDS, expected or {}, ecosystems)
+
+
+# The contract
+
+
+def plan():
+    return [(f"{name[0].upper()}{i:02}", name) for name, count in CONTRACT.items() for i in range(1, count + 1)]
+
+
+def test_the_plan_has_12_forest_5_grassland_and_5_wetland_zones(tmp_path, ecosystems):
+    found, mended = zones(tmp_path, ecosystems, *reversed(plan()), expected=CONTRACT)
+    assert CONTRACT == {"forest": 12, "grassland": 5, "wetland": 5}
+    assert found["id"].tolist() == [name for name, _ in plan()]  # sorted
+    assert mended == []
+
+
+def test_a_missing_zone_is_counted(tmp_path, ecosystems):
+    with pytest.raises(ZoneError, match=r"zones\.gpkg: the zones are 11 forest, not 12; 4 wetland, not 5; correct"):
+        zones(tmp_path, ecosystems, *plan()[1:-1], expected=CONTRACT)
+
+
+def test_what_is_known_of_a_zone(tmp_path, ecosystems):
+    rows = [(" G01 ", " 草原 ", "荒漠草原", 0.15), ("F-1_甲", "林", None, None)]
+    found, _ = zones(tmp_path, ecosystems, *rows, geometry=[force_3d(square(1)), MultiPolygon([square(0), square(2)])])
+    forest, grass = zones_on_grid(found, "EPSG:4490")
+    assert (grass.id, grass.name, grass.ecosystem, grass.stratum) == ("G01", "片区 G01 ", "grassland", "desert_steppe")
+    assert (forest.id, forest.stratum) == ("F-1_甲", "larch_middle")
+    assert not grass.geometry.has_z
+    assert grass.declared_wanmu == 0.15
+    # a square of 1 km in UTM 49N is 0.03-0.08 % larger on the ellipsoid
+    assert grass.area_ha == pytest.approx(100.06, abs=0.03)
+    assert forest.area_ha == pytest.approx(200.12, abs=0.06)
+    assert forest.geometry.bounds[:2] == pytest.approx((109.81, 40.64), abs=0.01)
+
+
+def test_an_area_that_was_not_declared_is_none_beside_areas_that_were(tmp_path, ecosystems):
+    """NaN would make the declared area of the whole city NaN."""
+    found, _ = zones(tmp_path, ecosystems, ("F01", "林地", None, 0.15), ("F02", "林地", None, None))
+    assert [zone.declared_wanmu for zone in zones_on_grid(found, CRS)] == [0.15, None]
+
+
+@pytest.mark.parametrize(("ecosystem", "word"), [(name, word) for name, words in CLASS_WORDS.items() for word in words])
+def test_class_words_are_chinese_or_english(tmp_path, ecosystems, ecosystem, word):
+    found, _ = zones(tmp_path, ecosystems, ("Z1", word))
+    assert found["ecosystem"].tolist() == [ecosystem]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([("F01", "林地"), ("F01 ", "草地")], "the zone id F01 is there twice"),
+        ([("../x", "林地")], r"the zone id '\.\./x' cannot name a folder; use letters, digits, - and _"),
+        ([("a/b", "林地")], "the zone id 'a/b' cannot name"),
+        ([("..", "林地")], r"the zone id '\.\.' cannot name"),
+        ([("F 01", "林地")], "the zone id 'F 01' cannot name"),
+        ([("", "林地")], "the zone id '' cannot name"),
+        ([("F01", "林地"), (None, "林地")], "the zone id .* cannot name"),
+        ([("F01", "农田")], r"zone F01 is of class '农田', which zones\.classes does not list; add the word there"),
+        ([("F01", None)], "zone F01 is of class"),
+        (
+            [("G01", "草地", "芦苇")],
+            r"zone G01 has the vegetation type '芦苇', unknown to grassland \(典型草原, 荒漠草原\)",
+        ),
+        ([("F01", "林地", None, "十")], "zone F01 declares the area '十', which is not a number of 万亩"),
+    ],
+)
+def test_rows_that_leave_something_open_are_refused(tmp_path, ecosystems, rows, says):
+    with pytest.raises(ZoneError, match=says):
+        zones(tmp_path, ecosystems, *rows)
+
+
+# Geometry
+
+SPIKE = Polygon([(0, 0), (1000, 0), (1000, 1000), (520, 1000), (510, 1010), (520, 1010), (510, 1000), (0, 1000)])
+"""A square of 100 ha whose upper edge crosses itself in a bow-tie of 2 x 25 m2."""
+BOW_TIE = Polygon([(0, 0), (1000, 1000), (1000, 0), (0, 1000)])
+
+
+def placed(polygon):
+    return Polygon(np.add(polygon.exterior.coords, (LEFT, TOP)))
+
+
+def test_an_outline_that_crosses_itself_a_little_is_repaired_with_a_note(tmp_path, ecosystems):
+    found, mended = zones(tmp_path, ecosystems, ("F01", "林地"), geometry=[placed(SPIKE)])
+    assert found.geometry.is_valid.all()
+    assert found.geometry.area.item() == pytest.approx(1_000_000, abs=60)
+    assert mended == ["zone F01: invalid outline repaired, area changed by 0.0050%"]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "says"),
+    [
+        (placed(BOW_TIE), "zone F01 crosses itself and its repair would change the area by 100.0%; correct it in GIS"),
+        (Polygon(), "zone F01 has no geometry; draw it or remove the row"),
+        (None, "zone F01 has no geometry"),
+        (Point(LEFT, TOP), "zone F01 is a Point, not a polygon"),
+        (square().exterior, "zone F01 is a LineString, not a polygon"),
+    ],
+)
+def test_geometry_that_is_no_area_is_refused(tmp_path, ecosystems, geometry, says):
+    with pytest.raises(ZoneError, match=says):
+        zones(tmp_path, ecosystems, ("F01", "林地"), ("F02", "林地"), geometry=[geometry, square()])
+
+
+# Forest stands
+
+
+def stands(folder, ecosystems, species=("油松",), then=(60.0,), now=(80.0,), geometry=None, column="树种"):
+    rows = {column: list(species), "V2020": list(then), "V2024": list(now)}
+    path = write_vector(folder / "stands.gpkg", rows, geometry or [square(i) for i in range(len(species))])
+    return read_stands(path, None, "树种", {2020: "V2020", 2024: "V2024"}, ecosystems["forest"])
+
+
+def test_stands_carry_species_and_volume_of_each_inventory(tmp_path, ecosystems):
+    found = stands(tmp_path, ecosystems, [" 油松", "白桦", "小叶杨"], [60, 40, 0], [80, 41, 12.5])
+    assert found["species"].tolist() == ["chinese_pine", "birch", "poplar"]
+    assert found[2020].tolist() == [60, 40, 0]
+    assert found[2024].tolist() == [80, 41, 12.5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"species": ("桉树", "桉树", "油松"), "then": [1] * 3, "now": [1] * 3},
+            "the species '桉树' of 2 stands is unknown",
+        ),
+        ({"species": (None,)}, "of 1 stands is unknown"),
+        ({"then": (-1.0,)}, "the column V2020 has an empty or negative volume"),
+        ({"now": (np.nan,)}, "the column V2024 has an empty or negative volume"),
+        ({"now": ("many",)}, "the column V2024 is not a volume in m3/ha"),
+        ({"column": "树种代码"}, "has no column '树种'; did you mean '树种代码'"),
+    ],
+)
+def test_stands_that_leave_something_open_are_refused(tmp_path, ecosystems, changes, says):
+    with pytest.raises(ZoneError, match=says):
+        stands(tmp_path, ecosystems, **changes)
+
+
+@pytest.mark.parametrize(
+    ("years", "dated", "volume"),
+    [
+        ((2020,), 2020, 60),
+        ((2021,), 2021, 65),
+        ((2021, 2022, 2023), 2022, 70),
+        ((2023, 2024), 2023.5, 77.5),
+        ((2025,), 2024, 80),  # held: nothing is known after the last inventory
+        ((2017, 2018, 2019), 2020, 60),
+    ],
+)
+def test_volumes_are_interpolated_between_the_inventories_and_held_beyond(ecosystems, years, dated, volume):
+    known = ZoneStands(np.array([square()]), ["chinese_pine"], np.array([100.0]),
+                       {2024: np.array([80.0]), 2020: np.array([60.0])})  # fmt: skip
+    assert known.dated(years) == dated
+    agb, carbon = known.stock(ecosystems["forest"], known.dated(years))
+    assert agb == pytest.approx([volume * 0.75])  # pines of 41-100 m3/ha
+    assert carbon == pytest.approx([volume * 0.75 * 1.40 * 0.5105])
+
+
+def test_growth_across_a_bin_reads_as_growth(ecosystems):
+    """Birch from 40 to 41 m3/ha keeps the expansion factor 1.7 of its first inventory; free it would fall by 16 %."""
+    birch = ZoneStands(
+        np.array([square()]), ["birch"], np.array([100.0]), {2020: np.array([40.0]), 2024: np.array([41.0])}
+    )
+    assert birch.stock(ecosystems["forest"], 2020)[0] == pytest.approx([68.0])
+    assert birch.stock(ecosystems["forest"], 2024)[0] == pytest.approx([69.7])
+
+
+def test_stands_are_cut_to_their_zone(tmp_path, ecosystems):
+    """One inside, one half inside, one off the zone, one that shares only its edge with it."""
+    inside, half, off, beside = (
+        box(0, 0, 100, 100),
+        box(900, 0, 1100, 100),
+        box(2000, 0, 2100, 100),
+        box(1000, 500, 1100, 600),
+    )
+    table = stands(tmp_path, ecosystems, ["油松", "白桦", "油松", "油松"], [60, 40, 1, 1], [80, 41, 1, 1],
+                   [placed(part) for part in (inside, half, off, beside)])  # fmt: skip
+    cut = stands_in_zone(table, placed(box(0, 0, 1000, 1000)), [2020, 2024])
+    assert cut.species == ["chinese_pine", "birch"]
+    assert cut.area_ha == pytest.approx([1.0006, 1.0006], abs=3e-4)
+    assert {year: volume.tolist() for year, volume in cut.volume_m3_ha.items()} == {2020: [60, 40], 2024: [80, 41]}
+    assert [part.area for part in cut.geometry] == pytest.approx([10_000, 10_000])
+
+
+def test_a_stand_that_overlaps_a_zone_and_also_touches_it_along_an_edge_counts_by_its_overlap():
+    """A U-shaped stand: one leg lies in the zone, the other along its outside; the cut is a polygon and a line."""
+    zone = placed(box(0, 0, 1000, 1000))
+    stand = placed(Polygon([(900, 100), (1100, 100), (1100, 500), (1000, 500), (1000, 400), (1050, 400), (1050, 200),
+                            (900, 200)]))  # fmt: skip
+    table = gpd.GeoDataFrame({"species": ["larch"], 2020: [60.0]}, geometry=[stand], crs=CRS)
+    cut = stands_in_zone(table, zone, [2020])
+    assert cut.area_ha == pytest.approx([1.0006], abs=3e-4)
+
+
+def test_a_zone_without_stands_has_none(tmp_path, ecosystems):
+    table = stands(tmp_path, ecosystems)
+    assert stands_in_zone(table, square(5), [2020, 2024]) is None
+    assert stands_in_zone(table, box(LEFT + 1000, TOP - 1000, LEFT + 1500, TOP), [2020, 2024]) is None  # an edge
