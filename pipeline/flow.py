@@ -17,8 +17,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
-import numpy as np
-
 from pipeline.config import FixedEndMembers
 from pipeline.engine import Engine, Failure
 from pipeline.errors import ConfigError, SceneError
@@ -90,7 +88,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
 def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
-    buffer_px = int(np.ceil(settings.cloud_buffer_m / run.config.grid.resolution_m - 0.5))
+    buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
     base = content_key(
         str(grid.crs), list(grid.affine), settings.indices, buffer_px,
         code_key("composite", "reflectance", "scene", "cube"),
