@@ -1,12 +1,18 @@
 """Exact fractions of the grid's pixels that a polygon covers."""
 
+import warnings
+
 import numpy as np
 import shapely
 from exactextract import exact_extract
 from exactextract.feature import JSONFeatureSource
 from exactextract.raster import NumPyRasterSource
 from odc.geo.geobox import GeoBox
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import rasterize, shapes
+
+# rasterize says so now and then of the dataset that it makes for itself
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
 
 COARSE_PX = 4
 

@@ -58,7 +58,7 @@ class Engine:
         from distributed import KilledWorker, as_completed
 
         futures = [self._client.submit(_guarded, function, unit, pure=False, retries=_RETRIES) for unit in units]
-        for _ in as_completed(futures):
+        for _ in as_completed(futures, loop=self._client.loop):
             advance()
         try:
             return self._client.gather(futures)

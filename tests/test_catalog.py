@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from conftest import CRS, LEFT, PIXEL, TOP, make_grid, noon, write_item, write_tif
 from pyproj import Transformer
+from rasterio.enums import Resampling
 
 from pipeline.catalog import find_scenes, grid_origin
 from pipeline.errors import ConfigError, SceneError
@@ -236,6 +238,17 @@ def test_a_finer_band_is_averaged(tmp_path):
     """Each pixel is cut into four of DN + 0, 1, 2 and 5."""
     fine = DN.repeat(2, 0).repeat(2, 1) + np.tile(np.array([[0, 1], [2, 5]], "uint16"), (4, 4))
     assert (on_grid(write_tif(tmp_path / "a.tif", fine, pixel=5)) == DN + 2).all()
+
+
+@pytest.mark.parametrize("how", [Resampling.nearest, Resampling.average])
+def test_overviews_of_a_finer_band_change_no_average(tmp_path, how):
+    """Columns of DN 1000 and 2000 in turn behind six of nodata, which the file does not declare: every four
+    columns average 1500, with nodata or without. Overviews would give 1000 or 2000, and 750 at the edge."""
+    columns = np.where(np.arange(64) < 6, 0, 1000 + 1000 * (np.arange(64) % 2)).astype("uint16")
+    path = write_tif(tmp_path / "a.tif", np.tile(columns, (64, 1)))
+    with rasterio.open(path, "r+") as file:
+        file.build_overviews([2, 4], how)
+    assert on_grid(path, make_grid(2, 6, pixel=40)).tolist() == [[0, 1500, 1500, 1500, 1500, 1500]] * 2
 
 
 def test_a_band_shifted_by_half_a_pixel_is_mixed(tmp_path):

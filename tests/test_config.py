@@ -111,6 +111,7 @@ def test_a_year_on_its_own_compares_nothing(tmp_path):
         ("2019-2021", "2019-", r"run\.yaml:4: scenes\.years: years are written 2024, 2019-2025 or \[2019, 2021\]"),
         ("2019-2021", "2021-2019", r"run\.yaml:4: scenes\.years: "),
         ("2019-2021", "[]", r"run\.yaml:4: scenes\.years: "),
+        ("current: 2021", "current: [2021, 2021, 2021]", r"run\.yaml:11: periods\.current: "),  # one year is no window
         ("2019-2021", "true", r"run\.yaml:4: scenes\.years: "),
         ("2019-2021", "2019-2021\n  season: [July, August]", r'run\.yaml:5: scenes\.season\.0: .*written "MM-DD"'),
         ("2019-2021", '2019-2021\n  season: ["07-15", "08-32"]', r"run\.yaml:5: scenes\.season\.1: "),

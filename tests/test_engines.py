@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from rich.console import Console
-from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, command, landscape, undisturbed
+from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landscape, undisturbed
 
 from pipeline.__main__ import main
 from pipeline.engine import open_engine
@@ -20,6 +20,19 @@ from pipeline.engine import open_engine
 @pytest.fixture
 def world(tmp_path):
     return World.at(tmp_path)
+
+
+@pytest.fixture
+def sinkmap(world, monkeypatch, capfd):
+    """Runs the command over the world in this process: (exit code, stderr)."""
+
+    def run(*options):
+        monkeypatch.setattr(sys, "argv", ["sinkmap", "zones", str(world.config), "--out", str(world.out), *options])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code, capfd.readouterr().err
+
+    return run
 
 
 @contextlib.contextmanager
@@ -80,9 +93,12 @@ def test_any_number_of_threads_gives_the_same_bytes(world, workers):
     assert not differing(world.files())
 
 
-def test_two_processes_give_the_same_bytes(world):
-    result = command("zones", world.config, "--workers", 2, "--out", world.out)
-    assert result.returncode == 0, result.stderr
+def test_two_processes_give_the_same_bytes(world, sinkmap, monkeypatch):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    for name, value in child_environment().items():
+        monkeypatch.setenv(name, value)
+    code, error = sinkmap("--workers", "2")
+    assert (code, error) == (0, "")
     assert not differing(world.files())
 
 
@@ -114,16 +130,11 @@ def test_a_worker_that_dies_is_made_up_for(world, cluster):
     assert not differing(world.files())
 
 
-def test_a_cluster_that_does_not_answer_is_said_in_one_sentence_soon(world, capfd, monkeypatch):
-    monkeypatch.setattr(
-        sys, "argv", ["sinkmap", "zones", str(world.config), "--out", str(world.out), "--cluster", "tcp://127.0.0.1:9"]
-    )
+def test_a_cluster_that_does_not_answer_is_said_in_one_sentence_soon(world, sinkmap):
     start = time.monotonic()
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
+    code, error = sinkmap("--cluster", "tcp://127.0.0.1:9")
     assert time.monotonic() - start < 15
-    error = capfd.readouterr().err
+    assert code == 2
     assert error.startswith("Error: ")
     assert error.count("\n") == 1
     assert "tcp://127.0.0.1:9" in error
@@ -131,14 +142,9 @@ def test_a_cluster_that_does_not_answer_is_said_in_one_sentence_soon(world, capf
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:notaport"])
-def test_an_address_that_is_none_is_said_in_one_sentence(world, capfd, monkeypatch, address):
-    monkeypatch.setattr(
-        sys, "argv", ["sinkmap", "zones", str(world.config), "--out", str(world.out), "--cluster", address]
-    )
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    error = capfd.readouterr().err
+def test_an_address_that_is_none_is_said_in_one_sentence(sinkmap, address):
+    code, error = sinkmap("--cluster", address)
+    assert code == 2
     assert error.startswith("Error: ")
     assert error.count("\n") == 1
     assert address in error
@@ -155,8 +161,8 @@ def test_a_renamed_scene_folder_and_another_order_of_its_items_give_the_same_byt
     assert not differing(world.files())
 
 
-def test_a_renamed_scene_folder_is_not_read_again(world):
-    world.run()
+def test_a_renamed_scene_folder_is_not_read_again(tmp_path):
+    world = World.finished(tmp_path)
     (world.folder / "scenes").rename(world.folder / "elsewhere")
     world.settings["scenes"]["path"] = "elsewhere"
     world.write_config()

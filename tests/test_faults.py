@@ -55,8 +55,12 @@ def sinkmap(monkeypatch, capfd):
 
 
 def published(folder):
-    """Files at final names: all but what the run keeps for itself."""
+    """Files that pass for results: all but what the run keeps for itself."""
     return [p.name for p in folder.rglob("*") if p.is_file() and "work" not in p.relative_to(folder).parts]
+
+
+def leftovers(folder):
+    return [name for name in published(folder) if ".part" in name or ".raw" in name]
 
 
 def assert_one_sentence(error, *named):
@@ -366,7 +370,9 @@ def test_a_fault_is_one_sentence_and_leaves_no_result(world, sinkmap, fault, cod
     assert_one_sentence(error, *named)
     assert found == code
     if world.out.is_dir():
-        assert published(world.out) == []
+        # finished maps of zones without fault may stay
+        assert [name for name in published(world.out) if name[:3] in named or not name.endswith(".tif")] == []
+        assert leftovers(world.out) == []
 
 
 def _sql(path, statement):
@@ -472,10 +478,11 @@ def small_disk(folder, options):
 def test_a_full_disk_is_said_in_one_sentence_and_finished_work_is_kept(world, sinkmap, size):
     with small_disk(world.out, f"size={size}"):
         code, _, error = sinkmap("zones", world.config, "--out", world.out)
+        # libtiff has its own say on the C level
+        assert_one_sentence(re.sub(r"(_tiff\w+: |No space left on device\.\n)+", "", error), world.out, "free")
         assert code == OUTPUT
-        assert_one_sentence(error, world.out, "free")
         assert not (world.results / "zones.gpkg").exists()
-        assert not [name for name in published(world.out) if ".part" in name or ".raw" in name]
+        assert leftovers(world.out) == []
         for path in world.results.glob("zones/*/*.tif"):
             with rasterio.open(path) as file:
                 assert file.read(1).size
@@ -496,7 +503,7 @@ def test_a_file_that_cannot_grow_is_said_in_one_sentence_at_every_stage(world, s
     code, error = run_with_small_files(world, stage, size)
     assert_one_sentence(error, world.out)
     assert code == OUTPUT
-    assert not [name for name in published(world.out) if ".part" in name or ".raw" in name]
+    assert leftovers(world.out) == []
     assert not (world.results / "zones.gpkg").exists()
 
 

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.sketch import Sketch, SketchBuilder, load_sketches, open_water, per_level, pool, save_sketches
+from pipeline.sketch import (
+    INDEX,
+    Sketch,
+    SketchBuilder,
+    load_sketches,
+    mean_of_years,
+    open_water,
+    per_level,
+    pool,
+    save_sketches,
+)
 from pipeline.variables import INDEX_NODATA
 
 SHAPE = (4, 3)
@@ -47,6 +57,24 @@ def pixel_mean(quantity, fractions, index, _, water):
 def test_means_of_a_sketch_are_the_means_of_its_pixels(zone, quantity):
     mean = sketch_of(zone).mean(per_level(quantity))
     assert mean == pytest.approx(pixel_mean(quantity, *zone), rel=1e-6, abs=2e-6, nan_ok=True)
+
+
+@given(zones(), st.sampled_from(QUANTITIES))
+def test_a_map_holds_the_pixels_that_the_sketch_is_the_mean_of(zone, quantity):
+    fractions, index, _, water = zone
+    map_ = mean_of_years(index, water, per_level(quantity), True)
+    seen = (index != INDEX_NODATA).any(axis=0)
+    assert (np.isnan(map_) == ~seen).all()
+    weights = fractions.astype(float)[seen]
+    mean = (map_[seen] * weights).sum() / weights.sum() if weights.sum() else np.nan
+    assert mean == pytest.approx(sketch_of(zone).mean(per_level(quantity)), rel=1e-5, abs=1e-5, nan_ok=True)
+
+
+def test_a_mapped_index_counts_water_too():
+    """.2 and .4 under water: the index is .3, a stock of 10 x index is 1 of the dry year alone, shared by both."""
+    index, water = np.array([[[2000]], [[4000]]], "int16"), np.array([[[False]], [[True]]])
+    assert mean_of_years(index, water, INDEX, False) == pytest.approx(0.3)
+    assert mean_of_years(index, water, per_level(lambda x: 10 * x), True) == pytest.approx(1.0)
 
 
 @given(zones())

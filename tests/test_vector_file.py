@@ -44,6 +44,17 @@ def test_chinese_attributes_are_read_whatever_the_encoding(tmp_path, encoding, l
     assert found.drop(columns="geometry").to_dict("list") == ROWS
 
 
+def test_the_language_byte_decides_where_the_text_fits_both_encodings(tmp_path):
+    """模 in GBK is C4 A3, which is ģ in UTF-8."""
+    path = write_vector(tmp_path / "a.shp", {"ID": ["模"]}, [CELL], CGCS2000, encoding="GBK")
+    path.with_suffix(".cpg").unlink()
+    table = bytearray(path.with_suffix(".dbf").read_bytes())
+    for language_byte, text in ((0x4D, "模"), (0x00, "ģ")):
+        table[29] = language_byte
+        path.with_suffix(".dbf").write_bytes(table)
+        assert read_vector(path, None, ["ID"])["ID"].tolist() == [text]
+
+
 @pytest.mark.filterwarnings("ignore:Could not decode error message")
 def test_a_utf8_table_stays_utf8_where_a_name_was_cut_within_a_character(tmp_path):
     """A DBF cuts names after 10 bytes: of the 12 of 植被类型 the last character loses two. Taken for GBK for that,

@@ -85,6 +85,11 @@ def test_the_weight_up_to_a_percentile_is_that_percentage(weights, percent):
     assert reached - weights[rank] / weights.sum() < percent / 100 + 1e-9
 
 
+def test_the_hundredth_percentile_is_the_largest_value_that_has_weight():
+    """Weights of .1 add up to a number that, x 100 / 100, is one rounding step too large."""
+    assert weighted_percentile(np.arange(10.0), np.array([0.1] * 8 + [0.0] * 2), 100) == 7
+
+
 @pytest.mark.parametrize("weights", [[], [0.0, 0.0]])
 def test_a_percentile_of_nothing_is_refused(weights):
     with pytest.raises(ValueError, match="a percentile of nothing"):

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import pkgutil
 import shutil
@@ -111,6 +110,13 @@ class World:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+        return world
+
+    @classmethod
+    def finished(cls, folder: Path) -> "World":
+        """The whole world with a finished run: a copy, since what a run rests on is content and not place."""
+        world = cls.at(folder)
+        shutil.copytree(_finished_world().out, world.out)
         return world
 
     @property
@@ -294,12 +300,18 @@ def _files() -> dict[str, bytes]:
 
 
 @cache
+def _finished_world() -> World:
+    folder = Path(tempfile.mkdtemp(prefix="sinkmap-world-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    world = World.at(folder)
+    world.run()
+    return world
+
+
+@cache
 def undisturbed() -> dict[str, object]:
     """The result files of a run that nothing disturbed."""
-    with tempfile.TemporaryDirectory() as folder:
-        world = World.at(Path(folder))
-        world.run()
-        return world.files()
+    return _finished_world().files()
 
 
 def result_files(results: Path) -> dict[str, object]:
@@ -366,12 +378,14 @@ def die(world: World, where: str) -> None:
 @cache
 def _clean_processes() -> multiprocessing.context.BaseContext:
     """Processes forked from one that has imported everything and holds no thread."""
+    from multiprocessing import forkserver
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = child_environment()["PYTHONPATH"]
     try:
-        multiprocessing.forkserver.ensure_running()
+        forkserver.ensure_running()
     finally:
         os.environ.pop("PYTHONPATH")
         if before is not None:
