@@ -148,15 +148,15 @@ class Cube:
             chunk[inside] = values
             array[rows, columns] = chunk
 
-    def new_coverage(self, zone: str) -> zarr.Array:
+    def new_coverage(self, name: str) -> zarr.Array:
         """An empty layer, on the whole grid, for the covered fractions of a zone's pixels."""
         return zarr.open_group(self.path, mode="a").create_array(
-            f"coverage/{zone}", shape=self.grid.shape, chunks=(STRIP_ROWS, BLOCK_PX), dtype="float32", fill_value=0,
+            f"coverage/{name}", shape=self.grid.shape, chunks=(STRIP_ROWS, BLOCK_PX), dtype="float32", fill_value=0,
             compressors=BLOSC, overwrite=True,
         )  # fmt: skip
 
-    def open_coverage(self, zone: str) -> zarr.Array:
-        return zarr.open_array(self.path / "coverage" / zone, mode="r")
+    def open_coverage(self, name: str) -> zarr.Array:
+        return zarr.open_array(self.path / "coverage" / name, mode="r")
 
     def open_year(self, year: int) -> dict[str, zarr.Array]:
         """The layers of a year, to read windows of stored integers from."""

@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 
 from pipeline.config import FixedEndMembers
@@ -125,18 +126,34 @@ def calibrate(run: Run, engine: Engine) -> tuple[Sketches, dict[str, EndMembers]
 
 
 def zone_sketches(run: Run) -> list[ZoneSketches]:
-    """The sketches of all zones with their keys: they rest on the tiles' composites and the boundary."""
-    tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
+    """The sketches of all zones with their keys."""
     periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
     code = code_key("sketch", "coverage", "work")
+    ground = zone_grounds(run)
     units = []
     for zone in run.zones:
-        tiles = run.tiles_of(zone)
         share = run.ecosystems[zone.ecosystem].min_water_share
-        keys = [tile_keys[tile.name, year] for tile in tiles for year in run.years]
-        key = content_key(code, keys, zone.geometry.wkb_hex, share, [period.label for period in periods])
-        units.append(ZoneSketches(run.cube, tiles, zone, periods, share, run.sketch_path(zone), run.marks, key))
+        key = content_key(code, ground[zone.id], [period.label for period in periods])
+        path = run.sketch_path(zone)
+        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, periods, share, path, run.marks, key))
     return units
+
+
+def zone_grounds(run: Run) -> dict[str, dict[int, str]]:
+    """By zone and year, the key of what its pixels rest on: the composites of its tiles, its boundary, its rule for
+    open water."""
+    tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
+    return {
+        zone.id: {
+            year: content_key(
+                [tile_keys[tile.name, year] for tile in run.tiles_of(zone)],
+                zone.geometry.wkb_hex,
+                run.ecosystems[zone.ecosystem].min_water_share,
+            )
+            for year in run.years
+        }
+        for zone in run.zones
+    }
 
 
 def stale_sketches(run: Run) -> list[ZoneSketches]:
@@ -209,17 +226,26 @@ def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
 
 
 def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
-    """The maps of all zones with the keys of their rasters. A raster rests on the zone's sketch key (composites
-    and boundary) and on the very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
-    code = code_key("work", "coverage", "variables", "outputs/cog")
+    """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
+    very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
+    code = code_key("work", "sketch", "coverage", "variables", "outputs/cog")
+    ground = zone_grounds(run)
     units = []
-    for sketch in zone_sketches(run):
-        model = models[sketch.zone.id]
+    for zone in run.zones:
+        model = models[zone.id]
         layers = {
-            layer: content_key(code, sketch.key, repr(layer), run.note, model.fingerprint(layer.variable, run.periods))
+            layer: content_key(
+                code,
+                [ground[zone.id][year] for year in layer.years],
+                [repr(layer), run.note, zone.name],
+                model.fingerprint(layer.variable, layer.periods),
+            )
             for layer in zone_layers(run, model)
         }
-        units.append(ZoneMaps(run.cube, sketch.tiles, model, layers, run.zone_folder(sketch.zone), run.note, run.marks))
+        coverage = run.sketch_path(zone).stem
+        units.append(
+            ZoneMaps(run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone), run.note, run.marks)
+        )
     return units
 
 
@@ -249,18 +275,19 @@ def publish(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> list[
     by_year = [row for zone in run.zones for row in year_rows(models[zone.id], sketches[zone.id], run.years)]
     rows += group_rows(rows, list(run.ecosystems))
     publish_tables(run.results, run.zone_table, rows, by_year, run.note)
-    for unit in all_maps(run, models):
-        remove_outdated(unit)
+    remove_outdated(
+        run.results / "zones", {unit.path(layer) for unit in all_maps(run, models) for layer in unit.layers}
+    )
     return rows
 
 
-def remove_outdated(unit: ZoneMaps) -> None:
-    """Delete rasters of periods or variables that the run no longer maps: they would pass for results."""
-    wanted = {unit.path(layer) for layer in unit.layers}
+def remove_outdated(folder: Path, wanted: set[Path]) -> None:
+    """Delete rasters of zones, periods or variables that the run no longer maps: they would pass for results."""
     for variable in VARIABLES:
-        for file in unit.folder.glob(f"{unit.model.zone.id}_{variable}_[0-9]*.tif"):
-            if file not in wanted:
-                file.unlink()
+        for file in set(folder.glob(f"*/*_{variable}_[0-9]*.tif")) - wanted:
+            file.unlink()
+            if not any(file.parent.iterdir()):
+                file.parent.rmdir()
 
 
 def record(run: Run, end_members: dict[str, EndMembers], seconds: dict[str, float]) -> None:

@@ -50,7 +50,8 @@ class Checksums:
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
-        self._known: dict[str, list] = json.loads(memory.read_text()) if memory.is_file() else {}
+        known = read_json(memory)
+        self._known: dict[str, list] = known if isinstance(known, dict) else {}
 
     def of(self, paths: list[str]) -> dict[str, str]:
         """Checksum of each path; "unreadable" where a file cannot be read (its reader will say why)."""
@@ -90,6 +91,14 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(part, path)
 
 
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, None where there is none or it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 class Marks:
     """Completion marks: the key that each finished unit had, one small file each, written last."""
 
@@ -103,10 +112,12 @@ class Marks:
 
     def read(self, unit: str) -> Any:
         """What was marked for the unit, None where nothing was or it cannot be read."""
-        try:
-            return json.loads((self._folder / f"{unit}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        return read_json(self._folder / f"{unit}.json")
+
+    def take_back(self, unit: str) -> None:
+        """Remove a unit's mark, before its result is touched: a change that is stopped half way and then undone
+        must not find the old mark on a new result."""
+        (self._folder / f"{unit}.json").unlink(missing_ok=True)
 
     def forget(self, prefix: str) -> None:
         """Take back the marks of units whose name begins with ``prefix``."""

@@ -66,6 +66,7 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
         except ValueError as error:
             failed.append(SetAside(scene.id, f"scene {scene.id}: {error}; correct its metadata or remove it"))
     if not failed:
+        unit.marks.take_back(unit.name)
         unit.cube.write(unit.year, unit.tile, composite.layers)
         unit.marks.write(unit.name, unit.key)
     return failed
@@ -105,7 +106,8 @@ def sketch_zone(unit: ZoneSketches) -> None:
     builders = {period.label: SketchBuilder() for period in unit.periods}
     years = sorted({year for period in unit.periods for year in period.years})
     cube = {year: unit.cube.open_year(year) for year in years}
-    coverage = unit.cube.new_coverage(unit.zone.id)
+    unit.marks.take_back(unit.name)
+    coverage = unit.cube.new_coverage(unit.path.stem)
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
         fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
         coverage[window] = fractions
@@ -126,17 +128,26 @@ class Layer:
     baseline: Period | None = None
 
     @property
+    def periods(self) -> list[Period]:
+        return [period for period in (self.baseline, self.period) if period]
+
+    @property
+    def years(self) -> list[int]:
+        return sorted({year for period in self.periods for year in period.years})
+
+    @property
     def label(self) -> str:
         return f"{self.baseline.label}_{self.period.label}" if self.baseline else self.period.label
 
 
 @dataclass(frozen=True)
 class ZoneMaps:
-    """Maps of one zone: ``layers`` by key of their mark."""
+    """Maps of one zone: ``layers`` with the keys of their marks; ``coverage`` names its fractions in the cube."""
 
     cube: Cube
     tiles: tuple[Tile, ...]
     model: ZoneModel
+    coverage: str
     layers: dict[Layer, str]
     folder: Path
     description: str
@@ -154,6 +165,8 @@ def map_zone(unit: ZoneMaps) -> None:
     """Write the zone's rasters, a strip of a tile at a time; the memory does not grow with the zone."""
     zone, grid = unit.model.zone, unit.cube.grid
     unit.folder.mkdir(parents=True, exist_ok=True)
+    for layer in unit.layers:
+        unit.marks.take_back(unit.mark(layer))
     box = pixel_box(grid, zone.geometry)
     with ExitStack() as stack:
         writers = {
@@ -164,9 +177,9 @@ def map_zone(unit: ZoneMaps) -> None:
             )
             for layer in unit.layers
         }  # fmt: skip
-        years = sorted({y for layer in unit.layers for p in (layer.period, layer.baseline) if p for y in p.years})
+        years = sorted({year for layer in unit.layers for year in layer.years})
         cube = [unit.cube.open_year(year) for year in years]
-        coverage = unit.cube.open_coverage(zone.id)
+        coverage = unit.cube.open_coverage(unit.coverage)
         for window in zone_windows(unit.cube, unit.tiles, zone.geometry):
             fractions = coverage[window]
             if not fractions.any():
