@@ -1,6 +1,5 @@
 """The command line."""
 
-import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import ConfigError, OutputError, SinkmapError
+from pipeline.errors import ConfigError, OutputError, SceneError, SinkmapError, os_error_sentence
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -102,9 +101,12 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
 
     run = _prepare(config, zone, year, out)
     if strict and run.set_aside:
-        raise SinkmapError(run.set_aside[0].reason)
-    with open_engine(console, workers, cluster) as engine:
-        rows = run_stages(run, engine, until, zone, strict)
+        raise SceneError(run.set_aside[0].reason)
+    try:
+        with open_engine(console, workers, cluster) as engine:
+            rows = run_stages(run, engine, until, zone, strict)
+    except OSError as error:
+        raise OutputError(os_error_sentence(error, run.out)) from error
     if until != "composite" and (block := calibration_block(run)):
         console.print(f"Calibrated end-members; to freeze them for later runs, put this into the config:\n{block}")
     if rows:
@@ -155,14 +157,6 @@ def _print_notes(run) -> None:
         console.print(f"Set aside: {aside.reason}.", style="yellow")
 
 
-def _sentence(error: OSError) -> str:
-    """A sentence for what the operating system refused."""
-    where = error.filename or "the output folder"
-    if error.errno == errno.ENOSPC:
-        return f"{where}: the disk is full; free space and run again, finished work is kept"
-    return f"{where}: {error.strerror or error}; check the folder's permissions"
-
-
 def main() -> None:
     """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
     try:
@@ -172,7 +166,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         Console(stderr=True, highlight=False).print(
-            f"Error: {_sentence(error)}", style="bold red", markup=False, soft_wrap=True
+            f"Error: {os_error_sentence(error, 'the output folder')}", style="bold red", markup=False, soft_wrap=True
         )
         sys.exit(OutputError.exit_code)
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, TypeAdapter, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_validator, model_validator
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
@@ -35,7 +35,13 @@ def _month_day(value: object) -> object:
     raise ValueError('a day of the season is written "MM-DD", such as "07-15"')
 
 
-Years = Annotated[tuple[int, ...], BeforeValidator(_years), Field(min_length=1)]
+def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(years)) < len(years):
+        raise ValueError("a year is named twice")
+    return tuple(sorted(years))
+
+
+Years = Annotated[tuple[int, ...], BeforeValidator(_years), Field(min_length=1), AfterValidator(_distinct)]
 MonthDay = Annotated[tuple[int, int], BeforeValidator(_month_day)]
 
 

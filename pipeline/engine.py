@@ -13,7 +13,7 @@ from rasterio.errors import RasterioError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline.errors import ConfigError, OutputError, SinkmapError
+from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sentence
 
 GDAL_CACHE_BYTES = 96 << 20
 _RETRIES = 2
@@ -35,9 +35,9 @@ class Engine:
         self._client = client
 
     def run(self, title: str, function: Callable[[Any], Any], units: list) -> list:
-        """function(unit) of each unit, in their order. A SinkmapError of a unit becomes a `Failure` in its
-        place, so that the others go on; any other error is raised. A unit whose worker dies is tried again,
-        twice at most."""
+        """function(unit) of each unit, in their order. A SinkmapError of a unit becomes a `Failure` in its place, so
+        that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is raised. A unit
+        whose worker dies is tried again, twice at most."""
         if not units:
             return []
         with _progress(self.console, title, len(units)) as advance:
@@ -72,14 +72,10 @@ def _guarded(function: Callable, unit: Any) -> Any:
             return function(unit)
         except SinkmapError as error:
             return Failure(error)
-        except (OSError, RasterioError) as error:
-            return Failure(OutputError(f"{_reason(error)}; free disk space or check the output folder, then run again"))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+        except OSError as error:
+            return Failure(OutputError(os_error_sentence(error, unit.writes_to)))
+        except RasterioError as error:
+            return Failure(OutputError(f"{unit.writes_to}: cannot be written ({error}); free space, then run again"))
 
 
 def available_cores() -> int:

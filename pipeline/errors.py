@@ -1,5 +1,8 @@
 """The errors a user can mend. Each message is one sentence: what, where, and what to do."""
 
+import errno
+from pathlib import Path
+
 
 class SinkmapError(Exception):
     """Base of all errors shown to the user without a traceback; ``exit_code`` ends the command."""
@@ -29,3 +32,11 @@ class OutputError(SinkmapError):
     """A result cannot be written: read-only folder, full disk, file open in another program."""
 
     exit_code = 5
+
+
+def os_error_sentence(error: OSError, where: Path | str) -> str:
+    """A sentence for what the operating system refused while something was written to ``where``."""
+    place = error.filename or where
+    if error.errno == errno.ENOSPC:
+        return f"{place}: the disk is full; free space and run again, finished work is kept"
+    return f"{place}: {error.strerror or error}; free space or check the permissions there, then run again"

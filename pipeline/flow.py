@@ -14,7 +14,6 @@ changed coefficient or boundary reads no scene again.
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -22,7 +21,8 @@ from pipeline.config import FixedEndMembers
 from pipeline.engine import Engine, Failure
 from pipeline.errors import ConfigError, SceneError
 from pipeline.outputs.table import publish_tables
-from pipeline.provenance import code_key, content_key, versions, write_json
+from pipeline.provenance import code_key, content_key, write_json
+from pipeline.record import record
 from pipeline.run import Run
 from pipeline.sketch import INDEX, Sketch, load_sketches, pool
 from pipeline.totals import Period, ZoneModel, group_rows, year_rows, zone_row
@@ -288,28 +288,6 @@ def remove_outdated(folder: Path, wanted: set[Path]) -> None:
             file.unlink()
             if not any(file.parent.iterdir()):
                 file.parent.rmdir()
-
-
-def record(run: Run, end_members: dict[str, EndMembers], seconds: dict[str, float]) -> None:
-    """Write ``run.json``: effective config, inputs with checksums, versions, what was set aside, timings."""
-    write_json(
-        run.results / "run.json",
-        {
-            "note": run.note,
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "config": run.config.model_dump(mode="json"),
-            "coefficients": {name: method.model_dump(mode="json") for name, method in run.ecosystems.items()},
-            "end_members": {zone: asdict(pair) for zone, pair in end_members.items()},
-            "inputs": run.inputs(),
-            "scenes": [
-                {"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in run.scenes
-            ],
-            "set_aside": [asdict(aside) for aside in run.set_aside],
-            "notes": run.notes,
-            "versions": versions(),
-            "seconds": {stage: round(time, 2) for stage, time in seconds.items()},
-        },
-    )
 
 
 def _successes(results: list) -> list:

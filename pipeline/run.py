@@ -94,7 +94,10 @@ class Run:
         """Raises SceneError for a year without a scene."""
         for year in self.years:
             if not any(scene.day.year == year for scene in self.scenes):
-                raise SceneError(f"the year {year} has no usable scene; add scenes or take it out of scenes.years")
+                reason = f" ({self.set_aside[-1].reason})" if self.set_aside else ""
+                raise SceneError(
+                    f"the year {year} has no usable scene{reason}; add scenes or take it out of scenes.years"
+                )
 
     def fingerprint(self, scene: Scene) -> list:
         """What the pixels of a scene depend on: content of its files, scales, quality rule; not its place."""

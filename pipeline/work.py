@@ -17,7 +17,7 @@ from pipeline.catalog import SetAside
 from pipeline.composite import PeakComposite, bands_of, buffer_clouds
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import STRIP_ROWS, Cube, Tile, Window
-from pipeline.errors import SceneError
+from pipeline.errors import SceneError, ZoneError
 from pipeline.outputs.cog import CogWriter
 from pipeline.provenance import Marks
 from pipeline.reflectance import read_band, read_classes
@@ -44,6 +44,10 @@ class TileYear:
     @property
     def name(self) -> str:
         return f"tile-{self.year}-{self.tile.name}"
+
+    @property
+    def writes_to(self) -> Path:
+        return self.cube.path
 
 
 def composite_tile(unit: TileYear) -> list[SetAside]:
@@ -100,6 +104,10 @@ class ZoneSketches:
     def name(self) -> str:
         return f"sketch-{self.path.stem}"
 
+    @property
+    def writes_to(self) -> Path:
+        return self.path
+
 
 def sketch_zone(unit: ZoneSketches) -> None:
     """Write the zone's sketches, labelled by year or period."""
@@ -153,6 +161,10 @@ class ZoneMaps:
     description: str
     marks: Marks
 
+    @property
+    def writes_to(self) -> Path:
+        return self.folder
+
     def path(self, layer: Layer) -> Path:
         return self.folder / f"{self.model.zone.id}_{layer.variable}_{layer.label}.tif"
 
@@ -190,10 +202,17 @@ def map_zone(unit: ZoneMaps) -> None:
             ]
             strip = Strip(unit.model, grid[window], fractions, years, *layers)
             for layer, writer in writers.items():
-                stored = VARIABLES[layer.variable].encode(strip.values(layer))
+                stored = _encoded(zone.id, layer, strip)
                 writer.write(stored, window[0].start - box[0].start, window[1].start - box[1].start)
     for layer, key in unit.layers.items():
         unit.marks.write(unit.mark(layer), key)
+
+
+def _encoded(zone: str, layer: Layer, strip: "Strip") -> np.ndarray:
+    try:
+        return VARIABLES[layer.variable].encode(strip.values(layer))
+    except ValueError as error:
+        raise ZoneError(f"zone {zone}: {error}; check the coefficients and the stand volumes (m3/ha)") from error
 
 
 class Strip:

@@ -32,7 +32,11 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
     try:
         return adapter.validate_python(content)
     except ValidationError as error:
-        raise ConfigError("\n".join(_sentence(path, root, item, adapter) for item in error.errors())) from error
+        # a value that fits no member of a union fails for each of them: the first says it
+        places = {_locate(root, item["loc"]): item for item in reversed(error.errors())}
+        raise ConfigError(
+            "\n".join(_sentence(path, root, item, adapter) for item in reversed(places.values()))
+        ) from error
 
 
 def _sentence(path: Path, root: Any, error: dict, adapter: TypeAdapter) -> str:
@@ -48,7 +52,7 @@ def _sentence(path: Path, root: Any, error: dict, adapter: TypeAdapter) -> str:
     return f"{where}: {error['msg'].removeprefix('Value error, ')}{shown}"
 
 
-def _locate(node: Any, loc: tuple) -> tuple[int, list]:
+def _locate(node: Any, loc: tuple) -> tuple[int, tuple]:
     """Line of the deepest node on the path ``loc``; union tags, which stand in no file, are skipped."""
     line, place = (node.start_mark.line + 1 if node else 1), []
     for step in loc:
@@ -63,7 +67,7 @@ def _locate(node: Any, loc: tuple) -> tuple[int, list]:
         else:
             continue
         place.append(step)
-    return line, place
+    return line, tuple(place)
 
 
 def _known_keys(schema: Any) -> list[str]:

@@ -66,7 +66,7 @@ def write_geopackage(path: Path, zones: gpd.GeoDataFrame, rows: list[dict], note
         )  # fmt: skip
         _alias_columns(part)
         os.replace(part, path)
-    except (OSError, sqlite3.Error, pyogrio.errors.DataSourceError) as error:
+    except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         raise OutputError(
             f"{path}: cannot be written ({error}); close it in other programs or free disk space"
         ) from error

@@ -1,0 +1,30 @@
+"""The record of a run: what it rested on, so that any number can be traced and made again."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from pipeline.provenance import versions, write_json
+from pipeline.run import Run
+from pipeline.vegetation import EndMembers
+
+
+def record(run: Run, end_members: dict[str, EndMembers], seconds: dict[str, float]) -> None:
+    """Write ``run.json``: effective config, inputs with checksums, versions, what was set aside, timings."""
+    write_json(
+        run.results / "run.json",
+        {
+            "note": run.note,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": run.config.model_dump(mode="json"),
+            "coefficients": {name: method.model_dump(mode="json") for name, method in run.ecosystems.items()},
+            "end_members": {zone: asdict(pair) for zone, pair in end_members.items()},
+            "inputs": run.inputs(),
+            "scenes": [
+                {"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in run.scenes
+            ],
+            "set_aside": [asdict(aside) for aside in run.set_aside],
+            "notes": run.notes,
+            "versions": versions(),
+            "seconds": {stage: round(time, 2) for stage, time in seconds.items()},
+        },
+    )
