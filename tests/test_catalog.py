@@ -181,6 +181,11 @@ def test_a_manifest_without_a_quality_layer_takes_all_pixels_for_clear(tmp_path)
     assert (read_classes(scene, make_grid(2, 2)) == CLEAR).all()
 
 
+def test_a_value_that_means_nodata_is_never_clear():
+    rule = QualityRule(frozenset({0, 1}), frozenset(), frozenset(), 0, "-")
+    assert rule.classes(np.array([0, 1, 2], "uint8")).tolist() == [0, CLEAR, 0]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "error", "says"),
     [

@@ -1,5 +1,6 @@
 """Cloud-Optimized GeoTIFFs that say what they hold: unit, names, scale, nodata and statistics."""
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -88,7 +89,24 @@ class CogWriter:
         how = Resampling.nearest if self._variable.scale == 1 else Resampling.average
         self._file.build_overviews(overview_factors(self._file.width, self._file.height), how)
         copy(self._file, self._part, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
+        if not is_complete(self._part):
+            raise OSError(errno.ENOSPC, "the file was cut while it was written")
         os.replace(self._part, self._path)
+
+
+def is_complete(path: Path) -> bool:
+    """Whether every block of a tiled GeoTIFF lies within the file: a full disk can cut it without an error."""
+    size = path.stat().st_size
+    with rasterio.open(path) as file:
+        for row in range(-(-file.height // BLOCK_PX)):
+            for column in range(-(-file.width // BLOCK_PX)):
+                offset, length = (
+                    int(file.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=1) or 0)
+                    for what in ("OFFSET", "SIZE")
+                )
+                if not 0 < offset + length <= size:
+                    return False
+    return True
 
 
 def overview_factors(width: int, height: int) -> list[int]:
