@@ -19,7 +19,7 @@ unexport PYTHONHOME PYTHONPATH
 STAGES := zones composite calibrate map publish
 
 PLANNED = $(if $(YEAR),--year "$(YEAR)") $(if $(WORKERS),--workers "$(WORKERS)")
-OPTIONS = $(PLANNED) $(if $(ZONE),--zone "$(ZONE)") $(if $(CLUSTER),--cluster "$(CLUSTER)")
+OPTIONS = $(if $(ZONE),--zone "$(ZONE)") $(PLANNED) $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 .DEFAULT_GOAL := help
 .PHONY: help $(STAGES) plan check test lint bench notebooks sample pictures lock clean

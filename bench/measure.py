@@ -11,8 +11,8 @@ from time import perf_counter, process_time
 ROOT = Path(__file__).parent.parent
 
 
-def measured(job: Path, work: Callable[[], dict]) -> dict:
-    """Seconds of ``work()`` and the peak memory of this process, beside what it returns.
+def measured(job: Path, work: Callable[[], dict | None]) -> dict:
+    """What ``work()`` takes, and the peak memory of this process, beside what it returns.
 
     The inputs are read once before the clock starts, so that the page cache is warm for every contender, and what
     earlier ones have written is on the disk.
@@ -23,9 +23,14 @@ def measured(job: Path, work: Callable[[], dict]) -> dict:
                 pass
     if hasattr(os, "sync"):
         os.sync()
+    return timed(work) | {"peak_gib": peak_gib()}
+
+
+def timed(work: Callable[[], dict | None]) -> dict:
+    """Seconds and CPU seconds of ``work()``, beside what it returns."""
     start, cpu = perf_counter(), process_time()
-    found = work()
-    return {"seconds": perf_counter() - start, "cpu": process_time() - cpu, "peak_gib": peak_gib(), **found}
+    found = work() or {}
+    return {"seconds": perf_counter() - start, "cpu": process_time() - cpu, **found}
 
 
 def peak_gib() -> float:

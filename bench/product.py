@@ -23,8 +23,8 @@ from pipeline.engine import open_engine
 from pipeline.flow import run_stages
 from pipeline.run import prepare
 
-COEFFICIENT = ("grassland.yaml", "value: 4.79", "value: 5.79")
-"""Root-to-shoot ratio of typical steppe: a factor of the carbon stock of the five grassland zones, and of no more."""
+COEFFICIENT = ("forest.yaml", "reference_cover:\n  value: 0.7\n", "reference_cover:\n  value: 0.75\n")
+"""The cover of a closed stand: a factor of the biomass and carbon of the twelve forest zones, and of no more."""
 
 
 def produce(job: Path) -> dict:

@@ -33,7 +33,7 @@ MEANS = ["ndvi", "ndmi", "fvc", "agb", "carbon"]
 def read(path: Path, like: xr.DataArray | None = None) -> xr.DataArray:
     band = rioxarray.open_rasterio(path, chunks=CHUNKS, lock=False).squeeze("band", drop=True)
     if like is not None and band.shape != like.shape:
-        band = band.rio.reproject_match(like, Resampling.nearest).assign_coords(x=like.x, y=like.y)
+        band = band.rio.reproject_match(like, resampling=Resampling.nearest).assign_coords(x=like.x, y=like.y)
     return band
 
 
@@ -95,4 +95,4 @@ if __name__ == "__main__":
     target.mkdir(exist_ok=True)
     contender = {"exactextract": by_exactextract, "groupby": by_groupby}[asked.zonal]
     with dask.config.set(scheduler="threads", num_workers=available_cores()):
-        answer(measured(asked.job, lambda: contender(asked.job, target) or {}))
+        answer(measured(asked.job, lambda: contender(asked.job, target)))

@@ -13,8 +13,9 @@ from pipeline.variables import INDEX_NODATA, INDEX_STEP
 EXTRA_BANDS = {"ndmi": ("nir", "swir16")}
 """Bands of the indices that are kept beside NDVI: (a, b) of the normalised difference (a - b) / (a + b)."""
 
+MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
-"""Clear land never reflects more; brighter means that scale or offset are wrong."""
+"""Clear land lies within; much of it outside means that scale or offset are wrong."""
 
 
 class PeakComposite:
@@ -119,7 +120,7 @@ def _update_peak(
             water = bits & WATER != 0
             if not water:
                 clear += 1
-                if r > MAX_REFLECTANCE or n > MAX_REFLECTANCE or r < -0.02 or n < -0.02:
+                if r > MAX_REFLECTANCE or n > MAX_REFLECTANCE or r < MIN_REFLECTANCE or n < MIN_REFLECTANCE:
                     impossible += 1
             if n + r < 1e-6:
                 continue

@@ -41,7 +41,7 @@ def _read(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.ndarray
         fill_value=band.nodata,
         src_nodata_override=band.nodata,
         resampling=resampling,
-        use_overviews=resampling != "nearest",
+        use_overviews=False,  # they may be nearest or wavelet values, not means
     )
     try:
         inside, pixels = RioReader(RasterSource(band.path, band.index), None).read(how, grid)

@@ -2,6 +2,7 @@
 
 import difflib
 import struct
+from itertools import chain
 from pathlib import Path
 
 import geopandas as gpd
@@ -68,12 +69,12 @@ def dbf_encoding(dbf: Path) -> str | None:
     widths = np.array([field[16] for field in fields])
     record_size = 1 + int(widths.sum())
     starts = 1 + np.cumsum(widths) - widths
-    values = [
+    values = (
         content[at + start : at + start + width]
         for at in range(header_size, len(content) - record_size + 1, record_size)
         for start, width in zip(starts, widths, strict=True)
-    ]
-    return "UTF-8" if all(_is_utf8(text) for text in [*texts[:-1], *values]) else "GB18030"
+    )
+    return "UTF-8" if all(_is_utf8(text) for text in chain(texts[:-1], values)) else "GB18030"
 
 
 def _is_utf8(text: bytes) -> bool:

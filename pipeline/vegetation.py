@@ -39,8 +39,7 @@ def weighted_percentile(values: np.ndarray, weights: np.ndarray, percent: float)
     cumulative = np.cumsum(weights)
     if not cumulative.size or cumulative[-1] <= 0:
         raise ValueError("a percentile of nothing")
-    rank = np.searchsorted(cumulative, cumulative[-1] * percent / 100)
-    return float(values[min(rank, cumulative.size - 1)])
+    return float(values[np.searchsorted(cumulative, cumulative[-1] * (percent / 100))])
 
 
 def calibrate_end_members(

@@ -51,7 +51,7 @@ def read_zones(
     doubled = zones["id"][zones["id"].duplicated()]
     if len(doubled):
         raise ZoneError(f"{path}: the zone id {doubled.iloc[0]} is there twice; give each zone its own")
-    zones["name"] = zones["name"].astype(str)
+    zones["name"] = zones["name"].fillna("").astype(str)
     zones["ecosystem"] = [
         _ecosystem(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
     ]

@@ -83,3 +83,14 @@ def write_vector(path: Path, rows: dict[str, list], geometry: list, crs: str | N
 def noon(year: int, month: int, day: int) -> datetime:
     """Noon of a day in Baotou."""
     return datetime(year, month, day, 4, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory):
+    """The sample run once by its command: the finished process and its folder of results."""
+    from tiny_world import command
+
+    out = tmp_path_factory.mktemp("sample")
+    process = command("zones", ROOT / "configs" / "sample.yaml", "--out", out)
+    assert process.returncode == 0, process.stderr
+    return process, out / "sample"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_runs_on_the_results_of_the_sample(path, sample_run, monkeypatch):
-    monkeypatch.setenv("SINKMAP_RUN", str(sample_run))
+    monkeypatch.setenv("SINKMAP_RUN", str(sample_run[1]))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     NotebookClient(nbformat.read(path, as_version=4), timeout=120).execute()
 

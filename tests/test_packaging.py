@@ -22,8 +22,21 @@ RUNTIME = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 BUILD = [Requirement(text) for text in GROUPS["build"]]
 DEV = [Requirement(text) for text in GROUPS["dev"] if isinstance(text, str)]
 CONDA_NAMES = {"xxhash": "python-xxhash"}  # where conda-forge has another one
-STAGES = ["zones", "plan", "check", "composite", "calibrate", "map", "publish"]
-TARGETS = ["help", *STAGES, "test", "lint", "bench", "notebooks", "sample", "pictures", "lock", "clean"]
+STAGES = ["zones", "composite", "calibrate", "map", "publish"]
+TARGETS = [
+    "help",
+    *STAGES,
+    "plan",
+    "check",
+    "test",
+    "lint",
+    "bench",
+    "notebooks",
+    "sample",
+    "pictures",
+    "lock",
+    "clean",
+]
 
 needs_make = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 needs_sh = pytest.mark.skipif(os.name == "nt" or not shutil.which("sh"), reason="no POSIX shell")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import rasterio
 from rio_cogeo.cogeo import cog_validate
-from tiny_world import DAYS, ROOT, STANDS, YEARS, World, command, landscape, run_here
+from tiny_world import DAYS, ROOT, STANDS, YEARS, World, landscape, run_here
 
 SAMPLE = ROOT / "configs" / "sample.yaml"
 DATA = ROOT / "data" / "sample"
@@ -39,12 +39,9 @@ ZONES = [f"F{i:02}" for i in range(1, 13)] + [f"G0{i}" for i in range(1, 6)] + [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(sample_run):
     """The finished process and its folder of results."""
-    out = tmp_path_factory.mktemp("sample")
-    process = command("zones", SAMPLE, "--out", out)
-    assert process.returncode == 0, process.stderr
-    return process, out / "sample"
+    return sample_run
 
 
 @pytest.fixture(scope="module")

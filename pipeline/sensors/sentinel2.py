@@ -115,6 +115,8 @@ def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]
     baseline = _baseline(item.properties.get("s2:processing_baseline", item.properties.get("processing:version")))
     if applied is True or (offset is None and baseline is not None and baseline < OFFSET_BASELINE):
         return scale or 1e-4, 0.0
+    if applied is False and offset == 0 and baseline is not None and baseline >= OFFSET_BASELINE:
+        raise SceneError(f"scene {item.id} says that its offset is not applied and also that it is 0; correct the item")
     if offset is None:
         raise SceneError(
             f"scene {item.id}: nothing says whether the offset of -1000 is still in its pixels; "
