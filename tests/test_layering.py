@@ -16,7 +16,6 @@ READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 """Libraries that read and write files."""
 
 PURE = ["carbon", "vegetation", "composite", "sketch", "variables"] + [m for m in MODULES if m.startswith("ecosystems")]
-KNOW_THE_CONFIG = {"config", "run", "record", "flow", "plan", "__main__"}
 TOP = {"run", "record", "flow", "plan", "__main__"}
 MAX_LINES = 300
 
