@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import geopandas as gpd
@@ -109,12 +110,17 @@ class Run:
         return [scene.id, str(scene.day), layers, rule]
 
     def reaches(self, scene: Scene, tile: Tile) -> bool:
-        return shapely.box(*scene.bounds).intersects(shapely.box(*self.cube.grid[tile.window].boundingbox))
+        return shapely.box(*scene.bounds).intersects(self._tile_boxes[tile.name])
+
+    @cached_property
+    def _tile_boxes(self) -> dict[str, shapely.Polygon]:
+        """The window of each tile in the CRS of the grid."""
+        return {tile.name: shapely.box(*self.cube.grid[tile.window].boundingbox) for tile in self.tiles}
 
     def tiles_of(self, zone: Zone) -> tuple[Tile, ...]:
         """The tiles that the zone's box meets, in order."""
         box = shapely.box(*zone.geometry.bounds)
-        return tuple(t for t in self.tiles if box.intersects(shapely.box(*self.cube.grid[t.window].boundingbox)))
+        return tuple(tile for tile in self.tiles if box.intersects(self._tile_boxes[tile.name]))
 
     def sketch_path(self, zone: Zone) -> Path:
         return self.work / "sketches" / f"{zone.id}_{'_'.join(period.label for period in self.periods)}.npz"

@@ -3,6 +3,7 @@ no traceback, and nothing at a final name."""
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -486,6 +487,27 @@ def test_a_full_disk_is_said_in_one_sentence_and_finished_work_is_kept(world, si
         for path in world.results.glob("zones/*/*.tif"):
             with rasterio.open(path) as file:
                 assert file.read(1).size
+
+
+@pytest.mark.parametrize("room", [0, 2000])
+def test_a_disk_that_fills_while_a_raster_is_finished_is_said_in_one_sentence(world, sinkmap, monkeypatch, room):
+    from pipeline.outputs import cog
+
+    real = cog.copy
+
+    def copy_without_room(*arguments, **options):
+        with contextlib.suppress(OSError), (world.out / "filler").open("ab", buffering=0) as filler:
+            while filler.write(bytes(4096)):
+                pass
+        os.truncate(world.out / "filler", (world.out / "filler").stat().st_size - room)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(cog, "copy", copy_without_room)
+    with small_disk(world.out, "size=8m"):
+        code, _, error = sinkmap("zones", world.config, "--out", world.out)
+        assert_one_sentence(re.sub(r"(_tiff\w+: |No space left on device\.\n)+", "", error), world.out, "free")
+        assert code == OUTPUT
+        assert [name for name in published(world.out) if name != "filler"] == []
 
 
 def test_a_folder_that_is_mounted_read_only_is_refused(world, sinkmap):
