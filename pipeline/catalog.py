@@ -59,7 +59,8 @@ def find_scenes(
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")
                 bounds = _checked_bounds(scene, bands, crs)
                 if shapely.box(*bounds).intersects(area):
-                    scenes[scene.id] = replace(scene, bounds=bounds)
+                    used = {band: scene.bands[band] for band in bands}
+                    scenes[scene.id] = replace(scene, bounds=bounds, bands=used)
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
     if not scenes:
@@ -137,7 +138,7 @@ def _checked_bounds(scene: Scene, bands: tuple[str, ...], crs: str) -> tuple[flo
     missing = [band for band in bands if band not in scene.bands]
     if missing:
         raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
-    boxes = {name: _footprint(scene.id, band) for name, band in scene.layers.items()}
+    boxes = {name: _footprint(scene.id, band) for name, band in scene.layers.items() if name in (*bands, "quality")}
     extent = boxes["red"].extent
     for name, box in boxes.items():
         covered = box.extent.to_crs(extent.crs).intersection(extent).area / extent.area

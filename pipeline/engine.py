@@ -9,6 +9,7 @@ from typing import Any
 
 import dask
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -74,7 +75,7 @@ def _guarded(function: Callable, unit: Any) -> Any:
             return Failure(error)
         except OSError as error:
             return Failure(OutputError(os_error_sentence(error, unit.writes_to)))
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             return Failure(OutputError(f"{unit.writes_to}: cannot be written ({error}); free space, then run again"))
 
 

@@ -92,7 +92,7 @@ def tile_years(run: Run) -> list[TileYear]:
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
     base = content_key(
         str(grid.crs), list(grid.affine), settings.indices, buffer_px,
-        code_key("composite", "reflectance", "scene", "cube"),
+        code_key("composite", "reflectance", "scene", "cube", "variables"),
     )  # fmt: skip
     units = []
     for year in run.years:
@@ -128,7 +128,7 @@ def calibrate(run: Run, engine: Engine) -> tuple[Sketches, dict[str, EndMembers]
 def zone_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches of all zones with their keys."""
     periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
-    code = code_key("sketch", "coverage", "work")
+    code = code_key("sketch", "coverage", "work", "variables")
     ground = zone_grounds(run)
     units = []
     for zone in run.zones:
@@ -228,7 +228,7 @@ def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
 def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
     very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
-    code = code_key("work", "sketch", "coverage", "variables", "outputs/cog")
+    code = code_key("work", "sketch", "coverage", "carbon", "variables", "outputs/cog")
     ground = zone_grounds(run)
     units = []
     for zone in run.zones:

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
+from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through on a full disk
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.shutil import copy
@@ -63,7 +64,7 @@ class CogWriter:
         try:
             if error is None:
                 self._finish()
-        except (RasterioError, OSError) as failure:
+        except (RasterioError, CPLE_BaseError, OSError) as failure:
             raise OutputError(
                 f"{self._path}: cannot be written ({failure}); free disk space or close the file"
             ) from failure
