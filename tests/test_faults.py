@@ -482,7 +482,8 @@ def test_a_full_disk_is_said_in_one_sentence_and_finished_work_is_kept(world, si
     with small_disk(world.out, f"size={size}"):
         code, _, error = sinkmap("zones", world.config, "--out", world.out)
         # libtiff has its own say on the C level
-        assert_one_sentence(re.sub(r"(_tiff\w+: |No space left on device\.\n)+", "", error), world.out, "free")
+        # libtiff prints for itself, from several threads at once: what it says ends where our sentence begins
+        assert_one_sentence(error[error.index("Error: ") :], world.out, "free")
         assert code == OUTPUT
         assert not (world.results / "zones.gpkg").exists()
         assert leftovers(world.out) == []
@@ -505,7 +506,8 @@ def test_a_disk_that_fills_while_a_raster_is_finished_is_said_in_one_sentence(wo
     monkeypatch.setattr(cog, "copy", copy_without_room)
     with small_disk(world.out, f"size={SMALL_DISK}"):
         code, _, error = sinkmap("zones", world.config, "--out", world.out)
-        assert_one_sentence(re.sub(r"(_tiff\w+: |No space left on device\.\n)+", "", error), world.out, "free")
+        # libtiff prints for itself, from several threads at once: what it says ends where our sentence begins
+        assert_one_sentence(error[error.index("Error: ") :], world.out, "free")
         assert code == OUTPUT
         assert [name for name in published(world.out) if name != "filler" and not name.endswith(".tif")] == []
 
