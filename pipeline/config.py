@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_validator, model_validator
 from pyproj import CRS
@@ -13,6 +13,8 @@ from pipeline.errors import ConfigError
 from pipeline.yaml_file import read_yaml
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
+DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
+DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
 
 
 def _years(value: object) -> object:
@@ -162,6 +164,7 @@ class RunConfig(Frozen):
     """Everything a run depends on. Paths are relative to the config file."""
 
     name: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    title: str = "碳汇片区监测"
     simulated: bool = False
     scenes: Scenes
     zones: Zones
@@ -171,6 +174,8 @@ class RunConfig(Frozen):
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
     periods: Periods
     coefficients: Path
+    styles: Path | None = None
+    deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
 
@@ -199,6 +204,8 @@ def read_config(path: Path) -> RunConfig:
         return {field: Path(os.path.normpath(folder / getattr(part, field)))}
 
     updates: dict = absolute(config, "coefficients")
+    if config.styles:
+        updates |= absolute(config, "styles")
     for name in ("scenes", "zones", "stands"):
         if (part := getattr(config, name)) is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))

@@ -20,13 +20,12 @@ from time import perf_counter
 from pipeline.config import FixedEndMembers
 from pipeline.engine import Engine, Failure
 from pipeline.errors import ConfigError, SceneError
-from pipeline.outputs.table import publish_tables
 from pipeline.provenance import code_key, content_key, write_json
+from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
 from pipeline.sketch import INDEX, Sketch, load_sketches, pool
-from pipeline.totals import Period, ZoneModel, group_rows, year_rows, zone_row
-from pipeline.variables import VARIABLES
+from pipeline.totals import Period, ZoneModel
 from pipeline.vegetation import EndMembers, calibrate_end_members
 from pipeline.work import Layer, TileYear, ZoneMaps, ZoneSketches, composite_tile, map_zone, sketch_zone
 
@@ -59,7 +58,7 @@ def run_stages(
     timed("map", lambda: map_zones(run, engine, models, zone))
     if until == "map":
         return []
-    rows = timed("publish", lambda: publish(run, sketches, models))
+    rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(run, models)))
     record(run, end_members, seconds)
     return rows
 
@@ -249,6 +248,14 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     return units
 
 
+def raster_paths(run: Run, models: dict[str, ZoneModel]) -> dict[str, dict[tuple[str, str], Path]]:
+    """By zone id and (variable, period label), where each raster is."""
+    return {
+        unit.model.zone.id: {(layer.variable, layer.label): unit.path(layer) for layer in unit.layers}
+        for unit in all_maps(run, models)
+    }
+
+
 def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     """Zones with only those rasters that have to be written."""
     units = []
@@ -261,33 +268,6 @@ def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
         if layers:
             units.append(replace(unit, layers=layers))
     return units
-
-
-# --- 4 publish --------------------------------------------------------------------------------------------
-
-
-def publish(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> list[dict]:
-    """Write the tables; returns the rows of zones, ecosystems and city."""
-    rows = [
-        zone_row(models[zone.id], sketches[zone.id], run.baseline, run.current, run.config.min_observed_fraction)
-        for zone in run.zones
-    ]
-    by_year = [row for zone in run.zones for row in year_rows(models[zone.id], sketches[zone.id], run.years)]
-    rows += group_rows(rows, list(run.ecosystems))
-    publish_tables(run.results, run.zone_table, rows, by_year, run.note)
-    remove_outdated(
-        run.results / "zones", {unit.path(layer) for unit in all_maps(run, models) for layer in unit.layers}
-    )
-    return rows
-
-
-def remove_outdated(folder: Path, wanted: set[Path]) -> None:
-    """Delete rasters of zones, periods or variables that the run no longer maps: they would pass for results."""
-    for variable in VARIABLES:
-        for file in set(folder.glob(f"*/*_{variable}_[0-9]*.tif")) - wanted:
-            file.unlink()
-            if not any(file.parent.iterdir()):
-                file.parent.rmdir()
 
 
 def _successes(results: list) -> list:

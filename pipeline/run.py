@@ -1,7 +1,7 @@
 """A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import OutputError, SceneError
 from pipeline.provenance import Checksums, Marks, content_key
+from pipeline.results import Results
 from pipeline.scene import Scene
 from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.styles import Styles, read_styles
 from pipeline.totals import Period
+from pipeline.vector_file import CGCS2000
 from pipeline.zones import Zone, read_zones, zones_on_grid
 
 SIMULATED = "示意, 模拟数据 (schematic, simulated)"
@@ -42,6 +45,7 @@ class Run:
     tiles: list[Tile]
     marks: Marks
     checksums: dict[str, str]
+    styles: Styles
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -76,6 +80,32 @@ class Run:
     def note(self) -> str:
         """What every map and table says of itself."""
         return f"{SIMULATED}; {NOT_CREDITABLE}" if self.config.simulated else NOT_CREDITABLE
+
+    def results_of(
+        self, rows: list[dict], by_year: list[dict], rasters: dict[str, dict[tuple[str, str], Path]]
+    ) -> Results:
+        """The results in the form that the deliverables take."""
+        return Results(
+            name=self.config.name,
+            title=self.config.title,
+            folder=self.results,
+            note=self.note,
+            simulated=self.config.simulated,
+            zones=self.zone_table.to_crs(CGCS2000),
+            grid_crs=self.config.grid.crs,
+            rows=rows,
+            by_year=by_year,
+            baseline=self.baseline,
+            current=self.current,
+            rasters=rasters,
+            ecosystems=self.ecosystems,
+            scenes=[
+                {"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in self.scenes
+            ],
+            set_aside=[asdict(aside) for aside in self.set_aside],
+            styles=self.styles,
+            marks=self.marks,
+        )
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
@@ -176,6 +206,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         tiles=touched_tiles(grid, config.grid.tile_px, np.array([zone.geometry for zone in zones])),
         marks=Marks(work / "marks"),
         checksums=Checksums(work / "checksums.json").of(sorted({path for scene in scenes for path in scene.paths})),
+        styles=read_styles(config.styles),
         notes=notes,
     )
     _leave_out_known_bad(run)

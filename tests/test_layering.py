@@ -16,7 +16,7 @@ READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 """Libraries that read and write files."""
 
 PURE = ["carbon", "vegetation", "composite", "sketch", "variables"] + [m for m in MODULES if m.startswith("ecosystems")]
-TOP = {"run", "record", "flow", "plan", "__main__"}
+TOP = {"run", "record", "publish", "flow", "plan", "__main__"}
 MAX_LINES = 300
 
 

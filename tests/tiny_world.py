@@ -76,6 +76,7 @@ def settings() -> dict:
         "grid": {"crs": CRS, "resolution_m": PIXEL, "tile_px": 256},
         "periods": {"baseline": "2019-2021", "current": "2023-2025"},
         "coefficients": "coefficients",
+        "deliverables": [],
     }
 
 

@@ -1,0 +1,54 @@
+"""What a run has found, as its deliverables need it: tables, places of the rasters, and how to colour them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import geopandas as gpd
+
+from pipeline.ecosystems import Ecosystem
+from pipeline.provenance import Marks
+from pipeline.styles import Styles
+from pipeline.totals import Period
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a run, all values: a deliverable reads nothing else but the rasters named here.
+
+    ``zones`` has the columns id, name, ecosystem, stratum and the geometry in EPSG:4490 (CGCS2000); ``rows`` are those
+    of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`. ``rasters`` maps
+    zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    note: str
+    simulated: bool
+    zones: gpd.GeoDataFrame
+    grid_crs: str
+    rows: list[dict]
+    by_year: list[dict]
+    baseline: Period | None
+    current: Period
+    rasters: dict[str, dict[tuple[str, str], Path]]
+    ecosystems: dict[str, Ecosystem]
+    scenes: list[dict]
+    set_aside: list[dict]
+    styles: Styles
+    marks: Marks
+    intervals: list[dict] = field(default_factory=list)
+    cover_classes: list[dict] = field(default_factory=list)
+    patches: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
+
+    @property
+    def sink_label(self) -> str | None:
+        """How files call the comparison of the two periods, such as 2019-2021_2023-2025."""
+        return f"{self.baseline.label}_{self.current.label}" if self.baseline else None
+
+    def row(self, zone: str) -> dict:
+        """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""
+        for row in self.rows:
+            if row["zone_id"] == zone:
+                return row
+        raise KeyError(zone)

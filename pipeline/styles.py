@@ -1,0 +1,78 @@
+"""How results are coloured: class breaks fixed for the whole city, so that zones and years compare."""
+
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from pipeline.ecosystems import Frozen
+from pipeline.variables import VARIABLES
+from pipeline.yaml_file import read_yaml
+
+SHIPPED = Path(__file__).with_name("styles.yaml")
+
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+class RampStyle(Frozen):
+    """Classes of a continuous variable: ``colors[i]`` for breaks[i-1] <= x < breaks[i], open at both ends.
+
+    Labels show the value times ``factor`` with ``unit_zh``, such as 0.3 x 100 %.
+    """
+
+    breaks: tuple[float, ...]
+    colors: tuple[Colour, ...]
+    factor: float = 1
+    decimals: int = 2
+    unit_zh: str
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.colors) != len(self.breaks) + 1:
+            raise ValueError(f"{len(self.breaks)} breaks make {len(self.breaks) + 1} classes, not {len(self.colors)}")
+        if any(low >= high for low, high in pairwise(self.breaks)):
+            raise ValueError("the breaks must ascend")
+        return self
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """What the legend says of each class, without the unit."""
+        shown = [f"{value * self.factor:.{self.decimals}f}" for value in self.breaks]
+        between = [f"{low} – {high}" for low, high in pairwise(shown)]
+        return (f"< {shown[0]}", *between, f"≥ {shown[-1]}")
+
+    def classify(self, values: np.ndarray) -> np.ndarray:
+        """Class number of each value, any shape; a break belongs to the class above it."""
+        return np.searchsorted(self.breaks, values, side="right")
+
+
+class ClassStyle(Frozen):
+    """One class of a class raster or of the patches: its stored ``value``, names and colour."""
+
+    key: str
+    value: Annotated[int, Field(ge=1, le=254)]
+    zh: str
+    en: str
+    color: Colour
+
+
+class Styles(Frozen):
+    """The styles of a city: ramps by variable, class lists by class variable, colours of the ecosystems."""
+
+    ramps: dict[str, RampStyle]
+    classes: dict[str, tuple[ClassStyle, ...]]
+    ecosystems: dict[str, ClassStyle]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if missing := VARIABLES.keys() - self.ramps.keys() - self.classes.keys():
+            raise ValueError(f"no style for {', '.join(sorted(missing))}")
+        return self
+
+
+def read_styles(path: Path | None = None) -> Styles:
+    """The styles of a YAML file, or the shipped ones. Raises ConfigError."""
+    return read_yaml(path or SHIPPED, Styles)
