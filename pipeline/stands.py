@@ -28,14 +28,16 @@ class ZoneStands:
         return float(np.clip(np.mean(years), min(self.volume_m3_ha), max(self.volume_m3_ha)))
 
     def stock(self, forest: Forest, date: float) -> tuple[np.ndarray, np.ndarray]:
-        """(AGB in t DM/ha, carbon in t C/ha) of each stand, volumes interpolated between the inventories.
+        """(AGB in t DM/ha, carbon in t C/ha) of each stand, volumes interpolated between the inventories: (s,), or
+        (s, n) where rows of the forest hold n > 1 draws.
 
         The expansion bin is that of the first inventory at every date.
         """
         inventories = sorted(self.volume_m3_ha)
         volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
         at_date = np.array([np.interp(date, inventories, column) for column in volumes.T])
-        return forest.stand_stock(at_date, volumes[0], self.species)
+        agb, carbon = forest.stand_stock(at_date[:, None], volumes[0][:, None], self.species)
+        return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
 
 
 def read_stands(

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.carbon import HA_PER_WANMU, stock_difference
-from pipeline.ecosystems import Ecosystem, Forest
+from pipeline.ecosystems import Ecosystem
 from pipeline.sketch import Sketch, per_level
 from pipeline.stands import ZoneStands
 from pipeline.vegetation import EndMembers
@@ -87,7 +87,7 @@ class ZoneModel:
 
     @property
     def method(self) -> str:
-        return Forest.stand_method if self.stands else self.ecosystem.method
+        return self.ecosystem.stand_method if self.stands else self.ecosystem.method
 
     def stand_density(self, period: Period) -> dict[str, np.ndarray]:
         """agb (t DM/ha) and carbon_stock (t C/ha) of each stand at the date of the period."""

@@ -178,8 +178,18 @@ def copied(folder: Path) -> Path:
     [
         ("wetland", "  source: Chinese", "  sauce: Chinese", r"wetland\.yaml:\d+: .*sauce is not a key.*'source'"),
         ("wetland", "status: verified", "status: certain", r"wetland\.yaml:\d+: .*'verified', 'unverified' or 'local'"),
-        ("grassland", "  unit: t fresh/t DM\n", "", r"grassland\.yaml:\d+: fresh_to_dry: the key 'unit' is missing"),
-        ("grassland", "value: 3.107", "value: three", r"grassland\.yaml:\d+: fresh_to_dry\.value: .*'three'"),
+        (
+            "grassland",
+            "    unit: t fresh/t DM\n",
+            "",
+            r"\.yaml:\d+: biomass_model\.fresh_to_dry: the key 'unit' is missing",
+        ),
+        (
+            "grassland",
+            "value: 3.107",
+            "value: three",
+            r"grassland\.yaml:\d+: .*\.fresh_to_dry\.value: .*'three'",
+        ),
         ("grassland", "[-901.287, 15548.395, -35026.104, 34419.533]", "[-901.287, 15548.395]", r"grassland\.yaml:\d+:"),
         ("forest", "edges: [50, 150]", "edges: [150, 50]", r"forest\.yaml:\d+: root_shoot\.conifers: .*ascend"),
         ("forest", "ecosystem: forest", "ecosystem: orchard", r"forest\.yaml:\d+: .*'forest', 'grassland', 'wetland'"),

@@ -232,7 +232,7 @@ def volume_of_a_stand_for_that_of_a_hectare(world):
 
 def a_coefficient_beyond_all_reason(world):
     world.change_coefficient("wetland", "value: 530", "value: 53000")
-    return "W01", "t DM/ha"
+    return "wetland.yaml", "agb_g_m2", "outside its valid range 0 to 4000"
 
 
 def missing_scenes(world):
@@ -346,12 +346,12 @@ FAULTS = {
     CONFIG: [
         unknown_key, wrong_type, missing_key, not_yaml, config_in_gbk, empty_config, periods_out_of_order, unknown_crs,
         geographic_crs, no_coefficients, an_ecosystem_without_coefficients, a_coefficient_that_is_no_number,
-        cover_of_one_grey,
+        a_coefficient_beyond_all_reason, cover_of_one_grey,
     ],
     ZONE: [
         missing_zones, garbage_zones, cut_zones, zones_without_crs, zones_without_a_column, too_few_zones, doubled_ids,
         an_id_that_leads_out_of_the_folder, unknown_class, unknown_vegetation_type, a_zone_that_crosses_itself,
-        unknown_species, negative_volume, volume_of_a_stand_for_that_of_a_hectare, a_coefficient_beyond_all_reason,
+        unknown_species, negative_volume, volume_of_a_stand_for_that_of_a_hectare,
     ],
     SCENE: [
         missing_scenes, empty_scene_folder, all_scenes_elsewhere, no_scene_in_season, a_scene_without_crs,

@@ -88,7 +88,7 @@ def test_class_words_are_chinese_or_english(tmp_path, ecosystems, ecosystem, wor
         ([("F01", None)], "zone F01 is of class"),
         (
             [("G01", "草地", "芦苇")],
-            r"zone G01 has the vegetation type '芦苇', unknown to grassland \(典型草原, 荒漠草原\)",
+            r"zone G01 has the vegetation type '芦苇', unknown to grassland \(典型草原, 荒漠草原, 草甸草原\)",
         ),
         ([("F01", "林地", None, "十")], "zone F01 declares the area '十', which is not a number of 万亩"),
     ],

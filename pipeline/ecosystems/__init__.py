@@ -7,11 +7,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.ecosystems.base import BinnedCoefficient, Coefficient, Ecosystem, Frozen
+from pipeline.ecosystems.base import Ecosystem, coefficients, find, used_by, with_values
 from pipeline.ecosystems.forest import Forest
 from pipeline.ecosystems.grassland import Grassland
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Frozen
 from pipeline.ecosystems.wetland import Wetland
 
 AnyEcosystem = Annotated[Forest | Grassland | Wetland, Field(discriminator="ecosystem")]
 
-__all__ = ["AnyEcosystem", "BinnedCoefficient", "Coefficient", "Ecosystem", "Forest", "Frozen", "Grassland", "Wetland"]
+__all__ = ["AnyEcosystem", "BinnedCoefficient", "Coefficient", "Ecosystem", "Forest", "Frozen", "Grassland", "Wetland",
+           "coefficients", "find", "used_by", "with_values"]  # fmt: skip

@@ -1,75 +1,22 @@
-"""What the ecosystems share: a coefficient with its source, and the contract of a biomass method."""
+"""What the ecosystems share: the contract of a biomass method, and its coefficient rows by path."""
 
+import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, model_validator
 
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Frozen, Named, Row, of_cause
 from pipeline.vegetation import EndMembers, linear_cover
 
-Status = Literal["verified", "unverified", "local"]
+EndMember = Annotated[Coefficient, of_cause("end_members")]
+RootShoot = Annotated[Coefficient, of_cause("root_shoot")]
+CarbonFraction = Annotated[Coefficient, of_cause("carbon_fraction")]
+ClassMean = Annotated[Coefficient, of_cause("class_mean")]
 
-
-class Frozen(BaseModel):
-    """A checked, unchangeable value read from YAML; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Coefficient(Frozen):
-    """A number with its unit, 95 % half-width, source and status.
-
-    ``value`` is a number or, for a polynomial, its coefficients in ascending powers. The half-width is
-    relative (``u95_percent``, % of the value) or absolute (``u95_abs``, in ``unit``).
-    """
-
-    value: float | tuple[float, ...]
-    unit: str
-    u95_percent: float | None = None
-    u95_abs: float | None = None
-    source: str
-    status: Status
-
-    @model_validator(mode="after")
-    def _one_half_width(self) -> Self:
-        if (self.u95_percent is None) == (self.u95_abs is None):
-            raise ValueError("give the 95 % half-width as either u95_percent or u95_abs")
-        return self
-
-
-class BinnedCoefficient(Frozen):
-    """A step function of ``of``: values[i] holds for edges[i-1] < x <= edges[i], without gaps.
-
-    The first bin is open below, the last above.
-    """
-
-    values: tuple[float, ...]
-    edges: tuple[float, ...]
-    of: str
-    unit: str
-    u95_percent: float
-    source: str
-    status: Status
-
-    @model_validator(mode="after")
-    def _gap_free(self) -> Self:
-        if len(self.values) != len(self.edges) + 1:
-            raise ValueError(f"{len(self.edges)} edges make {len(self.edges) + 1} bins, not {len(self.values)}")
-        if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
-            raise ValueError("the edges must ascend")
-        return self
-
-    def at(self, x: np.ndarray) -> np.ndarray:
-        """The value of the bin that x lies in, any shape."""
-        return np.asarray(self.values)[np.searchsorted(self.edges, x, side="left")]
-
-
-class Named(Frozen):
-    """A kind of land or tree, found by its ``names`` in the zone or stand table."""
-
-    names: tuple[str, ...]
+END_MEMBERS = ("soil_index", "vegetation_index")
 
 
 def key_of(kinds: Mapping[str, Named], name: str) -> str:
@@ -93,14 +40,13 @@ class Stratum(Named):
     ``soil_index`` and ``vegetation_index`` are its end-members where none are calibrated.
     """
 
-    soil_index: Coefficient
-    vegetation_index: Coefficient
+    soil_index: EndMember
+    vegetation_index: EndMember
 
 
 class Ecosystem(Frozen, ABC):
     """Numbers and formulas that turn index and cover into biomass and carbon, pixel by pixel."""
 
-    method: ClassVar[str]
     min_window_years: ClassVar[int] = 3
     """Years that a period needs before two periods may be compared: standing crop follows the year's rain."""
     min_water_share: ClassVar[float] = 1.0
@@ -108,6 +54,12 @@ class Ecosystem(Frozen, ABC):
     shadow is often classed as water, so a land ecosystem wants all of them."""
 
     ecosystem: str
+    index_bias: Annotated[Coefficient, of_cause("index")]
+    """Bias of a composite's index, added to it."""
+    residual: Annotated[Coefficient, of_cause("residual")]
+    """What the model leaves unexplained at a pixel, as a factor on its stock; used by the interval only."""
+    residual_persistence: Annotated[Coefficient, of_cause("residual")]
+    """Correlation of a pixel's residual between two dates; used by the interval only."""
     default_stratum: str
     strata: dict[str, Stratum]
 
@@ -123,10 +75,23 @@ class Ecosystem(Frozen, ABC):
         return key_of(self.strata, name) if name else self.default_stratum
 
     def respond(self, index: np.ndarray, end_members: EndMembers, stratum: str) -> dict[str, np.ndarray]:
-        """Cover (1), above-ground biomass (t DM/ha) and carbon stock (t C/ha) for index values of any shape."""
+        """Cover (1), above-ground biomass (t DM/ha) and carbon stock (t C/ha) for index values of any shape.
+
+        Rows that hold one number a draw (n,) broadcast: an index of shape (k, 1) then answers with (k, n).
+        """
+        index = index + self.index_bias.value
         cover = linear_cover(index, end_members)
         agb = self.agb(index, cover, stratum)
         return {"fvc": cover, "agb": agb, "carbon_stock": self.carbon(agb, stratum)}
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """What a stock is worked out by, as tables print it."""
+
+    def clamped(self, index: np.ndarray, stratum: str) -> np.ndarray:
+        """Where the index lies outside the range that the biomass model was calibrated in, and is held at its end."""
+        return np.zeros(np.shape(index), bool)
 
     @abstractmethod
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
@@ -135,3 +100,76 @@ class Ecosystem(Frozen, ABC):
     @abstractmethod
     def carbon(self, agb: np.ndarray, stratum: str) -> np.ndarray:
         """Biomass carbon stock in t C/ha from above-ground biomass in t DM/ha."""
+
+    @abstractmethod
+    def rows_used(self, stratum: str, species: Iterable[str]) -> list[str]:
+        """Paths of the rows that the stock of a stratum, or of stands of these species, is worked out with."""
+
+
+def coefficients(ecosystem: Ecosystem) -> dict[str, Coefficient | BinnedCoefficient]:
+    """All rows of an ecosystem by dotted path, such as ``strata.typical_steppe.root_shoot``."""
+    return dict(_rows(ecosystem, ()))
+
+
+def _rows(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Coefficient | BinnedCoefficient]]:
+    if isinstance(part, Row):
+        yield ".".join(path), part
+    elif isinstance(part, BaseModel):
+        for name in type(part).model_fields:
+            yield from _rows(getattr(part, name), (*path, name))
+    elif isinstance(part, Mapping):
+        for name, value in part.items():
+            yield from _rows(value, (*path, name))
+
+
+def with_values(ecosystem: Ecosystem, values: Mapping[str, float | np.ndarray]) -> Ecosystem:
+    """The ecosystem with other numbers in the rows at these paths: a number, or one a draw, (n,).
+
+    For a row of several numbers (polynomial, table) it is the factor on all of it. Raises KeyError for a path that
+    is not there.
+    """
+    known = coefficients(ecosystem)
+    for path, value in values.items():
+        if path not in known:
+            raise KeyError(_unknown(ecosystem, path))
+        ecosystem = _replaced(ecosystem, path.split("."), value)
+    return ecosystem
+
+
+def _replaced(part: Any, steps: list[str], value: float | np.ndarray) -> Any:
+    if not steps:
+        return part.with_value(value)
+    first, *rest = steps
+    if isinstance(part, Mapping):
+        return {**part, first: _replaced(part[first], rest, value)}
+    return part.model_copy(update={first: _replaced(getattr(part, first), rest, value)})
+
+
+def find(ecosystem: Ecosystem, name: str) -> list[str]:
+    """The paths that end in ``name``: ``root_shoot`` means that of every stratum. Raises KeyError with the nearest
+    names where there is none."""
+    found = [path for path in coefficients(ecosystem) if f".{path}".endswith(f".{name}")]
+    if not found:
+        raise KeyError(_unknown(ecosystem, name))
+    return found
+
+
+def _unknown(ecosystem: Ecosystem, name: str) -> str:
+    paths = coefficients(ecosystem)
+    names = dict.fromkeys([*paths, *(path.rsplit(".", 1)[-1] for path in paths)])
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or [*names][-3:]
+    return f"{ecosystem.ecosystem} has no coefficient {name!r}; near it are {', '.join(near)}"
+
+
+def used_by(
+    ecosystem: Ecosystem, stratum: str, species: Iterable[str] = (), shipped_end_members: bool = True
+) -> list[str]:
+    """Paths of the rows that a zone's stock rests on, sorted; with ``species`` (keys) by its stands.
+
+    Rows that only widen the interval are not among them, nor are the shipped end-members of a stratum where others
+    are in use.
+    """
+    rows = set(ecosystem.rows_used(stratum, species))
+    if not shipped_end_members:
+        rows = {path for path in rows if coefficients(ecosystem)[path].cause != "end_members"}
+    return sorted(rows)

@@ -1,19 +1,35 @@
 """Forest: stand volume where the inventory gives it, class mean x canopy cover where it does not."""
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
 
 from pipeline.ecosystems.base import (
-    BinnedCoefficient,
-    Coefficient,
+    END_MEMBERS,
+    CarbonFraction,
+    ClassMean,
     Ecosystem,
-    Named,
+    RootShoot,
     Stratum,
     key_of,
     refuse_shared_names,
 )
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Frozen, Named, of_cause
+
+Expansion = Annotated[Coefficient, of_cause("expansion")]
+ExpansionTable = Annotated[BinnedCoefficient, of_cause("expansion")]
+RootShootTable = Annotated[BinnedCoefficient, of_cause("root_shoot")]
+
+
+class Continuous(Frozen):
+    """Parameters of the Chinese inventory: wood density D (t/m3), biomass expansion BEF (above-ground/stem), R, CF."""
+
+    wood_density: Expansion
+    biomass_expansion: Expansion
+    root_shoot: RootShoot
+    carbon_fraction: CarbonFraction
 
 
 class Species(Named):
@@ -21,40 +37,63 @@ class Species(Named):
 
     bcef: str
     root_shoot: str
-    carbon_fraction: Coefficient
+    carbon_fraction: CarbonFraction
+    continuous: Continuous | None = None
 
 
 class Canopy(Stratum):
-    """A forest type and age group without stand volume; ``carbon_t_ha`` is its tree layer, t C/ha."""
+    """A forest type without stand volume; ``carbon_t_ha`` is its tree layer, t C/ha. It is found by its names, and by
+    its species followed by one of its age groups."""
 
-    carbon_t_ha: Coefficient
-    root_shoot: Coefficient
-    carbon_fraction: Coefficient
+    species: str
+    age_groups: tuple[str, ...]
+    carbon_t_ha: ClassMean
+    root_shoot: RootShoot
+    carbon_fraction: CarbonFraction
 
 
 class Forest(Ecosystem):
-    """With stands: C = V x BCEF x (1+R) x CF (IPCC 2006 V4 eq 2.8), V in m3/ha.
+    """With stands: C = V x BCEF x (1+R) x CF (IPCC 2006 V4 eq 2.8), V in m3/ha; or, with ``expansion: continuous``,
+    C = V x D x BEF x (1+R) x CF, without bins. The two differ by 20-25 %.
 
     Without: C = C_type,age x min(1, f / f_ref), a proxy: a canopy's index sees neither age nor volume.
     """
 
-    method: ClassVar[str] = "class mean C x min(1, cover/reference cover), proxy"
-    stand_method: ClassVar[str] = "stand volume x BCEF x (1+R) x CF"
-
     ecosystem: Literal["forest"]
-    reference_cover: Coefficient
-    bcef: dict[str, BinnedCoefficient]
-    root_shoot: dict[str, BinnedCoefficient]
+    expansion: Literal["ipcc", "continuous"]
+    reference_cover: ClassMean
+    stand_volume: Annotated[Coefficient, of_cause("stand_volume")]
+    """True over measured volume."""
+    stand_area: Annotated[Coefficient, of_cause("area")]
+    """True over mapped area of the stands; used by the interval only."""
+    bcef: dict[str, ExpansionTable]
+    bcef_increment: dict[str, ExpansionTable]
+    root_shoot: dict[str, RootShootTable]
     species: dict[str, Species]
+    age_groups: dict[str, Named]
     strata: dict[str, Canopy]
 
     @model_validator(mode="after")
-    def _species_agree(self) -> Self:
+    def _tables_agree(self) -> Self:
         refuse_shared_names(self.species, "species")
+        refuse_shared_names(self.age_groups, "age group")
         for key, species in self.species.items():
-            if species.bcef not in self.bcef or species.root_shoot not in self.root_shoot:
+            tables = {species.bcef} <= self.bcef.keys() & self.bcef_increment.keys()
+            if not tables or species.root_shoot not in self.root_shoot:
                 raise ValueError(f"species {key} names a bcef or root_shoot table that is not there")
+        for key, canopy in self.strata.items():
+            if canopy.species not in self.species or not set(canopy.age_groups) <= self.age_groups.keys():
+                raise ValueError(f"stratum {key} names a species or an age group that is not there")
         return self
+
+    @property
+    def method(self) -> str:
+        return "class mean C x min(1, cover/reference cover), proxy"
+
+    @property
+    def stand_method(self) -> str:
+        """What the stock of stands is worked out by."""
+        return f"stand volume x {'BCEF' if self.expansion == 'ipcc' else 'D x BEF'} x (1+R) x CF"
 
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
         canopy = self.strata[stratum]
@@ -69,22 +108,100 @@ class Forest(Ecosystem):
         """The key of the species called ``name``. Raises KeyError."""
         return key_of(self.species, name)
 
+    def stratum_key(self, name: str | None) -> str:
+        """Also of a species with its age group, by name or inventory code: 落叶松中龄林, 华北落叶松 2."""
+        try:
+            return super().stratum_key(name)
+        except KeyError:
+            for cut in range(1, len(name)):
+                try:
+                    return self.canopy_key(name[:cut].strip().removesuffix("人工林"), name[cut:].strip())
+                except KeyError:
+                    continue
+            raise
+
+    def canopy_key(self, species: str, age_group: str) -> str:
+        """The key of the stratum of a species in an age group, both by name. Raises KeyError."""
+        pair = self.species_key(species), key_of(self.age_groups, age_group)
+        for key, canopy in self.strata.items():
+            if canopy.species == pair[0] and pair[1] in canopy.age_groups:
+                return key
+        raise KeyError(f"{species} {age_group}")
+
     def stand_stock(
         self, volume_m3_ha: np.ndarray, bin_volume_m3_ha: np.ndarray, species: list[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(AGB in t DM/ha, carbon in t C/ha) of stands, arrays (n,); ``species`` are n keys.
+        """(AGB in t DM/ha, carbon in t C/ha) of stands, arrays (s,), or (s, 1) where rows hold n draws, which then
+        answer with (s, n); ``species`` are s keys.
 
         AGB = V x BCEF(V_bin); C = AGB x (1 + R(V_bin x BCEF)) x CF. The tables step down at their bin
         edges, so the bin is taken at ``bin_volume_m3_ha``, the same for every date of a comparison:
-        otherwise growth across an edge would read as a loss.
+        otherwise growth across an edge would read as a loss. Continuous: AGB = V x D x BEF, R and CF of the species.
         """
-        agb = np.zeros(len(species))
-        carbon = np.zeros(len(species))
-        kinds = np.asarray(species)
-        for key in sorted(set(species)):
-            row, here = self.species[key], kinds == key
-            bcef = self.bcef[row.bcef].at(bin_volume_m3_ha[here])
-            root_shoot = self.root_shoot[row.root_shoot].at(bin_volume_m3_ha[here] * bcef)
-            agb[here] = volume_m3_ha[here] * bcef
-            carbon[here] = agb[here] * (1 + root_shoot) * row.carbon_fraction.value
-        return agb, carbon
+
+        def one(key: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            expansion, carbon_per_agb = self._expansion(key, self.bcef, bin_volume_m3_ha[here])
+            agb = volume_m3_ha[here] * self.stand_volume.value * expansion
+            return agb, agb * carbon_per_agb
+
+        return _by_species(species, one)
+
+    def stand_gain_loss(
+        self, increment_m3_ha_yr: np.ndarray, bin_volume_m3_ha: np.ndarray, species: list[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(gain, loss) in t C/ha/yr, both >= 0, of stands by their yearly volume increment, shapes as `stand_stock`.
+
+        Gain = I_V x BCEF_I x (1+R) x CF (IPCC 2006 V4 eq 2.9, 2.10) where volume grew; loss by the stock's BCEF where
+        it shrank (eq 2.12, all of the stand's biomass taken out). A family of its own: never to be added to a stock
+        difference, which has both in it already.
+        """
+
+        def one(key: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            held, change = bin_volume_m3_ha[here], increment_m3_ha_yr[here] * self.stand_volume.value
+            growing, carbon_per_agb = self._expansion(key, self.bcef_increment, held)
+            standing, _ = self._expansion(key, self.bcef, held)
+            return (
+                np.maximum(change, 0) * growing * carbon_per_agb,
+                np.maximum(-change, 0) * standing * carbon_per_agb,
+            )
+
+        return _by_species(species, one)
+
+    def _expansion(
+        self, key: str, tables: dict[str, BinnedCoefficient], held: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(t DM above ground per m3, t C per t DM above ground) of a species in the bins of the volume ``held``."""
+        row = self.species[key]
+        if self.expansion == "continuous":
+            if row.continuous is None:
+                raise ValueError(f"the species {key} has no `continuous` parameters; add them or take expansion: ipcc")
+            own = row.continuous
+            return (
+                own.wood_density.value * own.biomass_expansion.value,
+                (1 + own.root_shoot.value) * own.carbon_fraction.value,
+            )
+        root_shoot = self.root_shoot[row.root_shoot].at(held * self.bcef[row.bcef].at(held))
+        return tables[row.bcef].at(held), (1 + root_shoot) * row.carbon_fraction.value
+
+    def rows_used(self, stratum: str, species: Iterable[str] = ()) -> list[str]:
+        paths = []
+        for key in set(species):
+            row = self.species[key]
+            if self.expansion == "continuous":
+                paths += [f"species.{key}.continuous.{name}" for name in Continuous.model_fields]
+            else:
+                paths += [f"bcef.{row.bcef}", f"root_shoot.{row.root_shoot}", f"species.{key}.carbon_fraction"]
+        return paths or ["reference_cover", *(f"strata.{stratum}.{name}" for name in ("carbon_t_ha", *END_MEMBERS))]
+
+
+def _by_species(species: list[str], one: Callable) -> tuple[np.ndarray, np.ndarray]:
+    """The pair of arrays that ``one`` gives for the places of each species, put together over all places."""
+    kinds = np.asarray(species)
+    places = {key: np.flatnonzero(kinds == key) for key in sorted(set(species))}
+    parts = {key: one(key, here) for key, here in places.items()}
+    draws = np.broadcast_shapes(*(part.shape[1:] for pair in parts.values() for part in pair))
+    both = np.zeros((2, len(species), *draws))
+    for key, here in places.items():
+        for whole, part in zip(both, parts[key], strict=True):
+            whole[here] = part
+    return both[0], both[1]

@@ -1,0 +1,165 @@
+"""Rows of the coefficient library: a number or a table with its error, unit, valid range, source and status."""
+
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+Status = Literal["verified", "unverified", "local"]
+
+Distribution = Literal["normal", "lognormal", "truncated_normal", "beta", "triangular", "fixed"]
+
+Cause = Literal[
+    "index", "end_members", "cover_model", "biomass_model", "dry_matter", "root_shoot", "carbon_fraction", "expansion",
+    "stand_volume", "class_mean", "residual", "area",
+]  # fmt: skip
+"""Lines of the variance account: what the error of a total comes from."""
+
+SKEWED_FROM_PERCENT = 30
+"""A positive quantity less certain than this is taken as lognormal (IPCC 2006 V1 ch. 3)."""
+
+
+class Frozen(BaseModel):
+    """A checked, unchangeable value read from YAML; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def of_cause(cause: Cause) -> BeforeValidator:
+    """Annotation of a field whose rows belong to this line of the variance account, unless they name another."""
+    return BeforeValidator(lambda row: {"cause": cause, **row} if isinstance(row, dict) else row)
+
+
+class Row(Frozen):
+    """What every row says.
+
+    ``valid`` is the range that the number cannot leave. ``factor`` multiplies the answer of a whole row of numbers
+    (polynomial, table): 1 as shipped, the way to draw or to change it as one.
+    """
+
+    unit: str
+    u95_percent: float | None = None
+    u95_abs: float | None = None
+    distribution: Distribution
+    valid: tuple[float, float]
+    source: str
+    status: Status
+    cause: Cause
+    factor: float = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_distribution(cls, content: Any) -> Any:
+        """Without ``distribution``: what lies in 0-1 is a fraction and truncated at its valid range, a positive
+        number of more than 30 % is lognormal, any other normal."""
+        if not isinstance(content, dict) or "distribution" in content:
+            return content
+        try:
+            low, high = content["valid"]
+            percent = content.get("u95_percent") or 0
+            many = "value" not in content or isinstance(content["value"], list | tuple)
+            if not many and low >= 0 and high <= 1:
+                usual = "truncated_normal"
+            else:
+                usual = "lognormal" if percent > SKEWED_FROM_PERCENT and (many or low >= 0) else "normal"
+        except (KeyError, TypeError, ValueError):
+            usual = "normal"  # what is missing or wrong is said when the fields are checked
+        return {"distribution": usual, **content}
+
+    @model_validator(mode="after")
+    def _half_width(self) -> Self:
+        given = [width for width in (self.u95_percent, self.u95_abs) if width is not None]
+        if len(given) != (self.distribution != "fixed"):
+            raise ValueError("give the 95 % half-width as either u95_percent or u95_abs, and none to a fixed number")
+        if given and not given[0] > 0:
+            raise ValueError("a 95 % half-width is above 0; a number without error has `distribution: fixed`")
+        if self.factor != 1:
+            raise ValueError("the factor of a shipped row is 1; change its numbers")
+        return self
+
+    def _refuse_outside(self, values: tuple[float, ...]) -> None:
+        low, high = self.valid
+        if not all(low <= value <= high for value in values):
+            raise ValueError(f"a value is outside its valid range {low:g} to {high:g}")
+
+
+class Coefficient(Row):
+    """A number with its 95 % half-width, relative (``u95_percent``, % of the value) or absolute (``u95_abs``, in
+    ``unit``). A polynomial holds its coefficients in ascending powers; its half-width and its ``valid`` range are
+    those of the factor on all of it.
+    """
+
+    value: float | tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.is_row and self.u95_percent is None and self.distribution != "fixed":
+            raise ValueError("the half-width of a polynomial is relative: give u95_percent")
+        self._refuse_outside((self.central,))
+        if self.distribution == "lognormal" and not (self.central > 0 and self.valid[0] >= 0):
+            raise ValueError("a lognormal number is positive, and so is its valid range")
+        return self
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is drawn and changed by a factor on all of it."""
+        return isinstance(self.value, tuple)
+
+    @property
+    def central(self) -> float:
+        """What the draws lie around: the value, of a polynomial the factor 1."""
+        return 1.0 if self.is_row else self.value
+
+    @property
+    def half_width(self) -> float:
+        """95 % half-width around `central`, in its unit; 0 of a fixed number."""
+        if self.u95_percent is None:
+            return self.u95_abs or 0.0
+        return abs(self.central) * self.u95_percent / 100
+
+    def with_value(self, value: float | np.ndarray) -> Self:
+        """The row with another number, or one number a draw (n,); of a polynomial, the factor on all of it."""
+        return self.model_copy(update={"factor" if self.is_row else "value": value})
+
+
+class BinnedCoefficient(Row):
+    """A step function of ``of``: values[i] holds for edges[i-1] < x <= edges[i], without gaps.
+
+    The first bin is open below, the last above. Half-width of the factor on all of it, ``valid`` of each value.
+    """
+
+    values: tuple[float, ...]
+    edges: tuple[float, ...]
+    of: str
+    u95_percent: float
+
+    central: ClassVar[float] = 1.0
+    is_row: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _gap_free(self) -> Self:
+        if len(self.values) != len(self.edges) + 1:
+            raise ValueError(f"{len(self.edges)} edges make {len(self.edges) + 1} bins, not {len(self.values)}")
+        if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
+            raise ValueError("the edges must ascend")
+        self._refuse_outside(self.values)
+        return self
+
+    @property
+    def half_width(self) -> float:
+        """95 % half-width of the factor."""
+        return self.u95_percent / 100
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """The value of the bin that x lies in, any shape that broadcasts with the factor."""
+        return np.asarray(self.values)[np.searchsorted(self.edges, x, side="left")] * self.factor
+
+    def with_value(self, value: float | np.ndarray) -> Self:
+        """The table times a factor, or one factor a draw (n,)."""
+        return self.model_copy(update={"factor": value})
+
+
+class Named(Frozen):
+    """A kind of land or tree, found by its ``names`` in the zone or stand table."""
+
+    names: tuple[str, ...]
