@@ -160,6 +160,16 @@ class Periods(Frozen):
         return self
 
 
+class Uncertainty(Frozen):
+    """Monte Carlo of the totals: ``draws`` (0: none) by ``seed``; 95 % half-width of a zone's area in % of it;
+    practical range over which the model's residuals are correlated."""
+
+    draws: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    seed: int = 20240601
+    area_u95_percent: Annotated[float, Field(ge=0, lt=100)] = 3.0
+    correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
+
+
 class RunConfig(Frozen):
     """Everything a run depends on. Paths are relative to the config file."""
 
@@ -174,6 +184,8 @@ class RunConfig(Frozen):
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
     periods: Periods
     coefficients: Path
+    uncertainty: Uncertainty = Uncertainty()
+    plausibility: Path | None = None
     styles: Path | None = None
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -204,8 +216,9 @@ def read_config(path: Path) -> RunConfig:
         return {field: Path(os.path.normpath(folder / getattr(part, field)))}
 
     updates: dict = absolute(config, "coefficients")
-    if config.styles:
-        updates |= absolute(config, "styles")
+    for name in ("styles", "plausibility"):
+        if getattr(config, name):
+            updates |= absolute(config, name)
     for name in ("scenes", "zones", "stands"):
         if (part := getattr(config, name)) is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))

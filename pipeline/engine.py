@@ -67,6 +67,14 @@ class Engine:
             raise SinkmapError(f"a worker died again and again ({error}); give the workers more memory") from error
 
 
+def successes(results: list) -> list:
+    """The results of a stage, or the error of the first unit that failed."""
+    for result in results:
+        if isinstance(result, Failure):
+            raise result.error
+    return results
+
+
 def _guarded(function: Callable, unit: Any) -> Any:
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_MAX_DATASET_POOL_SIZE=64):
         try:

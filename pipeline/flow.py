@@ -18,16 +18,16 @@ from pathlib import Path
 from time import perf_counter
 
 from pipeline.config import FixedEndMembers
-from pipeline.engine import Engine, Failure
+from pipeline.engine import Engine, successes
 from pipeline.errors import ConfigError, SceneError
 from pipeline.provenance import code_key, content_key, write_json
 from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
 from pipeline.sketch import INDEX, Sketch, load_sketches, pool
-from pipeline.totals import Period, ZoneModel
 from pipeline.vegetation import EndMembers, calibrate_end_members
 from pipeline.work import Layer, TileYear, ZoneMaps, ZoneSketches, composite_tile, map_zone, sketch_zone
+from pipeline.zone_model import Period, ZoneModel
 
 MAPPED = ("ndvi", "fvc", "agb", "carbon_stock", "clear_count")
 
@@ -77,7 +77,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
         for year in run.years:
             run.cube.add_year(year, (*run.config.composite.indices, "clear_count", "water_count"))
         done = engine.run("composite", composite_tile, stale_tiles(run))
-        failed = {aside.scene: aside for result in _successes(done) for aside in result}
+        failed = {aside.scene: aside for result in successes(done) for aside in result}
         if not failed:
             return
         if strict:
@@ -112,7 +112,7 @@ def stale_tiles(run: Run) -> list[TileYear]:
 
 def calibrate(run: Run, engine: Engine) -> tuple[Sketches, dict[str, EndMembers]]:
     """Sketch every zone, then take the end-members: frozen for all years, by zone id."""
-    _successes(engine.run("calibrate", sketch_zone, stale_sketches(run)))
+    successes(engine.run("calibrate", sketch_zone, stale_sketches(run)))
     sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
     for year in run.years:
         if not any(sketches[zone.id][str(year)].observed for zone in run.zones):
@@ -205,13 +205,19 @@ def calibration_block(run: Run) -> str:
 def map_zones(run: Run, engine: Engine, models: dict[str, ZoneModel], only: str | None = None) -> None:
     """Write the rasters that are not there yet, of all zones or one."""
     units = [unit for unit in stale_maps(run, models) if only in (None, unit.model.zone.id)]
-    _successes(engine.run("map", map_zone, units))
+    successes(engine.run("map", map_zone, units))
 
 
 def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneModel]:
     """By zone id, all that turns its index into carbon."""
     return {
-        zone.id: ZoneModel(zone, run.ecosystems[zone.ecosystem], end_members[zone.id], run.stands.get(zone.id))
+        zone.id: ZoneModel(
+            zone,
+            run.ecosystems[zone.ecosystem],
+            end_members[zone.id],
+            run.stands.get(zone.id),
+            run.cover_of(zone.ecosystem).end_members == "shipped",
+        )
         for zone in run.zones
     }
 
@@ -268,11 +274,3 @@ def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
         if layers:
             units.append(replace(unit, layers=layers))
     return units
-
-
-def _successes(results: list) -> list:
-    """The results, or the error of the first unit that failed."""
-    for result in results:
-        if isinstance(result, Failure):
-            raise result.error
-    return results

@@ -1,47 +1,116 @@
-"""Stage 4: totals of the zones from their sketches, the tables, and the deliverables made from them."""
+"""Stage 4: totals of the zones from their sketches with their intervals, the tables, and the deliverables."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from pipeline.engine import Engine
+from pipeline.comparability import Certificate, PeriodFacts, certify
+from pipeline.engine import Engine, successes
+from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.outputs.table import write_csv
+from pipeline.plausibility import findings, read_ranges
+from pipeline.realisations import Realisations, Settings, realise
 from pipeline.results import Results
 from pipeline.run import Run
 from pipeline.sketch import Sketch
-from pipeline.totals import COLUMNS, YEAR_COLUMNS, ZoneModel, group_rows, year_rows, zone_row
+from pipeline.totals import COLUMNS, YEAR_COLUMNS, group_rows, withhold, year_rows, zone_row
 from pipeline.variables import VARIABLES
+from pipeline.zone_model import Period, ZoneModel
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
+Sketches = dict[str, dict[str, Sketch]]
 
 DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {}
 """What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 
 def publish(
-    run: Run,
-    engine: Engine,
-    sketches: dict[str, dict[str, Sketch]],
-    models: dict[str, ZoneModel],
-    rasters: RasterPaths,
+    run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel], rasters: RasterPaths
 ) -> list[dict]:
     """Write the tables and the deliverables; returns the rows of zones, ecosystems and city. Raises OutputError."""
-    rows = [
-        zone_row(models[zone.id], sketches[zone.id], run.baseline, run.current, run.config.min_observed_fraction)
-        for zone in run.zones
-    ]
-    by_year = [row for zone in run.zones for row in year_rows(models[zone.id], sketches[zone.id], run.years)]
+    rows = zone_rows(run, sketches, models)
     rows += group_rows(rows, list(run.ecosystems))
-    results = run.results_of(rows, by_year, rasters)
+    by_year = [row for zone in run.zones for row in year_rows(models[zone.id], sketches[zone.id], run.years)]
+    drawn = draw_zones(run, engine, sketches, models)
+    interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
+    results = run.results_of(rows, by_year, interval_rows, rasters)
     results.folder.mkdir(parents=True, exist_ok=True)
-    write_csv(results.folder / "summary.csv", COLUMNS, rows)
+    write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
+    write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
     write_geopackage(results)
     for name, make in DELIVERABLES.items():
         if name in run.config.deliverables:
             make(results, engine)
     remove_outdated(run.results / "zones", {path for paths in rasters.values() for path in paths.values()})
+    return results.rows
+
+
+def zone_rows(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> list[dict]:
+    """The rows of all zones, each with its certificate and held against the plausible ranges."""
+    ranges = read_ranges(run.config.plausibility)
+    rows = []
+    for zone in run.zones:
+        model, sketch = models[zone.id], sketches[zone.id]
+        certificate = certificate_of(run, model, sketch)
+        row = zone_row(model, sketch, run.baseline, run.current, run.config.min_observed_fraction, certificate)
+        rows.append(withhold(row, findings(row, zone.stratum, ranges)))
     return rows
+
+
+def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> Certificate | None:
+    """Whether the two periods of a zone may be compared; None where there is one period only."""
+    if run.baseline is None:
+        return None
+    facts = [period_facts(run, sketches[period.label], period) for period in run.periods]
+    return certify(
+        *facts,
+        min_observed=run.config.min_observed_fraction,
+        refused=model.incomparable(run.baseline, run.current),
+        by_inventory=model.stands is not None,
+    )
+
+
+def period_facts(run: Run, sketch: Sketch, period: Period) -> PeriodFacts:
+    """What the stock of a period rests on, for the certificate."""
+    scenes = [scene for scene in run.scenes if scene.day.year in period.years]
+    return PeriodFacts(
+        label=period.label,
+        observed_fraction=sketch.observed_fraction,
+        clear_per_year=sketch.clear_median / len(period.years),
+        sensors=frozenset(scene.sensor for scene in scenes),
+        declared_scale=any(scene.origin == "manifest" for scene in scenes),
+    )
+
+
+@dataclass(frozen=True)
+class ZoneDraws:
+    """The realisations of one zone, a unit of work that writes nothing."""
+
+    draw: Callable[[], Realisations]
+    writes_to: Path
+
+    def __call__(self) -> Realisations:
+        return self.draw()
+
+
+def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel]) -> dict[str, Realisations]:
+    """The realisations of every zone by id; none where the config asks for no draws."""
+    config = run.config.uncertainty
+    if not config.draws:
+        return {}
+    settings = Settings(config.draws, config.seed, config.area_u95_percent, config.correlation_length_m)
+    units = [
+        ZoneDraws(
+            partial(realise, models[zone.id], sketches[zone.id], run.years, run.baseline, run.current, settings),
+            run.results,
+        )
+        for zone in run.zones
+    ]
+    drawn = successes(engine.run("uncertainty", ZoneDraws.__call__, units))
+    return dict(zip((zone.id for zone in run.zones), drawn, strict=True))
 
 
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:

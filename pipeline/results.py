@@ -8,7 +8,7 @@ import geopandas as gpd
 from pipeline.ecosystems import Ecosystem
 from pipeline.provenance import Marks
 from pipeline.styles import Styles
-from pipeline.totals import Period
+from pipeline.zone_model import Period
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Results:
     """The results of a run, all values: a deliverable reads nothing else but the rasters named here.
 
     ``zones`` has the columns id, name, ecosystem, stratum and the geometry in EPSG:4490 (CGCS2000); ``rows`` are those
-    of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`. ``rasters`` maps
+    of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`,
+    ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``rasters`` maps
     zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches.
     """
 
@@ -29,6 +30,7 @@ class Results:
     grid_crs: str
     rows: list[dict]
     by_year: list[dict]
+    intervals: list[dict]
     baseline: Period | None
     current: Period
     rasters: dict[str, dict[tuple[str, str], Path]]
@@ -37,7 +39,6 @@ class Results:
     set_aside: list[dict]
     styles: Styles
     marks: Marks
-    intervals: list[dict] = field(default_factory=list)
     cover_classes: list[dict] = field(default_factory=list)
     patches: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
 

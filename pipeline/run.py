@@ -21,8 +21,8 @@ from pipeline.results import Results
 from pipeline.scene import Scene
 from pipeline.stands import ZoneStands, read_stands, stands_in_zone
 from pipeline.styles import Styles, read_styles
-from pipeline.totals import Period
 from pipeline.vector_file import CGCS2000
+from pipeline.zone_model import Period
 from pipeline.zones import Zone, read_zones, zones_on_grid
 
 SIMULATED = "示意, 模拟数据 (schematic, simulated)"
@@ -82,7 +82,11 @@ class Run:
         return f"{SIMULATED}; {NOT_CREDITABLE}" if self.config.simulated else NOT_CREDITABLE
 
     def results_of(
-        self, rows: list[dict], by_year: list[dict], rasters: dict[str, dict[tuple[str, str], Path]]
+        self,
+        rows: list[dict],
+        by_year: list[dict],
+        intervals: list[dict],
+        rasters: dict[str, dict[tuple[str, str], Path]],
     ) -> Results:
         """The results in the form that the deliverables take."""
         return Results(
@@ -95,6 +99,7 @@ class Run:
             grid_crs=self.config.grid.crs,
             rows=rows,
             by_year=by_year,
+            intervals=intervals,
             baseline=self.baseline,
             current=self.current,
             rasters=rasters,

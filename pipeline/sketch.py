@@ -109,6 +109,17 @@ def pool(sketches: list[Sketch]) -> np.ndarray:
     return np.sum([sketch.land for sketch in sketches], axis=0)
 
 
+def representative(weights: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(mean index, weight) of at most ``count`` groups of levels of about equal weight, (k,) each, from weights per
+    level (20001,). Means of smooth functions of the index over the groups are those over the levels, nearly."""
+    total = weights.sum()
+    middle = np.cumsum(weights) - weights / 2
+    group = np.minimum(middle / max(total, 1e-300) * count, count - 1).astype(int)
+    sums = np.bincount(group, weights, count)
+    means = np.bincount(group, weights * LEVELS, count) / np.maximum(sums, 1e-300) * INDEX_STEP
+    return means[sums > 0], sums[sums > 0]
+
+
 def per_level(quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The quantity at each index level, float32 (20001,)."""
     return np.asarray(quantity(INDEX), "float32")

@@ -12,6 +12,9 @@ from pipeline.ecosystems import Forest
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
 
+GROUP_M3_HA = 5
+"""Steps of volume within which stands are summed up; the edges of the expansion tables are multiples of it."""
+
 
 @dataclass(frozen=True)
 class ZoneStands:
@@ -38,6 +41,22 @@ class ZoneStands:
         at_date = np.array([np.interp(date, inventories, column) for column in volumes.T])
         agb, carbon = forest.stand_stock(at_date[:, None], volumes[0][:, None], self.species)
         return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
+
+    def grouped(self) -> "ZoneStands":
+        """The stands summed up by species and steps of 5 m3/ha of the first inventory, without outlines: nearly the
+        same stock with far fewer members, each in one bin of the expansion tables."""
+        first = self.volume_m3_ha[min(self.volume_m3_ha)]
+        kinds, kind = np.unique(self.species, return_inverse=True)
+        keys, group = np.unique(np.stack([kind, np.ceil(first / GROUP_M3_HA)]), axis=1, return_inverse=True)
+        area = np.bincount(group, self.area_ha)
+        return ZoneStands(
+            geometry=np.empty(0, object),
+            species=[str(kinds[int(number)]) for number in keys[0]],
+            area_ha=area,
+            volume_m3_ha={
+                year: np.bincount(group, self.area_ha * volume) / area for year, volume in self.volume_m3_ha.items()
+            },
+        )
 
 
 def read_stands(

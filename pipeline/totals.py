@@ -1,17 +1,12 @@
 """Zone totals from sketches and stands: the rows of the result table. Pure."""
 
-import hashlib
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 
 from pipeline.carbon import HA_PER_WANMU, stock_difference
-from pipeline.ecosystems import Ecosystem
-from pipeline.sketch import Sketch, per_level
-from pipeline.stands import ZoneStands
-from pipeline.vegetation import EndMembers
-from pipeline.zones import Zone
+from pipeline.comparability import Certificate
+from pipeline.plausibility import Finding
+from pipeline.sketch import Sketch
+from pipeline.zone_model import Period, ZoneModel, stock
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
@@ -28,110 +23,49 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "stand_area_fraction": ("Fraction of the zone with forest stands", "小班覆盖比例"),
     "ndvi_mean": ("Mean peak NDVI", "平均NDVI"),
     "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
+    "fvc_mean_low95": ("Lower end of its 95 % interval", "覆盖度95%区间下限"),
+    "fvc_mean_high95": ("Upper end of its 95 % interval", "覆盖度95%区间上限"),
     "agb_tDM_ha": ("Above-ground biomass, t dry matter per ha", "地上生物量(吨干物质/公顷)"),
     "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
     "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
+    "carbon_tC_low95": ("Lower end of its 95 % interval, t C", "碳储量95%区间下限(吨碳)"),
+    "carbon_tC_high95": ("Upper end of its 95 % interval, t C", "碳储量95%区间上限(吨碳)"),
+    "carbon_tC_conservative": ("Conservative stock, lower end of the 90 % interval, t C", "碳储量保守值(吨碳)"),
+    "main_cause": ("Main cause of the stock's uncertainty", "碳储量不确定性主因"),
     "baseline_period": ("Years of the baseline", "基准期(年)"),
     "baseline_carbon_tC_ha": ("Biomass carbon stock of the baseline, t C per ha", "基准期碳密度(吨碳/公顷)"),
     "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/公顷/年, 吸收为正)"),
     "sink_tCO2_yr": ("Carbon sink, t CO2 per year, removal positive", "碳汇量(吨CO2/年, 吸收为正)"),
+    "sink_tCO2_yr_low95": ("Lower end of its 95 % interval, t CO2 per year", "碳汇量95%区间下限(吨CO2/年)"),
+    "sink_tCO2_yr_high95": ("Upper end of its 95 % interval, t CO2 per year", "碳汇量95%区间上限(吨CO2/年)"),
+    "sink_tCO2_yr_conservative": ("Conservative sink, lower end of the 90 % interval", "碳汇量保守值(吨CO2/年)"),
+    "sink_finding": ("gain, loss, or unclear: not distinguishable from zero", "变化判定"),
+    "sink_finding_zh": ("Finding in Chinese", "变化判定说明"),
+    "comparability": ("Certificate: comparable, conditional, not comparable", "可比性"),
+    "comparability_zh": ("Certificate in Chinese, with its reasons", "可比性说明"),
     "method": ("Method", "方法"),
+    "figure_class": ("Class of the carbon figures: a proxy is not creditable", "数据口径"),
+    "unverified": ("Unverified coefficients that the stock rests on", "未核实系数"),
+    "plausibility": ("Figures outside their plausible range", "合理性检查"),
     "status": ("Status", "状态"),
     "status_zh": ("Status in Chinese", "状态说明"),
 }
 """Columns of the result table in order: English and Chinese title."""
 
-
-@dataclass(frozen=True)
-class Period:
-    """A window of years; ``label`` is how files and tables call it, such as 2019-2021."""
-
-    years: tuple[int, ...]
-
-    @property
-    def label(self) -> str:
-        return str(self.years[0]) if len(self.years) == 1 else f"{min(self.years)}-{max(self.years)}"
-
-
-@dataclass(frozen=True)
-class ZoneModel:
-    """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone."""
-
-    zone: Zone
-    ecosystem: Ecosystem
-    end_members: EndMembers
-    stands: ZoneStands | None
-
-    @cached_property
-    def responses(self) -> dict[str, np.ndarray]:
-        """fvc (1), agb (t DM/ha) and carbon_stock (t C/ha) per index level, float32 (20001,)."""
-        names = ("fvc", "agb", "carbon_stock")
-        return {
-            name: per_level(
-                lambda index, name=name: self.ecosystem.respond(index, self.end_members, self.zone.stratum)[name]
-            )
-            for name in names
-        }
-
-    def fingerprint(self, variable: str, periods: list[Period]) -> str:
-        """Digest of the numbers that the map of a variable applies to the composites."""
-        source = "carbon_stock" if variable == "sink" else variable
-        if self.stands and source in ("agb", "carbon_stock"):
-            parts = [self.stand_density(period)[source].tobytes() for period in periods]
-            parts += [polygon.wkb for polygon in self.stands.geometry]
-        else:
-            parts = [self.responses[source].tobytes()] if source in self.responses else []
-        if variable == "sink":
-            parts.append(repr(self.years_between(periods[0], periods[-1])).encode())
-        return hashlib.sha256(b"|".join(parts)).hexdigest()[:32]
-
-    @property
-    def method(self) -> str:
-        return self.ecosystem.stand_method if self.stands else self.ecosystem.method
-
-    def stand_density(self, period: Period) -> dict[str, np.ndarray]:
-        """agb (t DM/ha) and carbon_stock (t C/ha) of each stand at the date of the period."""
-        agb, carbon = self.stands.stock(self.ecosystem, self.stands.dated(period.years))
-        return {"agb": agb, "carbon_stock": carbon}
-
-    def years_between(self, baseline: Period, current: Period) -> float:
-        """Years between the dates at which the stocks of two periods are known."""
-        if self.stands:
-            return self.stands.dated(current.years) - self.stands.dated(baseline.years)
-        return float(np.mean(current.years) - np.mean(baseline.years))
-
-    def incomparable(self, baseline: Period | None, current: Period) -> tuple[str, str] | None:
-        """Why the two periods give no sink, in English and Chinese; None where they do."""
-        if baseline is None:
-            return "no sink: one period only", "仅一期, 不计碳汇"
-        if self.stands:
-            if self.years_between(baseline, current) > 0:
-                return None
-            return "no sink: the inventories do not span both periods", "清查年份未跨越两期, 不计碳汇"
-        short = min(len(baseline.years), len(current.years))
-        if short < self.ecosystem.min_window_years:
-            need = self.ecosystem.min_window_years
-            return f"no sink: a period has {short} years, {need} are needed", f"时段仅{short}年, 少于{need}年, 不计碳汇"
-        return None
-
-
-def stock(model: ZoneModel, sketch: Sketch, period: Period) -> dict[str, float]:
-    """Zone means of the stock: fvc (1), agb (t DM/ha), carbon_stock (t C/ha); NaN where nothing is known.
-
-    Stands count by their area in the zone; what lies outside the stands of an inventoried zone is no forest.
-    """
-    means = {name: sketch.mean(levels) for name, levels in model.responses.items()}
-    if model.stands:
-        for name, density in model.stand_density(period).items():
-            means[name] = float((model.stands.area_ha * density).sum() / model.zone.area_ha)
-    return means
+PROXY = "proxy, not creditable (代理, 不可作为交易依据)"
 
 
 def zone_row(
-    model: ZoneModel, sketches: dict[str, Sketch], baseline: Period | None, current: Period, min_observed: float
+    model: ZoneModel,
+    sketches: dict[str, Sketch],
+    baseline: Period | None,
+    current: Period,
+    min_observed: float,
+    certificate: Certificate | None,
 ) -> dict:
     """The row of one zone, keys `COLUMNS`. Means are over the observed part and stand for the whole zone; below
-    ``min_observed`` they do not, and totals stay empty. What is not known is None, never 0."""
+    ``min_observed`` they do not, and totals stay empty. Without a ``certificate`` or where it says not comparable
+    there is no sink. What is not known is None, never 0."""
     zone, sketch = model.zone, sketches[current.label]
     now = stock(model, sketch, current)
     enough = model.stands is not None or sketch.observed_fraction >= max(min_observed, 1e-9)
@@ -154,28 +88,48 @@ def zone_row(
         "carbon_tC_ha": _known(now["carbon_stock"]),
         "carbon_tC": _known(now["carbon_stock"] * zone.area_ha) if enough else None,
         "method": model.method,
+        "figure_class": PROXY,
+        "unverified": "; ".join(model.unverified) or None,
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current)]
-    why = model.incomparable(baseline, current)
-    if why is None:
-        then_sketch = sketches[baseline.label]
-        if model.stands is None and then_sketch.observed_fraction < max(min_observed, 1e-9):
-            why = (
-                f"no sink: {then_sketch.observed_fraction:.0%} observed in {baseline.label}",
-                f"{baseline.label}年有效观测仅{then_sketch.observed_fraction:.0%}, 不计碳汇",
-            )
-        then = stock(model, then_sketch, baseline)["carbon_stock"]
-        row |= {"baseline_period": baseline.label, "baseline_carbon_tC_ha": _known(then)}
-        if why is None and enough:
+    if certificate is None:
+        notes.append(("no sink: one period only", "仅一期, 不计碳汇"))
+    else:
+        then = stock(model, sketches[baseline.label], baseline)["carbon_stock"]
+        row |= {"baseline_period": baseline.label, "baseline_carbon_tC_ha": _known(then)} | _verdict(certificate)
+        if certificate.verdict == "not comparable":
+            notes.append((f"no sink: {certificate.reasons[0]}", f"{certificate.reasons_zh[0]}, 不计碳汇"))
+        elif enough:
             sink = float(stock_difference(then, now["carbon_stock"], model.years_between(baseline, current)))
             row |= {"sink_tCO2_ha_yr": sink, "sink_tCO2_yr": sink * zone.area_ha}
-    notes += [why] if why else []
     row["status"], row["status_zh"] = ("; ".join(part) for part in zip(*notes, strict=True))
     return row
 
 
+def _verdict(certificate: Certificate) -> dict:
+    said = "; ".join(certificate.reasons_zh)
+    return {
+        "comparability": certificate.verdict,
+        "comparability_zh": f"{certificate.verdict_zh}: {said}" if said else certificate.verdict_zh,
+    }
+
+
+def withhold(row: dict, found: list[Finding]) -> dict:
+    """The row with what was found of its figures; where one is impossible, without totals and with the reason."""
+    if not found:
+        return row
+    row = row | {"plausibility": "; ".join(str(finding) for finding in found)}
+    impossible = [finding for finding in found if finding.impossible]
+    if impossible:
+        row |= {"carbon_tC": None, "sink_tCO2_ha_yr": None, "sink_tCO2_yr": None}
+        row["status"] += f"; no total, {impossible[0]}"
+        row["status_zh"] += f"; {impossible[0].zh}, 不计总量"
+    return row
+
+
 YEAR_COLUMNS = ("zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",
-                "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC")  # fmt: skip
+                "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC",
+                "carbon_tC_low95", "carbon_tC_high95")  # fmt: skip
 
 
 def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -> list[dict]:
@@ -185,7 +139,8 @@ def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -
         sketch = sketches[str(year)]
         means = stock(model, sketch, Period((year,)))
         rows.append(
-            {
+            dict.fromkeys(YEAR_COLUMNS)
+            | {
                 "zone_id": model.zone.id,
                 "name_zh": model.zone.name,
                 "ecosystem": model.zone.ecosystem,

@@ -23,8 +23,8 @@ from pipeline.provenance import Marks
 from pipeline.reflectance import read_band, read_classes
 from pipeline.scene import Scene
 from pipeline.sketch import INDEX, SketchBuilder, mean_of_years, open_water, save_sketches
-from pipeline.totals import Period, ZoneModel
 from pipeline.variables import VARIABLES
+from pipeline.zone_model import Period, ZoneModel
 from pipeline.zones import Zone
 
 

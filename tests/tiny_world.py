@@ -77,6 +77,7 @@ def settings() -> dict:
         "periods": {"baseline": "2019-2021", "current": "2023-2025"},
         "coefficients": "coefficients",
         "deliverables": [],
+        "uncertainty": {"draws": 0},
     }
 
 

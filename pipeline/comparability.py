@@ -1,0 +1,99 @@
+"""Whether two periods of a zone may be compared, and why not: the comparability certificate. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["comparable", "conditional", "not comparable"]
+
+VERDICT_ZH: dict[Verdict, str] = {
+    "comparable": "可比",
+    "conditional": "有条件可比",
+    "not comparable": "不可比",
+}
+
+FEW_CLEAR = 2
+"""Clear observations a year below which the peak of the season may be missed (median over the zone)."""
+
+UNEVEN_OBSERVED = 0.1
+"""Difference of the observed fraction from which the two means may be of different ground."""
+
+
+@dataclass(frozen=True)
+class PeriodFacts:
+    """What the stock of one period rests on.
+
+    ``clear_per_year`` is the zone's median number of clear observations divided by the years; ``sensors`` are those
+    of the period's scenes, ``declared_scale`` whether any scale was declared by hand instead of by the product.
+    """
+
+    label: str
+    observed_fraction: float
+    clear_per_year: float
+    sensors: frozenset[str]
+    declared_scale: bool
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The verdict on one pair of periods and its reasons, in English and Chinese; no reason where they compare."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    reasons_zh: tuple[str, ...] = ()
+
+    @property
+    def verdict_zh(self) -> str:
+        return VERDICT_ZH[self.verdict]
+
+
+def certify(
+    baseline: PeriodFacts,
+    current: PeriodFacts,
+    min_observed: float,
+    harmonised: bool = False,
+    refused: tuple[str, str] | None = None,
+    by_inventory: bool = False,
+) -> Certificate:
+    """The certificate of a zone's two periods.
+
+    Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same
+    for both by construction. ``refused`` is why the method itself finds no difference (too few years, one inventory).
+    Left to judge are the ground seen, the number of clear observations, the mix of sensors (``harmonised`` to one
+    another or not) and whether their scale is the product's own. A stock by inventory rests on no scene.
+    """
+    reasons = [refused] if refused else []
+    if not by_inventory:
+        reasons += _refusals(baseline, current, min_observed)
+    doubts = [] if reasons or by_inventory else list(_doubts(baseline, current, harmonised))
+    if not reasons + doubts:
+        return Certificate("comparable")
+    verdict: Verdict = "not comparable" if reasons else "conditional"
+    return Certificate(verdict, *zip(*(reasons or doubts), strict=True))
+
+
+def _refusals(baseline: PeriodFacts, current: PeriodFacts, min_observed: float) -> Iterator[tuple[str, str]]:
+    for period in (baseline, current):
+        if period.observed_fraction < max(min_observed, 1e-9):
+            share = f"{period.observed_fraction:.0%}"
+            yield f"{share} observed in {period.label}", f"{period.label}年有效观测仅{share}"
+
+
+def _doubts(baseline: PeriodFacts, current: PeriodFacts, harmonised: bool) -> Iterator[tuple[str, str]]:
+    for period in (baseline, current):
+        if period.clear_per_year < FEW_CLEAR:
+            yield (
+                f"{period.clear_per_year:.1f} clear observations a year in {period.label}, fewer than {FEW_CLEAR}",
+                f"{period.label}年均晴空观测仅{period.clear_per_year:.1f}次, 少于{FEW_CLEAR}次",
+            )
+    if abs(baseline.observed_fraction - current.observed_fraction) > UNEVEN_OBSERVED:
+        shares = f"{baseline.observed_fraction:.0%} / {current.observed_fraction:.0%}"
+        yield f"the periods saw different shares of the zone, {shares}", f"两期有效观测面积不同({shares})"
+    if baseline.sensors != current.sensors and not harmonised:
+        names = [" + ".join(sorted(period.sensors)) for period in (baseline, current)]
+        yield (
+            f"sensors differ and are not harmonised, {names[0]} / {names[1]}",
+            f"传感器不同且未归一({' / '.join(names)})",
+        )
+    if baseline.declared_scale or current.declared_scale:
+        yield "scale and offset of scenes were declared by hand", "部分影像的定标系数为人工声明"

@@ -1,0 +1,118 @@
+"""Intervals of totals and what they come from: the rows of ``intervals.csv``, the columns of the result table. Pure."""
+
+from collections.abc import Mapping
+
+from pipeline.realisations import CAUSES, CAUSES_ZH, Realisations
+from pipeline.uncertainty import Interval, interval, variance_shares
+
+INTERVAL_COLUMNS: dict[str, tuple[str, str]] = {
+    "level": ("Level: zone, ecosystem or city", "层级"),
+    "zone_id": ("Zone", "片区编号"),
+    "quantity": ("Quantity with its unit", "指标(含单位)"),
+    "period": ("Years", "时期(年)"),
+    "estimate": ("Estimate", "估计值"),
+    "mean": ("Mean of the draws", "模拟均值"),
+    "median": ("Median of the draws", "模拟中位数"),
+    "p2_5": ("Lower end of the 95 % interval", "95%区间下限"),
+    "p5": ("Lower end of the 90 % interval", "90%区间下限"),
+    "p95": ("Upper end of the 90 % interval", "90%区间上限"),
+    "p97_5": ("Upper end of the 95 % interval", "95%区间上限"),
+    "conservative": ("Conservative value, lower end of the 90 % interval", "保守值(90%区间下限)"),
+    **{
+        f"share_{cause}": (f"Share of the variance: {cause.replace('_', ' ')}", f"方差占比: {CAUSES_ZH[cause]}")
+        for cause in CAUSES
+    },
+}
+"""Columns of ``intervals.csv``: English and Chinese title. The shares of a row add up to 1."""
+
+FINDINGS = {
+    "gain": ("gain", "碳增加"),
+    "loss": ("loss", "碳减少"),
+    "unclear": ("not distinguishable from zero", "变化不显著"),
+}
+"""What the 95 % interval of a change says: as printed in English and in Chinese."""
+
+
+def add_intervals(drawn: Mapping[str, Realisations], rows: list[dict], by_year: list[dict], current: str) -> list[dict]:
+    """Put into the rows of the result table and of the years what the draws of the zones say; returns the rows of
+    ``intervals.csv`` for zones, ecosystems and city. ``current`` is the label of the current period."""
+    years = {(row["zone_id"], str(row["year"])): row for row in by_year}
+    estimates = {row["zone_id"]: _estimates(row, by_year, current) for row in rows if row["level"] == "zone"}
+    known = {zone: drawn[zone].only(estimates[zone]) for zone in estimates}
+    table = []
+    for row in rows:
+        zone = row["zone_id"]
+        if row["level"] == "zone":
+            realisations, expected = known[zone], estimates[zone]
+        else:
+            members = [
+                member["zone_id"]
+                for member in rows
+                if member["level"] == "zone" and row["ecosystem"] in ("city", member["ecosystem"])
+            ]
+            realisations = Realisations.summed([known[member] for member in members])
+            expected = {
+                quantity: sum(estimates[m][quantity] for m in members if quantity in estimates[m])
+                for quantity in realisations.all
+            }
+        own = interval_rows(row["level"], zone, realisations, expected)
+        row |= interval_columns(own, current)
+        for line in own:
+            if line["quantity"] == "carbon_tC" and (zone, line["period"]) in years:
+                years[zone, line["period"]] |= {"carbon_tC_low95": line["p2_5"], "carbon_tC_high95": line["p97_5"]}
+        table += own
+    return table
+
+
+def _estimates(row: dict, by_year: list[dict], current: str) -> dict:
+    """The figures of a zone that have a value, by quantity and period."""
+    figures = {(name, current): row[name] for name in ("carbon_tC", "fvc_mean", "sink_tCO2_yr")}
+    for year in by_year:
+        if year["zone_id"] == row["zone_id"]:
+            figures |= {(name, str(year["year"])): year[name] for name in ("carbon_tC", "fvc_mean")}
+    return {quantity: value for quantity, value in figures.items() if value is not None}
+
+
+def interval_rows(level: str, zone_id: str, realisations: Realisations, estimates: Mapping) -> list[dict]:
+    """A row for each quantity and period of a zone, an ecosystem or the city, keys `INTERVAL_COLUMNS`."""
+    rows = []
+    for quantity, draws in realisations.all.items():
+        found = interval(draws)
+        shares = variance_shares(realisations.by_cause.get(quantity, {}))
+        rows.append(
+            dict.fromkeys(INTERVAL_COLUMNS)
+            | {"level": level, "zone_id": zone_id, "quantity": quantity[0], "period": quantity[1]}
+            | {"estimate": estimates[quantity], "conservative": found.p5}
+            | {name: getattr(found, name) for name in ("mean", "median", "p2_5", "p5", "p95", "p97_5")}
+            | {f"share_{cause}": share for cause, share in shares.items()}
+        )
+    return rows
+
+
+def finding_of(change: Interval) -> str:
+    """gain, loss, or unclear where the 95 % interval holds zero."""
+    if change.spans_zero:
+        return "unclear"
+    return "gain" if change.median > 0 else "loss"
+
+
+def interval_columns(rows: list[dict], current: str) -> dict:
+    """What the result table says of the intervals of one zone or group: the 95 % ends of the current figures, the
+    conservative values, the finding on the sink, and the main cause of its uncertainty."""
+    found: dict = {}
+    for row in rows:
+        if row["period"] != current:
+            continue
+        name = row["quantity"]
+        found |= {f"{name}_low95": row["p2_5"], f"{name}_high95": row["p97_5"]}
+        if name != "fvc_mean":
+            found[f"{name}_conservative"] = row["conservative"]
+        if name == "sink_tCO2_yr":
+            change = Interval(*(row[part] for part in ("mean", "median", "p2_5", "p5", "p95", "p97_5")))
+            found["sink_finding"] = finding_of(change)
+            found["sink_finding_zh"] = FINDINGS[found["sink_finding"]][1]
+        if name == "carbon_tC":
+            causes = {cause: row[f"share_{cause}"] or 0.0 for cause in CAUSES}
+            main = max(causes, key=causes.get)
+            found["main_cause"] = f"{CAUSES_ZH[main]} {causes[main]:.0%}" if causes[main] else None
+    return found

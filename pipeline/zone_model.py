@@ -1,0 +1,122 @@
+"""What turns the sketches of a zone into biomass and carbon: its ecosystem, end-members and stands. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pipeline.ecosystems import Ecosystem, coefficients, used_by
+from pipeline.sketch import Sketch, per_level
+from pipeline.stands import ZoneStands
+from pipeline.vegetation import EndMembers
+from pipeline.zones import Zone
+
+CALIBRATED_U95 = (0.10, 0.10)
+"""95 % half-widths of calibrated or given end-members, index units (expert judgement, unverified)."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """A window of years; ``label`` is how files and tables call it, such as 2019-2021."""
+
+    years: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        return str(self.years[0]) if len(self.years) == 1 else f"{min(self.years)}-{max(self.years)}"
+
+
+@dataclass(frozen=True)
+class ZoneModel:
+    """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone."""
+
+    zone: Zone
+    ecosystem: Ecosystem
+    end_members: EndMembers
+    stands: ZoneStands | None
+    shipped_end_members: bool = False
+
+    @cached_property
+    def responses(self) -> dict[str, np.ndarray]:
+        """fvc (1), agb (t DM/ha) and carbon_stock (t C/ha) per index level, float32 (20001,)."""
+        names = ("fvc", "agb", "carbon_stock")
+        return {
+            name: per_level(
+                lambda index, name=name: self.ecosystem.respond(index, self.end_members, self.zone.stratum)[name]
+            )
+            for name in names
+        }
+
+    def fingerprint(self, variable: str, periods: list[Period]) -> str:
+        """Digest of the numbers that the map of a variable applies to the composites."""
+        source = "carbon_stock" if variable == "sink" else variable
+        if self.stands and source in ("agb", "carbon_stock"):
+            parts = [self.stand_density(period)[source].tobytes() for period in periods]
+            parts += [polygon.wkb for polygon in self.stands.geometry]
+        else:
+            parts = [self.responses[source].tobytes()] if source in self.responses else []
+        if variable == "sink":
+            parts.append(repr(self.years_between(periods[0], periods[-1])).encode())
+        return hashlib.sha256(b"|".join(parts)).hexdigest()[:32]
+
+    @cached_property
+    def rows(self) -> list[str]:
+        """Paths of the coefficients that the stock rests on."""
+        species = sorted(set(self.stands.species)) if self.stands else ()
+        return used_by(self.ecosystem, self.zone.stratum, species, self.shipped_end_members)
+
+    @property
+    def unverified(self) -> list[str]:
+        """Those of `rows` whose source was not checked."""
+        rows = coefficients(self.ecosystem)
+        return [path for path in self.rows if rows[path].status == "unverified"]
+
+    @property
+    def end_members_u95(self) -> tuple[float, float]:
+        """95 % half-widths of the two end-members, index units."""
+        if not self.shipped_end_members:
+            return CALIBRATED_U95
+        stratum = self.ecosystem.strata[self.zone.stratum]
+        return stratum.soil_index.half_width, stratum.vegetation_index.half_width
+
+    @property
+    def method(self) -> str:
+        return self.ecosystem.stand_method if self.stands else self.ecosystem.method
+
+    def stand_density(self, period: Period) -> dict[str, np.ndarray]:
+        """agb (t DM/ha) and carbon_stock (t C/ha) of each stand at the date of the period."""
+        agb, carbon = self.stands.stock(self.ecosystem, self.stands.dated(period.years))
+        return {"agb": agb, "carbon_stock": carbon}
+
+    def years_between(self, baseline: Period, current: Period) -> float:
+        """Years between the dates at which the stocks of two periods are known."""
+        if self.stands:
+            return self.stands.dated(current.years) - self.stands.dated(baseline.years)
+        return float(np.mean(current.years) - np.mean(baseline.years))
+
+    def incomparable(self, baseline: Period | None, current: Period) -> tuple[str, str] | None:
+        """Why the two periods give no sink, in English and Chinese; None where they do."""
+        if baseline is None:
+            return "one period only", "仅一期"
+        if self.stands:
+            if self.years_between(baseline, current) > 0:
+                return None
+            return "the inventories do not span both periods", "清查年份未跨越两期"
+        short = min(len(baseline.years), len(current.years))
+        if short < self.ecosystem.min_window_years:
+            need = self.ecosystem.min_window_years
+            return f"a period has {short} years, {need} are needed", f"时段仅{short}年, 少于{need}年"
+        return None
+
+
+def stock(model: ZoneModel, sketch: Sketch, period: Period) -> dict[str, float]:
+    """Zone means of the stock: fvc (1), agb (t DM/ha), carbon_stock (t C/ha); NaN where nothing is known.
+
+    Stands count by their area in the zone; what lies outside the stands of an inventoried zone is no forest.
+    """
+    means = {name: sketch.mean(levels) for name, levels in model.responses.items()}
+    if model.stands:
+        for name, density in model.stand_density(period).items():
+            means[name] = float((model.stands.area_ha * density).sum() / model.zone.area_ha)
+    return means
