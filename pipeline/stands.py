@@ -58,12 +58,26 @@ class ZoneStands:
             },
         )
 
+    def gain_loss(self, forest: Forest) -> tuple[float, float]:
+        """(gain, loss) of the zone's stands in t C/yr, both >= 0, by the mean yearly volume increment between the first
+        and the last inventory (IPCC 2006 V4 eq 2.7). Another family than `stock`: never to be added to its difference.
+
+        Raises ValueError where there is one inventory only.
+        """
+        first, last = min(self.volume_m3_ha), max(self.volume_m3_ha)
+        if first == last:
+            raise ValueError("an increment needs two inventories")
+        increment = (self.volume_m3_ha[last] - self.volume_m3_ha[first]) / (last - first)
+        gain, loss = forest.stand_gain_loss(increment, self.volume_m3_ha[first], self.species)
+        return float((self.area_ha * gain).sum()), float((self.area_ha * loss).sum())
+
 
 def read_stands(
     path: Path, layer: str | None, species: str, volume_m3_ha: dict[int, str], forest: Forest
 ) -> gpd.GeoDataFrame:
     """The stands with species (key of the forest table), one volume column named by each inventory year, and
-    geometry in the file's CRS. Raises ZoneError for an unknown species, and a volume that is no number >= 0.
+    geometry in the file's CRS. Raises ZoneError for an unknown species, one without the parameters of the expansion,
+    and a volume that is no number >= 0.
     """
     found = read_vector(path, layer, [species, *volume_m3_ha.values()])
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
@@ -79,6 +93,13 @@ def read_stands(
                 "coefficient file"
             ) from None
     stands["species"] = names.map(known)
+    if forest.expansion == "continuous":
+        for key in stands["species"].unique():
+            if forest.species[key].continuous is None:
+                raise ZoneError(
+                    f"{path}: the species {key} has no `continuous` row in the forest coefficient file; add it "
+                    "or take expansion: ipcc"
+                )
     for year, column in volume_m3_ha.items():
         try:
             stands[year] = found[column].astype(float)

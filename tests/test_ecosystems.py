@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.ecosystems import BinnedCoefficient, coefficients
+from pipeline.ecosystems import BinnedCoefficient, coefficients, used_by, with_values
+from pipeline.sketch import INDEX, LEVELS, Sketch
+from pipeline.stands import ZoneStands
 from pipeline.vegetation import EndMembers
 
 ENDS = EndMembers(0.10, 0.80)
@@ -56,6 +58,43 @@ def test_roots_hold_most_of_the_carbon_of_60_g_of_grass(ecosystems, stratum, t_c
     assert ecosystems["grassland"].carbon(np.array(0.60), stratum) == pytest.approx(t_c_ha, abs=5e-5)
 
 
+LOCAL = {"unit": "g DM/m2", "u95_percent": 20, "valid": (0, 3), "source": "plots", "status": "local"}
+
+
+@pytest.mark.parametrize(
+    ("form", "a", "b", "residual", "index", "g_m2"),
+    [
+        ("exponential", 2.5, 4.0, 0.0, 0.30, np.exp(3.7)),  # 40.4473
+        ("exponential", 2.5, 4.0, 0.4, 0.30, np.exp(3.7) * 1.0832871),  # smearing exp(.4^2 / 2)
+        ("power", 200.0, 1.5, 0.0, 0.25, 25.0),
+        ("power", 200.0, 1.5, 0.4, 0.25, 25.0 * 1.0832871),
+        ("power", 200.0, 1.5, 0.0, 0.05, 200 * 0.1**1.5),  # held at the lower end of the range, .10
+        ("power", 200.0, 1.5, 0.0, 0.90, 200 * 0.6**1.5),
+    ],
+)
+def test_dry_grass_by_power_and_exponential(ecosystems, form, a, b, residual, index, g_m2):
+    model = {"form": form, "dry_agb": {"value": (a, b), **LOCAL}, "log_residual": residual}
+    grassland = changed(ecosystems["grassland"], "biomass_model", model)
+    assert grassland.agb(np.array([index]), None, "typical_steppe") * 100 == pytest.approx(g_m2, rel=1e-6)
+    assert form in grassland.method
+    assert used_by(grassland, "typical_steppe")[0] == "biomass_model.dry_agb"
+    doubled = with_values(grassland, {"biomass_model.dry_agb": 2.0})
+    assert doubled.agb(np.array([index]), None, "typical_steppe") * 100 == pytest.approx(2 * g_m2, rel=1e-6)
+    assert grassland.agb(np.array([-0.1]), None, "typical_steppe") == 0
+
+
+def test_the_part_of_a_zone_beyond_the_calibrated_range_is_counted(ecosystems):
+    """Of 10 pixels 2 lie below .10 and 1 above .60; one more is open water."""
+    land, water = np.zeros(LEVELS.size), np.zeros(LEVELS.size)
+    land[np.searchsorted(LEVELS, [500, 999, 1000, 3000, 6000, 6001])] = [1, 1, 2, 3, 1, 1]
+    water[np.searchsorted(LEVELS, 0)] = 1
+    sketch = Sketch(land, water, np.ones(2), 10.0)
+    assert sketch.mean(ecosystems["grassland"].clamped(INDEX, "typical_steppe")) == pytest.approx(0.3)
+    assert sketch.mean(ecosystems["grassland"].clamped(INDEX, "desert_steppe")) == pytest.approx(0.3)
+    for name in ("forest", "wetland"):
+        assert not ecosystems[name].clamped(INDEX, ecosystems[name].default_stratum).any()
+
+
 # Wetland
 
 
@@ -66,6 +105,24 @@ def test_reed_is_530_g_where_it_covers_the_ground(ecosystems, cover, t_ha, t_c_h
     assert found["agb"] == pytest.approx(t_ha, abs=1e-12)
     assert found["carbon_stock"] == pytest.approx(t_c_ha, abs=1e-12)
     assert "CH4 excluded" in ecosystems["wetland"].method
+
+
+METHANE = {"unit": "kg CH4/ha/yr", "u95_percent": 80, "valid": (0, 1000), "source": "own chambers", "status": "local"}
+
+
+def test_methane_is_off_until_its_numbers_are_given_and_then_a_line_of_its_own(ecosystems):
+    """100 ha x 235 kg/ha x GWP 28 = 658 t CO2e a year; the stock stays as it was."""
+    wetland = ecosystems["wetland"]
+    assert wetland.methane is None
+    assert wetland.methane_t_co2e(100.0) is None
+    warming = {**METHANE, "value": 28, "unit": "t CO2/t CH4"}
+    on = changed(wetland, "methane", {"flux": {**METHANE, "value": 235}, "warming": warming})
+    assert on.methane_t_co2e(100.0) == pytest.approx(658.0)
+    assert on.carbon(np.array(5.3), "reed") == wetland.carbon(np.array(5.3), "reed")
+    assert "CO2" in on.method
+    assert "CH4" in on.method
+    assert "excluded" not in on.method
+    assert used_by(on, "reed") == used_by(wetland, "reed")
 
 
 # Forest without stand volume
@@ -134,6 +191,79 @@ def test_stands_together_are_the_stands_one_by_one(ecosystems, stands):
     assert together.tolist() == [list(stand(forest, *each)) for each in stands]
 
 
+@given(
+    st.sampled_from(["larch", "chinese_pine", "birch", "poplar", "elm", "oak"]),
+    st.lists(st.floats(0, 400), min_size=2, max_size=6).map(sorted),
+)
+def test_a_growing_stand_never_loses_carbon_between_inventories(ecosystems, species, volumes):
+    """Through `ZoneStands`, which holds the bin of the first inventory at every date."""
+    years = [2000 + 5 * step for step in range(len(volumes))]
+    stands = one_stand(species, dict(zip(years, volumes, strict=True)))
+    stocks = [stands.stock(ecosystems["forest"], date)[1].item() for date in np.arange(years[0], years[-1] + 1)]
+    assert (np.diff(stocks) >= -1e-9 * max(stocks)).all()
+
+
+def one_stand(species, volumes, area_ha=1.0):
+    columns = {year: np.array([float(volume)]) for year, volume in volumes.items()}
+    return ZoneStands(np.array([None]), [species], np.array([area_ha]), columns)
+
+
+@pytest.mark.parametrize(
+    ("species", "agb", "carbon"),
+    # science.md 4.2, V = 60 m3/ha: larch 26.3, P. tabuliformis 22.4 t C/ha
+    [
+        ("落叶松", 60 * 0.490 * 1.416, 26.3),
+        ("油松", 60 * 0.360 * 1.589, 22.4),
+        ("白桦", 60 * 0.541 * 1.424, 60 * 0.541 * 1.424 * 1.248 * 0.491),
+        ("杨树", 60 * 0.378 * 1.446, 60 * 0.378 * 1.446 * 1.227 * 0.496),
+    ],
+)
+def test_stock_of_a_stand_by_the_chinese_parameters(ecosystems, species, agb, carbon):
+    found = stand(continuous(ecosystems), species, 60)
+    assert found == (pytest.approx(agb), pytest.approx(carbon, abs=0.05))
+
+
+def continuous(ecosystems):
+    return ecosystems["forest"].model_copy(update={"expansion": "continuous"})
+
+
+def test_the_continuous_expansion_has_no_bins(ecosystems):
+    forest = continuous(ecosystems)
+    volumes = np.linspace(0, 300, 61)
+    carbon = forest.stand_stock(volumes, volumes, ["larch"] * 61)[1]
+    np.testing.assert_allclose(carbon, volumes * carbon[-1] / 300, rtol=1e-12)
+    assert forest.stand_method == "stand volume x D x BEF x (1+R) x CF"
+    assert all(path.startswith("species.larch.continuous.") for path in used_by(forest, "larch_middle", ["larch"]))
+    with pytest.raises(ValueError, match="oak has no `continuous` parameters"):
+        stand(forest, "oak", 60)
+
+
+def test_chinese_parameters_ship_unverified_and_only_where_they_are_known(ecosystems):
+    rows = {path: row for path, row in coefficients(ecosystems["forest"]).items() if ".continuous." in path}
+    assert {path.split(".")[1] for path in rows} == {"larch", "chinese_pine", "birch", "poplar"}
+    assert {row.status for row in rows.values()} == {"unverified"}
+
+
+@pytest.mark.parametrize(
+    ("species", "then", "now", "gain", "loss"),
+    [
+        # larch 50 -> 60 m3/ha in 5 years: 2 m3/ha/yr x BCEF_I .57 x (1 + .40) x .5158, R at 50 x 1.0 t/ha
+        ("larch", 50, 60, 2 * 0.57 * 1.40 * 0.5158, 0),
+        # birch 110 -> 100: 2 m3/ha/yr x BCEF_S 1.05 x (1 + .23) x .5125, R at 110 x 1.05 t/ha
+        ("birch", 110, 100, 0, 2 * 1.05 * 1.23 * 0.5125),
+        ("birch", 70, 70, 0, 0),
+    ],
+)
+def test_gain_and_loss_by_volume_increment(ecosystems, species, then, now, gain, loss):
+    stands = one_stand(species, {2020: then, 2025: now}, area_ha=10.0)
+    assert stands.gain_loss(ecosystems["forest"]) == pytest.approx((10 * gain, 10 * loss))
+
+
+def test_an_increment_needs_two_inventories(ecosystems):
+    with pytest.raises(ValueError, match="two inventories"):
+        one_stand("larch", {2020: 50}).gain_loss(ecosystems["forest"])
+
+
 # Coefficients
 
 
@@ -144,6 +274,9 @@ def test_stands_together_are_the_stands_one_by_one(ecosystems, stands):
         ("bcef", "hardwoods", [20, 20.1, 40, 41, 100, 101, 200, 201], [3, 1.7, 1.7, 1.4, 1.4, 1.05, 1.05, 0.8]),
         ("bcef", "pines", [20, 20.1, 40, 41, 100, 101, 200, 201], [1.8, 1, 1, 0.75, 0.75, 0.7, 0.7, 0.7]),
         ("bcef", "other_conifers", [20, 20.1, 40, 41, 100, 101, 200, 201], [3, 1.4, 1.4, 1, 1, 0.75, 0.75, 0.7]),
+        ("bcef_increment", "hardwoods", [20, 21, 41, 101, 201], [1.5, 1.3, 0.9, 0.6, 0.48]),
+        ("bcef_increment", "pines", [20, 21, 41, 101, 201], [1.5, 0.75, 0.6, 0.67, 0.69]),
+        ("bcef_increment", "other_conifers", [20, 21, 41, 101, 201], [1.0, 0.83, 0.57, 0.53, 0.6]),
         ("root_shoot", "conifers", [50, 51, 150, 151], [0.40, 0.29, 0.29, 0.20]),
         ("root_shoot", "broadleaf", [75, 76, 150, 151], [0.46, 0.23, 0.23, 0.24]),
     ],
@@ -238,6 +371,31 @@ def test_strata_and_species_are_found_by_key_and_by_name(ecosystems):
     assert forest.species_key("兴安落叶松") == forest.species_key("larch") == "larch"
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("落叶松幼龄林", "larch_young"),
+        ("华北落叶松 2", "larch_middle"),
+        ("落叶松人工林近熟林", "larch_mature"),
+        ("兴安落叶松人工林成熟林", "larch_mature"),
+        ("落叶松5", "larch_mature"),
+    ],
+)
+def test_a_forest_type_is_found_by_species_and_age_group_or_its_code(ecosystems, name, key):
+    assert ecosystems["forest"].stratum_key(name) == key
+
+
+@pytest.mark.parametrize("name", ["落叶松", "落叶松6", "油松中龄林", "中龄林", "x"])
+def test_a_forest_type_without_numbers_is_unknown(ecosystems, name):
+    with pytest.raises(KeyError):
+        ecosystems["forest"].stratum_key(name)
+
+
+@pytest.mark.parametrize("group", ["幼龄林", "中龄林", "近熟林", "成熟林", "过熟林", *"12345"])
+def test_every_age_group_of_the_inventory_leads_to_larch_numbers(ecosystems, group):
+    assert ecosystems["forest"].canopy_key("落叶松", group).startswith("larch_")
+
+
 def test_unknown_strata_and_species_are_key_errors(ecosystems):
     with pytest.raises(KeyError, match="草甸"):
         ecosystems["grassland"].stratum_key("草甸")
@@ -262,6 +420,16 @@ def changed(method, place, value):
         ("grassland", "strata.desert_steppe.names", ("荒漠草原", "草原"), "a name belongs to one stratum only: 草原"),
         ("forest", "species.birch.names", ("白桦", "油松"), "one species only: 油松"),
         ("wetland", "default_stratum", "cattail", "default_stratum 'cattail' is not among the strata"),
+        (
+            "forest",
+            "strata.larch_young.age_groups",
+            ("seedling",),
+            "names a species or an age group that",
+        ),
+        ("forest", "age_groups.young.names", ("幼龄林", "2"), "one age group only: 2"),
+        ("grassland", "strata.desert_steppe.index_range", (0.5, 0.1), "the lower and the upper end"),
+        ("grassland", "biomass_model.form", "linear", "'cubic', 'power', 'exponential'"),
+        ("forest", "expansion", "fang", "'ipcc' or 'continuous'"),
         ("forest", "species.birch.bcef", "softwoods", "species birch names a bcef or root_shoot table that is not"),
         ("wetland", "carbon_fraction.u95_abs", 0.03, "either u95_percent or u95_abs"),
         ("wetland", "carbon_fraction.status", "certain", "'verified', 'unverified' or 'local'"),
