@@ -52,14 +52,14 @@ def plan(config: ConfigPath = SAMPLE, year: Year = None, workers: Workers = None
     from pipeline.engine import available_cores
     from pipeline.plan import plan_lines
 
-    for line in plan_lines(_prepare(config, None, year, out), workers or available_cores()):
+    for line in plan_lines(_prepare(_settings(config, year), None, out), workers or available_cores()):
         console.print(line)
 
 
 @app.command()
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read."""
-    run = _prepare(config, None, None, out)
+    run = _prepare(_settings(config, None), None, out)
     table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "面积 万亩", "申报 万亩", "小班 stands")
     for zone in run.zones:
         stands = run.stands.get(zone.id)
@@ -83,12 +83,17 @@ def schema() -> None:
     print(json.dumps(RunConfig.model_json_schema(), indent=1, ensure_ascii=False))
 
 
-def _prepare(config: Path, zone: str | None, year: int | None, out: Path):
+def _settings(config: Path, year: int | None):
     from pipeline.config import read_config
-    from pipeline.run import prepare
 
     settings = read_config(config)
-    run = prepare(settings if year is None else settings.for_year(year), out.resolve())
+    return settings if year is None else settings.for_year(year)
+
+
+def _prepare(settings, zone: str | None, out: Path):
+    from pipeline.run import prepare
+
+    run = prepare(settings, out.resolve())
     if zone is not None and zone not in {z.id for z in run.zones}:
         raise ConfigError(f"there is no zone {zone}; the zones are {', '.join(z.id for z in run.zones)}")
     return run
@@ -96,10 +101,17 @@ def _prepare(config: Path, zone: str | None, year: int | None, out: Path):
 
 def _run(config: Path, until: str, zone: str | None, year: int | None, workers: int | None, cluster: str | None,
          out: Path, strict: bool) -> None:  # fmt: skip
+    from pipeline.output_folder import held
+
+    settings = _settings(config, year)
+    with held(out.resolve() / settings.name / "work"):
+        _run_held(_prepare(settings, zone, out), until, zone, workers, cluster, strict)
+
+
+def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: str | None, strict: bool) -> None:
     from pipeline.engine import open_engine
     from pipeline.flow import calibration_block, run_stages
 
-    run = _prepare(config, zone, year, out)
     if strict and run.set_aside:
         raise SceneError(run.set_aside[0].reason)
     try:

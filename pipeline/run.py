@@ -1,6 +1,5 @@
 """A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
 
-import os
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,8 @@ from pipeline.composite import bands_of
 from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import OutputError, SceneError
+from pipeline.errors import SceneError
+from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key
 from pipeline.results import Results
 from pipeline.scene import Scene
@@ -225,20 +225,6 @@ def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
                     f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)"
                 )
     return notes
-
-
-def writable_folder(folder: Path) -> Path:
-    """Make the folder and try it. Raises OutputError where it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
-        probe.write_bytes(b"x")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another folder with --out"
-        ) from error
-    return folder
 
 
 def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:
