@@ -20,7 +20,7 @@ from time import perf_counter
 from pipeline.config import FixedEndMembers
 from pipeline.engine import Engine, Failure
 from pipeline.errors import ConfigError, SceneError
-from pipeline.provenance import code_key, content_key, write_json
+from pipeline.provenance import code_key, content_key, key_parts, write_json
 from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
@@ -89,22 +89,23 @@ def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
-    base = content_key(
-        str(grid.crs), list(grid.affine), settings.indices, buffer_px,
-        code_key("composite", "reflectance", "scene", "cube", "variables"),
-    )  # fmt: skip
+    code = code_key("composite", "reflectance", "scene", "cube", "variables")
+    place = [str(grid.crs), list(grid.affine)]
     units = []
     for year in run.years:
         for tile in run.tiles:
             scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
-            key = content_key(base, repr(tile), [run.fingerprint(scene) for scene in scenes])
+            key = key_parts(
+                code=code, settings=[settings.indices, buffer_px], grid=[*place, repr(tile)],
+                scenes=[run.fingerprint(scene) for scene in scenes],
+            )  # fmt: skip
             units.append(TileYear(run.cube, tile, year, scenes, settings.indices, buffer_px, run.marks, key))
     return units
 
 
 def stale_tiles(run: Run) -> list[TileYear]:
     """The composites that are not done yet with their present key."""
-    return [unit for unit in tile_years(run) if not run.marks.holds(unit.name, unit.key)]
+    return [unit for unit in tile_years(run) if run.marks.why_stale(unit.name, unit.key)]
 
 
 # --- 2 calibrate ------------------------------------------------------------------------------------------
@@ -128,27 +129,25 @@ def zone_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches of all zones with their keys."""
     periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
     code = code_key("sketch", "coverage", "work", "variables")
-    ground = zone_grounds(run)
+    composites = zone_composites(run)
     units = []
     for zone in run.zones:
         share = run.ecosystems[zone.ecosystem].min_water_share
-        key = content_key(code, ground[zone.id], [period.label for period in periods])
+        key = key_parts(
+            code=code, settings=share, boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
+            periods=[period.label for period in periods],
+        )  # fmt: skip
         path = run.sketch_path(zone)
         units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, periods, share, path, run.marks, key))
     return units
 
 
-def zone_grounds(run: Run) -> dict[str, dict[int, str]]:
-    """By zone and year, the key of what its pixels rest on: the composites of its tiles, its boundary, its rule for
-    open water."""
+def zone_composites(run: Run) -> dict[str, dict[int, str]]:
+    """By zone and year, the key of the composites of its tiles."""
     tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
     return {
         zone.id: {
-            year: content_key(
-                [tile_keys[tile.name, year] for tile in run.tiles_of(zone)],
-                zone.geometry.wkb_hex,
-                run.ecosystems[zone.ecosystem].min_water_share,
-            )
+            year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)])
             for year in run.years
         }
         for zone in run.zones
@@ -157,7 +156,7 @@ def zone_grounds(run: Run) -> dict[str, dict[int, str]]:
 
 def stale_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches that are not done yet with their present key."""
-    return [u for u in zone_sketches(run) if not (run.marks.holds(u.name, u.key) and u.path.is_file())]
+    return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
 
 
 def end_members_by_zone(run: Run, sketches: Sketches) -> dict[str, EndMembers]:
@@ -228,16 +227,18 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
     very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
     code = code_key("work", "sketch", "coverage", "carbon", "variables", "outputs/cog")
-    ground = zone_grounds(run)
+    composites = zone_composites(run)
     units = []
     for zone in run.zones:
         model = models[zone.id]
         layers = {
-            layer: content_key(
-                code,
-                [ground[zone.id][year] for year in layer.years],
-                [repr(layer), run.note, zone.name],
-                model.fingerprint(layer.variable, layer.periods),
+            layer: key_parts(
+                code=code,
+                composites=[composites[zone.id][year] for year in layer.years],
+                boundary=zone.geometry.wkb_hex,
+                settings=model.ecosystem.min_water_share,
+                names=[repr(layer), run.note, zone.name],
+                **_numbers(model, layer),
             )
             for layer in zone_layers(run, model)
         }
@@ -246,6 +247,16 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
             ZoneMaps(run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone), run.note, run.marks)
         )
     return units
+
+
+def _numbers(model: ZoneModel, layer: Layer) -> dict[str, object]:
+    """The numbers that a raster applies to the composites, by where they come from."""
+    numbers = model.fingerprint(layer.variable, layer.periods)
+    if layer.variable in ("ndvi", "clear_count"):
+        return {}
+    if model.stands and layer.variable != "fvc":
+        return {"stands": numbers}
+    return {"coefficients": numbers, "end_members": repr(model.end_members)}
 
 
 def raster_paths(run: Run, models: dict[str, ZoneModel]) -> dict[str, dict[tuple[str, str], Path]]:
@@ -263,7 +274,7 @@ def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
         layers = {
             layer: key
             for layer, key in unit.layers.items()
-            if not (run.marks.holds(unit.mark(layer), key) and unit.path(layer).is_file())
+            if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
         }
         if layers:
             units.append(replace(unit, layers=layers))
