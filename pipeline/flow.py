@@ -11,7 +11,6 @@ Each stage does what is not done yet: a unit of work is marked with the key of a
 changed coefficient or boundary reads no scene again.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from time import perf_counter
 
 from pipeline.config import FixedEndMembers
 from pipeline.engine import Engine, Failure
-from pipeline.errors import ConfigError, SceneError
+from pipeline.errors import ConfigError, OutputError, SceneError
 from pipeline.provenance import code_key, content_key, key_parts, write_json
 from pipeline.publish import publish
 from pipeline.record import record
@@ -51,11 +50,11 @@ def run_stages(
     timed("composite", lambda: composite(run, engine, strict))
     if until == "composite":
         return []
-    sketches, end_members = timed("calibrate", lambda: calibrate(run, engine))
+    sketches, end_members = timed("calibrate", lambda: calibrate(run, engine, strict))
     if until == "calibrate":
         return []
     models = zone_models(run, end_members)
-    timed("map", lambda: map_zones(run, engine, models, zone))
+    timed("map", lambda: map_zones(run, engine, models, zone, strict))
     if until == "map":
         return []
     rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(run, models)))
@@ -70,8 +69,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
     """Fill the cube. A scene that fails on any tile is set aside as a whole, and what used it is done again
     without it; with ``strict`` it stops the run. Raises SceneError where a year is left without scenes."""
     if run.cube.create():
-        run.marks.forget("tile-")
-        run.marks.forget("sketch-")
+        run.marks.forget("tile-", "sketch-")
     while True:
         run.check_years()
         for year in run.years:
@@ -111,9 +109,11 @@ def stale_tiles(run: Run) -> list[TileYear]:
 # --- 2 calibrate ------------------------------------------------------------------------------------------
 
 
-def calibrate(run: Run, engine: Engine) -> tuple[Sketches, dict[str, EndMembers]]:
+def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches, dict[str, EndMembers]]:
     """Sketch every zone, then take the end-members: frozen for all years, by zone id."""
-    _successes(engine.run("calibrate", sketch_zone, stale_sketches(run)))
+    units = stale_sketches(run)
+    done = engine.run("calibrate", sketch_zone, units, isolate=not strict)
+    isolate_failures(run, [unit.zone.id for unit in units], done, strict)
     sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
     for year in run.years:
         if not any(sketches[zone.id][str(year)].observed for zone in run.zones):
@@ -146,10 +146,7 @@ def zone_composites(run: Run) -> dict[str, dict[int, str]]:
     """By zone and year, the key of the composites of its tiles."""
     tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
     return {
-        zone.id: {
-            year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)])
-            for year in run.years
-        }
+        zone.id: {year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)]) for year in run.years}
         for zone in run.zones
     }
 
@@ -185,26 +182,16 @@ def end_members_by_zone(run: Run, sketches: Sketches) -> dict[str, EndMembers]:
     return found
 
 
-def calibration_block(run: Run) -> str:
-    """YAML that freezes the calibrated end-members, empty where none were calibrated."""
-    found = json.loads((run.work / "end_members.json").read_text(encoding="utf-8"))
-    blocks = {
-        zone.ecosystem: "  {}: {{end_members: {{soil: {soil}, vegetation: {vegetation}}}}}".format(
-            zone.ecosystem, **pair
-        )
-        for zone in run.zones
-        if run.cover_of(zone.ecosystem).end_members == "calibrate" and (pair := found[zone.id])
-    }
-    return "\n".join(["cover:", *blocks.values()]) if blocks else ""
-
-
 # --- 3 map ------------------------------------------------------------------------------------------------
 
 
-def map_zones(run: Run, engine: Engine, models: dict[str, ZoneModel], only: str | None = None) -> None:
+def map_zones(
+    run: Run, engine: Engine, models: dict[str, ZoneModel], only: str | None = None, strict: bool = False
+) -> None:
     """Write the rasters that are not there yet, of all zones or one."""
     units = [unit for unit in stale_maps(run, models) if only in (None, unit.model.zone.id)]
-    _successes(engine.run("map", map_zone, units))
+    done = engine.run("map", map_zone, units, isolate=not strict)
+    isolate_failures(run, [unit.model.zone.id for unit in units], done, strict)
 
 
 def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneModel]:
@@ -279,6 +266,20 @@ def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
         if layers:
             units.append(replace(unit, layers=layers))
     return units
+
+
+# --- what fails -------------------------------------------------------------------------------------------
+
+
+def isolate_failures(run: Run, zones: list[str], results: list, strict: bool) -> None:
+    """Give up the zones whose unit failed, so that the others are delivered. Raises the error where no zone is left,
+    where a result cannot be written, which soon stops the others, too, and with ``strict``."""
+    failed = {zone: result.error for zone, result in zip(zones, results, strict=True) if isinstance(result, Failure)}
+    for error in failed.values():
+        if strict or isinstance(error, OutputError) or len(failed) == len(run.zones):
+            raise error
+    if failed:
+        run.give_up_zones({zone: str(error) for zone, error in failed.items()})
 
 
 def _successes(results: list) -> list:

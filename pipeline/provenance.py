@@ -133,10 +133,11 @@ class Marks:
         must not find the old mark on a new result."""
         (self._folder / f"{unit}.json").unlink(missing_ok=True)
 
-    def forget(self, prefix: str) -> None:
-        """Take back the marks of units whose name begins with ``prefix``."""
-        for file in self._folder.glob(f"{prefix}*.json"):
-            file.unlink()
+    def forget(self, *prefixes: str) -> None:
+        """Take back the marks of units whose name begins with one of ``prefixes``."""
+        for prefix in prefixes:
+            for file in self._folder.glob(f"{prefix}*.json"):
+                file.unlink()
 
     def write(self, unit: str, key: Any) -> None:
         write_json(self._folder / f"{unit}.json", key)

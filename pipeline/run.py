@@ -29,9 +29,17 @@ SIMULATED = "示意, 模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
 
 
+@dataclass(frozen=True)
+class FailedZone:
+    """A zone that could not be computed, and the sentence that says why."""
+
+    zone: Zone
+    reason: str
+
+
 @dataclass
 class Run:
-    """Everything the four stages work on. ``scenes`` shrinks when one is set aside."""
+    """Everything the four stages work on. ``scenes`` shrinks when one is set aside, ``zones`` when one fails."""
 
     config: RunConfig
     out: Path
@@ -47,6 +55,7 @@ class Run:
     checksums: dict[str, str]
     styles: Styles
     notes: list[str] = field(default_factory=list)
+    failed: list[FailedZone] = field(default_factory=list)
 
     @property
     def work(self) -> Path:
@@ -169,6 +178,12 @@ class Run:
         self.marks.write("set-aside", bad)
         self.scenes = [scene for scene in self.scenes if scene.id not in names]
         self.set_aside += failed
+
+    def give_up_zones(self, reasons: dict[str, str]) -> None:
+        """Go on without the zones of these ids; the others are delivered."""
+        self.failed += [FailedZone(zone, reasons[zone.id]) for zone in self.zones if zone.id in reasons]
+        self.failed.sort(key=lambda failed: failed.zone.id)
+        self.zones = [zone for zone in self.zones if zone.id not in reasons]
 
 
 def prepare(config: RunConfig, out: Path) -> Run:
