@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import ConfigError, OutputError, SceneError, SinkmapError, os_error_sentence
+from pipeline.errors import ConfigError, OutputError, PartialError, SceneError, SinkmapError, os_error_sentence
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -23,6 +23,8 @@ Year = Annotated[int | None, typer.Option("--year", help="Map this year alone, w
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes instead of threads.")]
 Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a running Dask scheduler, tcp://host:port.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
+Force = Annotated[bool, typer.Option("--force", help="Do everything again, whatever was finished.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run and why, as the command plan.")]
 
 SAMPLE = Path("configs/sample.yaml")
 
@@ -32,9 +34,13 @@ def _stage(name: str, help_text: str) -> None:
 
     def command(
         config: ConfigPath = SAMPLE, zone: ZoneId = None, year: Year = None, workers: Workers = None,
-        cluster: Cluster = None, out: OutPath = Path("out"), strict: Strict = False,
+        cluster: Cluster = None, out: OutPath = Path("out"), strict: Strict = False, force: Force = False,
+        dry_run: DryRun = False,
     ) -> None:  # fmt: skip
-        _run(config, "publish" if name == "zones" else name, zone, year, workers, cluster, out, strict)
+        if dry_run:
+            plan(config, year, workers, out, force)
+        else:
+            _run(config, "publish" if name == "zones" else name, zone, year, workers, cluster, out, strict, force)
 
     app.command(name, help=help_text)(command)
 
@@ -47,19 +53,22 @@ _stage("publish", "Stages 1-4: also the GeoPackage and the tables.")
 
 
 @app.command()
-def plan(config: ConfigPath = SAMPLE, year: Year = None, workers: Workers = None, out: OutPath = Path("out")) -> None:
-    """Say what would run, how much is done already, and the memory and disk it takes; read no pixel."""
+def plan(
+    config: ConfigPath = SAMPLE, year: Year = None, workers: Workers = None, out: OutPath = Path("out"),
+    force: Force = False,
+) -> None:  # fmt: skip
+    """Say what would run and why, what is kept, and the time, memory and disk it takes; read no pixel."""
     from pipeline.engine import available_cores
     from pipeline.plan import plan_lines
 
-    for line in plan_lines(_prepare(config, None, year, out), workers or available_cores()):
-        console.print(line)
+    for line in plan_lines(_prepare(_settings(config, year), None, out), workers or available_cores(), force):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read."""
-    run = _prepare(config, None, None, out)
+    run = _prepare(_settings(config, None), None, out)
     table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "面积 万亩", "申报 万亩", "小班 stands")
     for zone in run.zones:
         stands = run.stands.get(zone.id)
@@ -83,28 +92,45 @@ def schema() -> None:
     print(json.dumps(RunConfig.model_json_schema(), indent=1, ensure_ascii=False))
 
 
-def _prepare(config: Path, zone: str | None, year: int | None, out: Path):
+def _settings(config: Path, year: int | None):
     from pipeline.config import read_config
-    from pipeline.run import prepare
 
     settings = read_config(config)
-    run = prepare(settings if year is None else settings.for_year(year), out.resolve())
+    return settings if year is None else settings.for_year(year)
+
+
+def _prepare(settings, zone: str | None, out: Path):
+    from pipeline.run import prepare
+
+    run = prepare(settings, out.resolve())
     if zone is not None and zone not in {z.id for z in run.zones}:
         raise ConfigError(f"there is no zone {zone}; the zones are {', '.join(z.id for z in run.zones)}")
     return run
 
 
 def _run(config: Path, until: str, zone: str | None, year: int | None, workers: int | None, cluster: str | None,
-         out: Path, strict: bool) -> None:  # fmt: skip
-    from pipeline.engine import open_engine
-    from pipeline.flow import calibration_block, run_stages
+         out: Path, strict: bool, force: bool) -> None:  # fmt: skip
+    from pipeline.output_folder import held
 
-    run = _prepare(config, zone, year, out)
+    settings = _settings(config, year)
+    with held(out.resolve() / settings.name / "work"):
+        run = _prepare(settings, zone, out)
+        if force:
+            run.marks.forget("tile-", "sketch-", "map-")
+        _run_held(run, until, zone, workers, cluster, strict)
+
+
+def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: str | None, strict: bool) -> None:
+    from pipeline.engine import open_engine
+    from pipeline.flow import run_stages
+    from pipeline.record import calibration_block, remember_pace
+
     if strict and run.set_aside:
         raise SceneError(run.set_aside[0].reason)
     try:
         with open_engine(console, workers, cluster) as engine:
             rows = run_stages(run, engine, until, zone, strict)
+            remember_pace(run, engine.pace)
     except OSError as error:
         raise OutputError(os_error_sentence(error, run.out)) from error
     if until != "composite" and (block := calibration_block(run)):
@@ -112,6 +138,12 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
     if rows:
         console.print(_zone_table(rows, run.note))
     _print_notes(run)
+    if run.failed:
+        zones = "; ".join(f"{failed.zone.id}: {failed.reason}" for failed in run.failed)
+        raise PartialError(
+            f"{len(run.failed)} of {len(run.failed) + len(run.zones)} zones failed and have empty rows, the others are "
+            f"delivered ({zones}); mend the cause and run again"
+        )
     if rows:
         console.print(
             f"Results: {run.results}\nOpen zones.gpkg and zones/<id>/*.tif in QGIS or ArcGIS, summary.csv in Excel."

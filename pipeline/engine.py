@@ -2,9 +2,13 @@
 
 import logging
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import dask
@@ -33,38 +37,45 @@ class Engine:
     def __init__(self, console: Console, workers: int, client: Any = None) -> None:
         self.console = console
         self.workers = workers
+        self.pace: dict[str, float] = {}
+        """Seconds a unit took of the whole run, by the title of the units."""
         self._client = client
 
-    def run(self, title: str, function: Callable[[Any], Any], units: list) -> list:
+    def run(self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False) -> list:
         """function(unit) of each unit, in their order. A SinkmapError of a unit becomes a `Failure` in its place, so
-        that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is raised. A unit
-        whose worker dies is tried again, twice at most."""
+        that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is raised, or with
+        ``isolate`` a Failure, too. A unit whose worker dies is tried again, twice at most, and then a Failure."""
         if not units:
             return []
+        work = partial(_guarded, function, isolate)
+        start = perf_counter()
         with _progress(self.console, title, len(units)) as advance:
-            if self._client is None:
-                return self._in_threads(function, units, advance)
-            return self._on_client(function, units, advance)
+            done = (self._in_threads if self._client is None else self._on_client)(work, units, advance)
+        self.pace[title] = (perf_counter() - start) / len(units)
+        return done
 
-    def _in_threads(self, function: Callable, units: list, advance: Callable[[], None]) -> list:
+    def _in_threads(self, work: Callable, units: list, advance: Callable[[], None]) -> list:
         def done(unit: Any) -> Any:
-            result = _guarded(function, unit)
+            result = work(unit)
             advance()
             return result
 
         tasks = [dask.delayed(done, pure=False)(dask.delayed(unit, traverse=False)) for unit in units]
         return list(dask.compute(*tasks, scheduler="threads", num_workers=self.workers, traverse=False))
 
-    def _on_client(self, function: Callable, units: list, advance: Callable[[], None]) -> list:
+    def _on_client(self, work: Callable, units: list, advance: Callable[[], None]) -> list:
         from distributed import KilledWorker, as_completed
 
-        futures = [self._client.submit(_guarded, function, unit, pure=False, retries=_RETRIES) for unit in units]
+        def result(future: Any) -> Any:
+            try:
+                return future.result()
+            except KilledWorker as error:
+                return Failure(SinkmapError(f"a worker died again and again ({error}); give the workers more memory"))
+
+        futures = [self._client.submit(work, unit, pure=False, retries=_RETRIES) for unit in units]
         for _ in as_completed(futures, loop=self._client.loop):
             advance()
-        try:
-            return self._client.gather(futures)
-        except KilledWorker as error:
-            raise SinkmapError(f"a worker died again and again ({error}); give the workers more memory") from error
+        return [result(future) for future in futures]
 
 
 def successes(results: list) -> list:
@@ -75,7 +86,7 @@ def successes(results: list) -> list:
     return results
 
 
-def _guarded(function: Callable, unit: Any) -> Any:
+def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_MAX_DATASET_POOL_SIZE=64):
         try:
             return function(unit)
@@ -85,6 +96,12 @@ def _guarded(function: Callable, unit: Any) -> Any:
             return Failure(OutputError(os_error_sentence(error, unit.writes_to)))
         except (RasterioError, CPLE_BaseError) as error:
             return Failure(OutputError(f"{unit.writes_to}: cannot be written ({error}); free space, then run again"))
+        except Exception as error:
+            if not isolate:
+                raise
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__} {error} in {Path(place.filename).name}, line {place.lineno}"
+            return Failure(SinkmapError(f"unexpected {what}; report this line"))
 
 
 def available_cores() -> int:

@@ -34,6 +34,12 @@ class OutputError(SinkmapError):
     exit_code = 5
 
 
+class PartialError(SinkmapError):
+    """Some zones could not be computed; the results of the others are there."""
+
+    exit_code = 6
+
+
 def os_error_sentence(error: OSError, where: Path | str) -> str:
     """A sentence for what the operating system refused while something was written to ``where``."""
     place = error.filename or where

@@ -11,16 +11,15 @@ Each stage does what is not done yet: a unit of work is marked with the key of a
 changed coefficient or boundary reads no scene again.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 
 from pipeline.config import FixedEndMembers
-from pipeline.engine import Engine, successes
-from pipeline.errors import ConfigError, SceneError
-from pipeline.provenance import code_key, content_key, write_json
+from pipeline.engine import Engine, Failure, successes
+from pipeline.errors import ConfigError, OutputError, SceneError
+from pipeline.provenance import code_key, content_key, key_parts, write_json
 from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
@@ -51,11 +50,11 @@ def run_stages(
     timed("composite", lambda: composite(run, engine, strict))
     if until == "composite":
         return []
-    sketches, end_members = timed("calibrate", lambda: calibrate(run, engine))
+    sketches, end_members = timed("calibrate", lambda: calibrate(run, engine, strict))
     if until == "calibrate":
         return []
     models = zone_models(run, end_members)
-    timed("map", lambda: map_zones(run, engine, models, zone))
+    timed("map", lambda: map_zones(run, engine, models, zone, strict))
     if until == "map":
         return []
     rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(run, models)))
@@ -70,8 +69,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
     """Fill the cube. A scene that fails on any tile is set aside as a whole, and what used it is done again
     without it; with ``strict`` it stops the run. Raises SceneError where a year is left without scenes."""
     if run.cube.create():
-        run.marks.forget("tile-")
-        run.marks.forget("sketch-")
+        run.marks.forget("tile-", "sketch-")
     while True:
         run.check_years()
         for year in run.years:
@@ -89,30 +87,33 @@ def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
-    base = content_key(
-        str(grid.crs), list(grid.affine), settings.indices, buffer_px,
-        code_key("composite", "reflectance", "scene", "cube", "variables"),
-    )  # fmt: skip
+    code = code_key("composite", "reflectance", "scene", "cube", "variables")
+    place = [str(grid.crs), list(grid.affine)]
     units = []
     for year in run.years:
         for tile in run.tiles:
             scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
-            key = content_key(base, repr(tile), [run.fingerprint(scene) for scene in scenes])
+            key = key_parts(
+                code=code, settings=[settings.indices, buffer_px], grid=[*place, repr(tile)],
+                scenes=[run.fingerprint(scene) for scene in scenes],
+            )  # fmt: skip
             units.append(TileYear(run.cube, tile, year, scenes, settings.indices, buffer_px, run.marks, key))
     return units
 
 
 def stale_tiles(run: Run) -> list[TileYear]:
     """The composites that are not done yet with their present key."""
-    return [unit for unit in tile_years(run) if not run.marks.holds(unit.name, unit.key)]
+    return [unit for unit in tile_years(run) if run.marks.why_stale(unit.name, unit.key)]
 
 
 # --- 2 calibrate ------------------------------------------------------------------------------------------
 
 
-def calibrate(run: Run, engine: Engine) -> tuple[Sketches, dict[str, EndMembers]]:
+def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches, dict[str, EndMembers]]:
     """Sketch every zone, then take the end-members: frozen for all years, by zone id."""
-    successes(engine.run("calibrate", sketch_zone, stale_sketches(run)))
+    units = stale_sketches(run)
+    done = engine.run("calibrate", sketch_zone, units, isolate=not strict)
+    isolate_failures(run, [unit.zone.id for unit in units], done, strict)
     sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
     for year in run.years:
         if not any(sketches[zone.id][str(year)].observed for zone in run.zones):
@@ -128,36 +129,31 @@ def zone_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches of all zones with their keys."""
     periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
     code = code_key("sketch", "coverage", "work", "variables")
-    ground = zone_grounds(run)
+    composites = zone_composites(run)
     units = []
     for zone in run.zones:
         share = run.ecosystems[zone.ecosystem].min_water_share
-        key = content_key(code, ground[zone.id], [period.label for period in periods])
+        key = key_parts(
+            code=code, settings=share, boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
+            periods=[period.label for period in periods],
+        )  # fmt: skip
         path = run.sketch_path(zone)
         units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, periods, share, path, run.marks, key))
     return units
 
 
-def zone_grounds(run: Run) -> dict[str, dict[int, str]]:
-    """By zone and year, the key of what its pixels rest on: the composites of its tiles, its boundary, its rule for
-    open water."""
+def zone_composites(run: Run) -> dict[str, dict[int, str]]:
+    """By zone and year, the key of the composites of its tiles."""
     tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
     return {
-        zone.id: {
-            year: content_key(
-                [tile_keys[tile.name, year] for tile in run.tiles_of(zone)],
-                zone.geometry.wkb_hex,
-                run.ecosystems[zone.ecosystem].min_water_share,
-            )
-            for year in run.years
-        }
+        zone.id: {year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)]) for year in run.years}
         for zone in run.zones
     }
 
 
 def stale_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches that are not done yet with their present key."""
-    return [u for u in zone_sketches(run) if not (run.marks.holds(u.name, u.key) and u.path.is_file())]
+    return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
 
 
 def end_members_by_zone(run: Run, sketches: Sketches) -> dict[str, EndMembers]:
@@ -186,26 +182,16 @@ def end_members_by_zone(run: Run, sketches: Sketches) -> dict[str, EndMembers]:
     return found
 
 
-def calibration_block(run: Run) -> str:
-    """YAML that freezes the calibrated end-members, empty where none were calibrated."""
-    found = json.loads((run.work / "end_members.json").read_text(encoding="utf-8"))
-    blocks = {
-        zone.ecosystem: "  {}: {{end_members: {{soil: {soil}, vegetation: {vegetation}}}}}".format(
-            zone.ecosystem, **pair
-        )
-        for zone in run.zones
-        if run.cover_of(zone.ecosystem).end_members == "calibrate" and (pair := found[zone.id])
-    }
-    return "\n".join(["cover:", *blocks.values()]) if blocks else ""
-
-
 # --- 3 map ------------------------------------------------------------------------------------------------
 
 
-def map_zones(run: Run, engine: Engine, models: dict[str, ZoneModel], only: str | None = None) -> None:
+def map_zones(
+    run: Run, engine: Engine, models: dict[str, ZoneModel], only: str | None = None, strict: bool = False
+) -> None:
     """Write the rasters that are not there yet, of all zones or one."""
     units = [unit for unit in stale_maps(run, models) if only in (None, unit.model.zone.id)]
-    successes(engine.run("map", map_zone, units))
+    done = engine.run("map", map_zone, units, isolate=not strict)
+    isolate_failures(run, [unit.model.zone.id for unit in units], done, strict)
 
 
 def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneModel]:
@@ -234,16 +220,18 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
     very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
     code = code_key("work", "sketch", "coverage", "carbon", "variables", "outputs/cog")
-    ground = zone_grounds(run)
+    composites = zone_composites(run)
     units = []
     for zone in run.zones:
         model = models[zone.id]
         layers = {
-            layer: content_key(
-                code,
-                [ground[zone.id][year] for year in layer.years],
-                [repr(layer), run.note, zone.name],
-                model.fingerprint(layer.variable, layer.periods),
+            layer: key_parts(
+                code=code,
+                composites=[composites[zone.id][year] for year in layer.years],
+                boundary=zone.geometry.wkb_hex,
+                settings=model.ecosystem.min_water_share,
+                names=[repr(layer), run.note, zone.name],
+                **_numbers(model, layer),
             )
             for layer in zone_layers(run, model)
         }
@@ -252,6 +240,16 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
             ZoneMaps(run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone), run.note, run.marks)
         )
     return units
+
+
+def _numbers(model: ZoneModel, layer: Layer) -> dict[str, object]:
+    """The numbers that a raster applies to the composites, by where they come from."""
+    numbers = model.fingerprint(layer.variable, layer.periods)
+    if layer.variable in ("ndvi", "clear_count"):
+        return {}
+    if model.stands and layer.variable != "fvc":
+        return {"stands": numbers}
+    return {"coefficients": numbers, "end_members": repr(model.end_members)}
 
 
 def raster_paths(run: Run, models: dict[str, ZoneModel]) -> dict[str, dict[tuple[str, str], Path]]:
@@ -269,8 +267,22 @@ def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
         layers = {
             layer: key
             for layer, key in unit.layers.items()
-            if not (run.marks.holds(unit.mark(layer), key) and unit.path(layer).is_file())
+            if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
         }
         if layers:
             units.append(replace(unit, layers=layers))
     return units
+
+
+# --- what fails -------------------------------------------------------------------------------------------
+
+
+def isolate_failures(run: Run, zones: list[str], results: list, strict: bool) -> None:
+    """Give up the zones whose unit failed, so that the others are delivered. Raises the error where no zone is left,
+    where a result cannot be written, which soon stops the others, too, and with ``strict``."""
+    failed = {zone: result.error for zone, result in zip(zones, results, strict=True) if isinstance(result, Failure)}
+    for error in failed.values():
+        if strict or isinstance(error, OutputError) or len(failed) == len(run.zones):
+            raise error
+    if failed:
+        run.give_up_zones({zone: str(error) for zone, error in failed.items()})

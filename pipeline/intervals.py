@@ -37,18 +37,20 @@ def add_intervals(drawn: Mapping[str, Realisations], rows: list[dict], by_year: 
     """Put into the rows of the result table and of the years what the draws of the zones say; returns the rows of
     ``intervals.csv`` for zones, ecosystems and city. ``current`` is the label of the current period."""
     years = {(row["zone_id"], str(row["year"])): row for row in by_year}
-    estimates = {row["zone_id"]: _estimates(row, by_year, current) for row in rows if row["level"] == "zone"}
+    estimates = {row["zone_id"]: _estimates(row, by_year, current) for row in rows if row["zone_id"] in drawn}
     known = {zone: drawn[zone].only(estimates[zone]) for zone in estimates}
     table = []
     for row in rows:
         zone = row["zone_id"]
-        if row["level"] == "zone":
+        if row["level"] == "zone" and zone not in known:
+            continue  # a zone that failed
+        if zone in known:
             realisations, expected = known[zone], estimates[zone]
         else:
             members = [
                 member["zone_id"]
                 for member in rows
-                if member["level"] == "zone" and row["ecosystem"] in ("city", member["ecosystem"])
+                if member["zone_id"] in known and row["ecosystem"] in ("city", member["ecosystem"])
             ]
             realisations = Realisations.summed([known[member] for member in members])
             expected = {

@@ -1,21 +1,17 @@
-"""What a run would do, before it does it: work to do and kept, memory and disk."""
+"""What a run would do, before it does it, and why: work to do and kept, time, memory and disk."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import psutil
 
 from pipeline.engine import GDAL_CACHE_BYTES
-from pipeline.flow import (
-    MAPPED,
-    end_members_by_zone,
-    stale_maps,
-    stale_sketches,
-    stale_tiles,
-    tile_years,
-    zone_models,
-)
+from pipeline.errors import ConfigError
+from pipeline.flow import MAPPED, all_maps, end_members_by_zone, tile_years, zone_models, zone_sketches
+from pipeline.provenance import read_json
 from pipeline.run import Run
 from pipeline.sketch import load_sketches
+from pipeline.vegetation import EndMembers
 
 BYTES_PER_TILE_PIXEL = 24
 """Classes and bands of one observation, and the state of the composite, while a tile is read."""
@@ -27,19 +23,115 @@ CUBE_BYTES_PER_PIXEL = 2.5
 MAP_BYTES_PER_PIXEL = 1.5
 """Size on disk after compression, as measured on noisy 10 m data."""
 
+SHOWN_UNITS = 8
+"""Units that a line names; of more it says how many."""
 
-def plan_lines(run: Run, workers: int) -> Iterator[str]:
-    """The plan as sentences. Reads no pixel; what was finished before is kept."""
-    tiles = stale_tiles(run)
-    sketches = stale_sketches(run)
+
+@dataclass(frozen=True)
+class Job:
+    """A unit of work that is to be done: its name in the plan, its zone (empty for a tile) and why."""
+
+    name: str
+    zone: str
+    why: str
+
+
+def plan_lines(run: Run, workers: int, force: bool = False) -> Iterator[str]:
+    """The plan as sentences. Reads no pixel; what was finished before is kept, unless with ``force``."""
+    tiles, sketches = stale_composites(run, force), stale_zones(run, force)
+    upstream = {job.zone for job in sketches}
+    rasters = stale_rasters(run, force, upstream)
     yield (
         f"{len(run.scenes)} scenes of {len(run.years)} years, {len(run.zones)} zones, grid {run.cube.grid.width} x "
         f"{run.cube.grid.height} px of {run.config.grid.resolution_m:g} m in {len(run.tiles)} tiles."
     )
-    yield f"1 composite: {len(tiles)} of {len(tile_years(run))} tile-years to read, the rest is kept."
+    yield f"1 composite: {len(tiles)} of {len(run.years) * len(run.tiles)} tile-years to read, the rest is kept."
+    yield from _reasons(tiles)
     yield f"2 calibrate: {len(sketches)} of {len(run.zones)} zones to sketch, the rest is kept."
-    yield f"3 map: {_maps(run, bool(tiles or sketches))}."
+    yield from _reasons(sketches)
+    zones = len({job.zone for job in rasters})
+    yield f"3 map: {len(rasters)} rasters of {zones} zones to write, the rest is kept."
+    yield from _reasons(rasters)
     yield "4 publish: GeoPackage, tables and run record are written anew."
+    yield _time(run, {"composite": len(tiles), "calibrate": len(sketches), "map": zones})
+    yield from _size(run, workers)
+
+
+def stale_composites(run: Run, force: bool) -> list[Job]:
+    """The tile-years to read, in order."""
+    return [
+        Job(f"{unit.year} {unit.tile.name}", "", why)
+        for unit in tile_years(run)
+        if (why := _why(run.marks.why_stale(unit.name, unit.key), force))
+    ]
+
+
+def stale_zones(run: Run, force: bool) -> list[Job]:
+    """The zones to sketch, in order."""
+    return [
+        Job(unit.zone.id, unit.zone.id, why)
+        for unit in zone_sketches(run)
+        if (why := _why(run.marks.why_stale(unit.name, unit.key, unit.path), force))
+    ]
+
+
+def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
+    """The rasters to write, in order. Where the zones ``sketched`` anew may move calibrated end-members, those of
+    the last run stand for them."""
+    end_members = _end_members(run, sketched)
+    if end_members is None:
+        per_zone = len(MAPPED) * len(run.periods) + (run.baseline is not None)
+        return [Job(f"{zone.id} raster {i + 1}", zone.id, "new") for zone in run.zones for i in range(per_zone)]
+    return [
+        Job(unit.path(layer).stem, unit.model.zone.id, why)
+        for unit in all_maps(run, zone_models(run, end_members))
+        for layer, key in unit.layers.items()
+        if (why := _why(run.marks.why_stale(unit.mark(layer), key, unit.path(layer)), force))
+    ]
+
+
+def _end_members(run: Run, sketched: set[str]) -> dict[str, EndMembers] | None:
+    """By zone; None where they cannot be known before the zones are sketched."""
+    if not sketched:
+        return end_members_by_zone(run, {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones})
+    try:
+        return end_members_by_zone(run, {})  # given or shipped, no sketch is needed
+    except (KeyError, ConfigError):
+        last = read_json(run.work / "end_members.json") or {}
+    known = {zone.id: EndMembers(**last[zone.id]) for zone in run.zones if zone.id in last}
+    return known if len(known) == len(run.zones) else None
+
+
+def _why(parts: list[str], force: bool) -> str:
+    """The reason as a plan says it; a change of the numbers that only follows from another is left out."""
+    if force:
+        return "forced"
+    if "end_members" in parts:
+        parts = [part for part in parts if part != "coefficients"]
+    words = [part if part in ("new", "file missing") else f"{part.replace('_', '-')} changed" for part in parts]
+    return ", ".join(words)
+
+
+def _reasons(jobs: list[Job]) -> Iterator[str]:
+    """A line for each reason, with what it concerns."""
+    for why in dict.fromkeys(job.why for job in jobs):
+        names = [job.name for job in jobs if job.why == why]
+        more = f" and {len(names) - SHOWN_UNITS} more" if len(names) > SHOWN_UNITS else ""
+        yield f"   {why}: {', '.join(names[:SHOWN_UNITS])}{more}"
+
+
+def _time(run: Run, units: dict[str, int]) -> str:
+    pace = read_json(run.work / "pace.json") or {}
+    if unknown := [stage for stage, count in units.items() if count and stage not in pace]:
+        return f"Time: not known before {', '.join(unknown)} ran once."
+    seconds = sum(count * pace[stage] for stage, count in units.items() if count)
+    if not seconds:
+        return "Time: seconds; only the tables are to be written."
+    amount = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
+    return f"Time: about {amount} at the pace of the last run, and the tables."
+
+
+def _size(run: Run, workers: int) -> Iterator[str]:
     window = max((t.window[0].stop - t.window[0].start) * (t.window[1].stop - t.window[1].start) for t in run.tiles)
     memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * window * BYTES_PER_TILE_PIXEL
     free = psutil.virtual_memory().available
@@ -49,13 +141,5 @@ def plan_lines(run: Run, workers: int) -> Iterator[str]:
     )
     zone_px = sum(zone.geometry.area for zone in run.zones) / run.config.grid.resolution_m**2
     disk = zone_px * (CUBE_BYTES_PER_PIXEL * len(run.years) + MAP_BYTES_PER_PIXEL * len(MAPPED) * len(run.periods))
-    yield f"Disk: about {max(disk / 2**20, 1):,.0f} MiB in {run.out}."
-
-
-def _maps(run: Run, sketches_stale: bool) -> str:
-    if sketches_stale:
-        return "the rasters of the zones above, and those whose end-members change"
-    sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
-    stale = stale_maps(run, zone_models(run, end_members_by_zone(run, sketches)))
-    rasters = sum(len(unit.layers) for unit in stale)
-    return f"{rasters} rasters of {len(stale)} zones to write, the rest is kept"
+    here = psutil.disk_usage(str(run.out)).free
+    yield f"Disk: about {max(disk / 2**20, 1):,.0f} MiB of {here / 2**20:,.0f} free in {run.out}."

@@ -34,6 +34,11 @@ def content_key(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def key_parts(**parts: Any) -> dict[str, str]:
+    """Key of a unit of work by what it rests on: the digest of each part, so that a mark can say which one changed."""
+    return {name: content_key(part)[:16] for name, part in parts.items()}
+
+
 @cache
 def code_key(*modules: str) -> str:
     """Digest of the source of modules or folders of the package: results are redone when their code changes."""
@@ -106,9 +111,18 @@ class Marks:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def holds(self, unit: str, key: str) -> bool:
+    def holds(self, unit: str, key: Any) -> bool:
         """Whether the unit was finished with this very key."""
         return self.read(unit) == key
+
+    def why_stale(self, unit: str, key: dict[str, str], file: Path | None = None) -> list[str]:
+        """Why the unit is to be done: ["new"], ["file missing"], or the parts of its `key_parts` that changed; empty
+        where it was finished with this very key and its ``file`` is there."""
+        done = self.read(unit)
+        if not isinstance(done, dict):
+            return ["new"]
+        changed = [part for part in {**key, **done} if key.get(part) != done.get(part)]
+        return changed or (["file missing"] if file and not file.is_file() else [])
 
     def read(self, unit: str) -> Any:
         """What was marked for the unit, None where nothing was or it cannot be read."""
@@ -119,10 +133,11 @@ class Marks:
         must not find the old mark on a new result."""
         (self._folder / f"{unit}.json").unlink(missing_ok=True)
 
-    def forget(self, prefix: str) -> None:
-        """Take back the marks of units whose name begins with ``prefix``."""
-        for file in self._folder.glob(f"{prefix}*.json"):
-            file.unlink()
+    def forget(self, *prefixes: str) -> None:
+        """Take back the marks of units whose name begins with one of ``prefixes``."""
+        for prefix in prefixes:
+            for file in self._folder.glob(f"{prefix}*.json"):
+                file.unlink()
 
     def write(self, unit: str, key: Any) -> None:
         write_json(self._folder / f"{unit}.json", key)

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.comparability import Certificate, PeriodFacts, certify
-from pipeline.engine import Engine, successes
+from pipeline.engine import Engine, Failure
+from pipeline.errors import SinkmapError
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.outputs.table import write_csv
@@ -15,7 +16,7 @@ from pipeline.realisations import Realisations, Settings, realise
 from pipeline.results import Results
 from pipeline.run import Run
 from pipeline.sketch import Sketch
-from pipeline.totals import COLUMNS, YEAR_COLUMNS, group_rows, withhold, year_rows, zone_row
+from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
 from pipeline.variables import VARIABLES
 from pipeline.zone_model import Period, ZoneModel
 
@@ -30,11 +31,13 @@ def publish(
     run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel], rasters: RasterPaths
 ) -> list[dict]:
     """Write the tables and the deliverables; returns the rows of zones, ecosystems and city. Raises OutputError."""
-    rows = zone_rows(run, sketches, models)
-    rows += group_rows(rows, list(run.ecosystems))
-    by_year = [row for zone in run.zones for row in year_rows(models[zone.id], sketches[zone.id], run.years)]
     drawn = draw_zones(run, engine, sketches, models)
+    rows, by_year = zone_tables(run, sketches, models)
+    rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
+    rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
+    rows += group_rows(rows, list(run.ecosystems))
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
+    rasters = rasters | {failed.zone.id: {} for failed in run.failed}
     results = run.results_of(rows, by_year, interval_rows, rasters)
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
@@ -48,16 +51,23 @@ def publish(
     return results.rows
 
 
-def zone_rows(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> list[dict]:
-    """The rows of all zones, each with its certificate and held against the plausible ranges."""
+def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> tuple[list[dict], list[dict]]:
+    """The rows of the zones, each with its certificate and held against the plausible ranges, and of their years. A
+    zone whose totals cannot be taken is given up."""
     ranges = read_ranges(run.config.plausibility)
-    rows = []
+    rows, by_year = [], []
     for zone in run.zones:
         model, sketch = models[zone.id], sketches[zone.id]
-        certificate = certificate_of(run, model, sketch)
-        row = zone_row(model, sketch, run.baseline, run.current, run.config.min_observed_fraction, certificate)
+        try:
+            certificate = certificate_of(run, model, sketch)
+            row = zone_row(model, sketch, run.baseline, run.current, run.config.min_observed_fraction, certificate)
+            years = year_rows(model, sketch, run.years)
+        except (SinkmapError, ArithmeticError, LookupError, ValueError) as error:
+            run.give_up_zones({zone.id: f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"})
+            continue
         rows.append(withhold(row, findings(row, zone.stratum, ranges)))
-    return rows
+        by_year += years
+    return rows, by_year
 
 
 def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> Certificate | None:
@@ -109,8 +119,9 @@ def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, Z
         )
         for zone in run.zones
     ]
-    drawn = successes(engine.run("uncertainty", ZoneDraws.__call__, units))
-    return dict(zip((zone.id for zone in run.zones), drawn, strict=True))
+    done = dict(zip((zone.id for zone in run.zones), engine.run("uncertainty", ZoneDraws.__call__, units), strict=True))
+    run.give_up_zones({zone: str(failed.error) for zone, failed in done.items() if isinstance(failed, Failure)})
+    return {zone: drawn for zone, drawn in done.items() if not isinstance(drawn, Failure)}
 
 
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:

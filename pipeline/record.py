@@ -3,9 +3,15 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from pipeline.provenance import versions, write_json
+from pipeline.provenance import read_json, versions, write_json
 from pipeline.run import Run
 from pipeline.vegetation import EndMembers
+
+
+def remember_pace(run: Run, pace: dict[str, float]) -> None:
+    """Keep what a unit of each stage took, seconds of the whole run, for the estimate of the next plan."""
+    if pace:
+        write_json(run.work / "pace.json", (read_json(run.work / "pace.json") or {}) | pace)
 
 
 def record(run: Run, end_members: dict[str, EndMembers], seconds: dict[str, float]) -> None:
@@ -23,8 +29,22 @@ def record(run: Run, end_members: dict[str, EndMembers], seconds: dict[str, floa
                 {"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in run.scenes
             ],
             "set_aside": [asdict(aside) for aside in run.set_aside],
+            "failed_zones": [{"zone": failed.zone.id, "reason": failed.reason} for failed in run.failed],
             "notes": run.notes,
             "versions": versions(),
             "seconds": {stage: round(time, 2) for stage, time in seconds.items()},
         },
     )
+
+
+def calibration_block(run: Run) -> str:
+    """YAML that freezes the calibrated end-members, empty where none were calibrated."""
+    found = read_json(run.work / "end_members.json")
+    blocks = {
+        zone.ecosystem: "  {}: {{end_members: {{soil: {soil}, vegetation: {vegetation}}}}}".format(
+            zone.ecosystem, **pair
+        )
+        for zone in run.zones
+        if run.cover_of(zone.ecosystem).end_members == "calibrate" and (pair := found[zone.id])
+    }
+    return "\n".join(["cover:", *blocks.values()]) if blocks else ""

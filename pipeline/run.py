@@ -1,6 +1,5 @@
 """A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
 
-import os
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,8 @@ from pipeline.composite import bands_of
 from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import OutputError, SceneError
+from pipeline.errors import SceneError
+from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key
 from pipeline.results import Results
 from pipeline.scene import Scene
@@ -29,9 +29,17 @@ SIMULATED = "示意, 模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
 
 
+@dataclass(frozen=True)
+class FailedZone:
+    """A zone that could not be computed, and the sentence that says why."""
+
+    zone: Zone
+    reason: str
+
+
 @dataclass
 class Run:
-    """Everything the four stages work on. ``scenes`` shrinks when one is set aside."""
+    """Everything the four stages work on. ``scenes`` shrinks when one is set aside, ``zones`` when one fails."""
 
     config: RunConfig
     out: Path
@@ -47,6 +55,7 @@ class Run:
     checksums: dict[str, str]
     styles: Styles
     notes: list[str] = field(default_factory=list)
+    failed: list[FailedZone] = field(default_factory=list)
 
     @property
     def work(self) -> Path:
@@ -175,6 +184,12 @@ class Run:
         self.scenes = [scene for scene in self.scenes if scene.id not in names]
         self.set_aside += failed
 
+    def give_up_zones(self, reasons: dict[str, str]) -> None:
+        """Go on without the zones of these ids; the others are delivered."""
+        self.failed += [FailedZone(zone, reasons[zone.id]) for zone in self.zones if zone.id in reasons]
+        self.failed.sort(key=lambda failed: failed.zone.id)
+        self.zones = [zone for zone in self.zones if zone.id not in reasons]
+
 
 def prepare(config: RunConfig, out: Path) -> Run:
     """Find and check everything before a pixel is read. ``out`` is the folder of all runs.
@@ -230,20 +245,6 @@ def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
                     f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)"
                 )
     return notes
-
-
-def writable_folder(folder: Path) -> Path:
-    """Make the folder and try it. Raises OutputError where it cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{os.getpid()}"
-        probe.write_bytes(b"x")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another folder with --out"
-        ) from error
-    return folder
 
 
 def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:

@@ -7,6 +7,7 @@ from pipeline.comparability import Certificate
 from pipeline.plausibility import Finding
 from pipeline.sketch import Sketch
 from pipeline.zone_model import Period, ZoneModel, stock
+from pipeline.zones import Zone
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
@@ -69,14 +70,7 @@ def zone_row(
     zone, sketch = model.zone, sketches[current.label]
     now = stock(model, sketch, current)
     enough = model.stands is not None or sketch.observed_fraction >= max(min_observed, 1e-9)
-    row = dict.fromkeys(COLUMNS) | {
-        "level": "zone",
-        "zone_id": zone.id,
-        "name_zh": zone.name,
-        "ecosystem": zone.ecosystem,
-        "area_ha": zone.area_ha,
-        "area_wanmu": zone.area_ha / HA_PER_WANMU,
-        "declared_wanmu": zone.declared_wanmu,
+    row = _identity(zone) | {
         "period": current.label,
         "observed_fraction": sketch.observed_fraction,
         "clear_obs_median": sketch.clear_median,
@@ -125,6 +119,27 @@ def withhold(row: dict, found: list[Finding]) -> dict:
         row["status"] += f"; no total, {impossible[0]}"
         row["status_zh"] += f"; {impossible[0].zh}, 不计总量"
     return row
+
+
+def _identity(zone: Zone) -> dict:
+    """A row that says which zone it is, and nothing else yet."""
+    return dict.fromkeys(COLUMNS) | {
+        "level": "zone",
+        "zone_id": zone.id,
+        "name_zh": zone.name,
+        "ecosystem": zone.ecosystem,
+        "area_ha": zone.area_ha,
+        "area_wanmu": zone.area_ha / HA_PER_WANMU,
+        "declared_wanmu": zone.declared_wanmu,
+    }
+
+
+def failed_row(zone: Zone, reason: str) -> dict:
+    """The row of a zone that could not be computed: what it is and why it has no number."""
+    return _identity(zone) | {
+        "status": f"failed: {reason}",
+        "status_zh": f"计算失败: {reason}",
+    }
 
 
 YEAR_COLUMNS = ("zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",

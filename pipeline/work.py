@@ -39,7 +39,7 @@ class TileYear:
     indices: tuple[str, ...]
     buffer_px: int
     marks: Marks
-    key: str
+    key: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ class ZoneSketches:
     min_water_share: float
     path: Path
     marks: Marks
-    key: str
+    key: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -156,7 +156,7 @@ class ZoneMaps:
     tiles: tuple[Tile, ...]
     model: ZoneModel
     coverage: str
-    layers: dict[Layer, str]
+    layers: dict[Layer, dict[str, str]]
     folder: Path
     description: str
     marks: Marks

@@ -3,6 +3,7 @@ no traceback, and nothing at a final name."""
 
 import contextlib
 import json
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -26,13 +27,14 @@ from tiny_world import (
     command,
     read_csv,
     run_with_small_files,
+    undisturbed,
 )
 
 from pipeline.__main__ import main
 from pipeline.outputs import cog
 
 WINDOWS = sys.platform == "win32"
-CONFIG, ZONE, SCENE, OUTPUT = 2, 3, 4, 5
+CONFIG, ZONE, SCENE, OUTPUT, PARTIAL = 2, 3, 4, 5, 6
 """Exit codes."""
 
 SMALL_DISK = 8 << 20
@@ -351,7 +353,7 @@ FAULTS = {
     ZONE: [
         missing_zones, garbage_zones, cut_zones, zones_without_crs, zones_without_a_column, too_few_zones, doubled_ids,
         an_id_that_leads_out_of_the_folder, unknown_class, unknown_vegetation_type, a_zone_that_crosses_itself,
-        unknown_species, negative_volume, volume_of_a_stand_for_that_of_a_hectare,
+        unknown_species, negative_volume,
     ],
     SCENE: [
         missing_scenes, empty_scene_folder, all_scenes_elsewhere, no_scene_in_season, a_scene_without_crs,
@@ -376,6 +378,67 @@ def test_a_fault_is_one_sentence_and_leaves_no_result(world, sinkmap, fault, cod
         # finished maps of zones without fault may stay
         assert [name for name in published(world.out) if name[:3] in named or not name.endswith(".tif")] == []
         assert leftovers(world.out) == []
+
+
+# --- some zones fail --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [volume_of_a_stand_for_that_of_a_hectare, a_coefficient_beyond_all_reason])
+def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap, fault):
+    zone, *named = fault(world)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == PARTIAL
+    assert_one_sentence(error, "1 of 4 zones failed", zone, *named)
+    rows = {row["zone_id"]: row for row in read_csv(world.results / "summary.csv")}
+    assert rows[zone]["status"].startswith("failed: ")
+    assert rows[zone]["status_zh"].startswith("计算失败: ")
+    assert float(rows[zone]["area_ha"]) > 0
+    assert rows[zone]["carbon_tC"] == rows[zone]["ndvi_mean"] == rows[zone]["observed_fraction"] == ""
+    assert all(float(rows[other]["carbon_tC"]) > 0 for other in ("F02", "G01"))
+    assert "carbon_tC lacks 1 of 4 zones" in rows["city"]["status"]
+    assert not list(world.results.glob(f"zones/{zone}/*.tif"))
+    assert len(list(world.results.glob("zones/*/*.tif"))) == 33
+    assert [entry["zone"] for entry in json.loads((world.results / "run.json").read_text("utf-8"))["failed_zones"]] == [
+        zone
+    ]
+
+
+@pytest.mark.parametrize(
+    "step", ["pipeline.work.SketchBuilder.sketch", "pipeline.work.Strip.values", "pipeline.totals.stock"]
+)
+def test_a_mistake_in_the_program_that_hits_one_zone_leaves_the_others_delivered(world, sinkmap, monkeypatch, step):
+    def fails_once(*arguments, **options):
+        if not hits:
+            hits.append(step)
+            raise ZeroDivisionError("by hand")
+        return real(*arguments, **options)
+
+    hits, real = [], pkgutil.resolve_name(step)
+    holder, name = step.rsplit(".", 1)
+    monkeypatch.setattr(pkgutil.resolve_name(holder), name, fails_once)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == PARTIAL
+    assert_one_sentence(error, "1 of 4 zones failed", "ZeroDivisionError", "by hand", "report this line")
+    rows = [row for row in read_csv(world.results / "summary.csv") if row["level"] == "zone"]
+    assert [row["carbon_tC"] != "" for row in rows].count(True) == 3
+    # the next run mends what the first could not do
+    assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
+    assert world.files() == undisturbed()
+
+
+def test_with_strict_the_first_zone_that_fails_stops_the_run(world, sinkmap):
+    zone, *named = a_coefficient_beyond_all_reason(world)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
+    assert code == ZONE
+    assert_one_sentence(error, zone, *named)
+
+
+def test_where_every_zone_fails_there_is_no_result(world, sinkmap, monkeypatch):
+    monkeypatch.setattr("pipeline.work.SketchBuilder.sketch", lambda self: 1 / 0)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == 1
+    assert_one_sentence(error, "ZeroDivisionError")
+    assert published(world.out) == []
 
 
 def _sql(path, statement):

@@ -250,11 +250,11 @@ def run_here(
     class Recorder(Engine):
         """An engine that notes the names of the units."""
 
-        def run(self, title, function, units):
+        def run(self, title, function, units, **options):
             for unit in units:
                 names = [unit.path(layer).stem for layer in unit.layers] if title == "map" else [unit.name]
                 getattr(done, title).extend(names)
-            return super().run(title, function, units)
+            return super().run(title, function, units, **options)
 
     settings = read_config(config)
     run = prepare(settings if year is None else settings.for_year(year), out)

@@ -1,0 +1,178 @@
+"""The plan says what will run and why, and the run then does just that."""
+
+import pytest
+from tiny_world import DAYS, ZONES, World, box, landscape, undisturbed
+
+from pipeline import flow, plan
+from pipeline.config import read_config
+from pipeline.plan import plan_lines
+from pipeline.provenance import Marks, key_parts
+from pipeline.run import prepare
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return World.finished(tmp_path_factory.mktemp("plan"))
+
+
+@pytest.fixture
+def changed(world):
+    """The world; what a test changes in its inputs is undone."""
+    yield world
+    World.at(world.folder)
+    world.settings = type(world)(world.folder).settings
+
+
+def planned(world, force=False, workers=2):
+    run = prepare(read_config(world.config), world.out)
+    return run, list(plan_lines(run, workers, force))
+
+
+def reasons(world, force=False):
+    """(unit, why) of each stage."""
+    run = prepare(read_config(world.config), world.out)
+    sketches = plan.stale_zones(run, force)
+    stages = (
+        plan.stale_composites(run, force),
+        sketches,
+        plan.stale_rasters(run, force, {job.zone for job in sketches}),
+    )
+    return [[(job.name, job.why) for job in jobs] for jobs in stages]
+
+
+def test_after_a_finished_run_there_is_nothing_to_do(world):
+    assert reasons(world) == [[], [], []]
+    _, lines = planned(world)
+    assert "1 composite: 0 of 12 tile-years to read, the rest is kept." in lines
+    assert "3 map: 0 rasters of 0 zones to write, the rest is kept." in lines
+    assert any("only the tables" in line for line in lines)
+
+
+def test_before_the_first_run_all_is_new(tmp_path):
+    composites, sketches, rasters = reasons(World.at(tmp_path))
+    assert (len(composites), len(sketches), len(rasters)) == (12, 4, 44)
+    assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"new"}
+
+
+def test_forced_all_is_done_again(world):
+    composites, sketches, rasters = reasons(world, force=True)
+    assert (len(composites), len(sketches), len(rasters)) == (12, 4, 44)
+    assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"forced"}
+
+
+def test_a_changed_forest_coefficient_reruns_no_wetland_and_no_grassland(changed):
+    changed.change_coefficient("forest", "value: 0.5105", "value: 0.49")
+    composites, sketches, rasters = reasons(changed)
+    assert (composites, sketches) == ([], [])
+    assert rasters
+    assert {name[:3] for name, _ in rasters} <= {"F01", "F02"}
+    assert {why for _, why in rasters} <= {"coefficients changed", "stands changed"}
+
+
+def test_a_changed_boundary_is_the_reason_for_its_zone_alone(changed):
+    changed.write_zones(ZONES | {"G01": (*ZONES["G01"][:2], ZONES["G01"][2].difference(box(150, 160, 100, 120)))})
+    composites, sketches, rasters = reasons(changed)
+    assert (composites, sketches) == ([], [("G01", "boundary changed")])
+    assert {(name[:3], why) for name, why in rasters} == {("G01", "boundary changed")}
+
+
+def test_a_changed_scene_is_the_reason_for_its_year(changed):
+    changed.write_scene(2025, DAYS[0], ndvi=landscape(2025, DAYS[0]) * 0.9)
+    composites, sketches, rasters = reasons(changed)
+    assert composites == [("2025 r000c000", "scenes changed"), ("2025 r000c001", "scenes changed")]
+    assert {why for _, why in sketches} == {"composites changed"}
+    assert all("2023-2025" in name for name, _ in rasters)
+
+
+def test_a_wider_cloud_buffer_is_a_changed_setting(changed):
+    changed.settings["composite"] = {"cloud_buffer_m": 300}
+    changed.write_config()
+    composites, _, _ = reasons(changed)
+    assert len(composites) == 12
+    assert {why for _, why in composites} == {"settings changed"}
+
+
+def test_changed_code_is_a_reason_of_its_own(changed, monkeypatch):
+    monkeypatch.setattr(flow, "code_key", lambda *modules: "other")
+    composites, _, rasters = reasons(changed)
+    assert {why for _, why in composites} == {"code changed"}
+    assert {why for _, why in rasters} == {"code changed, composites changed"}
+
+
+def test_a_deleted_raster_is_said_to_be_missing(changed):
+    path = changed.results / "zones" / "W01" / "W01_fvc_2023-2025.tif"
+    content = path.read_bytes()
+    path.unlink()
+    assert reasons(changed)[2] == [("W01_fvc_2023-2025", "file missing")]
+    path.write_bytes(content)
+
+
+def test_end_members_that_change_are_named_and_not_the_numbers_that_follow(changed):
+    changed.settings["cover"] = {"grassland": {"end_members": {"soil": 0.1, "vegetation": 0.8}}}
+    changed.write_config()
+    composites, sketches, rasters = reasons(changed)
+    assert (composites, sketches) == ([], [])
+    assert {(name[:3], why) for name, why in rasters} == {("G01", "end-members changed")}
+    assert not [name for name, _ in rasters if "ndvi" in name or "clear_count" in name]
+
+
+def test_the_plan_is_what_the_run_then_does(tmp_path):
+    world = World.finished(tmp_path)
+    world.change_coefficient("wetland", "value: 530", "value: 400")
+    _, _, rasters = reasons(world)
+    assert sorted(world.run().map) == sorted(name for name, _ in rasters)
+    assert reasons(world) == [[], [], []]
+
+
+def test_the_time_follows_from_the_pace_of_the_last_run(changed):
+    run, _ = planned(changed)
+    (run.work / "pace.json").write_text('{"composite": 100.0, "calibrate": 5.0, "map": 10.0}')
+    changed.change_coefficient("wetland", "value: 530", "value: 400")
+    assert "Time: about 10 s at the pace of the last run, and the tables." in planned(changed)[1]
+    assert "Time: about 21 min at the pace of the last run, and the tables." in planned(changed, force=True)[1]
+    (run.work / "pace.json").unlink()
+    assert "Time: not known before map ran once." in planned(changed)[1]
+
+
+def test_a_mark_tells_which_part_of_its_key_changed(tmp_path):
+    marks = Marks(tmp_path)
+    key = key_parts(code="1", scenes=["a", "b"], boundary="x")
+    assert marks.why_stale("tile", key) == ["new"]
+    marks.write("tile", key)
+    assert marks.why_stale("tile", key) == []
+    assert marks.why_stale("tile", key, tmp_path / "none.tif") == ["file missing"]
+    assert marks.why_stale("tile", key | key_parts(scenes=["b", "a"])) == ["scenes"]
+    assert marks.why_stale("tile", key_parts(code="2", scenes=["a", "b"])) == ["code", "boundary"]
+    marks.write("tile", "a key of an older version")
+    assert marks.why_stale("tile", key) == ["new"]
+
+
+def test_force_gives_the_same_results(tmp_path, monkeypatch, capsys):
+    import sys
+
+    from pipeline.__main__ import main
+
+    world = World.finished(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sinkmap", "zones", str(world.config), "--out", str(world.out), "--force"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert "composite: 12 done" in said
+    assert "map: 4 done" in said
+    assert world.files() == undisturbed()
+
+
+def test_a_dry_run_says_the_plan_and_writes_no_result(tmp_path, monkeypatch, capsys):
+    import sys
+
+    from pipeline.__main__ import main
+
+    world = World.at(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sinkmap", "zones", str(world.config), "--out", str(world.out), "--dry-run"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    assert "   new: 2019 r000c000, 2019 r000c001" in capsys.readouterr().out
+    assert not list(world.out.rglob("*.tif"))
+    assert not (world.results / "summary.csv").exists()
