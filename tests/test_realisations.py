@@ -1,0 +1,177 @@
+"""Realisations of zones: what is shared errs together, equal years give no sink, causes add up."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+
+from pipeline.comparability import Certificate
+from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
+from pipeline.realisations import CAUSES, Realisations, Settings, realise
+from pipeline.sketch import LEVELS, Sketch
+from pipeline.stands import ZoneStands
+from pipeline.totals import group_rows, zone_row
+from pipeline.uncertainty import interval, variance_shares
+from pipeline.vegetation import EndMembers
+from pipeline.zone_model import Period, ZoneModel, stock
+from pipeline.zones import Zone
+
+SETTINGS = Settings(count=4000, seed=1, area_u95_percent=3, correlation_length_m=1000)
+BASELINE, CURRENT = Period((2019, 2020, 2021)), Period((2023, 2024, 2025))
+YEARS = [2019, 2020, 2021, 2023, 2024, 2025]
+
+
+def sketch_at(*indices, observed=1.0):
+    """A zone of 100 pixels, equally of these indices."""
+    land = np.zeros(LEVELS.size)
+    for index in indices:
+        land[round(index * 1e4) + 10_000] += 100 * observed / len(indices)
+    return Sketch(land, np.zeros(LEVELS.size), np.array([0, 0, 0, 100.0]), 100.0)
+
+
+def zone_model(ecosystems, kind="grassland", stratum="typical_steppe", id="G01", stands=None, shift=0.0):
+    square = shapely.box(shift, 0, shift + 3000, 3000)
+    zone = Zone(id=id, name=id, ecosystem=kind, stratum=stratum, geometry=square, area_ha=900.0, declared_wanmu=None)
+    return ZoneModel(zone, ecosystems[kind], EndMembers(0.10, 0.75), stands)
+
+
+def sketches(then=(0.3, 0.4), now=(0.3, 0.4), observed=1.0):
+    labels = {BASELINE.label: then, CURRENT.label: now}
+    labels |= {str(year): then if year < 2022 else now for year in YEARS}
+    return {label: sketch_at(*indices, observed=observed) for label, indices in labels.items()}
+
+
+def drawn(model, found=None, settings=SETTINGS):
+    return realise(model, found or sketches(), YEARS, BASELINE, CURRENT, settings)
+
+
+STOCK, SINK = ("carbon_tC", CURRENT.label), ("sink_tCO2_yr", CURRENT.label)
+
+
+def test_the_draws_lie_around_the_estimate(ecosystems):
+    model = zone_model(ecosystems)
+    estimate = stock(model, sketches()[CURRENT.label], CURRENT)["carbon_stock"] * 900
+    found = interval(drawn(model).all[STOCK])
+    assert found.mean == pytest.approx(estimate, rel=0.05)
+    assert found.p2_5 < 0.6 * estimate
+    assert found.p97_5 > 1.5 * estimate
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_does_not(ecosystems):
+    model = zone_model(ecosystems)
+    one, two = drawn(model).all[STOCK], drawn(model).all[STOCK]
+    assert (one == two).all()
+    assert (drawn(model, settings=replace(SETTINGS, seed=2)).all[STOCK] != one).any()
+
+
+def test_equal_years_give_no_sink_and_an_interval_across_zero(ecosystems):
+    found = interval(drawn(zone_model(ecosystems)).all[SINK])
+    assert found.spans_zero
+    assert abs(found.median) < 0.1 * (found.p97_5 - found.p2_5)
+
+
+def test_a_lasting_error_of_the_model_is_no_error_of_the_sink(ecosystems):
+    """The stock is uncertain by its coefficients; equal stocks share them, so that the sink is so by its years."""
+    shares = variance_shares(drawn(zone_model(ecosystems)).by_cause[SINK])
+    assert shares["index"] + shares["residual"] > 0.99
+    shares = variance_shares(drawn(zone_model(ecosystems)).by_cause[STOCK])
+    assert shares["biomass_model"] + shares["root_shoot"] > 0.7
+
+
+def test_shares_add_up_to_one_for_stock_and_sink(ecosystems):
+    found = drawn(zone_model(ecosystems), sketches(now=(0.5, 0.6)))
+    for quantity in (STOCK, SINK):
+        assert sum(variance_shares(found.by_cause[quantity]).values()) == pytest.approx(1)
+        assert set(found.by_cause[quantity]) <= set(CAUSES)
+
+
+def test_zones_that_share_coefficients_do_not_average_their_error_away(ecosystems):
+    one, two = (drawn(zone_model(ecosystems, id=name, shift=shift)) for name, shift in (("G01", 0), ("G02", 1e5)))
+    single, both = (interval(part.all[STOCK]) for part in (one, Realisations.summed([one, two])))
+    relative = [(found.p97_5 - found.p2_5) / found.mean for found in (single, both)]
+    assert relative[1] > 0.95 * relative[0]
+
+
+def test_a_sum_has_no_mean_cover(ecosystems):
+    total = Realisations.summed([drawn(zone_model(ecosystems))])
+    assert {name for name, _ in total.all} == {"carbon_tC", "sink_tCO2_yr"}
+
+
+def test_ground_that_was_not_seen_widens_the_interval(ecosystems):
+    widths = []
+    for observed in (1.0, 0.6):
+        found = drawn(zone_model(ecosystems), sketches(then=(0.15, 0.6), now=(0.15, 0.6), observed=observed))
+        spread = interval(found.by_cause[STOCK].get("observation", np.zeros(1)))
+        widths.append(spread.p97_5 - spread.p2_5)
+    assert widths[0] == 0
+    assert widths[1] > 0
+
+
+def test_a_zone_without_an_observation_has_no_realisation(ecosystems):
+    nothing = {label: sketch_at(0.3, observed=0.0) for label in sketches()}
+    assert drawn(zone_model(ecosystems), nothing).all == {}
+
+
+def stands_of(first, last):
+    return ZoneStands(
+        geometry=np.array([shapely.box(0, 0, 1000, 3000), shapely.box(1000, 0, 3000, 3000)]),
+        species=["larch", "birch"],
+        area_ha=np.array([300.0, 600.0]),
+        volume_m3_ha={2019: np.array(first), 2025: np.array(last)},
+    )
+
+
+def test_a_forest_by_stands_errs_by_expansion_and_volume(ecosystems):
+    model = zone_model(ecosystems, "forest", "larch_middle", "F01", stands_of([60.0, 30.0], [70.0, 36.0]))
+    found = drawn(model)
+    estimate = stock(model, sketches()[CURRENT.label], CURRENT)["carbon_stock"] * 900
+    assert interval(found.all[STOCK]).mean == pytest.approx(estimate, rel=0.05)
+    shares = variance_shares(found.by_cause[STOCK])
+    assert shares["expansion"] + shares["stand_volume"] + shares["root_shoot"] > 0.9
+    assert variance_shares(found.by_cause[SINK])["stand_volume"] > 0.5
+
+
+def test_stands_summed_up_by_species_and_volume_hold_the_same(ecosystems):
+    rng = np.random.default_rng(5)
+    count = 400
+    stands = ZoneStands(
+        geometry=np.empty(count, object),
+        species=[str(name) for name in rng.choice(["larch", "birch", "chinese_pine"], count)],
+        area_ha=rng.uniform(1, 40, count),
+        volume_m3_ha={2019: rng.uniform(5, 250, count), 2025: rng.uniform(5, 250, count)},
+    )
+    few = stands.grouped()
+    assert len(few.species) < count / 2
+    for date in (2019, 2022, 2025):
+        whole, summed = ((part.area_ha * part.stock(ecosystems["forest"], date)[1]).sum() for part in (stands, few))
+        assert summed == pytest.approx(whole, rel=5e-3)  # a root-to-shoot bin ends within a group
+
+
+def rows_of(models, found):
+    rows = [
+        zone_row(model, sketches(now=(0.5, 0.6)), BASELINE, CURRENT, 0.5, Certificate("comparable")) for model in models
+    ]
+    rows += group_rows(rows, ["grassland"])
+    return rows, add_intervals(found, rows, [], CURRENT.label)
+
+
+def test_the_result_table_gets_its_intervals(ecosystems):
+    models = [zone_model(ecosystems, id=name, shift=shift) for name, shift in (("G01", 0), ("G02", 1e5))]
+    found = {model.zone.id: drawn(model, sketches(now=(0.5, 0.6))) for model in models}
+    rows, table = rows_of(models, found)
+    for row in rows:
+        assert row["carbon_tC_low95"] < row["carbon_tC"] < row["carbon_tC_high95"]
+        assert row["carbon_tC_low95"] < row["carbon_tC_conservative"] < row["carbon_tC"]
+        assert (row["sink_finding"], row["sink_finding_zh"]) == ("gain", "碳增加")
+    assert {line["level"] for line in table} == {"zone", "ecosystem", "city"}
+    assert all(set(line) == set(INTERVAL_COLUMNS) for line in table)
+    city = next(line for line in table if line["level"] == "city" and line["quantity"] == "carbon_tC")
+    assert city["estimate"] == pytest.approx(rows[0]["carbon_tC"] + rows[1]["carbon_tC"])
+
+
+def test_an_interval_row_tells_its_shares(ecosystems):
+    line = interval_rows("zone", "G01", drawn(zone_model(ecosystems)).only([STOCK]), {STOCK: 1.0})[0]
+    shares = [line[f"share_{cause}"] for cause in CAUSES if line[f"share_{cause}"] is not None]
+    assert sum(shares) == pytest.approx(1)
+    assert line["p2_5"] < line["p5"] == line["conservative"] < line["median"] < line["p95"] < line["p97_5"]
