@@ -1,5 +1,6 @@
 """What is shown to the reader is what the code does: notebooks run, the README keeps step."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -28,3 +29,12 @@ def test_files_that_the_readme_names_are_there():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"\]\(([^)#:]+)\)|`((?:configs|docs|pipeline|data)/[\w./-]+)`", readme)
     assert [path for pair in named for path in pair if path and not (ROOT / path).exists()] == []
+
+
+def test_the_tables_of_the_method_are_those_of_the_coefficient_files():
+    """Mend: python docs/method_tables.py"""
+    spec = importlib.util.spec_from_file_location("method_tables", ROOT / "docs" / "method_tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    text = tables.METHOD.read_text(encoding="utf-8")
+    assert text == tables.with_tables(text)
