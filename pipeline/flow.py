@@ -58,7 +58,7 @@ def run_stages(
     if until == "map":
         return []
     rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(run, models)))
-    record(run, end_members, seconds)
+    record(run, end_members, models, seconds)
     return rows
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from pipeline.comparability import Certificate, PeriodFacts, certify
@@ -17,6 +16,7 @@ from pipeline.results import Results
 from pipeline.run import Run
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
+from pipeline.uncertainty import mean_correlation
 from pipeline.variables import VARIABLES
 from pipeline.zone_model import Period, ZoneModel
 
@@ -99,11 +99,20 @@ def period_facts(run: Run, sketch: Sketch, period: Period) -> PeriodFacts:
 class ZoneDraws:
     """The realisations of one zone, a unit of work that writes nothing."""
 
-    draw: Callable[[], Realisations]
+    model: ZoneModel
+    sketches: dict[str, Sketch]
+    years: list[int]
+    baseline: Period | None
+    current: Period
+    settings: Settings
+    correlation_length_m: float
     writes_to: Path
 
-    def __call__(self) -> Realisations:
-        return self.draw()
+
+def draw_zone(unit: ZoneDraws) -> Realisations:
+    """The realisations of the unit's zone."""
+    correlation = mean_correlation(unit.model.zone.geometry, unit.correlation_length_m)
+    return realise(unit.model, unit.sketches, unit.years, unit.baseline, unit.current, unit.settings, correlation)
 
 
 def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel]) -> dict[str, Realisations]:
@@ -111,15 +120,15 @@ def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, Z
     config = run.config.uncertainty
     if not config.draws:
         return {}
-    settings = Settings(config.draws, config.seed, config.area_u95_percent, config.correlation_length_m)
+    settings = Settings(config.draws, config.seed, config.area_u95_percent)
     units = [
         ZoneDraws(
-            partial(realise, models[zone.id], sketches[zone.id], run.years, run.baseline, run.current, settings),
-            run.results,
+            models[zone.id], sketches[zone.id], run.years, run.baseline, run.current, settings,
+            config.correlation_length_m, run.results,
         )
         for zone in run.zones
-    ]
-    done = dict(zip((zone.id for zone in run.zones), engine.run("uncertainty", ZoneDraws.__call__, units), strict=True))
+    ]  # fmt: skip
+    done = dict(zip((zone.id for zone in run.zones), engine.run("uncertainty", draw_zone, units), strict=True))
     run.give_up_zones({zone: str(failed.error) for zone, failed in done.items() if isinstance(failed, Failure)})
     return {zone: drawn for zone, drawn in done.items() if not isinstance(drawn, Failure)}
 

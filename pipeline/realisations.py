@@ -11,7 +11,7 @@ from pipeline.carbon import stock_difference
 from pipeline.ecosystems import Ecosystem, coefficients, with_values
 from pipeline.ecosystems.rows import Cause
 from pipeline.sketch import Sketch, representative
-from pipeline.uncertainty import Z95, Draws, drawn, mean_correlation
+from pipeline.uncertainty import Z95, Draws, drawn
 from pipeline.zone_model import Period, ZoneModel
 
 CAUSES: tuple[str, ...] = (*get_args(Cause), "observation")
@@ -42,12 +42,11 @@ SHARE_DRAWS = 2000
 
 @dataclass(frozen=True)
 class Settings:
-    """``count`` draws by ``seed``; 95 % half-width of an area in % of it; practical range of the residuals in m."""
+    """``count`` draws by ``seed``; 95 % half-width of an area in % of it."""
 
     count: int
     seed: int
     area_u95_percent: float
-    correlation_length_m: float
 
 
 MEANS = ("fvc_mean",)
@@ -88,11 +87,11 @@ class Realisations:
 
 def realise(
     model: ZoneModel, sketches: Mapping[str, Sketch], years: list[int], baseline: Period | None, current: Period,
-    settings: Settings,
+    settings: Settings, correlation: float,
 ) -> Realisations:  # fmt: skip
     """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, and, with a baseline, the
-    sink_tCO2_yr. The causes are told apart for the current stock and the sink."""
-    correlation = mean_correlation(model.zone.geometry, settings.correlation_length_m)
+    sink_tCO2_yr. The causes are told apart for the current stock and the sink. ``correlation`` is the mean one of the
+    residuals at two points of the zone (`uncertainty.mean_correlation`)."""
     everything = _Zone(model, sketches, settings, frozenset(CAUSES), correlation)
     periods = {p.label: p for p in [*(Period((year,)) for year in years), *([baseline] if baseline else []), current]}
     found: dict[Quantity, np.ndarray] = {}

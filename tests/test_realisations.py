@@ -17,7 +17,7 @@ from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel, stock
 from pipeline.zones import Zone
 
-SETTINGS = Settings(count=4000, seed=1, area_u95_percent=3, correlation_length_m=1000)
+SETTINGS = Settings(count=4000, seed=1, area_u95_percent=3)
 BASELINE, CURRENT = Period((2019, 2020, 2021)), Period((2023, 2024, 2025))
 YEARS = [2019, 2020, 2021, 2023, 2024, 2025]
 
@@ -43,7 +43,7 @@ def sketches(then=(0.3, 0.4), now=(0.3, 0.4), observed=1.0):
 
 
 def drawn(model, found=None, settings=SETTINGS):
-    return realise(model, found or sketches(), YEARS, BASELINE, CURRENT, settings)
+    return realise(model, found or sketches(), YEARS, BASELINE, CURRENT, settings, correlation=0.1)
 
 
 STOCK, SINK = ("carbon_tC", CURRENT.label), ("sink_tCO2_yr", CURRENT.label)

@@ -1,0 +1,94 @@
+"""A finished run, read back from its record: questions about it need no scene, no boundary and no raster."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from pipeline.ecosystems import AnyEcosystem, Ecosystem
+from pipeline.errors import OutputError
+from pipeline.realisations import Realisations, Settings, realise
+from pipeline.sketch import Sketch, load_sketches
+from pipeline.stands import ZoneStands
+from pipeline.vegetation import EndMembers
+from pipeline.zone_model import Period, ZoneModel
+from pipeline.zones import Zone
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """The record of the run in ``folder`` (``run.json``) and the sketches of its zones."""
+
+    folder: Path
+    record: dict
+
+    @classmethod
+    def read(cls, folder: Path) -> "FinishedRun":
+        """The run whose results are in ``folder``. Raises OutputError where there is none."""
+        try:
+            return cls(folder, json.loads((folder / "run.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones` first") from error
+
+    @property
+    def baseline(self) -> Period | None:
+        years = self.record["config"]["periods"]["baseline"]
+        return Period(tuple(years)) if years else None
+
+    @property
+    def current(self) -> Period:
+        return Period(tuple(self.record["config"]["periods"]["current"]))
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the run's draws."""
+        how = self.record["config"]["uncertainty"]
+        return Settings(how["draws"], how["seed"], how["area_u95_percent"])
+
+    @cached_property
+    def zones(self) -> dict[str, dict]:
+        """The record's entry of each zone, by id."""
+        return {entry["id"]: entry for entry in self.record["zones"]}
+
+    @cached_property
+    def ecosystems(self) -> dict[str, Ecosystem]:
+        """The coefficients of the run, by ecosystem."""
+        read = TypeAdapter(AnyEcosystem).validate_python
+        return {name: read(content) for name, content in self.record["coefficients"].items()}
+
+    def model(self, zone: str, ecosystem: Ecosystem | None = None) -> ZoneModel:
+        """The model of a zone, with the run's coefficients or others. Raises KeyError."""
+        entry = self.zones[zone]
+        place = Zone(
+            id=zone, name=entry["name"], ecosystem=entry["ecosystem"], stratum=entry["stratum"], geometry=None,
+            area_ha=entry["area_ha"], declared_wanmu=entry["declared_wanmu"],
+        )  # fmt: skip
+        stands = entry["stands"] and ZoneStands(
+            geometry=np.empty(0, object),
+            species=entry["stands"]["species"],
+            area_ha=np.array(entry["stands"]["area_ha"]),
+            volume_m3_ha={int(year): np.array(v) for year, v in entry["stands"]["volume_m3_ha"].items()},
+        )
+        return ZoneModel(
+            place,
+            ecosystem or self.ecosystems[entry["ecosystem"]],
+            EndMembers(**self.record["end_members"][zone]),
+            stands,
+            entry["shipped_end_members"],
+        )
+
+    def sketches(self, zone: str) -> dict[str, Sketch]:
+        """The sketches of a zone by year and period. Raises OutputError where they were deleted."""
+        path = self.folder / "work" / "sketches" / self.zones[zone]["sketch"]
+        try:
+            return load_sketches(path)
+        except OSError as error:
+            raise OutputError(f"{path}: the sketch is gone; run `sinkmap zones` again") from error
+
+    def realise(self, model: ZoneModel, sketches: dict[str, Sketch]) -> Realisations:
+        """Realisations of the current period and the sink of a zone."""
+        correlation = self.zones[model.zone.id]["residual_correlation"]
+        return realise(model, sketches, [], self.baseline, self.current, self.settings, correlation)

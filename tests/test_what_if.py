@@ -1,0 +1,77 @@
+"""What if a coefficient were another: totals from the record and the sketches of a finished run."""
+
+import pytest
+from tiny_world import World, run_here
+
+from pipeline.errors import ConfigError, OutputError
+from pipeline.finished import FinishedRun
+from pipeline.what_if import changed_ecosystems, what_if
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    world = World.at(tmp_path_factory.mktemp("what-if"))
+    world.settings["uncertainty"] = {"draws": 500}
+    world.write_config()
+    rows = run_here(world.config, world.folder / "out").rows
+    return FinishedRun.read(world.results), {row["zone_id"]: row for row in rows}
+
+
+def test_without_a_change_the_totals_are_those_of_the_run(finished):
+    run, rows = finished
+    for ecosystem, ratio in (("grassland", 1), ("wetland", 1), ("forest", 1)):
+        for answer in what_if(run, [f"{ecosystem}.index_bias=0"]):
+            assert answer.before == answer.after == pytest.approx(rows[answer.zone][answer.quantity], rel=1e-9)
+            assert answer.interval_before == answer.interval_after
+            assert answer.interval_before.p2_5 == pytest.approx(rows[answer.zone][f"{answer.quantity}_low95"], rel=1e-9)
+            assert ratio == 1
+
+
+def test_carbon_of_grass_goes_with_one_plus_root_shoot(finished):
+    run, _ = finished
+    stock, _sink = what_if(run, ["grassland.root_shoot=4.0"], ["G01"])
+    assert stock.after / stock.before == pytest.approx(5 / 5.79)
+    assert stock.interval_after.p97_5 < stock.interval_before.p97_5
+
+
+def test_a_table_takes_a_factor(finished):
+    """All of F01's stock grows with BCEF but for the root bins, which shift: more than by half, less than twice."""
+    run, _ = finished
+    stock = what_if(run, ["forest.bcef.pines=1.5", "forest.bcef.other_conifers=1.5"], ["F01"])[0]
+    assert 1.2 < stock.after / stock.before <= 1.5
+
+
+def test_only_the_zones_of_the_ecosystem_answer(finished):
+    run, _ = finished
+    assert {answer.zone for answer in what_if(run, ["wetland.carbon_fraction=0.4"])} == {"W01"}
+
+
+def test_several_changes_of_one_ecosystem_add_up(finished):
+    run, _ = finished
+    changed = changed_ecosystems(run, ["grassland.root_shoot=4.0", "grassland.carbon_fraction=0.40"])
+    assert changed["grassland"].carbon_fraction.value == 0.40
+    assert changed["grassland"].strata["desert_steppe"].root_shoot.value == 4.0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("grassland.root_shoot", "write it like grassland.root_shoot=4.0"),
+        ("grassland.root_shoot=many", "write it like"),
+        ("steppe.root_shoot=4", "the ecosystems are forest, grassland, wetland"),
+        ("grassland.root_shot=4", "near it are root_shoot"),
+    ],
+)
+def test_a_change_that_cannot_be_is_one_sentence(finished, change, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        what_if(finished[0], [change])
+
+
+def test_a_zone_that_is_not_there_is_one_sentence(finished):
+    with pytest.raises(ConfigError, match="there is no zone G9"):
+        what_if(finished[0], ["grassland.root_shoot=4"], ["G9"])
+
+
+def test_a_folder_without_a_run_is_one_sentence(tmp_path):
+    with pytest.raises(OutputError, match="holds no finished run"):
+        FinishedRun.read(tmp_path)
