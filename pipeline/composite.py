@@ -35,7 +35,7 @@ class PeakComposite:
 
     def wants(self, classes: np.ndarray) -> bool:
         """Whether ``classes`` holds a clear pixel that this day has not seen yet."""
-        return bool(np.any((classes & CLEAR).astype(bool) & ~self._seen))
+        return _any_new(classes, self._seen)
 
     def add(self, classes: np.ndarray, bands: dict[str, tuple[np.ndarray, float, float, float]]) -> None:
         """Add an observation: pixel classes, and bands as (stored values, scale, offset, nodata).
@@ -69,27 +69,41 @@ def bands_of(indices: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @njit(nogil=True, cache=True)
+def _any_new(classes, seen):
+    for y in range(classes.shape[0]):
+        for x in range(classes.shape[1]):
+            if classes[y, x] & CLEAR and not seen[y, x]:
+                return True
+    return False
+
+
+@njit(nogil=True, cache=True)
 def _buffer(classes, radius):
-    """Rows first, then columns; each way keeps how far back the last cloud lies."""
+    """Along each row, shifted rows laid over each other; then along all columns at once, a sum that moves down.
+    Loops over whole rows without a branch: the compiler takes 16 pixels at a time."""
     height, width = classes.shape
     near = np.zeros(classes.shape, np.uint8)
     for y in range(height):
-        for step in (1, -1):
-            since = radius + 1
-            for i in range(width):
-                x = i if step > 0 else width - 1 - i
-                since = 0 if classes[y, x] & BUFFERED else since + 1
-                if since <= radius:
-                    near[y, x] = 1
-    buffered = classes.copy()
-    for step in (1, -1):
-        since_row = np.full(width, radius + 1, np.int32)
-        for i in range(height):
-            y = i if step > 0 else height - 1 - i
+        for shift in range(-radius, radius + 1):
+            start, stop = max(0, shift), min(width, width + shift)
+            clouds, reached = classes[y, start:stop], near[y, start - shift : stop - shift]
+            for x in range(stop - start):
+                reached[x] |= clouds[x] & BUFFERED
+    buffered = np.empty_like(classes)
+    within = np.zeros(width, np.uint16)
+    for y in range(-radius, height):
+        if y + radius < height:
+            entering = near[y + radius]
             for x in range(width):
-                since_row[x] = 0 if near[y, x] else since_row[x] + 1
-                if since_row[x] <= radius:
-                    buffered[y, x] &= 255 - CLEAR
+                within[x] += entering[x]
+        if y > radius:
+            leaving = near[y - radius - 1]
+            for x in range(width):
+                within[x] -= leaving[x]
+        if y >= 0:
+            before, after = classes[y], buffered[y]
+            for x in range(width):
+                after[x] = before[x] & (np.uint8(255) if within[x] == 0 else np.uint8(255 - CLEAR))
     return buffered
 
 

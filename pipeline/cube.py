@@ -1,12 +1,16 @@
 """The cube: yearly composites on the run's grid in a Zarr store, one group a year."""
 
+import json
 import shutil
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import shapely
 import zarr
+from numcodecs import Blosc
 from odc.geo.geobox import GeoBox, GeoboxTiles
 from rasterio.transform import from_origin
 from zarr.codecs import BloscCodec
@@ -17,10 +21,7 @@ from pipeline.variables import INDEX_NODATA, INDEX_STEP
 BLOCK_PX = 512
 """The usual block of a tiled GeoTIFF: grid and reading windows fall on multiples of it."""
 
-STRIP_ROWS = BLOCK_PX
-"""Rows of a chunk: zones are mapped in strips of this height, so a strip decompresses what it uses."""
-
-BLOSC = BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle")
+CODEC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.BITSHUFFLE)
 """A quarter of the time of zstd for a twelfth more disk."""
 
 Window = tuple[slice, slice]
@@ -112,10 +113,6 @@ class Cube:
         zarr.open_group(self.path, mode="w", attributes=about)
         return True
 
-    @property
-    def _chunks(self) -> tuple[int, int]:
-        return STRIP_ROWS, min(self.tile_px, self.grid.width)
-
     def add_year(self, year: int, layers: tuple[str, ...]) -> None:
         """Make the arrays of a year, where they are not there yet."""
         group = zarr.open_group(self.path, mode="a").require_group(str(year))
@@ -125,10 +122,10 @@ class Cube:
                 group.create_array(
                     layer,
                     shape=self.grid.shape,
-                    chunks=self._chunks,
+                    chunks=(BLOCK_PX, BLOCK_PX),
                     dtype="uint8" if count else "int16",
                     fill_value=0 if count else INDEX_NODATA,
-                    compressors=BLOSC,
+                    compressors=BloscCodec(cname=CODEC.cname, clevel=CODEC.clevel, shuffle="bitshuffle"),
                     dimension_names=("y", "x"),
                 )
 
@@ -148,16 +145,52 @@ class Cube:
             chunk[inside] = values
             array[rows, columns] = chunk
 
-    def new_coverage(self, name: str) -> zarr.Array:
-        """An empty layer, on the whole grid, for the covered fractions of a zone's pixels."""
-        return zarr.open_group(self.path, mode="a").create_array(
-            f"coverage/{name}", shape=self.grid.shape, chunks=(STRIP_ROWS, BLOCK_PX), dtype="float32", fill_value=0,
-            compressors=BLOSC, overwrite=True,
-        )  # fmt: skip
+    def read(self, year: int, layer: str, window: Window) -> np.ndarray:
+        """Stored integers of a window. The chunks are read one by one in this thread: Zarr hands each to an event loop
+        and back, which takes three times as long and keeps the workers waiting for each other."""
+        folder = self.path / str(year) / layer
+        about = _array_metadata(folder / "zarr.json")
+        values = np.full([part.stop - part.start for part in window], about["fill_value"], about["data_type"])
+        for row, column in product(*(range(w.start // BLOCK_PX, -(-w.stop // BLOCK_PX)) for w in window)):
+            try:
+                stored = (folder / "c" / str(row) / str(column)).read_bytes()
+            except FileNotFoundError:
+                continue  # a chunk of nothing but fill values
+            chunk = np.frombuffer(CODEC.decode(stored), values.dtype).reshape(BLOCK_PX, BLOCK_PX)
+            into, out_of = zip(*map(_overlap, (row, column), window), strict=True)
+            values[into] = chunk[out_of]
+        return values
 
-    def open_coverage(self, name: str) -> zarr.Array:
-        return zarr.open_array(self.path / "coverage" / name, mode="r")
+    def forget_coverage(self, name: str) -> None:
+        """Delete the covered fractions of a zone."""
+        shutil.rmtree(self._coverage / name, ignore_errors=True)
 
-    def open_year(self, year: int) -> dict[str, zarr.Array]:
-        """The layers of a year, to read windows of stored integers from."""
-        return dict(zarr.open_group(self.path / str(year), mode="r").arrays())
+    def write_coverage(self, name: str, window: Window, fractions: np.ndarray) -> None:
+        """Keep the covered fractions (float32) of a zone's pixels in a window."""
+        file = self._coverage_file(name, window)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(CODEC.encode(np.ascontiguousarray(fractions)))
+
+    def read_coverage(self, name: str, window: Window) -> np.ndarray:
+        """What `write_coverage` kept."""
+        stored = self._coverage_file(name, window).read_bytes()
+        return np.frombuffer(CODEC.decode(stored), "float32").reshape([part.stop - part.start for part in window])
+
+    @property
+    def _coverage(self) -> Path:
+        return self.path.with_name("coverage")
+
+    def _coverage_file(self, name: str, window: Window) -> Path:
+        return self._coverage / name / f"r{window[0].start}c{window[1].start}.blosc"
+
+
+@cache
+def _array_metadata(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _overlap(chunk: int, part: slice) -> tuple[slice, slice]:
+    """Where a chunk and a part of an axis meet: within the part, and within the chunk."""
+    first = chunk * BLOCK_PX
+    start, stop = max(part.start, first), min(part.stop, first + BLOCK_PX)
+    return slice(start - part.start, stop - part.start), slice(start - first, stop - first)

@@ -78,30 +78,39 @@ class SketchBuilder:
         self._clear = np.zeros(1)
         self._size = 0.0
 
-    def add(self, fractions: np.ndarray, indices: list[np.ndarray], clear: np.ndarray, water: list[np.ndarray]) -> None:
-        """Add a window: covered fractions; one stored index and one open-water mask a year; clear observations
-        of all the years. All of one shape."""
-        inside = fractions > 0
-        weights = fractions[inside].astype(float)
-        self._size += weights.sum()
-        levels = [index[inside] for index in indices]
-        years = sum((level != INDEX_NODATA).astype("uint8") for level in levels)
-        share = weights / np.maximum(years, 1)
-        for level, wet in zip(levels, water, strict=True):
-            seen, wet = level != INDEX_NODATA, wet[inside]
-            self._land += _histogram(level, share, seen & ~wet)
-            if wet.any():
-                self._water += _histogram(level, share, seen & wet)
-        counts = np.bincount(clear[inside], weights)
-        size = max(self._clear.size, counts.size)
-        self._clear = np.pad(self._clear, (0, size - self._clear.size)) + np.pad(counts, (0, size - counts.size))
+    def add(self, fractions: np.ndarray, index: np.ndarray, clear: np.ndarray, water: np.ndarray) -> None:
+        """Add a window: covered fractions and clear observations of all the years (rows, columns), stored index and
+        open water (years, rows, columns)."""
+        grown = np.zeros(max(self._clear.size, int(clear.max(initial=0)) + 1))
+        grown[: self._clear.size] = self._clear
+        self._clear = grown
+        self._size += _add_window(fractions, index, clear, water, self._land, self._water, self._clear)
 
     def sketch(self) -> Sketch:
         return Sketch(self._land, self._water, self._clear, self._size)
 
 
-def _histogram(levels: np.ndarray, weights: np.ndarray, where: np.ndarray) -> np.ndarray:
-    return np.bincount(levels[where].astype("int32") - LEVELS[0], weights[where], minlength=LEVELS.size)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_window(fractions, index, clear, water, land_weights, water_weights, clear_weights):
+    """Add each pixel's fraction to its levels and its clear count; returns the sum of fractions."""
+    years, height, width = index.shape
+    size = 0.0
+    for y in range(height):
+        for x in range(width):
+            weight = np.float64(fractions[y, x])
+            if weight == 0:
+                continue
+            size += weight
+            clear_weights[clear[y, x]] += weight
+            seen = 0
+            for year in range(years):
+                seen += index[year, y, x] != INDEX_NODATA
+            for year in range(years):
+                level = index[year, y, x]
+                if level != INDEX_NODATA:
+                    weights = water_weights if water[year, y, x] else land_weights
+                    weights[level - FIRST_LEVEL] += weight / seen
+    return size
 
 
 def pool(sketches: list[Sketch]) -> np.ndarray:
@@ -150,9 +159,17 @@ def mean_of_years(index, water, response, dry_only):
     return means
 
 
-def open_water(clear_count: np.ndarray, water_count: np.ndarray, min_share: float) -> np.ndarray:
-    """Pixels whose clear observations are water at the share ``min_share`` or more."""
-    return (water_count > 0) & (water_count >= clear_count * np.float32(min_share))
+@njit(nogil=True, cache=True)
+def open_water(clear_count, water_count, min_share):
+    """Pixels (rows, columns) whose clear observations are water at the share ``min_share`` or more, bool."""
+    height, width = clear_count.shape
+    wet = np.empty((height, width), np.bool_)
+    share = np.float32(min_share)
+    for y in range(height):
+        for x in range(width):
+            count = water_count[y, x]
+            wet[y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[y, x]) * share
+    return wet
 
 
 def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:

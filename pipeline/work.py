@@ -16,7 +16,7 @@ from pipeline.carbon import stock_difference
 from pipeline.catalog import SetAside
 from pipeline.composite import PeakComposite, bands_of, buffer_clouds
 from pipeline.coverage import coverage_fractions
-from pipeline.cube import STRIP_ROWS, Cube, Tile, Window
+from pipeline.cube import Cube, Tile, Window
 from pipeline.errors import SceneError, ZoneError
 from pipeline.outputs.cog import CogWriter
 from pipeline.provenance import Marks
@@ -113,16 +113,15 @@ def sketch_zone(unit: ZoneSketches) -> None:
     """Write the zone's sketches, labelled by year or period."""
     builders = {period.label: SketchBuilder() for period in unit.periods}
     years = sorted({year for period in unit.periods for year in period.years})
-    cube = {year: unit.cube.open_year(year) for year in years}
     unit.marks.take_back(unit.name)
-    coverage = unit.cube.new_coverage(unit.path.stem)
+    unit.cube.forget_coverage(unit.path.stem)
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
         fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
-        coverage[window] = fractions
-        seen = {year: _year_layers(cube[year], window, unit.min_water_share) for year in years}
+        unit.cube.write_coverage(unit.path.stem, window, fractions)
+        seen = {year: _year_layers(unit.cube, year, window, unit.min_water_share) for year in years}
         for period in unit.periods:
-            indices, clear, water = zip(*(seen[year] for year in period.years), strict=True)
-            builders[period.label].add(fractions, list(indices), np.sum(clear, axis=0, dtype="uint16"), list(water))
+            index, clear, water = (np.stack(layers) for layers in zip(*(seen[y] for y in period.years), strict=True))
+            builders[period.label].add(fractions, index, clear.sum(axis=0, dtype="uint16"), water)
     save_sketches(unit.path, {label: builder.sketch() for label, builder in builders.items()})
     unit.marks.write(unit.name, unit.key)
 
@@ -174,7 +173,7 @@ class ZoneMaps:
 
 
 def map_zone(unit: ZoneMaps) -> None:
-    """Write the zone's rasters, a strip of a tile at a time; the memory does not grow with the zone."""
+    """Write the zone's rasters, a tile at a time; the memory does not grow with the zone."""
     zone, grid = unit.model.zone, unit.cube.grid
     unit.folder.mkdir(parents=True, exist_ok=True)
     for layer in unit.layers:
@@ -190,15 +189,14 @@ def map_zone(unit: ZoneMaps) -> None:
             for layer in unit.layers
         }  # fmt: skip
         years = sorted({year for layer in unit.layers for year in layer.years})
-        cube = [unit.cube.open_year(year) for year in years]
-        coverage = unit.cube.open_coverage(unit.coverage)
         for window in zone_windows(unit.cube, unit.tiles, zone.geometry):
-            fractions = coverage[window]
+            fractions = unit.cube.read_coverage(unit.coverage, window)
             if not fractions.any():
                 continue
             share = unit.model.ecosystem.min_water_share
             layers = [
-                np.stack(stack) for stack in zip(*(_year_layers(year, window, share) for year in cube), strict=True)
+                np.stack(stack)
+                for stack in zip(*(_year_layers(unit.cube, year, window, share) for year in years), strict=True)
             ]
             strip = Strip(unit.model, grid[window], fractions, years, *layers)
             for layer, writer in writers.items():
@@ -273,9 +271,11 @@ class Strip:
         return self._stand_fractions
 
 
-def _year_layers(year: dict, window: Window, min_water_share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _year_layers(
+    cube: Cube, year: int, window: Window, min_water_share: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(stored index, clear count, open water) of a year of the cube."""
-    index, clear, water = (year[name][window] for name in ("ndvi", "clear_count", "water_count"))
+    index, clear, water = (cube.read(year, name, window) for name in ("ndvi", "clear_count", "water_count"))
     return index, clear, open_water(clear, water, min_water_share)
 
 
@@ -290,11 +290,11 @@ def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> Window:
 
 
 def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry) -> Iterator[Window]:
-    """Strips of the tiles that lie in the box of the geometry, in a fixed order."""
-    rows, columns = pixel_box(cube.grid, geometry)
+    """The parts of the tiles that lie in the box of the geometry, in a fixed order."""
+    box = pixel_box(cube.grid, geometry)
     for tile in tiles:
-        top, bottom = max(rows.start, tile.window[0].start), min(rows.stop, tile.window[0].stop)
-        left, right = max(columns.start, tile.window[1].start), min(columns.stop, tile.window[1].stop)
-        for start in range(top // STRIP_ROWS * STRIP_ROWS, bottom, STRIP_ROWS):
-            if left < right:
-                yield slice(max(start, top), min(start + STRIP_ROWS, bottom)), slice(left, right)
+        window = tuple(
+            slice(max(w.start, b.start), min(w.stop, b.stop)) for w, b in zip(tile.window, box, strict=True)
+        )
+        if all(part.start < part.stop for part in window):
+            yield window
