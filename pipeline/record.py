@@ -35,16 +35,3 @@ def record(run: Run, end_members: dict[str, EndMembers], seconds: dict[str, floa
             "seconds": {stage: round(time, 2) for stage, time in seconds.items()},
         },
     )
-
-
-def calibration_block(run: Run) -> str:
-    """YAML that freezes the calibrated end-members, empty where none were calibrated."""
-    found = read_json(run.work / "end_members.json")
-    blocks = {
-        zone.ecosystem: "  {}: {{end_members: {{soil: {soil}, vegetation: {vegetation}}}}}".format(
-            zone.ecosystem, **pair
-        )
-        for zone in run.zones
-        if run.cover_of(zone.ecosystem).end_members == "calibrate" and (pair := found[zone.id])
-    }
-    return "\n".join(["cover:", *blocks.values()]) if blocks else ""
