@@ -54,7 +54,7 @@ def geometric_median(stack):
     bands, days, height, width = stack.shape
     medians = np.full((bands, height, width), np.nan, np.float32)
     seen = np.empty((days, bands))
-    centre = np.empty(bands)
+    centre, goal = np.empty(bands), np.empty(bands)
     for y in range(height):
         for x in range(width):
             count = 0
@@ -66,42 +66,47 @@ def geometric_median(stack):
                     seen[count, band] = level * INDEX_STEP
                 count += whole
             if count:
-                _weiszfeld(seen[:count], centre)
-                medians[:, y, x] = centre
+                _weiszfeld(seen, count, centre, goal)
+                for band in range(bands):
+                    medians[band, y, x] = centre[band]
     return medians
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _weiszfeld(seen, centre):
-    """Put the geometric median of ``seen`` (n, bands) into ``centre``."""
-    count, bands = seen.shape
-    step, pull = np.empty(bands), np.empty(bands)
+def _weiszfeld(seen, count, centre, goal):
+    """Put the geometric median of the first ``count`` of ``seen`` (n, bands) into ``centre``; ``goal`` is work
+    space."""
+    bands = centre.size
     for band in range(bands):
-        centre[band] = seen[:, band].mean()
+        total = 0.0
+        for i in range(count):
+            total += seen[i, band]
+        centre[band] = total / count
     if count < 3:
         return
     for _ in range(MOST_STEPS):
-        step[:], pull[:] = 0, 0
         weights, here = 0.0, 0
+        goal[:] = 0
         for i in range(count):
-            distance = 0.0
+            squares = 0.0
             for band in range(bands):
-                distance += (seen[i, band] - centre[band]) ** 2
-            distance = np.sqrt(distance)
-            if distance < CLOSE * 1e-3:
+                squares += (seen[i, band] - centre[band]) ** 2
+            if squares < (CLOSE * 1e-3) ** 2:
                 here += 1
                 continue
-            weights += 1 / distance
+            weight = 1 / np.sqrt(squares)
+            weights += weight
             for band in range(bands):
-                step[band] += seen[i, band] / distance
-                pull[band] += (seen[i, band] - centre[band]) / distance
-        strength = np.sqrt((pull**2).sum())
-        if strength <= here:  # the observations that lie here hold the centre; where none does, nothing pulls
-            return
-        moved = 0.0
+                goal[band] += seen[i, band] * weight
+        move = 0.0
         for band in range(bands):
-            move = (step[band] / weights - centre[band]) * (1 - here / strength)
-            centre[band] += move
-            moved += move**2
-        if moved < CLOSE**2:
+            goal[band] = goal[band] / weights - centre[band]
+            move += goal[band] ** 2
+        move = np.sqrt(move)
+        pull = move * weights
+        if not pull > here:  # the observations that lie here hold the centre; where none does, nothing pulls
+            return
+        for band in range(bands):
+            centre[band] += goal[band] * (1 - here / pull)
+        if move * (1 - here / pull) < CLOSE:
             return
