@@ -8,8 +8,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from pipeline.cover_config import Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
+from pipeline.indices import INDICES
 from pipeline.yaml_file import read_yaml
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
@@ -120,8 +122,12 @@ class Grid(Frozen):
 
 
 class Composite(Frozen):
-    """Yearly composite: indices at the date of peak NDVI; clouds and shadows grow by ``cloud_buffer_m``."""
+    """Yearly composite, made the same way for all years of the run; clouds and shadows grow by ``cloud_buffer_m``.
 
+    ``indices`` are kept in any case; those that the ecosystems' ``cover`` asks for come by themselves.
+    """
+
+    method: Literal["max_index", "median", "geometric_median"] = "max_index"
     indices: tuple[Literal["ndvi", "ndmi"], ...] = ("ndvi",)
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
 
@@ -131,20 +137,6 @@ class Composite(Frozen):
         if value[:1] != ("ndvi",) or len(set(value)) != len(value):
             raise ValueError("the indices start with ndvi, which chooses the date, and name each once")
         return value
-
-
-class FixedEndMembers(Frozen):
-    """End-members given in the config, index units."""
-
-    soil: float
-    vegetation: float
-
-
-class Cover(Frozen):
-    """End-members of one ecosystem: calibrated on this run's pooled years, the shipped ones, or given."""
-
-    end_members: Literal["calibrate", "shipped"] | FixedEndMembers = "shipped"
-    percentiles: tuple[float, float] = (5, 95)
 
 
 class Periods(Frozen):
@@ -182,6 +174,7 @@ class RunConfig(Frozen):
     grid: Grid
     composite: Composite = Composite()
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
+    cover_classes: Literal["sl190", "five"] = "sl190"
     periods: Periods
     coefficients: Path
     uncertainty: Uncertainty = Uncertainty()
@@ -197,6 +190,12 @@ class RunConfig(Frozen):
         if missing := sorted(asked - set(self.scenes.years)):
             raise ValueError(f"the periods use {missing}, which scenes.years does not list")
         return self
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        """What the composites keep: ndvi, the further indices asked for, and those that an ecosystem's cover uses."""
+        asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
+        return tuple(name for name in INDICES if name in asked)
 
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""

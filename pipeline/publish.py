@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.comparability import Certificate, PeriodFacts, certify
+from pipeline.cover_classes import CLASS_COLUMNS, class_rows
 from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
@@ -37,12 +38,14 @@ def publish(
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
     rows += group_rows(rows, list(run.ecosystems))
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
+    classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
-    results = run.results_of(rows, by_year, interval_rows, rasters)
+    results = run.results_of(rows, by_year, interval_rows, classes, rasters)
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
     write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
+    write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes)
     write_geopackage(results)
     for name, make in DELIVERABLES.items():
         if name in run.config.deliverables:
@@ -131,6 +134,20 @@ def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, Z
     done = dict(zip((zone.id for zone in run.zones), engine.run("uncertainty", draw_zone, units), strict=True))
     run.give_up_zones({zone: str(failed.error) for zone, failed in done.items() if isinstance(failed, Failure)})
     return {zone: drawn for zone, drawn in done.items() if not isinstance(drawn, Failure)}
+
+
+def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list[dict]:
+    """Areas of the cover classes of a zone, in each year and each period."""
+    zone = model.zone
+    labels = dict.fromkeys([*map(str, run.years), *(period.label for period in run.periods)])
+    return class_rows(
+        {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem},
+        zone.area_ha,
+        {label: sketches[label] for label in labels},
+        model.responses["fvc"],
+        run.config.cover_classes,
+        run.config.min_observed_fraction,
+    )
 
 
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:

@@ -12,6 +12,7 @@ from pipeline.ecosystems import Ecosystem, coefficients, with_values
 from pipeline.ecosystems.rows import Cause
 from pipeline.sketch import Sketch, representative
 from pipeline.uncertainty import Z95, Draws, drawn
+from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel
 
 CAUSES: tuple[str, ...] = (*get_args(Cause), "observation")
@@ -111,14 +112,6 @@ def realise(
     return Realisations(found, by_cause)
 
 
-@dataclass(frozen=True)
-class _EndMembers:
-    """End-members, one number a draw."""
-
-    soil: np.ndarray | float
-    vegetation: np.ndarray | float
-
-
 class _Zone:
     """A zone in which only the sources of the causes in ``active`` vary; the others stay at their value."""
 
@@ -193,7 +186,7 @@ class _Zone:
             np.broadcast_to(_weighted(weights, means[name]), self._draws.count) for name in ("carbon_stock", "fvc")
         )
 
-    def _end_members(self) -> _EndMembers:
+    def _end_members(self) -> EndMembers:
         ends, name = self._model.end_members, self._model.ecosystem.ecosystem
         soil, vegetation = (
             value + half_width / Z95 * self._normal("end_members", name, which)
@@ -201,7 +194,7 @@ class _Zone:
                 ("soil", "vegetation"), (ends.soil, ends.vegetation), self._model.end_members_u95, strict=True
             )
         )
-        return _EndMembers(np.minimum(soil, vegetation - 0.1), vegetation)
+        return ends.drawn(np.minimum(soil, vegetation - 0.1), vegetation)
 
     def _residual(self, period: Period) -> np.ndarray | float:
         """1 + the zone mean of the pixels' residuals. Part of it stays (soil, slope, species), part is the year's."""

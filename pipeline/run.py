@@ -10,11 +10,11 @@ import shapely
 
 from pipeline.carbon import HA_PER_WANMU
 from pipeline.catalog import SetAside, find_scenes, grid_origin
-from pipeline.composite import bands_of
 from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import SceneError
+from pipeline.errors import ConfigError, SceneError
+from pipeline.indices import bands_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key
 from pipeline.results import Results
@@ -95,6 +95,7 @@ class Run:
         rows: list[dict],
         by_year: list[dict],
         intervals: list[dict],
+        cover_classes: list[dict],
         rasters: dict[str, dict[tuple[str, str], Path]],
     ) -> Results:
         """The results in the form that the deliverables take."""
@@ -109,6 +110,7 @@ class Run:
             rows=rows,
             by_year=by_year,
             intervals=intervals,
+            cover_classes=cover_classes,
             baseline=self.baseline,
             current=self.current,
             rasters=rasters,
@@ -197,6 +199,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
     ecosystems = read_coefficients(config.coefficients)
+    check_indices(config, ecosystems)
     table, notes = read_zones(
         config.zones.path, config.zones.layer, config.zones.columns.model_dump(), config.zones.classes,
         config.zones.expected, ecosystems,
@@ -205,7 +208,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
     notes += area_notes(zones, config.area_tolerance_percent)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     scenes, aside = find_scenes(
-        config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.composite.indices),
+        config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.indices),
         config.grid.crs, shapely.box(*extent),
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
@@ -231,6 +234,17 @@ def prepare(config: RunConfig, out: Path) -> Run:
     )
     _leave_out_known_bad(run)
     return run
+
+
+def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
+    """Raises ConfigError where a biomass model would be given another index than it was calibrated on."""
+    for name, ecosystem in ecosystems.items():
+        index = config.cover.get(name, Cover()).index
+        if ecosystem.model_index not in (None, index):
+            raise ConfigError(
+                f"cover.{name}.index is {index}, but the biomass model of {name} was calibrated on "
+                f"{ecosystem.model_index}; set it to {ecosystem.model_index} or fit a model on {index}"
+            )
 
 
 def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:

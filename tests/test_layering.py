@@ -15,8 +15,11 @@ MODULES = {
 READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 """Libraries that read and write files."""
 
-PURE = ["carbon", "vegetation", "composite", "sketch", "variables"] + [m for m in MODULES if m.startswith("ecosystems")]
-TOP = {"run", "record", "publish", "flow", "plan", "__main__"}
+PURE = [
+    *("carbon", "composite", "composite_methods", "cover_classes", "indices", "median", "sketch", "variables"),
+    *("vegetation", *(module for module in MODULES if module.startswith("ecosystems"))),
+]
+TOP = {"run", "record", "calibration", "publish", "flow", "plan", "__main__"}
 MAX_LINES = 300
 
 

@@ -323,8 +323,8 @@ def test_a_second_run_decodes_nothing_rewrites_no_raster_and_gives_the_same_tabl
     def never(*arguments):
         raise AssertionError("a scene was read again")
 
-    monkeypatch.setattr("pipeline.work.read_band", never)
-    monkeypatch.setattr("pipeline.work.read_classes", never)
+    monkeypatch.setattr("pipeline.tile_year.read_band", never)
+    monkeypatch.setattr("pipeline.tile_year.read_classes", never)
     before, table = stamps(results), (results / "summary.csv").read_bytes()
     done = run_here(SAMPLE, results.parent)
     assert (done.composite, done.calibrate, done.map) == ([], [], [])
