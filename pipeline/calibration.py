@@ -1,5 +1,6 @@
 """The end-members of a run: given, shipped with the stratum, or calibrated on its own pooled years."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import groupby
 
@@ -44,11 +45,11 @@ def _calibrated(run: Run, ecosystem: str, sketches: dict[str, dict[str, Sketch]]
     zones = [zone for zone in run.zones if zone.ecosystem == ecosystem]
     pooled = pool([sketches[zone.id][str(year)] for zone in zones for year in run.years])
     soil, vegetation, n = percentile_end_members(INDEX, pooled, how.percentiles)
-    tiles = {tile for zone in zones for tile in run.tiles_of(zone)}
-    return how.mixture(soil, vegetation, Calibration(n, how.percentiles, scene_days(run, tiles)))
+    tiles = {tile.name: tile for zone in zones for tile in run.tiles_of(zone)}
+    return how.mixture(soil, vegetation, Calibration(n, how.percentiles, scene_days(run, tiles.values())))
 
 
-def scene_days(run: Run, tiles: set[Tile]) -> tuple[str, ...]:
+def scene_days(run: Run, tiles: Iterable[Tile]) -> tuple[str, ...]:
     """The days of the scenes that reach these tiles, a text a year such as "2023: 07-20 08-14"."""
     days = sorted({scene.day for scene in run.scenes if any(run.reaches(scene, tile) for tile in tiles)})
     return tuple(
@@ -64,13 +65,7 @@ def remember(run: Run, end_members: dict[str, EndMembers]) -> None:
 
 def remembered(run: Run) -> dict[str, EndMembers]:
     """What `remember` kept of the last run; empty where nothing was."""
-    found = {}
-    for zone, pair in (read_json(run.work / MEMORY) or {}).items():
-        sums, rests_on = pair["sums"], pair["calibration"]
-        found[zone] = EndMembers(
-            **pair | {"sums": sums and tuple(sums), "calibration": rests_on and Calibration(**rests_on)}
-        )
-    return found
+    return {zone: EndMembers.read(content) for zone, content in (read_json(run.work / MEMORY) or {}).items()}
 
 
 def calibration_block(run: Run) -> str:

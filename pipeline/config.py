@@ -154,12 +154,14 @@ class Periods(Frozen):
 
 class Uncertainty(Frozen):
     """Monte Carlo of the totals: ``draws`` (0: none) by ``seed``; 95 % half-width of a zone's area in % of it;
-    practical range over which the model's residuals are correlated."""
+    practical range over which the model's residuals are correlated; the chance that Carlson & Ripley's formula of cover
+    holds instead of the linear one (the choice of model as a source of error)."""
 
     draws: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
     seed: int = 20240601
     area_u95_percent: Annotated[float, Field(ge=0, lt=100)] = 3.0
     correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
+    carlson_ripley_chance: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
 class RunConfig(Frozen):

@@ -123,7 +123,7 @@ def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, Z
     config = run.config.uncertainty
     if not config.draws:
         return {}
-    settings = Settings(config.draws, config.seed, config.area_u95_percent)
+    settings = Settings(config.draws, config.seed, config.area_u95_percent, config.carlson_ripley_chance)
     units = [
         ZoneDraws(
             models[zone.id], sketches[zone.id], run.years, run.baseline, run.current, settings,

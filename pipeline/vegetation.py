@@ -5,7 +5,7 @@ The cover models broadcast: an index of shape (k, 1) and end-members of one numb
 
 import copy
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -119,6 +119,12 @@ class EndMembers:
             raise ValueError(
                 "the model two_end_member, and no other, needs the reflectance sums of soil and vegetation"
             )
+
+    @classmethod
+    def read(cls, content: dict) -> Self:
+        """The end-members from what `dataclasses.asdict` made of them, through JSON or not."""
+        sums, rests_on = content["sums"], content["calibration"]
+        return cls(**content | {"sums": sums and tuple(sums), "calibration": rests_on and Calibration(**rests_on)})
 
     def cover(self, index: np.ndarray) -> np.ndarray:
         """Fractional vegetation cover, unit 1, of index values of any shape; NaN stays NaN."""
