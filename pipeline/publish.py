@@ -10,6 +10,7 @@ from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.geopackage import write_geopackage, write_zone_geopackages
+from pipeline.outputs.qgis_project import write_project
 from pipeline.outputs.raster_styles import side_files, write_raster_styles
 from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
@@ -32,7 +33,12 @@ def make_styles(results: Results, engine: Engine) -> None:
     write_zone_geopackages(results)
 
 
-DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {"styles": make_styles}
+def make_project(results: Results, engine: Engine) -> None:
+    """The QGIS project. Raises OutputError."""
+    write_project(results)
+
+
+DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {"styles": make_styles, "project": make_project}
 """What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 

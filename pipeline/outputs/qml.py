@@ -132,17 +132,22 @@ def _expression(condition: Condition) -> str:
 
 
 def _labeling(column: str) -> Element:
+    """Texts of a column; a sheet of the atlas has the name of its own polygon for a title already."""
     buffer = node(
         "text-buffer",
         {"bufferDraw": 1, "bufferSize": 0.8, "bufferSizeUnits": "MM", "bufferColor": _rgba(PAPER), "bufferOpacity": 1},
     )
-    text = node(
-        "text-style",
-        {"fieldName": column, "isExpression": 0, "fontFamily": FONTS[0], "fontSize": 8, "fontSizeUnit": "Point",
-         "fontWeight": 50, "textColor": "0,0,0,255", "textOpacity": 1},
-        node("families", {}, *(node("family", {"name": font}) for font in FONTS)),
-        buffer,
-    )  # fmt: skip
+    shown = {
+        "fieldName": f'if(@atlas_featureid = $id, NULL, "{column}")',
+        "isExpression": 1,
+        "fontFamily": FONTS[0],
+        "fontSize": 8,
+        "fontSizeUnit": "Point",
+        "fontWeight": 50,
+        "textColor": "0,0,0,255",
+        "textOpacity": 1,
+    }
+    text = node("text-style", shown, node("families", {}, *(node("family", {"name": font}) for font in FONTS)), buffer)
     inside = {"placement": 4, "fitInPolygonOnly": 0, "priority": 5, "centroidInside": 1, "distUnits": "MM"}
     drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "displayAll": 0}
     settings = node("settings", {}, text, node("text-format", {"autoWrapLength": 0}), node("placement", inside),

@@ -98,7 +98,16 @@ def zone_style(styles: Styles, variable: str, columns: Iterable[str]) -> VectorS
 
 def boundary_style() -> VectorStyle:
     """The outlines of the zones with their names, to lie over rasters."""
-    return VectorStyle((Rule("片区边界", outline="#000000", outline_mm=0.5),), "name_zh", ZONE_COLUMNS)
+    return VectorStyle((Rule("片区边界", outline="#1a1a4d", outline_mm=0.5),), "name_zh", ZONE_COLUMNS)
+
+
+def ecosystem_style(styles: Styles) -> VectorStyle:
+    """Zones by the colour of their ecosystem, without labels: to find a zone on a small map."""
+    rules = (
+        Rule(entry.zh, (Condition("ecosystem", "=", entry.key),), fill=entry.color, outline_mm=0.1)
+        for entry in styles.ecosystems.values()
+    )
+    return VectorStyle(tuple(rules), None, ZONE_COLUMNS)
 
 
 def patch_style(styles: Styles, pairs: set[tuple[str, str]], suggestions: dict[str, str]) -> VectorStyle:
