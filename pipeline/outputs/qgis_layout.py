@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from pipeline.outputs.qgis_layers import ProjectLayer
-from pipeline.outputs.qml import FONTS, fill_symbol
+from pipeline.outputs.qml import FONTS, fill_symbol, text_style
 from pipeline.outputs.vector_styles import PAPER, Rule
 from pipeline.outputs.xml import node
 from pipeline.results import Results
@@ -193,9 +193,7 @@ def _scale_bar(box: Box, map_name: str) -> Element:
         numMapUnitsPerScaleBarUnit=1, numUnitsPerSegment=5, numSegments=2, numSegmentsLeft=0, segmentSizeMode=1,
         minBarWidth=25, maxBarWidth=75, height=2, labelBarSpace=1, boxContentSpace=1, outlineWidth=0.2,
     )  # fmt: skip
-    item.append(
-        node("text-style", {"fontFamily": FONTS[0], "fontSize": 8, "fontSizeUnit": "Point", "textColor": "0,0,0,255"})
-    )
+    item.append(text_style(8))
     return item
 
 

@@ -137,22 +137,21 @@ def _labeling(column: str) -> Element:
         "text-buffer",
         {"bufferDraw": 1, "bufferSize": 0.8, "bufferSizeUnits": "MM", "bufferColor": _rgba(PAPER), "bufferOpacity": 1},
     )
-    shown = {
-        "fieldName": f'if(@atlas_featureid = $id, NULL, "{column}")',
-        "isExpression": 1,
-        "fontFamily": FONTS[0],
-        "fontSize": 8,
-        "fontSizeUnit": "Point",
-        "fontWeight": 50,
-        "textColor": "0,0,0,255",
-        "textOpacity": 1,
-    }
-    text = node("text-style", shown, node("families", {}, *(node("family", {"name": font}) for font in FONTS)), buffer)
+    shown = {"fieldName": f'if(@atlas_featureid = $id, NULL, "{column}")', "isExpression": 1}
+    text = text_style(8, shown, buffer)
     inside = {"placement": 4, "fitInPolygonOnly": 0, "priority": 5, "centroidInside": 1, "distUnits": "MM"}
     drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "displayAll": 0}
     settings = node("settings", {}, text, node("text-format", {"autoWrapLength": 0}), node("placement", inside),
                     node("rendering", drawn))  # fmt: skip
     return node("labeling", {"type": "simple"}, settings)
+
+
+def text_style(size: float, settings: dict[str, object] | None = None, *children: Element) -> Element:
+    """Black text of ``size`` points in the first Chinese font that is there."""
+    font = {"fontFamily": FONTS[0], "fontSize": size, "fontSizeUnit": "Point", "fontWeight": 50}
+    color = {"textColor": "0,0,0,255", "textOpacity": 1}
+    families = node("families", {}, *(node("family", {"name": name}) for name in FONTS))
+    return node("text-style", font | color | (settings or {}), families, *children)
 
 
 def _rgba(color: str) -> str:
