@@ -36,12 +36,13 @@ def write_geopackage(results: Results) -> None:
 
 
 def write_zone_geopackages(results: Results) -> None:
-    """Write ``zones/<id>/<id>.gpkg`` of each zone: the zone and its patches. Raises OutputError."""
+    """Write ``zones/<id>/<id>.gpkg`` of each zone that has rasters: the zone and its patches. Raises OutputError."""
     zones, style = zone_table(results), zones_style(results)
     for place, zone in enumerate(zones["zone_id"]):
+        if not results.rasters[zone]:
+            continue
         layers = [Layer("zone", zones["name_zh"][place], zones.iloc[[place]], style), *patch_layers(results, zone)]
         folder = results.folder / "zones" / zone
-        folder.mkdir(parents=True, exist_ok=True)
         write_layers(folder / f"{zone}.gpkg", layers, results.note, results.data_date)
 
 

@@ -11,6 +11,7 @@ from pipeline.outputs.vector_styles import PAPER, Rule
 from pipeline.outputs.xml import node
 from pipeline.results import Results
 from pipeline.styles import RampStyle
+from pipeline.totals import COLUMNS
 
 WIDTH, HEIGHT = 297, 210
 PAGE, MAP, PICTURE, LABEL, LEGEND, SCALE_BAR = 65638, 65639, 65640, 65641, 65642, 65646
@@ -58,8 +59,8 @@ def atlas_layout(
         _legend((10, 147, 136, 14), "left legend", left, 5),
         _legend((151, 147, 86, 14), "right legend", right, 4),
         _map((239, 135, 48, 59), "locator", locator, extent, follows="left map"),
-        _label((10, 164, 112, 31), "area and cover", _figures(AREA_AND_COVER), 9),
-        _label((124, 164, 112, 31), "carbon", _figures(CARBON) + '\n说明: [% "status_zh" %]', 9),
+        _label((10, 164, 112, 31), "area and cover", _figures(AREA_AND_COVER) + _remark("说明", "status_zh"), 8.5),
+        _label((124, 164, 112, 31), "carbon", _figures(CARBON) + _remark("变化判定", "sink_finding_zh"), 8.5),
         _label((10, 196, 277, 9), "source", _source(results), 7),
     ]
     atlas = {
@@ -87,29 +88,45 @@ def atlas_layout(
 # --- words ------------------------------------------------------------------------------------------------
 
 AREA_AND_COVER = (
-    ("面积", '"area_wanmu"', 2, "万亩"),
-    ("申报面积", '"declared_wanmu"', 2, "万亩"),
-    ("遥感植被覆盖度", '"fvc_mean" * 100', 1, "%"),
-    ("平均NDVI", '"ndvi_mean"', 3, ""),
-    ("地上生物量", '"agb_tDM_ha"', 2, "吨干物质/公顷"),
-    ("有效观测面积", '"observed_fraction" * 100', 1, "%"),
+    ("面积", "area_wanmu", 1, 2, "万亩"),
+    ("申报面积", "declared_wanmu", 1, 2, "万亩"),
+    ("遥感植被覆盖度", "fvc_mean", 100, 1, "%"),
+    ("平均NDVI", "ndvi_mean", 1, 3, ""),
+    ("地上生物量", "agb_tDM_ha", 1, 2, "吨干物质/公顷"),
+    ("有效观测面积", "observed_fraction", 100, 1, "%"),
 )
 CARBON = (
-    ("碳储量", '"carbon_tC"', 0, "吨碳"),
-    ("碳密度", '"carbon_tC_ha"', 2, "吨碳/公顷"),
-    ("基准期碳密度", '"baseline_carbon_tC_ha"', 2, "吨碳/公顷"),
-    ("碳汇量(吸收为正)", '"sink_tCO2_yr"', 0, "吨CO2/年"),
-    ("碳汇强度", '"sink_tCO2_ha_yr"', 3, "吨CO2/公顷/年"),
+    ("碳储量", "carbon_tC", 1, 0, "吨碳"),
+    ("碳密度", "carbon_tC_ha", 1, 2, "吨碳/公顷"),
+    ("基准期碳密度", "baseline_carbon_tC_ha", 1, 2, "吨碳/公顷"),
+    ("碳汇量(吸收为正)", "sink_tCO2_yr", 1, 0, "吨CO2/年"),
+    ("碳汇强度", "sink_tCO2_ha_yr", 1, 3, "吨CO2/公顷/年"),
 )
-"""Key figures: name, expression on the zone, decimals, unit."""
+"""Key figures: name, column of the zones, factor, decimals, unit."""
 
 
-def _figures(figures: Iterable[tuple[str, str, int, str]]) -> str:
-    """A line for each figure; what is not known says so."""
+def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
+    """A line for each figure with its 95 % interval where there is one; what is not known says so."""
     return "\n".join(
-        f"{name}: [% coalesce(format_number({expression}, {decimals}) || ' {unit}', '无数据') %]"
-        for name, expression, decimals, unit in figures
+        f"{name}: [% coalesce({_number(column, *how)} || ' {unit}', '无数据') %]{_interval(column, *how)}"
+        for name, column, *how, unit in figures
     )
+
+
+def _number(column: str, factor: int, decimals: int) -> str:
+    return f'format_number("{column}" * {factor}, {decimals})'
+
+
+def _interval(column: str, factor: int, decimals: int) -> str:
+    low, high = f"{column}_low95", f"{column}_high95"
+    if low not in COLUMNS:
+        return ""
+    ends = f"{_number(low, factor, decimals)} || ' 至 ' || {_number(high, factor, decimals)}"
+    return f"[% coalesce(' (95%区间 ' || {ends} || ')', '') %]"
+
+
+def _remark(name: str, column: str) -> str:
+    return f"\n{name}: [% coalesce(\"{column}\", '无') %]"
 
 
 def _heading(view: MapView) -> str:
