@@ -54,6 +54,7 @@ def publish(
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
+    rasters = {zone: {of: path for of, path in paths.items() if path.is_file()} for zone, paths in rasters.items()}
     results = run.results_of(rows, by_year, interval_rows, classes, rasters)
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from tiny_world import World
 
+from pipeline.outputs.qgis_layers import ORDER
 from pipeline.totals import COLUMNS
 from pipeline.variables import VARIABLES
 
@@ -134,3 +135,19 @@ def test_without_a_second_period_the_stock_stands_for_the_sink(tmp_path):
     root = project(world.results)
     maps = [item.get("followPresetName") for item in root.iter("LayoutItem") if item.get("followPresetName")]
     assert maps[-2:] == ["遥感植被覆盖度 2023-2025", "生物量碳储量密度 2023-2025"]
+
+
+def test_rasters_that_are_not_mapped_yet_are_no_layers(tmp_path):
+    world = World.finished(tmp_path)
+    world.settings["deliverables"] = ["styles", "project"]
+    world.write_config()
+    shutil.rmtree(world.results / "zones" / "F02")
+    world.run(zone="F01")
+    assert not (world.results / "zones" / "F02").exists()
+    sources = [layer.findtext("datasource") for layer in layers(project(world.results)).values()]
+    assert all((world.results / source.partition("|")[0]).is_file() for source in sources)
+    assert any("F01_fvc" in source for source in sources)
+
+
+def test_every_variable_has_its_place_among_the_layers():
+    assert VARIABLES.keys() <= set(ORDER)
