@@ -9,7 +9,9 @@ from pipeline.cover_classes import CLASS_COLUMNS, class_rows
 from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
-from pipeline.outputs.geopackage import write_geopackage
+from pipeline.outputs.geopackage import write_geopackage, write_zone_geopackages
+from pipeline.outputs.qgis_project import write_project
+from pipeline.outputs.raster_styles import side_files, write_raster_styles
 from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, Settings, realise
@@ -24,7 +26,19 @@ from pipeline.zone_model import Period, ZoneModel
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 Sketches = dict[str, dict[str, Sketch]]
 
-DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {}
+
+def make_styles(results: Results, engine: Engine) -> None:
+    """Styles beside the rasters, and a styled GeoPackage of each zone. Raises OutputError."""
+    write_raster_styles(results)
+    write_zone_geopackages(results)
+
+
+def make_project(results: Results, engine: Engine) -> None:
+    """The QGIS project. Raises OutputError."""
+    write_project(results)
+
+
+DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {"styles": make_styles, "project": make_project}
 """What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 
@@ -40,6 +54,7 @@ def publish(
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
+    rasters = {zone: {of: path for of, path in paths.items() if path.is_file()} for zone, paths in rasters.items()}
     results = run.results_of(rows, by_year, interval_rows, classes, rasters)
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
@@ -151,9 +166,13 @@ def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> lis
 
 
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:
-    """Delete rasters of zones, periods or variables that the run no longer maps: they would pass for results."""
+    """Delete rasters of zones, periods or variables that the run no longer maps, with what stands beside them: they
+    would pass for results."""
     for variable in VARIABLES:
         for file in set(folder.glob(f"*/*_{variable}_[0-9]*.tif")) - wanted:
-            file.unlink()
-            if not any(file.parent.iterdir()):
-                file.parent.rmdir()
+            for outdated in (file, *side_files(file)):
+                outdated.unlink(missing_ok=True)
+    for zone in {path for path in folder.glob("*") if path.is_dir()} - {path.parent for path in wanted}:
+        (zone / f"{zone.name}.gpkg").unlink(missing_ok=True)
+        if not any(zone.iterdir()):
+            zone.rmdir()

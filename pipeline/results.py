@@ -47,6 +47,11 @@ class Results:
         """How files call the comparison of the two periods, such as 2019-2021_2023-2025."""
         return f"{self.baseline.label}_{self.current.label}" if self.baseline else None
 
+    @property
+    def data_date(self) -> str:
+        """Day of the newest scene, such as 2025-08-29: the date that products bear, the same whenever they are made."""
+        return max(scene["day"] for scene in self.scenes)
+
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""
         for row in self.rows:

@@ -71,7 +71,7 @@ def rasters(results):
 @pytest.fixture(scope="module")
 def on_grid(results):
     """The published zones in the CRS of the rasters."""
-    return gpd.read_file(results / "zones.gpkg").to_crs("EPSG:32649").set_index("zone_id")
+    return gpd.read_file(results / "zones.gpkg", layer="zones").to_crs("EPSG:32649").set_index("zone_id")
 
 
 def values(path):
