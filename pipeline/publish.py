@@ -23,7 +23,15 @@ from pipeline.zone_model import Period, ZoneModel
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 Sketches = dict[str, dict[str, Sketch]]
 
-DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {}
+
+def make_sheets(results: Results, engine: Engine) -> None:
+    """Map sheets and atlas."""
+    from pipeline.outputs import sheets  # matplotlib takes a second to import: only who wants sheets waits
+
+    sheets.make_sheets(results, engine)
+
+
+DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {"sheets": make_sheets}
 """What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 

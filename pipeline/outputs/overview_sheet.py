@@ -1,26 +1,31 @@
 """The overview sheet of the city: the sink of all zones on one map, their figures in one table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import shapely
 
 from pipeline.outputs import sheet_map as maps
-from pipeline.outputs.fonts import MM_PER_POINT, Fonts
+from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.page import INK, MUTED, Box, Column, Page
-from pipeline.outputs.sheet_text import UNKNOWN, interval, number
+from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, fixed, interval, number
 from pipeline.outputs.zone_sheet import draw_foot, draw_head
 from pipeline.styles import RampStyle
 
+STRENGTH = "sink_tCO2_ha_yr"
+
+NAME = 1
 COLUMNS = (
-    Column("编号", 13, numeric=False),
-    Column("片区", 50, numeric=False),
-    Column("万亩", 16),
-    Column("覆盖度 (%)", 17),
-    Column("碳密度 (吨碳/公顷)", 23),
-    Column("碳汇量 (吨CO2/年)", 24),
-    Column("95%区间", 36),
+    Column("编号", 11, numeric=False),
+    Column("片区", 40, numeric=False),
+    Column("万亩", 14),
+    Column("覆盖度 (%)", 15),
+    Column("碳密度 (吨碳/公顷)", 22),
+    Column("碳汇量 (吨CO2/年)", 22),
+    Column("95%区间", 30),
+    Column("变化判定", 17),
 )
+"""Columns of the table, mm; the one of the names takes what is left."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class OverviewSheet:
     rows: list[dict]
     outlines: dict[str, shapely.Geometry]
     crs: str
-    rasters: list[Path]
+    rasters: dict[str, Path]
     style: RampStyle
     legend: str
     ends: tuple[str, str] | None
@@ -49,7 +54,7 @@ class OverviewSheet:
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
         draw_head(page, self.title, self.subtitle, self.project, self.kind)
         foot = draw_foot(page, self.notes, self.warning)
-        top, left, middle, right = page.height - 26, 9.0, 109.0, page.width - 9
+        top, left, middle, right = page.height - 26, 9.0, 122.0, page.width - 9
         self._draw_map(page, Box(left, foot, middle - 5 - left, top - foot))
         self._draw_table(page, Box(middle, foot + 37, right - middle, top - foot - 37))
         self._draw_bars(page, Box(middle, foot, right - middle, 34))
@@ -61,99 +66,67 @@ class OverviewSheet:
         frame = maps.MapFrame.around(frame_box, self.crs, tuple(shapely.total_bounds(list(self.outlines.values()))))
         maps.draw_ground(page, frame, [])
         maps.draw_graticule(page, frame)
-        for path in self.rasters:
-            maps.draw_raster(page, frame, path, self.style)
+        for zone, path in self.rasters.items():
+            maps.draw_raster(page, frame, path, self.style, self.outlines[zone])
         for outline in self.outlines.values():
             maps.draw_outline(page, frame, outline, 0.5)
         maps.draw_neatline(page, frame)
-        self._draw_names(page, frame)
+        maps.draw_names(page, frame, self.outlines)
         maps.draw_legend(
             page, Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12), self.legend, self.style, self.ends
         )
         maps.draw_scale_bar(page, Box(box.left + 5, box.bottom, 46, 11), frame)
         maps.draw_north(page, box.right - 6, box.bottom, frame, 10.5)
 
-    def _draw_names(self, page: Page, frame: maps.MapFrame) -> None:
-        """The zone ids beside or on their zones, none over another."""
-        size = 7
-        sizes = [
-            (self.fonts.width_mm(zone, size, bold=True) + 0.8, size * MM_PER_POINT * 1.15) for zone in self.outlines
-        ]
-        for zone, place in zip(
-            self.outlines, maps.label_places(frame, list(self.outlines.values()), sizes), strict=True
-        ):
-            page.rectangle(place, facecolor="white", alpha=0.75, edgecolor="none", zorder=5)
-            x, y = place.centre
-            page.text(x, y, zone, size, bold=True, ha="center", va="center_baseline", zorder=6)
-
     def _draw_table(self, page: Page, box: Box) -> None:
         rows = [
             (
                 row["zone_id"] if row["level"] == "zone" else "",
                 row["name_zh"],
-                number(row["area_wanmu"]),
+                area(row["area_wanmu"]),
                 number(None if row["fvc_mean"] is None else row["fvc_mean"] * 100),
                 number(row["carbon_tC_ha"]),
                 number(row["sink_tCO2_yr"], signed=True),
                 interval(row, "sink_tCO2_yr"),
+                row.get("sink_finding_zh") or UNKNOWN,
             )
             for row in self.rows
         ]
         groups = [place for place, row in enumerate(self.rows) if row["level"] != "zone"]
-        columns = [
-            *COLUMNS[:1],
-            Column("片区", box.width - sum(c.width for c in COLUMNS) + 50, numeric=False),
-            *COLUMNS[2:],
-        ]
+        rest = box.width - sum(column.width for column in COLUMNS)
+        columns = [*COLUMNS[:NAME], replace(COLUMNS[NAME], width=COLUMNS[NAME].width + rest), *COLUMNS[NAME + 1 :]]
         page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
 
     def _draw_bars(self, page: Page, box: Box) -> None:
         """The sink per ha of each zone about a line of zero, in the colours of the map, with its interval."""
         zones = [row for row in self.rows if row["level"] == "zone"]
         inner = page.heading(box, "各片区碳汇强度 (吨CO2/公顷/年, 吸收为正)")
-        known = [row for row in zones if row["sink_tCO2_ha_yr"] is not None]
+        known = [row for row in zones if row[STRENGTH] is not None]
         if not known:
             page.text(inner.left, inner.top - 4, "仅一期数据或两期不可比, 不计碳汇", 8, color=MUTED)
             return
-        ends = [
-            value
-            for row in known
-            for value in (
-                row["sink_tCO2_ha_yr"],
-                *(row.get(f"sink_tCO2_ha_yr_{end}95") for end in ("low", "high")),
-                0.0,
-            )
-            if value is not None
-        ]
-        low, high = min(ends), max(ends)
-        base, room = inner.bottom + 3.4, inner.height - 9.5
-        scale = room / (high - low or 1)
-        zero = base + 2.4 - low * scale
+        ends = [end for row in known for end in (row[STRENGTH], *bounds(row, STRENGTH), 0.0) if end is not None]
+        base, room = inner.bottom + 5.8, inner.height - 9.5
+        scale = room / (max(ends) - min(ends) or 1)
+        zero = base - min(ends) * scale
         step = inner.width / len(zones)
         for place, row in enumerate(zones):
-            x, value = inner.left + step * (place + 0.5), row["sink_tCO2_ha_yr"]
+            x = inner.left + step * (place + 0.5)
             page.text(x, inner.bottom, row["zone_id"], 6.5, ha="center", color=MUTED, width=step - 0.4)
-            self._draw_bar(page, row, x, step, zero, scale)
-            edge = zero if value is None else zero + max(0, value, row.get("sink_tCO2_ha_yr_high95") or 0) * scale
-            page.text(
-                x,
-                edge + 0.7,
-                UNKNOWN if value is None else number(value, signed=True),
-                6,
-                ha="center",
-                width=step - 0.4,
-            )
+            top = zero if row[STRENGTH] is None else self._draw_bar(page, row, x, step, zero, scale)
+            text = UNKNOWN if row[STRENGTH] is None else fixed(row[STRENGTH], 2, signed=True)
+            page.text(x, top + 0.7, text, 6, ha="center", width=step - 0.4)
         page.rule(inner.left, zero, inner.right, zero, 0.6, INK)
 
-    def _draw_bar(self, page: Page, row: dict, x: float, step: float, zero: float, scale: float) -> None:
-        value = row["sink_tCO2_ha_yr"]
-        if value is None:
-            return
-        wide, height = min(step * 0.6, 8), value * scale
-        color = self.style.colors[int(self.style.classify(value))]
+    def _draw_bar(self, page: Page, row: dict, x: float, step: float, zero: float, scale: float) -> float:
+        """The bar and the interval of a zone; returns the top of both."""
+        wide, height = min(step * 0.6, 8), row[STRENGTH] * scale
+        color = self.style.colors[int(self.style.classify(row[STRENGTH]))]
         page.rectangle(
             Box(x - wide / 2, zero + min(height, 0), wide, abs(height)), facecolor=color, edgecolor=MUTED, linewidth=0.3
         )
-        if interval(row, "sink_tCO2_ha_yr") != UNKNOWN:
-            page.rule(x, *(zero + row[f"sink_tCO2_ha_yr_{end}95"] * scale for end in ("low",)), x,
-                      zero + row["sink_tCO2_ha_yr_high95"] * scale, 0.8, INK)  # fmt: skip
+        low, high = bounds(row, STRENGTH)
+        if low is None:
+            return zero + max(height, 0)
+        page.rule(x, zero + low * scale, x, zero + high * scale, 0.8, INK)
+        return zero + max(height, high * scale, 0)

@@ -111,7 +111,7 @@ class Page:
     def shape(self, geometry: shapely.Geometry, clip: Patch | None = None, **style) -> None:
         """Polygons in page coordinates, holes left open, cut off at the patch ``clip``."""
         if not geometry.is_empty:
-            patch = self.axes.add_patch(PathPatch(_outline(geometry), **style))
+            patch = self.axes.add_patch(PathPatch(outline_path(geometry), **style))
             if clip is not None:
                 patch.set_clip_path(clip)
 
@@ -179,7 +179,7 @@ def _pieces(text: str) -> list[str]:
     return pieces
 
 
-def _outline(geometry: shapely.Geometry) -> Outline:
+def outline_path(geometry: shapely.Geometry) -> Outline:
     """All rings of the polygons of a geometry as one path; holes run the other way round."""
     rings = [
         np.asarray(ring.coords)

@@ -13,13 +13,14 @@ from matplotlib.colors import to_rgb
 from pyproj import Transformer
 from rasterio.enums import Resampling
 
-from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page
+from pipeline.outputs.fonts import MM_PER_POINT
+from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
 from pipeline.styles import RampStyle
 from pipeline.vector_file import CGCS2000
 
-ROUND_SCALES = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 10)
+ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
 GRATICULE_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000)
-MIN_TICK_MM = 27
+MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
 
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
@@ -116,8 +117,8 @@ def draw_ground(page: Page, frame: MapFrame, neighbours: list[shapely.Geometry])
         page.shape(frame.on_page(geometry), clip, facecolor=NEIGHBOUR, edgecolor=FAINT, linewidth=0.4)
 
 
-def draw_raster(page: Page, frame: MapFrame, path: Path, style: RampStyle) -> None:
-    """A raster in the classes of its style, no finer than print resolves."""
+def draw_raster(page: Page, frame: MapFrame, path: Path, style: RampStyle, zone: shapely.Geometry) -> None:
+    """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone."""
     values, (left, bottom, right, top) = read_decimated(
         path, round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
     )
@@ -125,7 +126,7 @@ def draw_raster(page: Page, frame: MapFrame, path: Path, style: RampStyle) -> No
     image = page.axes.imshow(
         coloured(values, style), extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5
     )
-    image.set_clip_path(page.rectangle(frame.box, facecolor="none", edgecolor="none"))
+    image.set_clip_path(outline_path(frame.on_page(zone)), page.axes.transData)
 
 
 def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width: float = 0.9, color: str = INK) -> None:
@@ -237,19 +238,39 @@ def draw_legend(page: Page, box: Box, title: str, style: RampStyle, ends: tuple[
         page.text(box.right, y - 3.6, ends[1], 6.5, ha="right", va="top", color=MUTED)
 
 
-def label_places(frame: MapFrame, shapes: list[shapely.Geometry], sizes: list[tuple[float, float]]) -> list[Box]:
-    """Where labels of ``sizes`` (width, height in mm) go: inside their shape, else the nearest place beside it that
-    is free and within the frame."""
-    taken: list[shapely.Geometry] = []
-    places = []
-    inside = shapely.box(frame.box.left, frame.box.bottom, frame.box.right, frame.box.top)
-    for shape, (wide, high) in zip(shapes, sizes, strict=True):
-        x, y = frame.to_page(np.array([shape.representative_point().coords[0]]))[0]
-        for distance, turn in product(np.arange(0, 40, 1.2), np.arange(0, 2 * np.pi, np.pi / 8)):
-            left, bottom = x + distance * math.cos(turn) - wide / 2, y + distance * math.sin(turn) - high / 2
+def draw_names(page: Page, frame: MapFrame, shapes: dict[str, shapely.Geometry], size: float = 7) -> None:
+    """The names of shapes on or beside them, none over another, a line to those that had to go far."""
+    high = size * MM_PER_POINT * 1.15
+    on_page = {name: frame.on_page(shape) for name, shape in shapes.items()}
+    sizes = {name: (page.fonts.width_mm(name, size, bold=True) + 0.8, high) for name in shapes}
+    for name, place in label_places(frame.box, on_page, sizes).items():
+        x, y = place.centre
+        target = on_page[name].representative_point()
+        if shapely.box(place.left, place.bottom, place.right, place.top).distance(on_page[name]) > 1.5:
+            page.rule(x, y, target.x, target.y, 0.4, MUTED, zorder=4.5)
+        page.rectangle(place, facecolor="white", alpha=0.8, edgecolor="none", zorder=5)
+        page.text(x, y, name, size, bold=True, ha="center", va="center_baseline", zorder=6)
+
+
+def label_places(
+    box: Box, shapes: dict[str, shapely.Geometry], sizes: dict[str, tuple[float, float]]
+) -> dict[str, Box]:
+    """Where labels of ``sizes`` (width, height in mm) go: within the box, clear of each other and of shapes too small
+    to carry one; on their own shape if it is large, else as near to it as can be. All in page coordinates."""
+    inside = shapely.box(box.left, box.bottom, box.right, box.top)
+    small = [name for name, shape in shapes.items() if shape.area < 4 * sizes[name][0] * sizes[name][1]]
+    taken = [shapes[name] for name in small]
+    places = {}
+    for name in [*small, *(name for name in shapes if name not in small)]:
+        wide, high = sizes[name]
+        centre = shapes[name].representative_point()
+        for distance, turn in product(np.arange(0, 60, 0.6), np.arange(0, 2 * np.pi, np.pi / 8)):
+            # a label is wider than high: beside its shape it stands further off than above it
+            left = centre.x + distance * math.cos(turn) * wide / high - wide / 2
+            bottom = centre.y + distance * math.sin(turn) - high / 2
             label = shapely.box(left, bottom, left + wide, bottom + high)
             if inside.contains(label) and not any(label.intersects(other) for other in taken):
                 break
-        taken.append(label.buffer(0.3))
-        places.append(Box(left, bottom, wide, high))
+        taken.append(label.buffer(0.2))
+        places[name] = Box(left, bottom, wide, high)
     return places

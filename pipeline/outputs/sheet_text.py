@@ -5,7 +5,8 @@ from collections import Counter
 import pandas as pd
 
 UNKNOWN = "—"
-FINDINGS = {"gain": "碳增加", "loss": "碳减少", "unclear": "变化不显著"}
+PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}
+"""Quantities per ha and their totals."""
 
 KEY_FIGURES = (
     ("sink_tCO2_yr", "碳汇量 (吨CO2/年)", 1, True),
@@ -20,20 +21,31 @@ KEY_FIGURES = (
 
 
 def number(value: float | None, signed: bool = False) -> str:
-    """A quantity to print: four significant digits at most before the point is reached, thousands apart."""
+    """A quantity to print with three significant digits or all before the point, thousands apart."""
     if value is None or pd.isna(value):
         return UNKNOWN
-    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
-    text = f"{value:{'+' if signed else ''},.{decimals}f}"
-    return (text.lstrip("+-") if not text.strip("+-0.,") else text).replace("-", "−")
+    decimals = 0 if value == 0 or abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return fixed(value, decimals, signed)
+
+
+def fixed(value: float, decimals: int, signed: bool = False) -> str:
+    """A number with so many decimals and a true minus; what rounds to zero has no sign."""
+    rounded = round(value, decimals) + 0.0  # adding 0.0 turns -0.0 into 0.0
+    return f"{rounded:{'+' if signed and rounded else ''},.{decimals}f}".replace("-", "−")
 
 
 def interval(row: dict, column: str, factor: float = 1) -> str:
     """The 95 % interval of a column, from its neighbours ``_low95`` and ``_high95``."""
-    low, high = row.get(f"{column}_low95"), row.get(f"{column}_high95")
-    if low is None or high is None or pd.isna(low) or pd.isna(high):
-        return UNKNOWN
-    return f"{number(low * factor)} 至 {number(high * factor)}"
+    low, high = bounds(row, column)
+    return UNKNOWN if low is None else f"{number(low * factor)} 至 {number(high * factor)}"
+
+
+def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
+    """The ends of the 95 % interval of a column. A value per ha has those of its total by the area, which is known."""
+    total = PER_HA.get(column)
+    source, divisor = (total, row["area_ha"]) if total else (column, 1)
+    low, high = row.get(f"{source}_low95"), row.get(f"{source}_high95")
+    return (None, None) if low is None or high is None else (low / divisor, high / divisor)
 
 
 def key_figures(row: dict) -> list[tuple[str, str, str]]:
@@ -48,38 +60,43 @@ def key_figures(row: dict) -> list[tuple[str, str, str]]:
     ]
     seen = row["observed_fraction"]
     observed = UNKNOWN if seen is None else f"{seen * 100:.1f}%"
-    times = "" if row["clear_obs_median"] is None else f"中位 {row['clear_obs_median']:.0f} 次晴空"
-    return [*figures, ("有效观测面积比例", observed, times)]
+    times = "" if row["clear_obs_median"] is None else f"中位 {row['clear_obs_median']:.0f} 次"
+    return [*figures, ("有效观测 (面积比例, 晴空次数)", observed, times)]
 
 
 def area_line(row: dict) -> str:
     """The area of a zone, drawn and declared."""
-    text = f"面积 {number(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"
+    text = f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"
     declared = row["declared_wanmu"]
-    return text if declared is None or pd.isna(declared) else f"{text}，申报 {number(declared)} 万亩"
+    return text if declared is None else f"{text}，申报 {area(declared)} 万亩"
 
 
-def finding(row: dict) -> str:
-    """What may be said of the change between the periods, in one line."""
-    parts = [FINDINGS[row["sink_finding"]]] if row.get("sink_finding") else []
-    for column, label in (
-        ("comparability", "可比性"),
-        ("plausibility", "合理性"),
-        ("unverified_coefficients", "未核实系数"),
-    ):
-        value = row.get(column)
-        if isinstance(value, list | tuple):
-            value = ", ".join(map(str, value))
-        if value not in (None, "", 0):
-            parts.append(f"{label}: {value}")
-    return "；".join(parts)
+def area(wanmu: float) -> str:
+    """An area in 万亩: two decimals, more for a zone smaller than 0.1."""
+    return fixed(wanmu, 2 if wanmu >= 0.1 else 4)
+
+
+QUALITY = (
+    ("sink_finding_zh", "变化判定"),
+    ("comparability_zh", "可比性"),
+    ("plausibility", "合理性"),
+    ("main_cause", "储量不确定性主因"),
+    ("figure_class", "数据口径"),
+    ("unverified", "未核实系数"),
+)
+
+
+def quality_lines(row: dict) -> tuple[str, ...]:
+    """What the figures of a zone are worth: a sentence for each column that says something."""
+    status = f"状态: {row['status_zh']}"
+    return (status, *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column)))
 
 
 def source_line(scenes: list[dict]) -> str:
     """Sensors, number of scenes and their first and last day."""
     counts = Counter(scene["sensor"] for scene in scenes)
     days = sorted(scene["day"] for scene in scenes)
-    listed = "、".join(f"{sensor} {count} 景" for sensor, count in sorted(counts.items()))
+    listed = "、".join(f"{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
     return f"数据源: {listed}, {days[0]} 至 {days[-1]}"
 
 

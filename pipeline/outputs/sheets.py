@@ -21,11 +21,11 @@ from pydantic import BaseModel
 from pypdf import PdfWriter
 from pyproj import CRS
 
-from pipeline.engine import GDAL_CACHE_BYTES, Engine, Failure
+from pipeline.engine import GDAL_CACHE_BYTES, Engine, successes
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import Fonts, find_fonts
 from pipeline.outputs.overview_sheet import OverviewSheet
-from pipeline.outputs.sheet_text import plan_rows, source_line
+from pipeline.outputs.sheet_text import plan_rows, quality_lines, source_line
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
 from pipeline.provenance import Marks, code_key, content_key
 from pipeline.results import Results
@@ -75,9 +75,7 @@ def make_sheets(results: Results, engine: Engine) -> None:
     units = sheet_units(results)
     stale = [unit for unit in units if not unit.is_done]
     with _drawing(engine, len(stale)) as draw:
-        for done in engine.run("sheets", draw, stale):
-            if isinstance(done, Failure):
-                raise done.error
+        successes(engine.run("sheets", draw, stale))
     _bind_atlas(results, units)
     _remove_outdated(results.folder / "zones", {unit.sheet.stem for unit in units})
 
@@ -115,7 +113,7 @@ def sheet_units(results: Results) -> list[SheetUnit]:
     if not shown:
         return []
     overview = _overview(results, zones, shown, fonts)
-    return [_unit(results, overview, "overview", code, overview.rasters), *units]
+    return [_unit(results, overview, "overview", code, list(overview.rasters.values())), *units]
 
 
 def _unit(results: Results, sheet: ZoneSheet | OverviewSheet, name: str, code: str, rasters: list[Path]) -> SheetUnit:
@@ -165,8 +163,9 @@ def _zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fon
         main=main,
         cover=_map(results, zone, "fvc", results.current.label),
         plan=None if patches is None or patches.empty else plan_rows(patches),
+        quality=quality_lines(row),
         notes=(
-            f"状态: {row['status_zh']}    方法: {row['method']}",
+            f"方法: {row['method']}",
             f"{source_line(results.scenes)}    {_crs_line(results)}",
         ),
         warning=results.note,
@@ -174,8 +173,8 @@ def _zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fon
 
 
 def _overview(results: Results, zones: gpd.GeoDataFrame, shown: list[str], fonts: Fonts) -> OverviewSheet:
-    found = [_main_map(results, zone) for zone in shown]
-    first = next((m for m in found if m and m.ends), next(m for m in found if m))
+    found = {zone: shown_map for zone in shown if (shown_map := _main_map(results, zone))}
+    first = next((m for m in found.values() if m.ends), next(iter(found.values())))
     width = zones.total_bounds[2] - zones.total_bounds[0]
     shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
     city = results.row("city")
@@ -189,7 +188,7 @@ def _overview(results: Results, zones: gpd.GeoDataFrame, shown: list[str], fonts
         rows=results.rows,
         outlines=dict(zip(zones["id"], shapes, strict=True)),
         crs=results.grid_crs,
-        rasters=[m.path for m in found if m and m.legend == first.legend],
+        rasters={zone: m.path for zone, m in found.items() if m.legend == first.legend},
         style=first.style,
         legend=first.legend,
         ends=first.ends,
