@@ -12,20 +12,25 @@ from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, fixed, interval, 
 from pipeline.outputs.zone_sheet import draw_foot, draw_head
 from pipeline.styles import RampStyle
 
-STRENGTH = "sink_tCO2_ha_yr"
-
-NAME = 1
+NAME, TOTAL = 1, 5
 COLUMNS = (
     Column("编号", 11, numeric=False),
     Column("片区", 40, numeric=False),
     Column("万亩", 14),
     Column("覆盖度 (%)", 15),
     Column("碳密度 (吨碳/公顷)", 22),
-    Column("碳汇量 (吨CO2/年)", 22),
+    Column("", 22),
     Column("95%区间", 30),
     Column("变化判定", 17),
 )
-"""Columns of the table, mm; the one of the names takes what is left."""
+"""Columns of the table, mm; the one of the names takes what is left, that of the total is sink or stock."""
+
+SINK, STOCK = ("sink_tCO2_yr", "碳汇量 (吨CO2/年)"), ("carbon_tC", "碳储量 (吨碳)")
+SINK_HA, STOCK_HA = (
+    ("sink_tCO2_ha_yr", "各片区碳汇强度 (吨CO2/公顷/年, 吸收为正)"),
+    ("carbon_tC_ha", "各片区生物量碳密度 (吨碳/公顷)"),
+)
+"""Column of the result table and its title, where two periods compare and where they do not."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ class OverviewSheet:
         self._draw_bars(page, Box(middle, foot, right - middle, 34))
         return page
 
+    @property
+    def compares(self) -> bool:
+        """Whether there is a sink to show; otherwise the sheet shows the stock."""
+        return any(row["sink_tCO2_yr"] is not None for row in self.rows)
+
     def _draw_map(self, page: Page, box: Box) -> None:
         strip = 26.0
         frame_box = Box(box.left + 5, box.bottom + strip + 5, box.width - 5, box.height - strip - 5)
@@ -79,6 +89,7 @@ class OverviewSheet:
         maps.draw_north(page, box.right - 6, box.bottom, frame, 10.5)
 
     def _draw_table(self, page: Page, box: Box) -> None:
+        total, title = SINK if self.compares else STOCK
         rows = [
             (
                 row["zone_id"] if row["level"] == "zone" else "",
@@ -86,26 +97,25 @@ class OverviewSheet:
                 area(row["area_wanmu"]),
                 number(None if row["fvc_mean"] is None else row["fvc_mean"] * 100),
                 number(row["carbon_tC_ha"]),
-                number(row["sink_tCO2_yr"], signed=True),
-                interval(row, "sink_tCO2_yr"),
+                number(row[total], signed=self.compares),
+                interval(row, total),
                 row.get("sink_finding_zh") or UNKNOWN,
             )
             for row in self.rows
         ]
         groups = [place for place, row in enumerate(self.rows) if row["level"] != "zone"]
         rest = box.width - sum(column.width for column in COLUMNS)
-        columns = [*COLUMNS[:NAME], replace(COLUMNS[NAME], width=COLUMNS[NAME].width + rest), *COLUMNS[NAME + 1 :]]
+        columns = list(COLUMNS)
+        columns[NAME] = replace(COLUMNS[NAME], width=COLUMNS[NAME].width + rest)
+        columns[TOTAL] = replace(COLUMNS[TOTAL], title=title)
         page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
 
     def _draw_bars(self, page: Page, box: Box) -> None:
-        """The sink per ha of each zone about a line of zero, in the colours of the map, with its interval."""
+        """Sink or stock per ha of each zone about a line of zero, in the colours of the map, with its interval."""
         zones = [row for row in self.rows if row["level"] == "zone"]
-        inner = page.heading(box, "各片区碳汇强度 (吨CO2/公顷/年, 吸收为正)")
-        known = [row for row in zones if row[STRENGTH] is not None]
-        if not known:
-            page.text(inner.left, inner.top - 4, "仅一期数据或两期不可比, 不计碳汇", 8, color=MUTED)
-            return
-        ends = [end for row in known for end in (row[STRENGTH], *bounds(row, STRENGTH), 0.0) if end is not None]
+        column, title = SINK_HA if self.compares else STOCK_HA
+        inner = page.heading(box, title)
+        ends = [end for row in zones for end in (row[column], *bounds(row, column), 0.0) if end is not None]
         base, room = inner.bottom + 5.8, inner.height - 9.5
         scale = room / (max(ends) - min(ends) or 1)
         zero = base - min(ends) * scale
@@ -113,19 +123,19 @@ class OverviewSheet:
         for place, row in enumerate(zones):
             x = inner.left + step * (place + 0.5)
             page.text(x, inner.bottom, row["zone_id"], 6.5, ha="center", color=MUTED, width=step - 0.4)
-            top = zero if row[STRENGTH] is None else self._draw_bar(page, row, x, step, zero, scale)
-            text = UNKNOWN if row[STRENGTH] is None else fixed(row[STRENGTH], 2, signed=True)
+            top = zero if row[column] is None else self._draw_bar(page, row, column, x, step, zero, scale)
+            text = UNKNOWN if row[column] is None else fixed(row[column], 2, signed=self.compares)
             page.text(x, top + 0.7, text, 6, ha="center", width=step - 0.4)
         page.rule(inner.left, zero, inner.right, zero, 0.6, INK)
 
-    def _draw_bar(self, page: Page, row: dict, x: float, step: float, zero: float, scale: float) -> float:
+    def _draw_bar(self, page: Page, row: dict, column: str, x: float, step: float, zero: float, scale: float) -> float:
         """The bar and the interval of a zone; returns the top of both."""
-        wide, height = min(step * 0.6, 8), row[STRENGTH] * scale
-        color = self.style.colors[int(self.style.classify(row[STRENGTH]))]
+        wide, height = min(step * 0.6, 8), row[column] * scale
+        color = self.style.colors[int(self.style.classify(row[column]))]
         page.rectangle(
             Box(x - wide / 2, zero + min(height, 0), wide, abs(height)), facecolor=color, edgecolor=MUTED, linewidth=0.3
         )
-        low, high = bounds(row, STRENGTH)
+        low, high = bounds(row, column)
         if low is None:
             return zero + max(height, 0)
         page.rule(x, zero + low * scale, x, zero + high * scale, 0.8, INK)

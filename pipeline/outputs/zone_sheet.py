@@ -290,5 +290,6 @@ def _draw_locator(page: Page, sheet: ZoneSheet, box: Box) -> None:
     left, bottom, right, top = here.bounds
     if max(right - left, top - bottom) < 4:  # a zone that small is not found without a ring
         x, y = (left + right) / 2, (bottom + top) / 2
+        page.shape(shapely.Point(x, y).buffer(0.5), facecolor=HERE, edgecolor="none")
         page.shape(shapely.Point(x, y).buffer(2.6), facecolor="none", edgecolor=HERE, linewidth=0.8)
     maps.draw_neatline(page, frame)
