@@ -38,7 +38,18 @@ def make_project(results: Results, engine: Engine) -> None:
     write_project(results)
 
 
-DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {"styles": make_styles, "project": make_project}
+def make_sheets(results: Results, engine: Engine) -> None:
+    """Map sheets and atlas."""
+    from pipeline.outputs import sheets  # matplotlib takes a second to import: only who wants sheets waits
+
+    sheets.make_sheets(results, engine)
+
+
+DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {
+    "styles": make_styles,
+    "project": make_project,
+    "sheets": make_sheets,
+}
 """What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 
