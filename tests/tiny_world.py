@@ -89,6 +89,7 @@ class Done:
     composite: list[str] = field(default_factory=list)
     calibrate: list[str] = field(default_factory=list)
     map: list[str] = field(default_factory=list)
+    patches: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
 
     def row(self, zone: str) -> dict:
