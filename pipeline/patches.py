@@ -3,13 +3,10 @@
 The patches tile the zone: no gaps, no overlaps, and what was not observed is a patch, too.
 """
 
-import warnings
-
 import geopandas as gpd
 import numpy as np
 import shapely
 from affine import Affine
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import shapes
 
 from pipeline.carbon import HA_PER_MU
@@ -127,10 +124,8 @@ def outline_patches(
     """
     regions, code = merge_small_regions(np.where(fractions > 0, codes, 0).astype("uint8"), fractions, minimum)
     polygons = np.empty(code.size, object)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # in cells on purpose
-        for shape, region in shapes(regions, mask=regions > 0):
-            polygons[int(region) - 1] = shapely.geometry.shape(shape)
+    for shape, region in shapes(regions, mask=regions > 0):
+        polygons[int(region) - 1] = shapely.geometry.shape(shape)
     # a vertex at each corner of a cell: where three patches meet, all of them must have one
     polygons = shapely.transform(shapely.segmentize(polygons, 1), np.rint)
     polygons = shapely.coverage_simplify(polygons, SMOOTHING_CELLS, simplify_boundary=False)

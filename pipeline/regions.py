@@ -66,13 +66,20 @@ def _unite(parent, i, j):
 
 @njit(nogil=True, cache=True)
 def _groups(count, pairs):
-    """Root of each of ``count`` regions after all pairs (m, 2) are united."""
+    """Group of each of ``count`` regions after all pairs (m, 2) are united, and their count."""
     parent = np.arange(count).astype(np.int32)
     for k in range(pairs.shape[0]):
         _unite(parent, pairs[k, 0], pairs[k, 1])
+    number = np.zeros(count, np.int64)
+    found = 0
     for i in range(count):
-        parent[i] = _root(parent, i)
-    return parent
+        root = _root(parent, i)
+        if root == i:  # the lowest of its group
+            number[i] = found
+            found += 1
+        else:
+            number[i] = number[root]
+    return number, found
 
 
 @dataclass(frozen=True)
@@ -88,9 +95,8 @@ class RegionGraph:
     def merged(self, pairs: np.ndarray) -> tuple["RegionGraph", np.ndarray]:
         """The graph with the regions of each pair made one, and the new number of each region. The code of the whole
         is the one with the largest area in it (the lowest of equals)."""
-        _, number = np.unique(_groups(self.area.size, pairs), return_inverse=True)
-        count = int(number.max()) + 1
-        kinds, kind_of = np.unique(number.astype("int64") * 256 + self.code, return_inverse=True)
+        number, count = _groups(self.area.size, pairs)
+        kinds, kind_of = np.unique(number * 256 + self.code, return_inverse=True)
         weight = np.bincount(kind_of, self.area)
         order = np.lexsort((kinds, -weight, kinds // 256))
         code = (kinds[order] % 256)[np.unique(kinds[order] // 256, return_index=True)[1]]

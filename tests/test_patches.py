@@ -61,7 +61,7 @@ def test_a_sink_is_a_gain_or_loss_beyond_1_96_standard_errors():
 
 
 def test_without_standard_errors_the_range_about_zero_decides():
-    sink = np.array([-0.11, -0.1, 0, 0.099, 0.1, np.nan])
+    sink = np.array([-0.105, -0.1, 0, 0.095, 0.1, np.nan])
     assert names(SINK, sink_classes(sink, None, UNCLEAR)) == [
         "loss", "unclear", "unclear", "unclear", "gain", "not_compared",
     ]  # fmt: skip

@@ -205,8 +205,8 @@ def test_every_raster_is_a_valid_cog(rasters):
 
 
 def test_rasters_say_what_they_hold(rasters):
-    units = dict.fromkeys(CLASSES, "1") | {"ndvi": "1", "fvc": "1", "agb": "t DM/ha", "carbon_stock": "t C/ha", "sink": "t CO2/ha/yr",
-             "clear_count": "1"}  # fmt: skip
+    units = dict.fromkeys((*CLASSES, "ndvi", "fvc", "clear_count"), "1")
+    units |= {"agb": "t DM/ha", "carbon_stock": "t C/ha", "sink": "t CO2/ha/yr"}
     for path in rasters:
         zone, rest = path.stem.split("_", 1)
         variable = next(name for name in units if rest.startswith(name))
@@ -237,8 +237,8 @@ def test_statistics_in_the_rasters_are_those_of_their_pixels(rasters):
 
 
 def test_pixel_values_are_physically_possible(rasters):
-    limits = dict.fromkeys(CLASSES, (1, 6)) | {"ndvi": (-1, 1), "fvc": (0, 1), "agb": (0, 300), "carbon_stock": (0, 300), "sink": (-160, 160),
-              "clear_count": (0, 21)}  # fmt: skip
+    limits = dict.fromkeys(CLASSES, (1, 6)) | {"ndvi": (-1, 1), "fvc": (0, 1), "agb": (0, 300),
+              "carbon_stock": (0, 300), "sink": (-160, 160), "clear_count": (0, 21)}  # fmt: skip
     for path in rasters:
         low, high = next(pair for name, pair in limits.items() if f"_{name}_" in path.name)
         pixels = values(path)

@@ -12,7 +12,7 @@ import pyogrio
 import rasterio
 import shapely
 from exactextract import exact_extract
-from exactextract.raster import RasterioRasterSource
+from exactextract.raster import NumPyRasterSource
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.windows import Window
@@ -24,8 +24,6 @@ from pipeline.outputs.cog import CogWriter
 from pipeline.outputs.table import write_csv
 from pipeline.patches import (
     CLASS_COLUMNS,
-    COVER_CLASSES,
-    SINK_CLASSES,
     class_rows,
     fill_zone,
     ground_classes,
@@ -36,7 +34,7 @@ from pipeline.patches import (
 )
 from pipeline.provenance import Checksums, Marks, code_key, content_key
 from pipeline.results import Results
-from pipeline.styles import Styles
+from pipeline.styles import CLASS_KEYS, Styles
 from pipeline.suggestions import Suggestions
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000
@@ -138,80 +136,85 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
 def patch_zone(unit: ZonePatches) -> None:
     """Write the class rasters and the patches of a zone."""
     unit.marks.take_back(unit.name)
-    _write_class_rasters(unit)
     with ExitStack() as stack:
         files = {name: stack.enter_context(rasterio.open(path)) for name, path in unit.rasters.items()}
-        grid, classes = _generalised(unit, files)
-        fractions = coverage_fractions(grid, unit.zone.geometry)
-        cell_m2 = abs(grid.affine.determinant)
-        polygons, codes = outline_patches(
-            join_classes(*classes), fractions, grid.affine, min_cells(unit.min_area_mu, cell_m2)
-        )
-        outline = unit.outline.to_crs(CGCS2000)[0]
-        filled = fill_zone(gpd.GeoSeries(polygons, crs=str(grid.crs)).to_crs(CGCS2000).values._data, outline)
-        left = ~shapely.is_missing(filled)
-        patches = gpd.GeoSeries(filled[left], crs=CGCS2000)
-        means = _means(files, patches.to_crs(str(grid.crs)))
-    table = patch_table(unit.zone, patches, codes[left], means, unit.styles, unit.suggestions)
-    _write(table, unit.path)
+        _write_class_rasters(unit, files)
+        grid, values = _generalised(files)
+    fractions = coverage_fractions(grid, unit.zone.geometry)
+    minimum = min_cells(unit.min_area_mu, abs(grid.affine.determinant))
+    polygons, codes = outline_patches(join_classes(*_classes(unit, values)), fractions, grid.affine, minimum)
+    polygons = gpd.GeoSeries(polygons, crs=str(grid.crs)).to_crs(CGCS2000)
+    filled = fill_zone(polygons.to_numpy(), unit.outline.to_crs(CGCS2000)[0])
+    left = ~shapely.is_missing(filled)
+    patches = gpd.GeoSeries(filled[left], crs=CGCS2000)
+    means = _means(values, grid, patches)
+    _write(patch_table(unit.zone, patches, codes[left], means, unit.styles, unit.suggestions), unit.path)
     unit.marks.write(unit.name, unit.key)
 
 
-def _generalised(unit: ZonePatches, files: dict) -> tuple[GeoBox, tuple[np.ndarray, np.ndarray]]:
-    """A grid of at most `MAX_CELLS` over the zone, and its sink and cover classes; a block of pixels has their mean,
-    and the mean of their standard errors."""
+def _generalised(files: dict) -> tuple[GeoBox, dict[str, np.ndarray]]:
+    """A grid of at most `MAX_CELLS` over the zone and the values on it; a block of pixels has their mean, and the mean
+    of their standard errors."""
     fine = GeoBox.from_rio(files["fvc"])
     block = int(np.ceil(np.sqrt(fine.width * fine.height / MAX_CELLS)))
     shape = -(-fine.height // block), -(-fine.width // block)
-    grid = GeoBox(shape, fine.affine * fine.affine.scale(fine.width / shape[1], fine.height / shape[0]), fine.crs)
-    return grid, _classes(unit, files, out_shape=shape, resampling=Resampling.average)
+    return fine.zoom_to(shape), _read(files, out_shape=shape, resampling=Resampling.average)
 
 
-def _classes(unit: ZonePatches, files: dict, **how) -> tuple[np.ndarray, np.ndarray]:
-    """Sink and cover classes of a window or generalisation, as `rasterio` reads it."""
-    sink, error = None, None
-    if file := files.get("sink"):
-        sink = _values(file, 1, **how)
-        error = _values(file, 2, **how) if file.count > 1 else None
-    return ground_classes(_values(files["fvc"], 1, **how), sink, error, unit.unclear)
+def _read(files: dict, **how) -> dict[str, np.ndarray]:
+    """float32 values of the rasters in their units, NaN for nodata; "error" is the second band of the sink, if any."""
+    bands = {name: (file, 1) for name, file in files.items()}
+    if "sink" in files and files["sink"].count > 1:
+        bands["error"] = files["sink"], 2
+    return {
+        name: (file.read(band, masked=True, **how).astype("float32") * np.float32(file.scales[band - 1])).filled(np.nan)
+        for name, (file, band) in bands.items()
+    }
 
 
-def _values(file, band: int, **how) -> np.ndarray:
-    """float32 values of a band in its unit, NaN for nodata."""
-    stored = file.read(band, masked=True, **how)
-    return (stored.astype("float32") * np.float32(file.scales[band - 1])).filled(np.nan)
+def _classes(unit: ZonePatches, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return ground_classes(values["fvc"], values.get("sink"), values.get("error"), unit.unclear)
 
 
-def _write_class_rasters(unit: ZonePatches) -> None:
-    """The classes of every pixel as colour-table rasters, window by window; nodata outside the zone only."""
-    keys = {"sink_class": SINK_CLASSES, "cover_class": COVER_CLASSES}
+def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
+    """The classes of every pixel with a colour table, window by window; nodata outside the zone only."""
+    grid = GeoBox.from_rio(files["fvc"])
+    stored = {
+        name: np.array([unit.styles.class_of(name, key).value for key in keys], "uint8")
+        for name, keys in CLASS_KEYS.items()
+    }
+    wanted = {name: files[name] for name in ("fvc", "sink") if name in files}
     with ExitStack() as stack:
-        files = {name: stack.enter_context(rasterio.open(path)) for name, path in unit.rasters.items()}
-        grid = GeoBox.from_rio(files["fvc"])
-        writers = {}
-        for name, path in unit.class_rasters.items():
-            variable = VARIABLES[name]
-            colors = {style.value: style.color for style in unit.styles.classes[name]}
-            tags = unit.tags | {"PERIOD": path.stem.removeprefix(f"{unit.zone.id}_{name}_")}
-            description = f"{unit.zone.id} {variable.long_name_zh} {tags['PERIOD']}"
-            writers[name] = stack.enter_context(CogWriter(path, grid, variable, description, tags, colors))
+        writers = {name: stack.enter_context(_class_writer(unit, name, grid)) for name in unit.class_rasters}
         for top in range(0, grid.height, WINDOW_PX):
             for left in range(0, grid.width, WINDOW_PX):
                 window = Window(left, top, min(WINDOW_PX, grid.width - left), min(WINDOW_PX, grid.height - top))
-                outside = coverage_fractions(grid[window.toslices()], unit.zone.geometry) == 0
-                found = dict(zip(keys, _classes(unit, files, window=window), strict=True))
+                inside = coverage_fractions(grid[window.toslices()], unit.zone.geometry) > 0
+                found = dict(zip(CLASS_KEYS, _classes(unit, _read(wanted, window=window)), strict=True))
                 for name, writer in writers.items():
-                    stored = np.array([unit.styles.class_of(name, key).value for key in keys[name]], "uint8")
-                    writer.write(np.where(outside, 0, stored[found[name]]).astype("uint8"), top, left)
+                    writer.write(stored[name][found[name]] * inside, top, left)
 
 
-def _means(files: dict, patches: gpd.GeoSeries) -> dict[str, np.ndarray]:
-    """Mean of each raster over each patch by exactly covered fractions; NaN where nothing is known."""
-    sources = [RasterioRasterSource(file, name=name) for name, file in files.items()]
-    table = gpd.GeoDataFrame(geometry=patches.values, crs=next(iter(files.values())).crs)
+def _class_writer(unit: ZonePatches, name: str, grid: GeoBox) -> CogWriter:
+    path = unit.class_rasters[name]
+    period = path.stem.removeprefix(f"{unit.zone.id}_{name}_")
+    description = f"{unit.zone.id} {VARIABLES[name].long_name_zh} {period}"
+    colors = {style.value: style.color for style in unit.styles.classes[name]}
+    return CogWriter(path, grid, VARIABLES[name], description, unit.tags | {"PERIOD": period}, colors)
+
+
+def _means(values: dict[str, np.ndarray], grid: GeoBox, patches: gpd.GeoSeries) -> dict[str, np.ndarray]:
+    """Mean of fvc, carbon_stock and sink over each patch by exactly covered fractions; NaN where nothing is known."""
+    left, bottom, right, top = grid.boundingbox
+    known = [name for name in ("fvc", "carbon_stock", "sink") if name in values]
+    table = gpd.GeoDataFrame(geometry=patches.to_crs(str(grid.crs)))
+    sources = [
+        NumPyRasterSource(values[name], left, bottom, right, top, name=name, srs_wkt=table.crs.to_wkt())
+        for name in known
+    ]
     found = exact_extract(sources, table, ["mean"], output="pandas", max_cells_in_memory=MAX_CELLS)
-    means = dict.fromkeys(("fvc", "carbon_stock", "sink"), np.full(len(patches), np.nan))
-    return means | {name: found[f"{name}_mean"].to_numpy(float) for name in files}
+    unknown = np.full(len(patches), np.nan)
+    return {"sink": unknown} | {name: found[f"{name}_mean"].to_numpy(float) for name in known}
 
 
 def _write(table: gpd.GeoDataFrame, path: Path) -> None:
