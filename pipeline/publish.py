@@ -12,6 +12,7 @@ from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.outputs.patches import make_patches
 from pipeline.outputs.table import write_csv
+from pipeline.outputs.workbook import write_workbook
 from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, Settings, realise
 from pipeline.results import Results
@@ -24,7 +25,10 @@ from pipeline.zone_model import Period, ZoneModel
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 Sketches = dict[str, dict[str, Sketch]]
 
-DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {"patches": make_patches}
+DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {
+    "patches": make_patches,
+    "workbook": write_workbook,
+}
 """What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 

@@ -32,7 +32,7 @@ from pipeline.patches import (
     outline_patches,
     patch_table,
 )
-from pipeline.provenance import Checksums, Marks, code_key, content_key
+from pipeline.provenance import Checksums, Marks, code_key, key_parts
 from pipeline.results import Results
 from pipeline.styles import CLASS_KEYS, Styles
 from pipeline.suggestions import Suggestions
@@ -65,7 +65,7 @@ class ZonePatches:
     suggestions: Suggestions
     tags: dict[str, str]
     marks: Marks
-    key: str
+    key: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -78,7 +78,7 @@ class ZonePatches:
     @property
     def is_done(self) -> bool:
         files = (self.path, *self.class_rasters.values())
-        return self.marks.holds(self.name, self.key) and all(path.is_file() for path in files)
+        return not any(self.marks.why_stale(self.name, self.key, path) for path in files)
 
 
 def make_patches(results: Results, engine: Engine) -> None:
@@ -126,9 +126,11 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
             suggestions=results.suggestions,
             tags={"ZONE": zone.id, "NOTE": results.note},
             marks=results.marks,
-            key=content_key(
-                code, list(sums.values()), repr(zone), outline.wkb_hex, unclear, results.min_patch_mu, results.note,
-                results.suggestions.model_dump(), results.styles.model_dump()["classes"],
+            key=key_parts(
+                code=code, rasters=list(sums.values()), boundary=[outline.wkb_hex, zone.area_ha],
+                names=[zone.name, results.note],
+                settings=[unclear, results.min_patch_mu, results.styles.model_dump()["classes"]],
+                suggestions=results.suggestions.model_dump(),
             ),
         )  # fmt: skip
 
