@@ -252,7 +252,7 @@ def run_here(
         """An engine that notes the names of the units."""
 
         def run(self, title, function, units, **options):
-            for unit in units if title in ("composite", "calibrate", "map") else ():
+            for unit in units if title in ("composite", "calibrate", "map", "patches") else ():
                 names = [unit.path(layer).stem for layer in unit.layers] if title == "map" else [unit.name]
                 getattr(done, title).extend(names)
             return super().run(title, function, units, **options)
