@@ -164,6 +164,13 @@ class Uncertainty(Frozen):
     carlson_ripley_chance: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
+class Patches(Frozen):
+    """Management patches: their minimum size, and a table of suggestions in place of the shipped one."""
+
+    min_area_mu: Annotated[float, Field(gt=0)] = 15
+    suggestions: Path | None = None
+
+
 class RunConfig(Frozen):
     """Everything a run depends on. Paths are relative to the config file."""
 
@@ -182,6 +189,7 @@ class RunConfig(Frozen):
     uncertainty: Uncertainty = Uncertainty()
     plausibility: Path | None = None
     styles: Path | None = None
+    patches: Patches = Patches()
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
@@ -220,6 +228,8 @@ def read_config(path: Path) -> RunConfig:
     for name in ("styles", "plausibility"):
         if getattr(config, name):
             updates |= absolute(config, name)
+    if config.patches.suggestions:
+        updates["patches"] = config.patches.model_copy(update=absolute(config.patches, "suggestions"))
     for name in ("scenes", "zones", "stands"):
         if (part := getattr(config, name)) is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))

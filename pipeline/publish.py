@@ -1,21 +1,18 @@
 """Stage 4: totals of the zones from their sketches with their intervals, the tables, and the deliverables."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.comparability import Certificate, PeriodFacts, certify
 from pipeline.cover_classes import CLASS_COLUMNS, class_rows
+from pipeline.deliverables import make_deliverables
 from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
-from pipeline.outputs.geopackage import write_geopackage, write_zone_geopackages
-from pipeline.outputs.qgis_project import write_project
-from pipeline.outputs.raster_styles import side_files, write_raster_styles
+from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, Settings, realise
-from pipeline.results import Results
 from pipeline.run import Run
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
@@ -25,32 +22,6 @@ from pipeline.zone_model import Period, ZoneModel
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 Sketches = dict[str, dict[str, Sketch]]
-
-
-def make_styles(results: Results, engine: Engine) -> None:
-    """Styles beside the rasters, and a styled GeoPackage of each zone. Raises OutputError."""
-    write_raster_styles(results)
-    write_zone_geopackages(results)
-
-
-def make_project(results: Results, engine: Engine) -> None:
-    """The QGIS project. Raises OutputError."""
-    write_project(results)
-
-
-def make_sheets(results: Results, engine: Engine) -> None:
-    """Map sheets and atlas."""
-    from pipeline.outputs import sheets  # matplotlib takes a second to import: only who wants sheets waits
-
-    sheets.make_sheets(results, engine)
-
-
-DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {
-    "styles": make_styles,
-    "project": make_project,
-    "sheets": make_sheets,
-}
-"""What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 
 def publish(
@@ -72,11 +43,8 @@ def publish(
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
     write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
     write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes)
-    write_geopackage(results)
-    for name, make in DELIVERABLES.items():
-        if name in run.config.deliverables:
-            make(results, engine)
-    remove_outdated(run.results / "zones", {path for paths in rasters.values() for path in paths.values()})
+    make_deliverables(results, run.config.deliverables, engine)
+    remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows
 
 

@@ -21,6 +21,7 @@ from pipeline.results import Results
 from pipeline.scene import Scene
 from pipeline.stands import ZoneStands, read_stands, stands_in_zone
 from pipeline.styles import Styles, read_styles
+from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period
 from pipeline.zones import Zone, read_zones, zones_on_grid
@@ -54,6 +55,7 @@ class Run:
     marks: Marks
     checksums: dict[str, str]
     styles: Styles
+    suggestions: Suggestions
     notes: list[str] = field(default_factory=list)
     failed: list[FailedZone] = field(default_factory=list)
 
@@ -120,6 +122,9 @@ class Run:
             ],
             set_aside=[asdict(aside) for aside in self.set_aside],
             styles=self.styles,
+            suggestions=self.suggestions,
+            min_patch_mu=self.config.patches.min_area_mu,
+            work=self.work,
             marks=self.marks,
         )
 
@@ -230,6 +235,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         marks=Marks(work / "marks"),
         checksums=Checksums(work / "checksums.json").of(sorted({path for scene in scenes for path in scene.paths})),
         styles=read_styles(config.styles),
+        suggestions=read_suggestions(config.patches.suggestions),
         notes=notes,
     )
     _leave_out_known_bad(run)
