@@ -1,6 +1,7 @@
 """The command line."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,14 @@ Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a run
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again, whatever was finished.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run and why, as the command plan.")]
+
+
+class Form(StrEnum):
+    """Forms of a local biomass model."""
+
+    exponential = "exponential"
+    power = "power"
+
 
 SAMPLE = Path("configs/sample.yaml")
 
@@ -105,6 +114,64 @@ def what_if_command(
             answer.zone, answer.quantity, f"{answer.before:,.0f}", ends[0], f"{answer.after:,.0f}", ends[1], share
         )
     console.print(table)
+
+
+@app.command()
+def fit(
+    plots: Annotated[Path, typer.Argument(help="Field plots: CSV with position, date and dry AGB in g/m2.")],
+    config: ConfigPath = SAMPLE,
+    form: Annotated[Form, typer.Option(help="ln y = a + b x, or y = a x^b.")] = Form.exponential,
+    x: Annotated[str, typer.Option(help="Column of longitude or easting.")] = "lon",
+    y: Annotated[str, typer.Option(help="Column of latitude or northing.")] = "lat",
+    date: Annotated[str, typer.Option(help="Column of the date.")] = "date",
+    agb: Annotated[str, typer.Option(help="Column of the dry above-ground biomass, g/m2.")] = "agb_g_m2",
+    crs: Annotated[str, typer.Option(help="CRS of the positions.")] = "EPSG:4326",
+    block_km: Annotated[float, typer.Option(min=0.01, help="Side of the blocks of the cross-validation.")] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Accept fewer than 30 sites, marked unverified.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Folder of the new coefficients.")] = None,
+    out: OutPath = Path("out"),
+) -> None:
+    """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
+    from pipeline.engine import open_engine
+    from pipeline.flow import run_stages
+    from pipeline.outputs.coefficients import write_local_coefficients
+    from pipeline.plots import PlotColumns, fit_plots, pair_plots, problems, read_plots
+
+    run = _prepare(config, None, None, out)
+    table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
+    try:
+        with open_engine(console) as engine:
+            run_stages(run, engine, "composite")
+    except OSError as error:
+        raise OutputError(os_error_sentence(error, run.out)) from error
+    paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, "ndvi")
+    found = fit_plots(plots, paired, form.value, 1000 * block_km, force)
+    folder = to or run.out / "coefficients"
+    write_local_coefficients(run.config.coefficients, folder, found, f"{plots.name}, {found.summary}")
+    for problem, count in problems(paired).items():
+        console.print(f"Left out: {count} plots, {problem}.", style="yellow")
+    console.print(_skill_table(found))
+    console.print(
+        f"{found.summary}.\n95 % half-width of an area's mean: {found.zone_u95_percent:.0f} %, "
+        f"until now {_model_u95(run):.0f} %.\n"
+        f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True,
+    )  # fmt: skip
+
+
+def _model_u95(run) -> float:
+    """95 % half-width of the grass model in use, %."""
+    from pipeline.ecosystems import coefficients
+
+    rows = coefficients(run.ecosystems["grassland"]).values()
+    return max(row.u95_percent for row in rows if row.cause == "biomass_model")
+
+
+def _skill_table(found) -> Table:
+    """What the model misses, on the sites that it was fitted to and on those that it has not seen."""
+    table = Table("", "R2", "RMSE g/m2", "bias g/m2")
+    for name, skill in found.skills.items():
+        table.add_row(name, f"{skill.r2:.3f}", f"{skill.rmse:.1f}", f"{skill.bias:+.1f}")
+    return table
 
 
 @app.command(hidden=True)
