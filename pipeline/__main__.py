@@ -132,18 +132,15 @@ def fit(
     out: OutPath = Path("out"),
 ) -> None:
     """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
-    from pipeline.engine import open_engine
-    from pipeline.flow import run_stages
+    from pipeline.output_folder import held
     from pipeline.outputs.coefficients import write_local_coefficients
     from pipeline.plots import PlotColumns, fit_plots, pair_plots, problems, read_plots
 
-    run = _prepare(config, None, None, out)
-    table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
-    try:
-        with open_engine(console) as engine:
-            run_stages(run, engine, "composite")
-    except OSError as error:
-        raise OutputError(os_error_sentence(error, run.out)) from error
+    settings = _settings(config, None)
+    with held(out.resolve() / settings.name / "work"):
+        run = _prepare(settings, None, out)
+        table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
+        _run_held(run, "composite", None, None, None, strict=False)
     paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, "ndvi")
     found = fit_plots(plots, paired, form.value, 1000 * block_km, force)
     folder = to or run.out / "coefficients"
