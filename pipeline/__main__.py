@@ -134,7 +134,7 @@ def fit(
     """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
     from pipeline.output_folder import held
     from pipeline.outputs.coefficients import write_local_coefficients
-    from pipeline.plots import PlotColumns, fit_plots, pair_plots, problems, read_plots
+    from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report
 
     settings = _settings(config, None)
     with held(out.resolve() / settings.name / "work"):
@@ -145,30 +145,9 @@ def fit(
     found = fit_plots(plots, paired, form.value, 1000 * block_km, force)
     folder = to or run.out / "coefficients"
     write_local_coefficients(run.config.coefficients, folder, found, f"{plots.name}, {found.summary}")
-    for problem, count in problems(paired).items():
-        console.print(f"Left out: {count} plots, {problem}.", style="yellow")
-    console.print(_skill_table(found))
-    console.print(
-        f"{found.summary}.\n95 % half-width of an area's mean: {found.zone_u95_percent:.0f} %, "
-        f"until now {_model_u95(run):.0f} %.\n"
-        f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True,
-    )  # fmt: skip
-
-
-def _model_u95(run) -> float:
-    """95 % half-width of the grass model in use, %."""
-    from pipeline.ecosystems import coefficients
-
-    rows = coefficients(run.ecosystems["grassland"]).values()
-    return max(row.u95_percent for row in rows if row.cause == "biomass_model")
-
-
-def _skill_table(found) -> Table:
-    """What the model misses, on the sites that it was fitted to and on those that it has not seen."""
-    table = Table("", "R2", "RMSE g/m2", "bias g/m2")
-    for name, skill in found.skills.items():
-        table.add_row(name, f"{skill.r2:.3f}", f"{skill.rmse:.1f}", f"{skill.bias:+.1f}")
-    return table
+    for line in report(found, paired, run.ecosystems["grassland"].biomass_model.u95_percent):
+        console.print(line, soft_wrap=True)
+    console.print(f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True)
 
 
 @app.command(hidden=True)

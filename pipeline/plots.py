@@ -140,6 +140,17 @@ def problems(paired: pd.DataFrame) -> dict[str, int]:
     return paired["problem"][paired["problem"] != ""].value_counts(sort=False).to_dict()
 
 
+def report(fit: Fit, paired: pd.DataFrame, u95_before: float) -> list[str]:
+    """What was left out, what was found, and what it misses on the sites themselves and on places not seen."""
+    left_out = [f"Left out: {count} plots, {problem}." for problem, count in problems(paired).items()]
+    skills = [
+        f"{name:14}R2 {skill.r2:6.3f}, RMSE {skill.rmse:6.1f} g/m2, bias {skill.bias:+6.1f} g/m2"
+        for name, skill in fit.skills.items()
+    ]
+    narrower = f"95 % half-width of an area's mean: {fit.zone_u95_percent:.0f} %, until now {u95_before:.0f} %."
+    return [*left_out, f"{fit.summary}.", *skills, narrower]
+
+
 def _problems_sentence(paired: pd.DataFrame) -> str:
     found = [f"{count} {problem}" for problem, count in problems(paired).items()]
     return f" (left out: {', '.join(found)})" if found else ""

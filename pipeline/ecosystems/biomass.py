@@ -55,6 +55,11 @@ class Cubic(Frozen):
     def _four(cls, row: Coefficient) -> Coefficient:
         return _of(4, row, "a cubic model has four coefficients, in ascending powers")
 
+    @property
+    def u95_percent(self) -> float:
+        """95 % half-width of the model, %."""
+        return self.fresh_agb.u95_percent
+
     def dry_g_m2(self, x: np.ndarray) -> np.ndarray:
         """Dry standing crop in g/m2, 0 where the cubic is below 0."""
         fresh_kg_ha = np.maximum(self._fresh(x), 0) * self.fresh_agb.factor
@@ -85,6 +90,11 @@ class TwoParameters(Frozen):
     @classmethod
     def _two(cls, row: Coefficient) -> Coefficient:
         return _of(2, row, "a power or exponential model has two coefficients, a and b")
+
+    @property
+    def u95_percent(self) -> float:
+        """95 % half-width of the model, %."""
+        return self.dry_agb.u95_percent
 
     def dry_g_m2(self, x: np.ndarray) -> np.ndarray:
         """Dry standing crop in g/m2."""
