@@ -1,6 +1,7 @@
 """The command line."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,14 @@ Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a run
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again, whatever was finished.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run and why, as the command plan.")]
+
+
+class Form(StrEnum):
+    """Forms of a local biomass model."""
+
+    exponential = "exponential"
+    power = "power"
+
 
 SAMPLE = Path("configs/sample.yaml")
 
@@ -105,6 +114,40 @@ def what_if_command(
             answer.zone, answer.quantity, f"{answer.before:,.0f}", ends[0], f"{answer.after:,.0f}", ends[1], share
         )
     console.print(table)
+
+
+@app.command()
+def fit(
+    plots: Annotated[Path, typer.Argument(help="Field plots: CSV with position, date and dry AGB in g/m2.")],
+    config: ConfigPath = SAMPLE,
+    form: Annotated[Form, typer.Option(help="ln y = a + b x, or y = a x^b.")] = Form.exponential,
+    x: Annotated[str, typer.Option(help="Column of longitude or easting.")] = "lon",
+    y: Annotated[str, typer.Option(help="Column of latitude or northing.")] = "lat",
+    date: Annotated[str, typer.Option(help="Column of the date.")] = "date",
+    agb: Annotated[str, typer.Option(help="Column of the dry above-ground biomass, g/m2.")] = "agb_g_m2",
+    crs: Annotated[str, typer.Option(help="CRS of the positions.")] = "EPSG:4326",
+    block_km: Annotated[float, typer.Option(min=0.01, help="Side of the blocks of the cross-validation.")] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Accept fewer than 30 sites, marked unverified.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Folder of the new coefficients.")] = None,
+    out: OutPath = Path("out"),
+) -> None:
+    """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
+    from pipeline.output_folder import held
+    from pipeline.outputs.coefficients import write_local_coefficients
+    from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report
+
+    settings = _settings(config, None)
+    with held(out.resolve() / settings.name / "work"):
+        run = _prepare(settings, None, out)
+        table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
+        _run_held(run, "composite", None, None, None, strict=False)
+    paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, "ndvi")
+    found = fit_plots(plots, paired, form.value, 1000 * block_km, force)
+    folder = to or run.out / "coefficients"
+    write_local_coefficients(run.config.coefficients, folder, found, f"{plots.name}, {found.summary}")
+    for line in report(found, paired, run.ecosystems["grassland"].biomass_model.u95_percent):
+        console.print(line, soft_wrap=True)
+    console.print(f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True)
 
 
 @app.command(hidden=True)

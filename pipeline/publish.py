@@ -14,6 +14,7 @@ from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, Settings, realise
 from pipeline.run import Run
+from pipeline.separate import SEPARATE_COLUMNS, separate_rows
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
 from pipeline.uncertainty import mean_correlation
@@ -43,6 +44,8 @@ def publish(
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
     write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
     write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes)
+    current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
+    write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, separate_rows(current))
     make_deliverables(results, run.config.deliverables, engine)
     remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows

@@ -273,7 +273,12 @@ def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zon
         return {}
     columns = config.stands.columns
     table = read_stands(
-        config.stands.path, config.stands.layer, columns.species, columns.volume_m3_ha, ecosystems["forest"]
+        config.stands.path,
+        config.stands.layer,
+        columns.species,
+        columns.volume_m3_ha,
+        ecosystems["forest"],
+        columns.cover,
     ).to_crs(config.grid.crs)
     cut = {
         zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
