@@ -8,10 +8,11 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from pipeline.carbon import HA_PER_WANMU
+from pipeline.area_ledger import area_ledger
 from pipeline.catalog import SetAside, find_scenes, grid_origin
 from pipeline.composite import bands_of
 from pipeline.config import Cover, RunConfig, read_coefficients
+from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import SceneError
@@ -23,7 +24,7 @@ from pipeline.stands import ZoneStands, read_stands, stands_in_zone
 from pipeline.styles import Styles, read_styles
 from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period
-from pipeline.zones import Zone, read_zones, zones_on_grid
+from pipeline.zones import Zone, zones_on_grid
 
 SIMULATED = "示意, 模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
@@ -184,6 +185,11 @@ class Run:
         self.scenes = [scene for scene in self.scenes if scene.id not in names]
         self.set_aside += failed
 
+    def ledger(self, covered_ha: dict[str, float] | None = None) -> list[dict]:
+        """The ledger of areas, with what the pixels cover by zone id where that is known."""
+        config = self.config
+        return area_ledger(self.zone_table, config.zones.planned_wanmu, config.area_tolerance_percent, covered_ha)
+
     def give_up_zones(self, reasons: dict[str, str]) -> None:
         """Go on without the zones of these ids; the others are delivered."""
         self.failed += [FailedZone(zone, reasons[zone.id]) for zone in self.zones if zone.id in reasons]
@@ -197,12 +203,8 @@ def prepare(config: RunConfig, out: Path) -> Run:
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
     ecosystems = read_coefficients(config.coefficients)
-    table, notes = read_zones(
-        config.zones.path, config.zones.layer, config.zones.columns.model_dump(), config.zones.classes,
-        config.zones.expected, ecosystems,
-    )  # fmt: skip
+    table, notes = counted_zones(config, ecosystems)
     zones = zones_on_grid(table, config.grid.crs)
-    notes += area_notes(zones, config.area_tolerance_percent)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     scenes, aside = find_scenes(
         config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.composite.indices),
@@ -231,20 +233,6 @@ def prepare(config: RunConfig, out: Path) -> Run:
     )
     _leave_out_known_bad(run)
     return run
-
-
-def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
-    """Sentences on zones whose drawn area differs from the declared one by more than the tolerance."""
-    notes = []
-    for zone in zones:
-        if zone.declared_wanmu:
-            drawn = zone.area_ha / HA_PER_WANMU
-            off = 100 * (drawn / zone.declared_wanmu - 1)
-            if abs(off) > tolerance_percent:
-                notes.append(
-                    f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)"
-                )
-    return notes
 
 
 def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:

@@ -383,9 +383,8 @@ def test_a_fault_is_one_sentence_and_leaves_no_result(world, sinkmap, fault, cod
 # --- some zones fail --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [volume_of_a_stand_for_that_of_a_hectare, a_coefficient_beyond_all_reason])
-def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap, fault):
-    zone, *named = fault(world)
+def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap):
+    zone, *named = volume_of_a_stand_for_that_of_a_hectare(world)
     code, _, error = sinkmap("zones", world.config, "--out", world.out)
     assert code == PARTIAL
     assert_one_sentence(error, "1 of 4 zones failed", zone, *named)
@@ -427,7 +426,7 @@ def test_a_mistake_in_the_program_that_hits_one_zone_leaves_the_others_delivered
 
 
 def test_with_strict_the_first_zone_that_fails_stops_the_run(world, sinkmap):
-    zone, *named = a_coefficient_beyond_all_reason(world)
+    zone, *named = volume_of_a_stand_for_that_of_a_hectare(world)
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
     assert code == ZONE
     assert_one_sentence(error, zone, *named)
