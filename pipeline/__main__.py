@@ -217,6 +217,10 @@ def _print_notes(run) -> None:
         console.print(f"Set aside: {aside.reason}.", style="yellow")
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+
 def main() -> None:
     """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
     try:
@@ -229,9 +233,10 @@ def main() -> None:
             f"Error: {os_error_sentence(error, 'the output folder')}", style="bold red", markup=False, soft_wrap=True
         )
         sys.exit(OutputError.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
-        sys.exit(130)
+    except SystemExit as stop:  # which typer makes of Ctrl-C
+        if stop.code == INTERRUPTED:
+            Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
+        raise
 
 
 if __name__ == "__main__":

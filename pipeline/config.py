@@ -57,11 +57,14 @@ CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
 
 
 class Scenes(Frozen):
-    """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count."""
+    """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count. ``remote`` lets
+    their files lie in GDAL's virtual file systems; a raster of more than ``max_megapixels`` is refused."""
 
     path: Path
     years: Years
     season: tuple[MonthDay, MonthDay] = ((7, 15), (8, 31))
+    remote: bool = False
+    max_megapixels: Annotated[float, Field(gt=0)] = 2000
 
 
 class ZoneColumns(Frozen):

@@ -1,5 +1,6 @@
 """A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +16,9 @@ from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import SceneError
+from pipeline.errors import SceneError, ZoneError
 from pipeline.output_folder import writable_folder
-from pipeline.provenance import Checksums, Marks, content_key
+from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
 from pipeline.stands import ZoneStands, read_stands, stands_in_zone
@@ -57,6 +58,8 @@ class Run:
     styles: Styles
     notes: list[str] = field(default_factory=list)
     failed: list[FailedZone] = field(default_factory=list)
+    stamps: dict[str, str] = field(default_factory=dict)
+    """Size and time of every input file when the run began, by path."""
 
     @property
     def work(self) -> Path:
@@ -124,14 +127,18 @@ class Run:
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
-        config = self.config
-        files = [
-            config.zones.path,
-            *sorted(config.coefficients.glob("*.yaml")),
-            *([config.stands.path] if config.stands else []),
-        ]
-        parts = [part for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
-        return self.checksums | Checksums(self.work / "checksums.json").of([str(part) for part in parts])
+        return self.checksums | Checksums(self.work / "checksums.json").of(tables_of(self.config))
+
+    def refuse_replaced(self, units: Sequence = ()) -> None:
+        """Raises SceneError or ZoneError for an input file that was replaced since the run began, and takes back the
+        marks of the tile-years ``units`` that read it: nobody knows which of the two files they hold."""
+        replaced = [path for path, then in self.stamps.items() if stamp(path) != then]
+        for unit in units:
+            if any(path in replaced for scene in unit.scenes for path in scene.paths):
+                self.marks.take_back(unit.name)
+        if replaced:
+            kind = SceneError if replaced[0] in self.checksums else ZoneError
+            raise kind(f"{replaced[0]} was replaced while the run went on; run again, what it does not touch is kept")
 
     def cover_of(self, ecosystem: str) -> Cover:
         return self.config.cover.get(ecosystem, Cover())
@@ -197,18 +204,27 @@ class Run:
         self.zones = [zone for zone in self.zones if zone.id not in reasons]
 
 
+def tables_of(config: RunConfig) -> list[str]:
+    """The files of zones, stands and coefficients, with all that belong to a shapefile."""
+    files = [config.zones.path, *sorted(config.coefficients.glob("*.yaml"))] + (
+        [config.stands.path] if config.stands else []
+    )
+    return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
+
+
 def prepare(config: RunConfig, out: Path) -> Run:
     """Find and check everything before a pixel is read. ``out`` is the folder of all runs.
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
+    stamps = {path: stamp(path) for path in tables_of(config)}
     ecosystems = read_coefficients(config.coefficients)
     table, notes = counted_zones(config, ecosystems)
     zones = zones_on_grid(table, config.grid.crs)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     scenes, aside = find_scenes(
         config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.composite.indices),
-        config.grid.crs, shapely.box(*extent),
+        config.grid.crs, shapely.box(*extent), config.scenes.remote, config.scenes.max_megapixels,
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
@@ -230,6 +246,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         checksums=Checksums(work / "checksums.json").of(sorted({path for scene in scenes for path in scene.paths})),
         styles=read_styles(config.styles),
         notes=notes,
+        stamps=stamps | {path: stamp(path) for scene in scenes for path in scene.paths},
     )
     _leave_out_known_bad(run)
     return run

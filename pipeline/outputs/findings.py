@@ -1,6 +1,5 @@
 """The findings of the boundary doctor as a GeoPackage to look at in GIS."""
 
-import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyogrio
 
 from pipeline.errors import OutputError
 from pipeline.finding import LEVELS, Finding
+from pipeline.outputs.swap import swap_geopackage
 from pipeline.vector_file import CGCS2000
 
 LAYERS = {"points": "MultiPoint", "lines": "MultiLineString", "polygons": "MultiPolygon"}
@@ -44,7 +44,7 @@ def write_findings(path: Path, findings: list[Finding]) -> None:
             pyogrio.write_dataframe(
                 located, part, layer=layer, driver="GPKG", geometry_type=kind, promote_to_multi=True, append=True
             )
-        os.replace(part, path)
+        swap_geopackage(part, path)
     except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         raise OutputError(
             f"{path}: cannot be written ({error}); close it in other programs or free disk space"

@@ -1,6 +1,5 @@
 """The GeoPackage of the results: zones with their numbers, in CGCS2000, made to open in old desktop GIS too."""
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ import geopandas as gpd
 import pyogrio
 
 from pipeline.errors import OutputError
+from pipeline.outputs.swap import swap_geopackage
 from pipeline.results import Results
 from pipeline.totals import COLUMNS
 from pipeline.vector_file import CGCS2000
@@ -28,7 +28,7 @@ def write_geopackage(results: Results) -> None:
             dataset_options={"VERSION": "1.2"}, layer_options={"DESCRIPTION": results.note, "IDENTIFIER": "碳汇片区"},
         )  # fmt: skip
         _alias_columns(part)
-        os.replace(part, path)
+        swap_geopackage(part, path)
     except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         raise OutputError(
             f"{path}: cannot be written ({error}); close it in other programs or free disk space"
