@@ -9,7 +9,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import ConfigError, OutputError, PartialError, SceneError, SinkmapError, os_error_sentence
+from pipeline.errors import (
+    ConfigError,
+    OutputError,
+    PartialError,
+    SceneError,
+    SinkmapError,
+    ZoneError,
+    os_error_sentence,
+)
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -76,17 +84,24 @@ def plan(
 
 @app.command()
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
-    """Check config, zones, stands and scenes before any pixel is read."""
-    run = _prepare(_settings(config, None), None, out)
-    table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "面积 万亩", "申报 万亩", "小班 stands")
-    for zone in run.zones:
-        stands = run.stands.get(zone.id)
-        table.add_row(
-            zone.id, zone.name, zone.ecosystem, zone.stratum, f"{zone.area_ha * 15 / 1e4:.4g}",
-            "" if zone.declared_wanmu is None else f"{zone.declared_wanmu:.4g}",
-            str(len(stands.species)) if stands else "",
-        )  # fmt: skip
-    console.print(table)
+    """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
+    from pipeline.check import boundary_findings, boundary_tables, ledger_table, zone_table
+    from pipeline.config import read_coefficients
+    from pipeline.output_folder import writable_folder
+    from pipeline.outputs.findings import write_findings
+
+    settings = _settings(config, None)
+    found = boundary_findings(settings, read_coefficients(settings.coefficients))
+    file = writable_folder(out.resolve() / settings.name) / "boundary_findings.gpkg"
+    write_findings(file, found)
+    for table in boundary_tables(found):
+        console.print(table)
+    console.print(f"Boundary findings: {file}", soft_wrap=True)
+    if errors := [finding for finding in found if finding.level == "error"]:
+        raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
+    run = _prepare(settings, None, out)
+    console.print(zone_table(run))
+    console.print(ledger_table(run.ledger()))
     console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
     _print_notes(run)
 
@@ -148,6 +163,19 @@ def fit(
     for line in report(found, paired, run.ecosystems["grassland"].biomass_model.u95_percent):
         console.print(line, soft_wrap=True)
     console.print(f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True)
+
+
+@app.command()
+def doctor(out: OutPath = Path("out")) -> None:
+    """Check the installation: libraries and their data, drivers, fonts, writing, memory and disk."""
+    from pipeline.doctor import examine
+
+    remarks = list(examine(out.resolve()))
+    for remark in remarks:
+        mark, advice, style = ("ok  ", "", "green") if remark.ok else ("MEND", f"; {remark.advice}", "red")
+        console.print(f"{mark} {remark.what}: {remark.found}{advice}", style=style, markup=False, soft_wrap=True)
+    if not all(remark.ok for remark in remarks):
+        raise typer.Exit(1)
 
 
 @app.command(hidden=True)
@@ -258,6 +286,10 @@ def _print_notes(run) -> None:
         console.print(f"Set aside: {aside.reason}.", style="yellow")
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+
 def main() -> None:
     """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
     try:
@@ -270,9 +302,10 @@ def main() -> None:
             f"Error: {os_error_sentence(error, 'the output folder')}", style="bold red", markup=False, soft_wrap=True
         )
         sys.exit(OutputError.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
-        sys.exit(130)
+    except SystemExit as stop:  # which typer makes of Ctrl-C
+        if stop.code == INTERRUPTED:
+            Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
+        raise
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pystac
 import rasterio
 import shapely
@@ -13,6 +14,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioIOError
 
+from pipeline.admission import admit
 from pipeline.errors import SceneError
 from pipeline.scene import Band, Scene
 from pipeline.sensors.declared import MANIFEST, scenes_of_manifest
@@ -39,11 +41,14 @@ def find_scenes(
     bands: tuple[str, ...],
     crs: str,
     area: shapely.Geometry,
+    remote: bool = False,
+    max_megapixels: float = np.inf,
 ) -> tuple[list[Scene], list[SetAside]]:
     """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
 
-    A scene is usable if its files open, have a CRS, hold all ``bands``, and its quality layer covers its
-    bands. Scenes off ``area`` (in ``crs``) are left out silently. Raises SceneError where nothing usable is found.
+    A scene is usable if `admit` lets its files pass (``remote``, ``max_megapixels``), if they open, have a CRS and
+    hold all ``bands``, and if its quality layer covers its bands. Scenes off ``area`` (in ``crs``) are left out
+    silently. Raises SceneError where nothing usable is found.
     """
     if not path.exists():
         raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path")
@@ -54,6 +59,7 @@ def find_scenes(
         try:
             scene = read()
             found += 1
+            admit(scene, remote, max_megapixels)
             if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
                 if scene.id in scenes:
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")

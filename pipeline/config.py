@@ -59,11 +59,14 @@ CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
 
 
 class Scenes(Frozen):
-    """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count."""
+    """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count. ``remote`` lets
+    their files lie in GDAL's virtual file systems; a raster of more than ``max_megapixels`` is refused."""
 
     path: Path
     years: Years
     season: tuple[MonthDay, MonthDay] = ((7, 15), (8, 31))
+    remote: bool = False
+    max_megapixels: Annotated[float, Field(gt=0)] = 2000
 
 
 class ZoneColumns(Frozen):
@@ -77,13 +80,18 @@ class ZoneColumns(Frozen):
 
 
 class Zones(Frozen):
-    """The zone boundaries. ``classes`` lists the words of the ecosystem column, ``expected`` the contract."""
+    """The zone boundaries. ``classes`` lists the words of the ecosystem column, ``expected`` the contract, and
+    ``planned_wanmu`` the areas of the plan, 万亩. ``reference`` is a boundary known to be right, such as the
+    districts', which shows a shift of the zones; ``overlaps`` says what becomes of ground that two zones claim."""
 
     path: Path
     layer: str | None = None
     columns: ZoneColumns
     classes: dict[EcosystemName, tuple[str, ...]] = Field(default_factory=CLASS_WORDS.copy)
     expected: dict[EcosystemName, int] = Field(default_factory=CONTRACT.copy)
+    planned_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    overlaps: Literal["refuse", "warn", "clip"] = "refuse"
+    reference: Path | None = None
 
 
 class StandColumns(Frozen):
@@ -195,6 +203,7 @@ class RunConfig(Frozen):
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
+    area_mismatch: Literal["stop", "warn"] = "stop"
 
     @model_validator(mode="after")
     def _periods_within_years(self) -> Self:
@@ -235,6 +244,8 @@ def read_config(path: Path) -> RunConfig:
     for name in ("scenes", "zones", "stands"):
         if (part := getattr(config, name)) is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))
+    if config.zones.reference:
+        updates["zones"] = updates["zones"].model_copy(update=absolute(config.zones, "reference"))
     return config.model_copy(update=updates)
 
 

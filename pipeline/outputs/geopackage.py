@@ -1,6 +1,5 @@
 """GeoPackages of the results, in CGCS2000, with their styles inside, made to open in old desktop GIS too."""
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pyogrio
 from pipeline.errors import OutputError
 from pipeline.outputs.qml import vector_qml
 from pipeline.outputs.sld import vector_sld
+from pipeline.outputs.swap import swap_geopackage
 from pipeline.outputs.vector_styles import VectorStyle, patch_style, shown_variable, zone_style
 from pipeline.results import Results
 from pipeline.totals import COLUMNS
@@ -95,7 +95,7 @@ def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
             _add_titles(database, layers)
             _add_styles(database, layers, time)
             database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
-        os.replace(part, path)
+        swap_geopackage(part, path)
     except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         raise OutputError(
             f"{path}: cannot be written ({error}); close it in other programs or free disk space"
