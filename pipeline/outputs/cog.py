@@ -35,9 +35,9 @@ ON_DISK = {"driver": "GTiff", "tiled": True, "blockxsize": BLOCK_PX, "blockysize
 class CogWriter:
     """Takes a raster window by window and leaves a valid COG at ``path``, or nothing.
 
-    The windows go to an uncompressed temporary file, so that the memory does not grow with the raster; its
-    overviews are built before the one copy to a COG, at half the time of letting that driver build them. A class
-    raster comes with its ``colors`` (#rrggbb by value) as a colour table.
+    The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
+    built before the one copy to a COG, at half the time of letting that driver build them. A class raster comes with
+    its ``colors`` (#rrggbb by value) as a colour table.
     """
 
     def __init__(
