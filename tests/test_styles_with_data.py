@@ -11,7 +11,7 @@ import pytest
 import shapely
 from tiny_world import ZONES, World, box
 
-from pipeline.outputs.geopackage import Layer, patch_layers, write_layers
+from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
 from pipeline.outputs.raster_styles import class_table, side_files, variable_pipe
 from pipeline.outputs.sld import vector_sld
 from pipeline.outputs.vector_styles import boundary_style, patch_style, shown_variable, zone_style
@@ -203,7 +203,7 @@ def test_zones_without_any_sink_are_coloured_by_their_stock():
 
 def test_patches_have_a_rule_for_each_pair_of_classes_there_is():
     results = SimpleNamespace(patches={"F01": patches("F01"), "G01": patches("G01").iloc[:0]}, styles=STYLES)
-    (layer,) = patch_layers(results)
+    (layer,) = patch_layers(results, patches_style(results))
     assert len(layer.table) == 3
     assert len(layer.style.rules) == 3
     for _, row in layer.table.iterrows():
@@ -211,7 +211,7 @@ def test_patches_have_a_rule_for_each_pair_of_classes_there_is():
     by_label = {rule.label: rule for rule in layer.style.rules}
     assert by_label["维持 · 碳增加"].fill == by_label["维持 · 碳减少"].fill != by_label["补植 · 碳减少"].fill
     assert by_label["维持 · 碳增加"].hatch != by_label["维持 · 碳减少"].hatch
-    assert patch_layers(results, "G01") == []
+    assert patch_layers(results, layer.style, "G01") == []
 
 
 def test_the_sld_says_the_same_as_the_qml():

@@ -66,11 +66,12 @@ class Rule:
 @dataclass(frozen=True)
 class VectorStyle:
     """Rules of a layer, the column whose text labels the polygons (None: no labels), English and Chinese titles of the
-    columns."""
+    columns. A polygon is labelled from a size of ``label_from_mm`` on the map."""
 
     rules: tuple[Rule, ...]
     label: str | None
     titles: dict[str, tuple[str, str]]
+    label_from_mm: float = 0
 
 
 def shown_variable(values: Iterable[float | None]) -> str:
@@ -129,7 +130,7 @@ def patch_style(styles: Styles, pairs: set[tuple[str, str]], suggestions: dict[s
         for sink in styles.classes["sink_class"]
         if (sink.key, key) in pairs
     )
-    return VectorStyle(rules, None, PATCH_COLUMNS)
+    return VectorStyle(rules, "suggestion_zh", PATCH_COLUMNS, label_from_mm=8)
 
 
 def lighter(color: str, share: float = 0.45) -> str:
