@@ -67,10 +67,12 @@ def zones_style(results: Results) -> VectorStyle:
 
 def patches_style(results: Results) -> VectorStyle:
     """How the patches of a run are drawn, the same in every file: by the pairs of classes there are in the city."""
-    classes = ["sink_class", "suggestion", "suggestion_zh"]
-    tables = [table[classes].drop_duplicates() for table in results.patches.values() if len(table)]
-    found = [row for table in tables for row in table.itertuples(index=False)]
-    return patch_style(results.styles, {row[:2] for row in found}, {row[1]: row[2] for row in found})
+    pairs = {
+        pair
+        for table in results.patches.values()
+        for pair in table[["sink_class", "suggestion"]].drop_duplicates().itertuples(index=False, name=None)
+    }
+    return patch_style(results.styles, results.suggestions.classes, pairs)
 
 
 def patch_layers(results: Results, style: VectorStyle, zone: str | None = None) -> list[Layer]:
