@@ -142,6 +142,7 @@ def fit(
     agb: Annotated[str, typer.Option(help="Column of the dry above-ground biomass, g/m2.")] = "agb_g_m2",
     crs: Annotated[str, typer.Option(help="CRS of the positions.")] = "EPSG:4326",
     block_km: Annotated[float, typer.Option(min=0.01, help="Side of the blocks of the cross-validation.")] = 10,
+    index: Annotated[str, typer.Option(help="Index to fit on, one of those that the composites keep.")] = "ndvi",
     force: Annotated[bool, typer.Option("--force", help="Accept fewer than 30 sites, marked unverified.")] = False,
     to: Annotated[Path | None, typer.Option(help="Folder of the new coefficients.")] = None,
     out: OutPath = Path("out"),
@@ -152,14 +153,17 @@ def fit(
     from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report
 
     settings = _settings(config, None)
+    if index not in settings.indices:
+        kept = ", ".join(settings.indices)
+        raise ConfigError(f"{config}: the composites keep {kept}, not {index}; add it to composite.indices")
     with held(out.resolve() / settings.name / "work"):
         run = _prepare(settings, None, out)
         table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
         _run_held(run, "composite", None, None, None, strict=False)
-    paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, "ndvi")
+    paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, index)
     found = fit_plots(plots, paired, form.value, 1000 * block_km, force)
     folder = to or run.out / "coefficients"
-    write_local_coefficients(run.config.coefficients, folder, found, f"{plots.name}, {found.summary}")
+    write_local_coefficients(run.config.coefficients, folder, found, index, f"{plots.name}, {found.summary}")
     for line in report(found, paired, run.ecosystems["grassland"].biomass_model.u95_percent):
         console.print(line, soft_wrap=True)
     console.print(f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True)

@@ -87,8 +87,8 @@ def pair_plots(
     _note(paired, (paired["agb_g_m2"] <= 0).to_numpy(), "no biomass above 0, for a fit in logarithms")
     for year in sorted(set(paired["date"].dt.year[mapped & with_scenes])):
         here = np.flatnonzero(mapped & (paired["date"].dt.year == year).to_numpy())
-        places = tuple(paired[axis].to_numpy()[here] for axis in ("row", "column"))
-        stored = np.asarray(cube.open_year(year)[index].get_coordinate_selection(places))
+        pixels = zip(paired["row"][here], paired["column"][here], strict=True)
+        stored = np.array([cube.read(year, index, (slice(r, r + 1), slice(c, c + 1))).item() for r, c in pixels])
         paired.loc[here, "index"] = np.where(stored == INDEX_NODATA, np.nan, stored * INDEX_STEP)
     _note(paired, paired["index"].isna().to_numpy(), "no clear observation in the season")
     return paired

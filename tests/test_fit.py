@@ -232,7 +232,7 @@ def test_fewer_than_30_sites_are_refused_or_marked(composited, tmp_path):
     with pytest.raises(PlotError, match=r"plots\.csv: 29 sites can be used, a local model needs 30; .*--force"):
         fit_plots(file, paired, "exponential", 1000, force=False)
     fit = fit_plots(file, paired, "exponential", 1000, force=True)
-    write_local_coefficients(ROOT / "configs" / "coefficients", tmp_path, fit, "plots")
+    write_local_coefficients(ROOT / "configs" / "coefficients", tmp_path, fit, "ndvi", "plots")
     assert read_coefficients(tmp_path)["grassland"].biomass_model.dry_agb.status == "unverified"
 
 
@@ -241,11 +241,11 @@ def test_fewer_than_30_sites_are_refused_or_marked(composited, tmp_path):
 
 def test_only_model_range_and_residual_change_in_the_new_folder(tmp_path, ecosystems):
     fit = fit_sites("power", *sites())
-    write_local_coefficients(ROOT / "configs" / "coefficients", tmp_path, fit, "plots.csv 2024")
+    write_local_coefficients(ROOT / "configs" / "coefficients", tmp_path, fit, "ndvi", "plots.csv 2024")
     found = read_coefficients(tmp_path)
     grass, before = found["grassland"], ecosystems["grassland"]
     assert (found["forest"], found["wetland"]) == (ecosystems["forest"], ecosystems["wetland"])
-    assert grass.biomass_model.form == "power"
+    assert (grass.biomass_model.form, grass.biomass_model.index) == ("power", "ndvi")
     assert grass.biomass_model.dry_agb.value == (pytest.approx(fit.model.a, 1e-5), pytest.approx(fit.model.b, 1e-5))
     assert (grass.biomass_model.dry_agb.status, grass.residual.status) == ("local", "local")
     assert grass.biomass_model.dry_agb.half_width < before.biomass_model.fresh_agb.half_width
@@ -258,7 +258,7 @@ def test_only_model_range_and_residual_change_in_the_new_folder(tmp_path, ecosys
     inside = np.linspace(*grass.strata["typical_steppe"].index_range, 9)
     np.testing.assert_allclose(grass.agb(inside, None, "typical_steppe") * 100, fit.model.predict(inside), rtol=1e-4)
     written = (tmp_path / "grassland.yaml").read_bytes()
-    write_local_coefficients(ROOT / "configs" / "coefficients", tmp_path, fit, "plots.csv 2024")
+    write_local_coefficients(ROOT / "configs" / "coefficients", tmp_path, fit, "ndvi", "plots.csv 2024")
     assert (tmp_path / "grassland.yaml").read_bytes() == written
     comments = [line for line in (tmp_path / "grassland.yaml").read_text("utf-8").splitlines() if line[:1] == "#"]
     assert comments[0].startswith("# Grassland coefficients")
@@ -267,7 +267,7 @@ def test_only_model_range_and_residual_change_in_the_new_folder(tmp_path, ecosys
 def test_the_folder_in_use_is_not_overwritten():
     folder = ROOT / "configs" / "coefficients"
     with pytest.raises(OutputError, match="holds the coefficients in use"):
-        write_local_coefficients(folder, folder, fit_sites("exponential", *sites()), "plots")
+        write_local_coefficients(folder, folder, fit_sites("exponential", *sites()), "ndvi", "plots")
 
 
 # The command
@@ -296,6 +296,14 @@ def test_the_command_refuses_too_few_plots_with_its_own_exit_code(composited):
     done = child("-m", "pipeline", "fit", file, composited.config, "--out", composited.out)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (7, 1)
     assert "12 sites can be used" in done.stderr
+
+
+def test_an_index_that_the_composites_do_not_keep_is_refused(composited):
+    done = command(
+        "fit", composited.folder / "none.csv", composited.config, "--index", "msavi", "--out", composited.out
+    )
+    assert done.returncode == 2
+    assert "the composites keep ndvi, not msavi; add it to composite.indices" in done.stderr
 
 
 def test_plots_on_the_sample_give_back_the_model_they_were_made_with(sample_run, tmp_path):

@@ -10,9 +10,9 @@ from pipeline.errors import OutputError, os_error_sentence
 from pipeline.fit import ENOUGH_SITES, Fit
 
 
-def write_local_coefficients(source: Path, folder: Path, fit: Fit, origin: str) -> None:
+def write_local_coefficients(source: Path, folder: Path, fit: Fit, index: str, origin: str) -> None:
     """Copy the coefficient files of ``source`` to ``folder`` with the fitted biomass model, its range and its residual
-    in the grassland's; ``origin`` says what was fitted. Comments and all other rows stay.
+    in the grassland's; ``index`` was fitted on, ``origin`` says to what. Comments and all other rows stay.
 
     A fit on fewer than 30 sites is marked unverified. Raises OutputError, also where the two folders are one.
     """
@@ -26,7 +26,7 @@ def write_local_coefficients(source: Path, folder: Path, fit: Fit, origin: str) 
         for file in sorted(source.glob("*.yaml")):
             content = yaml.load(file.read_text(encoding="utf-8-sig"))
             if content.get("ecosystem") == "grassland":
-                _put_fit(content, fit, origin)
+                _put_fit(content, fit, index, origin)
             part = folder / f"{file.name}.part"
             with part.open("w", encoding="utf-8", newline="\n") as out:
                 yaml.dump(content, out)
@@ -35,12 +35,13 @@ def write_local_coefficients(source: Path, folder: Path, fit: Fit, origin: str) 
         raise OutputError(os_error_sentence(error, folder)) from error
 
 
-def _put_fit(content: CommentedMap, fit: Fit, origin: str) -> None:
+def _put_fit(content: CommentedMap, fit: Fit, index: str, origin: str) -> None:
     status = "local" if fit.x.size >= ENOUGH_SITES else "unverified"
     model = fit.model
     formula = "y = a x^b" if model.form == "power" else "ln y = a + b x"
     content["biomass_model"] = {
         "form": model.form,
+        "index": index,
         "dry_agb": {
             "value": _flow(*(_rounded(parameter) for parameter in (model.a, model.b))),
             "unit": f"g DM/m2, a and b of {formula}",
