@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import OutputError
-from pipeline.realisations import Realisations, Settings, realise
+from pipeline.realisations import Realisations, realise
 from pipeline.sketch import Sketch, load_sketches
 from pipeline.stands import ZoneStands
+from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel
 from pipeline.zones import Zone
@@ -55,9 +56,14 @@ class FinishedRun:
 
     @cached_property
     def ecosystems(self) -> dict[str, Ecosystem]:
-        """The coefficients of the run, by ecosystem."""
+        """The coefficients of the run, by ecosystem. Raises OutputError where another version wrote them."""
         read = TypeAdapter(AnyEcosystem).validate_python
-        return {name: read(content) for name, content in self.record["coefficients"].items()}
+        try:
+            return {name: read(content) for name, content in self.record["coefficients"].items()}
+        except ValidationError as error:
+            raise OutputError(
+                f"{self.folder}: the run is of another version of sinkmap; run `sinkmap zones` again"
+            ) from error
 
     def model(self, zone: str, ecosystem: Ecosystem | None = None) -> ZoneModel:
         """The model of a zone, with the run's coefficients or others. Raises KeyError."""

@@ -25,8 +25,9 @@ from pipeline.record import record
 from pipeline.run import Run
 from pipeline.sketch import Sketch, load_sketches
 from pipeline.tile_year import TileYear, composite_tile
+from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
-from pipeline.work import Layer, ZoneMaps, ZoneSketches, map_zone, sketch_zone
+from pipeline.work import WITH_ERROR, Layer, ZoneMaps, ZoneSketches, map_zone, sketch_zone
 from pipeline.zone_model import Period, ZoneModel
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
@@ -199,7 +200,7 @@ def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
 def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
     very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
-    code = code_key("work", "sketch", "coverage", "carbon", "variables", "outputs/cog")
+    code = code_key("work", "sketch", "coverage", "carbon", "pixel_error", "varying", "variables", "outputs/cog")
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
@@ -211,25 +212,25 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
                 boundary=zone.geometry.wkb_hex,
                 settings=[model.index, model.ecosystem.min_water_share],
                 names=[repr(layer), run.note, zone.name],
-                **_numbers(model, layer),
+                **_numbers(model, layer, run.draws),
             )
             for layer in zone_layers(run, model)
         }
         coverage = run.sketch_path(zone).stem
-        units.append(
-            ZoneMaps(run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone), run.note, run.marks)
-        )
+        place = (run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone))
+        units.append(ZoneMaps(*place, run.note, run.marks, run.draws))
     return units
 
 
-def _numbers(model: ZoneModel, layer: Layer) -> dict[str, object]:
+def _numbers(model: ZoneModel, layer: Layer, draws: Settings | None) -> dict[str, object]:
     """The numbers that a raster applies to the composites, by where they come from."""
+    errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
     numbers = model.fingerprint(layer.variable, layer.periods)
     if layer.variable in (model.index, "clear_count"):
         return {}
     if model.stands and layer.variable != "fvc":
-        return {"stands": numbers}
-    return {"coefficients": numbers, "end_members": repr(model.end_members)}
+        return {"stands": numbers} | errors
+    return {"coefficients": numbers, "end_members": repr(model.end_members)} | errors
 
 
 def raster_paths(run: Run, models: dict[str, ZoneModel]) -> dict[str, dict[tuple[str, str], Path]]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from pipeline.realisations import CAUSES, CAUSES_ZH, Realisations
+from pipeline.realisations import Realisations
 from pipeline.uncertainty import Interval, interval, variance_shares
+from pipeline.varying import CAUSES, CAUSES_ZH
 
 INTERVAL_COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),

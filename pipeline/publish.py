@@ -14,13 +14,14 @@ from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
-from pipeline.realisations import Realisations, Settings, realise
+from pipeline.realisations import Realisations, realise
 from pipeline.run import Run
 from pipeline.separate import SEPARATE_COLUMNS, separate_rows
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
 from pipeline.uncertainty import mean_correlation
 from pipeline.variables import VARIABLES
+from pipeline.varying import Settings
 from pipeline.zone_model import Period, ZoneModel
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
@@ -150,14 +151,13 @@ def draw_zone(unit: ZoneDraws) -> Realisations:
 
 def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel]) -> dict[str, Realisations]:
     """The realisations of every zone by id; none where the config asks for no draws."""
-    config = run.config.uncertainty
-    if not config.draws:
+    settings = run.draws
+    if settings is None:
         return {}
-    settings = Settings(config.draws, config.seed, config.area_u95_percent, config.carlson_ripley_chance)
     units = [
         ZoneDraws(
             models[zone.id], sketches[zone.id], run.years, run.baseline, run.current, settings,
-            config.correlation_length_m, run.results,
+            run.config.uncertainty.correlation_length_m, run.results,
         )
         for zone in run.zones
     ]  # fmt: skip

@@ -2,55 +2,20 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import get_args
 
 import numpy as np
-from scipy.special import ndtr
 
 from pipeline.carbon import stock_difference
-from pipeline.ecosystems import Ecosystem, coefficients, with_values
-from pipeline.ecosystems.rows import Cause
 from pipeline.sketch import Sketch, representative
-from pipeline.uncertainty import Z95, Draws, drawn
-from pipeline.vegetation import EndMembers
+from pipeline.uncertainty import Z95, drawn
+from pipeline.varying import CAUSES, Settings, Varying
 from pipeline.zone_model import Period, ZoneModel
-
-CAUSES: tuple[str, ...] = (*get_args(Cause), "observation")
-"""Lines of the variance account; ``observation`` is ground without a clear observation."""
-
-CAUSES_ZH = {
-    "index": "植被指数",
-    "end_members": "端元",
-    "cover_model": "盖度模型",
-    "biomass_model": "生物量模型",
-    "dry_matter": "干鲜比",
-    "root_shoot": "根茎比",
-    "carbon_fraction": "含碳率",
-    "expansion": "扩展因子",
-    "stand_volume": "小班蓄积",
-    "class_mean": "类型均值",
-    "residual": "像元残差",
-    "area": "面积",
-    "observation": "未观测区",
-}
 
 POINTS = 32
 """Groups of index levels that stand for a zone in the draws."""
 
 SHARE_DRAWS = 2000
 """Draws by which the causes are told apart, the first of all."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """``count`` draws by ``seed``; 95 % half-width of an area in % of it; the chance that the formula of Carlson &
-    Ripley (1997) holds instead of the linear one, where that is in use."""
-
-    count: int
-    seed: int
-    area_u95_percent: float
-    carlson_ripley_chance: float = 0.0
 
 
 MEANS = ("fvc_mean",)
@@ -116,27 +81,23 @@ def realise(
 
 
 class _Zone:
-    """A zone in which only the sources of the causes in ``active`` vary; the others stay at their value."""
+    """Totals of a zone in which only the sources of the causes in ``active`` vary."""
 
     def __init__(
         self, model: ZoneModel, sketches: Mapping[str, Sketch], settings: Settings, active: frozenset,
         correlation: float,
     ) -> None:  # fmt: skip
-        self._model, self._sketches, self._active = model, sketches, active
-        self._settings, self._correlation = settings, correlation
-        self._draws = Draws(settings.seed, settings.count)
-        self._rows = coefficients(model.ecosystem)
+        self._model, self._sketches, self._correlation = model, sketches, correlation
+        self._varying = Varying(model, settings, active)
+        self._normal = self._varying.normal
         self._stocks: dict[str, np.ndarray] = {}
         self._responses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def causes(self) -> list[str]:
         """The causes that can matter to this zone."""
-        of_rows = {self._rows[path].cause for path in self._model.rows}
-        always = {"area"} | (
-            {"stand_volume"}
-            if self._model.stands
-            else {"index", "residual", "end_members", "cover_model", "observation"}
-        )
+        of_rows = {self._model.coefficients[path].cause for path in self._model.rows}
+        by_index = {"index", "residual", "end_members", "cover_model", "observation"}
+        always = {"area"} | ({"stand_volume"} if self._model.stands else by_index)
         return [cause for cause in CAUSES if cause in of_rows | always]
 
     def carbon_tC(self, period: Period) -> np.ndarray:
@@ -147,7 +108,14 @@ class _Zone:
 
     def _index_tC(self, period: Period) -> np.ndarray:
         density = self._response(period)[0] * self._residual(period) * self._unobserved(period)
-        return density * self._model.zone.area_ha * self._area()
+        percent = self._varying.settings.area_u95_percent
+        area = 1 + percent / 100 / Z95 * self._normal("area", self._model.zone.id)
+        return density * self._model.zone.area_ha * area
+
+    def _stands_tC(self, period: Period) -> np.ndarray:
+        stands = self._model.stands.grouped()
+        area = drawn(self._model.coefficients["stand_area"], self._normal("area", self._model.zone.id))
+        return _weighted(stands.area_ha, self._varying.stand_density(stands, period)) * area
 
     def cover(self, period: Period) -> np.ndarray:
         """Mean fractional vegetation cover, (n,)."""
@@ -158,65 +126,20 @@ class _Zone:
         years = self._model.years_between(baseline, current)
         return stock_difference(self.carbon_tC(baseline), self.carbon_tC(current), years)
 
-    def _normal(self, cause: str, *name: object) -> np.ndarray:
-        return self._draws.of(cause, *name) if cause in self._active else np.zeros(self._draws.count)
-
-    @cached_property
-    def _ecosystem(self) -> Ecosystem:
-        """The ecosystem with the rows in use drawn. A row's draws are the same for every zone and year."""
-        name = self._model.ecosystem.ecosystem
-        used = [path for path in self._model.rows if self._rows[path].cause in self._active]
-        return with_values(
-            self._model.ecosystem, {path: drawn(self._rows[path], self._draws.of(name, path)) for path in used}
-        )
-
     def _response(self, period: Period) -> tuple[np.ndarray, np.ndarray]:
         """Zone mean of carbon stock (t C/ha) and of cover, (n,) each."""
         if period.label not in self._responses:
-            self._responses[period.label] = self._mean_response(period)
+            sketch = self._sketches[period.label]
+            index, weights = representative(sketch.land, POINTS)
+            found = self._varying.response(index, period.years)
+            self._responses[period.label] = tuple(_weighted(weights / sketch.observed, part) for part in found)
         return self._responses[period.label]
-
-    def _mean_response(self, period: Period) -> tuple[np.ndarray, np.ndarray]:
-        sketch = self._sketches[period.label]
-        index, weights = representative(sketch.land, POINTS)
-        bias = self._rows["index_bias"]
-        # the bias of a year's composites is that of all its zones, and another in another year
-        biases = (
-            [drawn(bias, self._normal("index", year)) for year in period.years] if "index" in self._active else [0.0]
-        )
-        ecosystem = with_values(self._ecosystem, {"index_bias": np.mean(biases, axis=0)})
-        weights = weights / sketch.observed
-
-        def means(end_members: EndMembers) -> np.ndarray:
-            found = ecosystem.respond(index[:, None], end_members, self._model.zone.stratum)
-            names = ("carbon_stock", "fvc")
-            return np.stack([np.broadcast_to(_weighted(weights, found[n]), self._draws.count) for n in names])
-
-        ends = self._model.end_members
-        found = means(self._drawn(ends))
-        chance = self._settings.carlson_ripley_chance
-        if "cover_model" in self._active and ends.model == "linear" and chance:
-            other = means(self._drawn(replace(ends, model="carlson_ripley")))
-            found = np.where(ndtr(self._normal("cover_model", ecosystem.ecosystem)) < chance, other, found)
-        return tuple(found)
-
-    def _drawn(self, ends: EndMembers) -> EndMembers:
-        name = self._model.ecosystem.ecosystem
-        soil, vegetation = (
-            value + half_width / Z95 * self._normal("end_members", name, which)
-            for which, value, half_width in zip(
-                ("soil", "vegetation"), (ends.soil, ends.vegetation), self._model.end_members_u95, strict=True
-            )
-        )
-        return ends.drawn(np.minimum(soil, vegetation - 0.1), vegetation)
 
     def _residual(self, period: Period) -> np.ndarray | float:
         """1 + the zone mean of the pixels' residuals. Part of it stays (soil, slope, species), part is the year's."""
-        if "residual" not in self._active:
-            return 1.0
-        row, stays = self._rows["residual"], self._rows["residual_persistence"].central
-        zone = self._model.zone
-        spread = row.half_width / Z95 * self._correlation**0.5
+        rows, zone = self._model.coefficients, self._model.zone
+        stays = rows["residual_persistence"].central
+        spread = rows["residual"].half_width / Z95 * self._correlation**0.5
         lasting = self._normal("residual", zone.id)
         passing = np.mean([self._normal("residual", zone.id, year) for year in period.years], axis=0)
         return 1 + spread * (np.sqrt(stays) * lasting + np.sqrt(1 - stays) * passing)
@@ -226,36 +149,12 @@ class _Zone:
         the standard deviation between pixels, relative."""
         sketch = self._sketches[period.label]
         missing = 1 - sketch.observed_fraction
-        if "observation" not in self._active or missing < 1e-6:
+        if missing < 1e-6:
             return 1.0
         response = self._model.responses[quantity]
         mean = sketch.mean(response)
         spread = max(sketch.mean(response.astype(float) ** 2) - mean**2, 0) ** 0.5 / mean if mean > 0 else 0.0
         return 1 + missing * spread * self._normal("observation", self._model.zone.id, period.label)
-
-    def _area(self) -> np.ndarray:
-        return 1 + self._settings.area_u95_percent / 100 / Z95 * self._normal("area", self._model.zone.id)
-
-    def _stands_tC(self, period: Period) -> np.ndarray:
-        """Stock of the stands, (n,)."""
-        stands = self._model.stands.grouped()
-        date = stands.dated(period.years)
-        ecosystem = with_values(self._ecosystem, {"stand_volume": self._volume_factor(date)})
-        density = stands.stock(ecosystem, date)[1].reshape(len(stands.species), -1)
-        area = drawn(self._rows["stand_area"], self._normal("area", self._model.zone.id))
-        return np.broadcast_to(_weighted(stands.area_ha, density), self._draws.count) * area
-
-    def _volume_factor(self, date: float) -> np.ndarray | float:
-        """Draws of true over measured volume. Inventories repeat part of each other's error; between two of them it is
-        interpolated like the volume."""
-        row = self._rows["stand_volume"]
-        if row.cause not in self._active:
-            return row.central
-        inventories = sorted(self._model.stands.volume_m3_ha)
-        stays = self._rows["residual_persistence"].central
-        own = np.array([self._normal(row.cause, "inventory", year) for year in inventories])
-        at = np.array([np.interp(date, inventories, unit) for unit in np.eye(len(inventories))])
-        return drawn(row, np.sqrt(stays) * self._normal(row.cause, "inventories") + np.sqrt(1 - stays) * (at @ own))
 
 
 def _weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

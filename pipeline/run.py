@@ -24,6 +24,7 @@ from pipeline.scene import Scene
 from pipeline.stands import ZoneStands, read_stands, stands_in_zone
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
+from pipeline.varying import Settings
 from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period
 from pipeline.zones import Zone, zones_on_grid
@@ -149,6 +150,12 @@ class Run:
 
     def cover_of(self, ecosystem: str) -> Cover:
         return self.config.cover.get(ecosystem, Cover())
+
+    @property
+    def draws(self) -> Settings | None:
+        """How the uncertainty is drawn, None where the config asks for no draws."""
+        how = self.config.uncertainty
+        return Settings(how.draws, how.seed, how.area_u95_percent, how.carlson_ripley_chance) if how.draws else None
 
     def check_years(self) -> None:
         """Raises SceneError for a year without a scene."""

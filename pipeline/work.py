@@ -12,14 +12,16 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
-from pipeline.carbon import stock_difference
+from pipeline.carbon import CO2_PER_C, stock_difference
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Tile, Window
 from pipeline.errors import ZoneError
 from pipeline.outputs.cog import CogWriter
+from pipeline.pixel_error import IndexErrors, StandErrors, index_errors, stand_errors
 from pipeline.provenance import Marks
 from pipeline.sketch import INDEX, SketchBuilder, mean_of_years, open_water, save_sketches
 from pipeline.variables import VARIABLES
+from pipeline.varying import Settings
 from pipeline.zone_model import Period, ZoneModel
 from pipeline.zones import Zone
 
@@ -64,13 +66,22 @@ def sketch_zone(unit: ZoneSketches) -> None:
     unit.marks.write(unit.name, unit.key)
 
 
+WITH_ERROR = ("carbon_stock", "sink")
+"""Variables whose raster has a second band, the standard error."""
+
+
 @dataclass(frozen=True)
 class Layer:
-    """One raster of a zone: a variable over a period; a sink compares with ``baseline``."""
+    """One raster of a zone: a variable over a period; a sink compares with ``baseline``. Raises ValueError for a sink
+    of one period: a stock is no flux."""
 
     variable: str
     period: Period
     baseline: Period | None = None
+
+    def __post_init__(self) -> None:
+        if (self.variable == "sink") != (self.baseline is not None):
+            raise ValueError(f"{self.variable}: a sink is the difference of two stocks, nothing else has a baseline")
 
     @property
     def periods(self) -> list[Period]:
@@ -97,6 +108,8 @@ class ZoneMaps:
     folder: Path
     description: str
     marks: Marks
+    errors: Settings | None = None
+    """Of the draws by which the standard errors are worked out, None for rasters without."""
 
     @property
     def writes_to(self) -> Path:
@@ -117,12 +130,14 @@ def map_zone(unit: ZoneMaps) -> None:
     for layer in unit.layers:
         unit.marks.take_back(unit.mark(layer))
     box = pixel_box(grid, zone.geometry)
+    errors = _errors(unit)
     with ExitStack() as stack:
         writers = {
             layer: stack.enter_context(
                 CogWriter(unit.path(layer), grid[box], VARIABLES[layer.variable],
                           f"{zone.id} {VARIABLES[layer.variable].long_name_zh} {layer.label}",
-                          {"ZONE": zone.id, "PERIOD": layer.label, "NOTE": unit.description})
+                          {"ZONE": zone.id, "PERIOD": layer.label, "NOTE": unit.description},
+                          error=unit.errors is not None and layer.variable in WITH_ERROR)
             )
             for layer in unit.layers
         }  # fmt: skip
@@ -135,16 +150,27 @@ def map_zone(unit: ZoneMaps) -> None:
             seen = [_year_layers(unit.cube, year, window, index, share) for year in years]
             layers = [np.stack(stack) for stack in zip(*seen, strict=True)]
             strip = Strip(unit.model, grid[window], fractions, years, *layers)
+            place = window[0].start - box[0].start, window[1].start - box[1].start
             for layer, writer in writers.items():
-                stored = _encoded(zone.id, layer, strip)
-                writer.write(stored, window[0].start - box[0].start, window[1].start - box[1].start)
+                writer.write(_encoded(zone.id, layer, strip.values(layer)), *place)
+                if errors and layer.variable in WITH_ERROR:
+                    writer.write(_encoded(zone.id, layer, strip.standard_error(layer, errors)), *place, band=2)
     for layer, key in unit.layers.items():
         unit.marks.write(unit.mark(layer), key)
 
 
-def _encoded(zone: str, layer: Layer, strip: "Strip") -> np.ndarray:
+def _errors(unit: ZoneMaps) -> IndexErrors | StandErrors | None:
+    """What the standard errors of the zone's pixels are worked out from."""
+    if unit.errors is None or not any(layer.variable in WITH_ERROR for layer in unit.layers):
+        return None
+    if unit.model.stands:
+        return stand_errors(unit.model, unit.errors, [p for layer in unit.layers for p in layer.periods])
+    return index_errors(unit.model)
+
+
+def _encoded(zone: str, layer: Layer, values: np.ndarray) -> np.ndarray:
     try:
-        return VARIABLES[layer.variable].encode(strip.values(layer))
+        return VARIABLES[layer.variable].encode(values)
     except ValueError as error:
         raise ZoneError(f"zone {zone}: {error}; check the coefficients and the stand volumes (m3/ha)") from error
 
@@ -172,6 +198,25 @@ class Strip:
             values = self._quantity(layer.variable, layer.period)
         values[self._fractions == 0] = np.nan
         return values
+
+    def standard_error(self, layer: Layer, errors: IndexErrors | StandErrors) -> np.ndarray:
+        """float32 standard error of a stock or a sink, NaN where that is NaN."""
+        if isinstance(errors, StandErrors):
+            values = self._by_stand(errors.of(*(period.label for period in layer.periods)))
+        else:
+            shared, own = zip(*(self._error_parts(errors, period) for period in layer.periods), strict=True)
+            change = shared[-1] - shared[0] if layer.baseline else shared[0]
+            values = np.sqrt(np.einsum("cyx,cyx->yx", change, change) + np.sum(own, axis=0))
+            if layer.baseline:
+                values *= np.float32(CO2_PER_C / self._model.years_between(layer.baseline, layer.period))
+        values[self._fractions == 0] = np.nan
+        return values
+
+    def _error_parts(self, errors: IndexErrors, period: Period) -> tuple[np.ndarray, np.ndarray]:
+        """Shared components (c, y, x) and own variance (y, x) of the mean stock of a period's years."""
+        places = self._places(period)
+        parts = [mean_of_years(self._index[places], self._water[places], t, True) for t in (*errors.shared, errors.own)]
+        return np.stack(parts[:-1]), parts[-1] / np.float32(len(places))
 
     def _quantity(self, name: str, period: Period) -> np.ndarray:
         if self._model.stands and name in ("agb", "carbon_stock"):

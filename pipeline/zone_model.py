@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.ecosystems import Ecosystem, coefficients, used_by
+from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, used_by
 from pipeline.sketch import Sketch, per_level
 from pipeline.stands import ZoneStands
 from pipeline.vegetation import EndMembers
@@ -66,11 +66,22 @@ class ZoneModel:
         species = sorted(set(self.stands.species)) if self.stands else ()
         return used_by(self.ecosystem, self.zone.stratum, species, self.shipped_end_members)
 
+    @cached_property
+    def coefficients(self) -> dict[str, Coefficient | BinnedCoefficient]:
+        """All rows of the ecosystem by path."""
+        return coefficients(self.ecosystem)
+
+    @property
+    def error_inputs(self) -> list:
+        """What the standard error of a pixel rests on besides the stock: the half-widths of the rows in use."""
+        extra = ("index_bias", "residual", "residual_persistence", *(("stand_volume",) if self.stands else ()))
+        rows = [(path, self.coefficients[path]) for path in (*self.rows, *extra)]
+        return [[path, row.central, row.half_width, row.distribution] for path, row in rows] + [self.end_members_u95]
+
     @property
     def unverified(self) -> list[str]:
         """Those of `rows` whose source was not checked."""
-        rows = coefficients(self.ecosystem)
-        return [path for path in self.rows if rows[path].status == "unverified"]
+        return [path for path in self.rows if self.coefficients[path].status == "unverified"]
 
     @property
     def end_members_u95(self) -> tuple[float, float]:

@@ -8,11 +8,12 @@ import shapely
 
 from pipeline.comparability import Certificate
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
-from pipeline.realisations import CAUSES, Realisations, Settings, realise
+from pipeline.realisations import Realisations, realise
 from pipeline.sketch import LEVELS, Sketch
 from pipeline.stands import ZoneStands
 from pipeline.totals import group_rows, zone_row
 from pipeline.uncertainty import interval, variance_shares
+from pipeline.varying import CAUSES, Settings
 from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel, stock
 from pipeline.zones import Zone

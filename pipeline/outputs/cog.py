@@ -37,7 +37,7 @@ class CogWriter:
 
     The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
     built before the one copy to a COG, at half the time of letting that driver build them. A class raster comes with
-    its ``colors`` (#rrggbb by value) as a colour table.
+    its ``colors`` (#rrggbb by value) as a colour table. With ``error`` a second band holds the standard error.
     """
 
     def __init__(
@@ -48,21 +48,23 @@ class CogWriter:
         description: str,
         tags: dict[str, str],
         colors: dict[int, str] | None = None,
+        error: bool = False,
     ) -> None:
         self._path, self._variable = path, variable
         self._raw, self._part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
-        self._sums = np.zeros(3, "int64")  # whole numbers add up the same in any order
-        self._range: list[int] = []
+        bands = 2 if error else 1
+        self._sums = np.zeros((bands, 3), "int64")  # whole numbers add up the same in any order
+        self._ranges: list[list[int]] = [[] for _ in range(bands)]
         small = grid.width * grid.height <= IN_MEMORY_PX
         self._file = rasterio.open(
-            "" if small else self._raw, "w+", width=grid.width, height=grid.height, count=1, dtype=variable.dtype,
+            "" if small else self._raw, "w+", width=grid.width, height=grid.height, count=bands, dtype=variable.dtype,
             crs=str(grid.crs), transform=grid.affine, nodata=variable.nodata, **(IN_MEMORY if small else ON_DISK),
         )  # fmt: skip
         if small:
-            self._file.write(np.full(grid.shape, variable.nodata, variable.dtype), 1)
-        self._file.scales = (variable.scale,)
-        self._file.units = (variable.unit,)
-        self._file.descriptions = (description,)
+            self._file.write(np.full((bands, *grid.shape), variable.nodata, variable.dtype))
+        self._file.scales = (variable.scale,) * bands
+        self._file.units = (variable.unit,) * bands
+        self._file.descriptions = (description, f"{description} 标准误 standard error")[:bands]
         self._file.update_tags(
             TIFFTAG_IMAGEDESCRIPTION=f"{variable.long_name} [{variable.unit}]", TIFFTAG_SOFTWARE="sinkmap", **tags
         )
@@ -70,13 +72,13 @@ class CogWriter:
         if colors:
             self._file.write_colormap(1, {value: tuple(bytes.fromhex(color[1:])) for value, color in colors.items()})
 
-    def write(self, stored: np.ndarray, row: int, column: int) -> None:
+    def write(self, stored: np.ndarray, row: int, column: int, band: int = 1) -> None:
         """Put stored integers with their top left pixel at (row, column)."""
-        self._file.write(stored, 1, window=Window(column, row, stored.shape[1], stored.shape[0]))
+        self._file.write(stored, band, window=Window(column, row, stored.shape[1], stored.shape[0]))
         low, high, *sums = _summary(stored, self._variable.nodata)
         if sums[0]:
-            self._range += [low, high]
-            self._sums += sums
+            self._ranges[band - 1] += [low, high]
+            self._sums[band - 1] += sums
 
     def __enter__(self) -> Self:
         return self
@@ -96,24 +98,25 @@ class CogWriter:
                     leftover.unlink(missing_ok=True)
 
     def _finish(self) -> None:
-        count, total, squares = self._sums
-        if count:
-            mean = total / count
-            deviation = max(squares / count - mean**2, 0) ** 0.5
-            for name, value in zip(
-                ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV"),
-                (min(self._range), max(self._range), mean, deviation),
-                strict=True,
-            ):
-                self._file.update_tags(1, **{f"STATISTICS_{name}": f"{value:.6g}"})
-        size = self._file.width * self._file.height
-        self._file.update_tags(1, STATISTICS_VALID_PERCENT=f"{100 * count / size:.4g}")
+        for band, (sums, found) in enumerate(zip(self._sums, self._ranges, strict=True), start=1):
+            self._file.update_tags(band, **_statistics(*sums, found, self._file.width * self._file.height))
         how = Resampling.nearest if self._variable.scale == 1 else Resampling.average
         self._file.build_overviews(overview_factors(self._file.width, self._file.height), how)
         copy(self._file, self._part, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
         if not is_complete(self._part):
             raise OSError(errno.ENOSPC, "the file was cut while it was written")
         os.replace(self._part, self._path)
+
+
+def _statistics(count: int, total: int, squares: int, found: list[int], size: int) -> dict[str, str]:
+    """Tags of a band as GDAL calls them, in stored integers."""
+    tags = {"STATISTICS_VALID_PERCENT": f"{100 * count / size:.4g}"}
+    if count:
+        mean = total / count
+        deviation = max(squares / count - mean**2, 0) ** 0.5
+        named = zip(("MINIMUM", "MAXIMUM", "MEAN", "STDDEV"), (min(found), max(found), mean, deviation), strict=True)
+        tags = {f"STATISTICS_{name}": f"{value:.6g}" for name, value in named} | tags
+    return tags
 
 
 @njit(nogil=True, cache=True)

@@ -1,0 +1,105 @@
+"""Standard error of a pixel's stock and sink, of the sources that the intervals of the totals have. Pure.
+
+To first order: each source moves the stock by its own table per index level. What all pixels share (coefficients,
+end-members) moves both dates of a comparison alike, so the error of a difference is not that of its two stocks.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.carbon import CO2_PER_C
+from pipeline.ecosystems import with_values
+from pipeline.sketch import INDEX
+from pipeline.uncertainty import Z95, drawn
+from pipeline.variables import INDEX_STEP
+from pipeline.varying import CAUSES, Settings, Varying
+from pipeline.zone_model import Period, ZoneModel
+
+STAND_DRAWS = 400
+
+ONE_SIGMA = np.array([-1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class IndexErrors:
+    """Error tables of a zone by index level. ``shared`` (c, 20001), t C/ha, are what one standard deviation of a source
+    does to the stock at every date alike; the last is the part of a pixel's residual that stays. ``own`` (20001,) is
+    the variance of what each year errs by itself, (t C/ha)^2."""
+
+    shared: np.ndarray
+    own: np.ndarray
+
+
+@dataclass(frozen=True)
+class StandErrors:
+    """Draws of the stock of each stand by period label, t C/ha (s, n), and the centre year of each period's stock."""
+
+    density: dict[str, np.ndarray]
+    date: dict[str, float]
+
+    def of(self, first: str, last: str | None = None) -> np.ndarray:
+        """Standard error of the stock of a period, t C/ha, or of the sink between two, t CO2/ha/yr, (s,)."""
+        if last is None:
+            return self.density[first].std(axis=1)
+        change = self.density[last] - self.density[first]
+        return change.std(axis=1) * CO2_PER_C / (self.date[last] - self.date[first])
+
+
+def index_errors(model: ZoneModel) -> IndexErrors:
+    """The error tables of a zone whose stock follows the index."""
+    stock = model.responses["carbon_stock"].astype(float)
+    rows = model.coefficients
+    residual = stock * rows["residual"].half_width / Z95
+    stays = rows["residual_persistence"].central
+    bias = np.gradient(stock, INDEX_STEP) * rows["index_bias"].half_width / Z95
+    tables = _merged(stock, [*_of_coefficients(model), *_of_end_members(model)])
+    return IndexErrors(
+        np.array([*tables, residual * stays**0.5], "float32"), np.float32(bias**2 + residual**2 * (1 - stays))
+    )
+
+
+def _of_coefficients(model: ZoneModel) -> list[np.ndarray]:
+    paths = [path for path in model.rows if model.coefficients[path].cause not in ("index", "end_members")]
+    moved = (
+        with_values(model.ecosystem, {path: drawn(model.coefficients[path], ONE_SIGMA)}).respond(
+            INDEX[:, None], model.end_members, model.zone.stratum
+        )["carbon_stock"]
+        for path in paths
+    )
+    return [np.diff(pair, axis=1)[:, 0] / 2 for pair in moved if pair.shape[1] == 2]
+
+
+def _of_end_members(model: ZoneModel) -> list[np.ndarray]:
+    ends, sigmas = model.end_members, np.array(model.end_members_u95) / Z95
+    pairs = (
+        (ends.soil + sigmas[0] * ONE_SIGMA, np.full(2, ends.vegetation)),
+        (np.full(2, ends.soil), ends.vegetation + sigmas[1] * ONE_SIGMA),
+    )
+    moved = (
+        model.ecosystem.respond(INDEX[:, None], ends.drawn(*pair), model.zone.stratum)["carbon_stock"] for pair in pairs
+    )
+    return [np.diff(pair, axis=1)[:, 0] / 2 for pair in moved if pair.shape[1] == 2]
+
+
+def _merged(stock: np.ndarray, tables: list[np.ndarray]) -> list[np.ndarray]:
+    """The tables, with those that are but a share of the stock put together into one: it spares passes over pixels."""
+    holds = stock > 0
+    shares, others = [], []
+    for table in tables:
+        share = table[holds] / stock[holds]
+        if share.size and np.ptp(share) < 1e-3 * np.abs(share).max(initial=0):
+            shares.append(share.mean())
+        elif table.any():
+            others.append(table)
+    return [stock * np.sqrt(np.sum(np.square(shares))), *others] if shares else others
+
+
+def stand_errors(model: ZoneModel, settings: Settings, periods: Collection[Period]) -> StandErrors:
+    """The errors of each stand of a zone."""
+    varying = Varying(model, replace(settings, count=STAND_DRAWS), frozenset(CAUSES) - {"area"})
+    return StandErrors(
+        {period.label: varying.stand_density(model.stands, period) for period in periods},
+        {period.label: model.stands.dated(period.years) for period in periods},
+    )
