@@ -134,7 +134,7 @@ class Run:
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
-        return self.checksums | Checksums(self.work / "checksums.json").of(tables_of(self.config))
+        return self.checksums | Checksums(self.work / "checksums.json").of(self.config.tables())
 
     def refuse_replaced(self, units: Sequence = ()) -> None:
         """Raises SceneError or ZoneError for an input file that was replaced since the run began, and takes back the
@@ -211,20 +211,12 @@ class Run:
         self.zones = [zone for zone in self.zones if zone.id not in reasons]
 
 
-def tables_of(config: RunConfig) -> list[str]:
-    """The files of zones, stands and coefficients, with all that belong to a shapefile."""
-    files = [config.zones.path, *sorted(config.coefficients.glob("*.yaml"))] + (
-        [config.stands.path] if config.stands else []
-    )
-    return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
-
-
 def prepare(config: RunConfig, out: Path) -> Run:
     """Find and check everything before a pixel is read. ``out`` is the folder of all runs.
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
-    stamps = {path: stamp(path) for path in tables_of(config)}
+    stamps = {path: stamp(path) for path in config.tables()}
     ecosystems = read_coefficients(config.coefficients)
     check_indices(config, ecosystems)
     table, notes = counted_zones(config, ecosystems)
