@@ -237,7 +237,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         ecosystems=ecosystems,
         zone_table=table,
         zones=zones,
-        stands=_stands(config, ecosystems, zones),
+        stands=_stands(config, ecosystems, zones, notes),
         scenes=scenes,
         set_aside=aside,
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
@@ -264,8 +264,8 @@ def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
             )
 
 
-def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:
-    """Stands by id of the forest zones that they reach into."""
+def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]) -> dict:
+    """`ZoneStands` by id of the forest zones that they reach into; what was mended is said in ``notes``."""
     if config.stands is None:
         return {}
     columns = config.stands.columns
@@ -277,6 +277,7 @@ def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zon
         ecosystems["forest"],
         columns.cover,
     ).to_crs(config.grid.crs)
+    notes += table.attrs.get("mended", [])
     cut = {
         zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
         for zone in zones
