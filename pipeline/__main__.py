@@ -85,10 +85,10 @@ def plan(
 @app.command()
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
-    from pipeline.check import boundary_findings, boundary_tables, ledger_table, zone_table
     from pipeline.config import read_coefficients
     from pipeline.output_folder import writable_folder
     from pipeline.outputs.findings import write_findings
+    from pipeline.screen import boundary_findings, boundary_tables, ledger_table, zone_table
 
     settings = _settings(config, None)
     found = boundary_findings(settings, read_coefficients(settings.coefficients))
@@ -225,6 +225,7 @@ def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: s
     from pipeline.engine import open_engine
     from pipeline.flow import run_stages
     from pipeline.record import remember_pace
+    from pipeline.screen import result_table
 
     if strict and run.set_aside:
         raise SceneError(run.set_aside[0].reason)
@@ -237,7 +238,7 @@ def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: s
     if until != "composite" and (block := calibration_block(run)):
         console.print(f"Calibrated end-members; to freeze them for later runs, put this into the config:\n{block}")
     if rows:
-        console.print(_zone_table(rows, run.note))
+        console.print(result_table(rows, run.note, console.width))
     _print_notes(run)
     if run.failed:
         zones = "; ".join(f"{failed.zone.id}: {failed.reason}" for failed in run.failed)
@@ -251,36 +252,6 @@ def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: s
         )
     else:
         console.print(f"Stage {until} is done; its files are in {run.work if until != 'map' else run.results}.")
-
-
-SHOWN = {
-    "zone_id": ("片区", ""),
-    "name_zh": ("名称", ""),
-    "area_wanmu": ("万亩", ".4g"),
-    "observed_fraction": ("观测", ".0%"),
-    "ndvi_mean": ("NDVI", ".3f"),
-    "fvc_mean": ("覆盖度", ".1%"),
-    "carbon_tC_ha": ("碳密度 tC/ha", ".2f"),
-    "carbon_tC": ("碳储量 tC", ",.0f"),
-    "sink_tCO2_yr": ("碳汇 tCO2/yr", "+,.0f"),
-    "status_zh": ("状态", ""),
-}
-"""Columns of the closing table: title and number format."""
-
-ONLY_WIDE = ("name_zh", "observed_fraction", "fvc_mean", "carbon_tC_ha")
-WIDE = 120
-
-
-def _zone_table(rows: list[dict], note: str) -> Table:
-    """The result as a table; a narrow terminal gets fewer columns, never cut numbers."""
-    shown = {name: how for name, how in SHOWN.items() if console.width >= WIDE or name not in ONLY_WIDE}
-    table = Table(title=note)
-    for title, form in shown.values():
-        table.add_column(title, justify="right" if form else "left", no_wrap=bool(form))
-    for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
-        cells = ["" if row[name] is None else format(row[name], form) for name, (_, form) in shown.items()]
-        table.add_row(*cells, end_section=row["level"] != following["level"])
-    return table
 
 
 def _print_notes(run) -> None:

@@ -218,6 +218,12 @@ class RunConfig(Frozen):
         asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
         return tuple(name for name in INDICES if name in asked)
 
+    def tables(self) -> list[str]:
+        """The files of zones, stands and coefficients, with all that belong to a shapefile."""
+        files = [self.zones.path, *sorted(self.coefficients.glob("*.yaml"))]
+        files += [self.stands.path] if self.stands else []
+        return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
+
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""
         if year not in self.scenes.years:

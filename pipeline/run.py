@@ -135,7 +135,7 @@ class Run:
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
-        return self.checksums | Checksums(self.work / "checksums.json").of(tables_of(self.config))
+        return self.checksums | Checksums(self.work / "checksums.json").of(self.config.tables())
 
     def refuse_replaced(self, units: Sequence = ()) -> None:
         """Raises SceneError or ZoneError for an input file that was replaced since the run began, and takes back the
@@ -218,20 +218,12 @@ class Run:
         self.zones = [zone for zone in self.zones if zone.id not in reasons]
 
 
-def tables_of(config: RunConfig) -> list[str]:
-    """The files of zones, stands and coefficients, with all that belong to a shapefile."""
-    files = [config.zones.path, *sorted(config.coefficients.glob("*.yaml"))] + (
-        [config.stands.path] if config.stands else []
-    )
-    return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
-
-
 def prepare(config: RunConfig, out: Path) -> Run:
     """Find and check everything before a pixel is read. ``out`` is the folder of all runs.
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
-    stamps = {path: stamp(path) for path in tables_of(config)}
+    stamps = {path: stamp(path) for path in config.tables()}
     ecosystems = read_coefficients(config.coefficients)
     check_indices(config, ecosystems)
     table, notes = counted_zones(config, ecosystems)
@@ -252,7 +244,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         ecosystems=ecosystems,
         zone_table=table,
         zones=zones,
-        stands=_stands(config, ecosystems, zones),
+        stands=_stands(config, ecosystems, zones, notes),
         scenes=scenes,
         set_aside=aside,
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
@@ -279,8 +271,8 @@ def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
             )
 
 
-def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:
-    """Stands by id of the forest zones that they reach into."""
+def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]) -> dict:
+    """`ZoneStands` by id of the forest zones that they reach into; what was mended is said in ``notes``."""
     if config.stands is None:
         return {}
     columns = config.stands.columns
@@ -292,6 +284,7 @@ def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zon
         ecosystems["forest"],
         columns.cover,
     ).to_crs(config.grid.crs)
+    notes += table.attrs.get("mended", [])
     cut = {
         zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
         for zone in zones

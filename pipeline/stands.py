@@ -88,6 +88,8 @@ def read_stands(
     """
     found = read_vector(path, layer, [species, *volume_m3_ha.values(), *([cover] if cover else [])])
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
+    if invalid := int((found.geometry.notna() & ~found.geometry.is_valid).sum()):
+        stands.attrs["mended"] = [f"{path}: {invalid} stands cross themselves, repaired in the run's copy; see check"]
     names = found[species].fillna("").astype(str).str.strip()
     known = {}
     for name in names.unique():

@@ -15,11 +15,12 @@ from tiny_world import ZONES, World
 from tiny_world import box as pixels
 
 from pipeline.boundary_check import check_stands, check_zones
-from pipeline.config import CLASS_WORDS
+from pipeline.config import CLASS_WORDS, read_config
 from pipeline.crs_check import crs_problem, gauss_kruger_epsg
 from pipeline.datum_shift import gcj02_shift_m, measured_shift
 from pipeline.errors import ZoneError
 from pipeline.outputs.findings import write_findings
+from pipeline.run import prepare
 
 COLUMNS = {"id": "ID", "name": "NAME", "ecosystem": "KIND", "declared_wanmu": None, "stratum": None}
 BOUNDARIES = REAL / "boundaries"
@@ -150,6 +151,15 @@ def test_stands_are_checked_in_sums(tmp_path):
     (overlap,) = of_kind(found, "overlap")
     assert overlap.measure == pytest.approx(50, rel=1e-3)
     assert "volume counts twice" in overlap.en
+
+
+def test_a_run_says_how_many_stands_it_repaired(tmp_path):
+    world = World.at(tmp_path)
+    bow = Polygon([(0, 0), (100, 0), (100, 100), (52, 100), (51, 101), (52, 101), (51, 100), (0, 100)])
+    inside = affinity.translate(bow, LEFT + 600, TOP - 1500)
+    world.write_stands([("华北落叶松", 30.0, 45.0, pixels(40, 90, 10, 60)), ("油松", 60.0, 66.0, inside)])
+    run = prepare(read_config(world.config), world.out)
+    assert [note for note in run.notes if "1 stands cross themselves, repaired in the run's copy" in note]
 
 
 # --- CRS --------------------------------------------------------------------------------------------------

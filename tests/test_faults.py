@@ -472,7 +472,7 @@ def test_a_config_runs_no_code(world, sinkmap, monkeypatch, tag):
 
 
 def test_a_scene_replaced_while_the_run_reads_it_stops_the_run_and_is_read_again(world, sinkmap, monkeypatch):
-    from pipeline import work
+    from pipeline import tile_year as work
 
     read, path = work.read_band, world.scene(2021, DAYS[0]) / "B04.tif"
     content = path.read_bytes()

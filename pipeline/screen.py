@@ -1,4 +1,4 @@
-"""What `sinkmap check` shows: findings on the boundaries, overlaps, zones and the ledger of areas as tables."""
+"""What the commands show as tables: findings on the boundaries, overlaps, zones, the ledger of areas, the result."""
 
 from collections.abc import Iterator
 
@@ -74,3 +74,33 @@ def ledger_table(ledger: list[dict]) -> Table:
 
 def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+RESULT_SHOWN = {
+    "zone_id": ("片区", ""),
+    "name_zh": ("名称", ""),
+    "area_wanmu": ("万亩", ".4g"),
+    "observed_fraction": ("观测", ".0%"),
+    "ndvi_mean": ("NDVI", ".3f"),
+    "fvc_mean": ("覆盖度", ".1%"),
+    "carbon_tC_ha": ("碳密度 tC/ha", ".2f"),
+    "carbon_tC": ("碳储量 tC", ",.0f"),
+    "sink_tCO2_yr": ("碳汇 tCO2/yr", "+,.0f"),
+    "status_zh": ("状态", ""),
+}
+"""Columns of the closing table: title and number format."""
+
+ONLY_WIDE = ("name_zh", "observed_fraction", "fvc_mean", "carbon_tC_ha")
+WIDE = 120
+
+
+def result_table(rows: list[dict], note: str, width: int) -> Table:
+    """The result as a table; a narrow terminal gets fewer columns, never cut numbers."""
+    shown = {name: how for name, how in RESULT_SHOWN.items() if width >= WIDE or name not in ONLY_WIDE}
+    table = Table(title=note)
+    for title, form in shown.values():
+        table.add_column(title, justify="right" if form else "left", no_wrap=bool(form))
+    for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
+        cells = ["" if row[name] is None else format(row[name], form) for name, (_, form) in shown.items()]
+        table.add_row(*cells, end_section=row["level"] != following["level"])
+    return table
