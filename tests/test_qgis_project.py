@@ -149,5 +149,10 @@ def test_rasters_that_are_not_mapped_yet_are_no_layers(tmp_path):
     assert any("F01_fvc" in source for source in sources)
 
 
-def test_every_variable_has_its_place_among_the_layers():
-    assert VARIABLES.keys() <= set(ORDER)
+def test_the_layers_of_a_zone_stand_from_what_is_asked_first(root):
+    names = [layer.get("name") for layer in root.find("layer-tree-group//layer-tree-group/layer-tree-group")]
+    variables = [next(v for v in ORDER if name.startswith(VARIABLES[v].long_name_zh)) for name in names if name]
+    assert variables == ["sink", "fvc", "fvc", "carbon_stock", "carbon_stock", "agb", "agb", "ndvi", "ndvi",
+                         "clear_count", "clear_count"]  # fmt: skip
+    assert [name[-9:] for name in names if name and "覆盖度" in name] == ["2023-2025", "2019-2021"]
+    assert sorted(ORDER) == sorted(VARIABLES)

@@ -12,7 +12,8 @@ from pipeline.results import Results
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000
 
-ORDER = ("sink", "sink_class", "fvc", "cover_class", "carbon_stock", "agb", "ndvi", "clear_count")
+FIRST = ("sink", "sink_class", "fvc", "cover_class", "carbon_stock", "agb")
+ORDER = (*FIRST, *(name for name in VARIABLES if name not in FIRST))
 """Variables from what the reader asks first to what only checks."""
 
 SUMMARY, KINDS, PATCHES = "片区汇总", "片区类型", "管理图斑"
