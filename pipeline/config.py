@@ -16,6 +16,7 @@ from pipeline.yaml_file import read_yaml
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
 DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
+ExportName = Literal["shp", "gdb", "geoparquet"]
 DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
 
 
@@ -201,6 +202,7 @@ class RunConfig(Frozen):
     styles: Path | None = None
     patches: Patches = Patches()
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
+    exports: tuple[ExportName, ...] = ()
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
     area_mismatch: Literal["stop", "warn"] = "stop"
@@ -217,6 +219,12 @@ class RunConfig(Frozen):
         """What the composites keep: ndvi, the further indices asked for, and those that an ecosystem's cover uses."""
         asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
         return tuple(name for name in INDICES if name in asked)
+
+    def with_exports(self, names: list[str]) -> "RunConfig":
+        """The same run with further vector formats. Raises ConfigError."""
+        if wrong := [name for name in names if name not in get_args(ExportName)]:
+            raise ConfigError(f"there is no export {wrong[0]}; take {', '.join(get_args(ExportName))}")
+        return self.model_copy(update={"exports": tuple(dict.fromkeys((*self.exports, *names)))})
 
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""
