@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pydantic import BaseModel
-
-from pipeline.ecosystems.base import BinnedCoefficient, Coefficient, Ecosystem
+from pipeline.ecosystems import Ecosystem
+from pipeline.ecosystems.base import coefficients
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.intervals import INTERVAL_COLUMNS
 from pipeline.patches import CLASS_COLUMNS, COVER_CLASSES, PATCH_COLUMNS, class_rows, group_patches, plan_rows
 from pipeline.results import Results
@@ -144,20 +144,16 @@ def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
     """Every coefficient with its 95 % half-width, source and status, keys `COEFFICIENT`. A step function has a row for
     each of its steps."""
     for name, ecosystem in ecosystems.items():
-        for place, row in _coefficients(ecosystem, ""):
-            percent = f"±{row.u95_percent:g} %" if row.u95_percent is not None else f"±{row.u95_abs:g}"
-            known = {"ecosystem": name, "unit": row.unit, "u95": percent, "source": row.source}
+        for place, row in coefficients(ecosystem).items():
+            known = {"ecosystem": name, "unit": row.unit, "u95": _half_width(row), "source": row.source}
             for part, value in _values(row):
                 yield known | {"coefficient": place + part, "value": value, "status": STATUS_ZH[row.status]}
 
 
-def _coefficients(node: object, place: str) -> Iterator[tuple[str, Coefficient | BinnedCoefficient]]:
-    if isinstance(node, Coefficient | BinnedCoefficient):
-        yield place, node
-    elif isinstance(node, BaseModel | dict):
-        parts = node if isinstance(node, dict) else {key: getattr(node, key) for key in type(node).model_fields}
-        for key, part in parts.items():
-            yield from _coefficients(part, f"{place}.{key}" if place else key)
+def _half_width(row: Coefficient | BinnedCoefficient) -> str:
+    if row.distribution == "fixed":
+        return "无误差 fixed"
+    return f"±{row.u95_percent:g} %" if row.u95_percent is not None else f"±{row.u95_abs:g}"
 
 
 def _values(row: Coefficient | BinnedCoefficient) -> Iterator[tuple[str, float]]:

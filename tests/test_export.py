@@ -31,7 +31,7 @@ def truth(world):
 def test_a_shapefile_in_gbk_reads_back_as_it_was(world, truth, layer):
     folder = world.results / "exports" / "shp"
     assert (folder / f"{layer}.cpg").read_text() == "GBK"
-    assert "片区".encode("gbk") in (folder / f"{layer}.dbf").read_bytes() or layer == "patches"
+    assert "示意".encode("gbk") in (folder / f"{layer}.dbf").read_bytes()
     table = read_vector(folder / f"{layer}.shp", None, [])
     names = {row["field"]: row["column"] for row in read_csv(folder / "fields.csv") if row["layer"] == layer}
     assert table.crs.to_epsg() == 4490
@@ -50,9 +50,9 @@ def same_tables(ours: gpd.GeoDataFrame, theirs: gpd.GeoDataFrame) -> None:
             assert ours[name].astype(float).tolist() == pytest.approx(theirs[name].tolist(), rel=1e-12, nan_ok=True)
         else:
             assert ours[name].fillna("").tolist() == theirs[name].fillna("").tolist()
-    assert ours.geometry.geom_equals_exact(theirs.geometry, 1e-9).all() or all(
-        a.symmetric_difference(b).area < 1e-12 for a, b in zip(ours.geometry, theirs.geometry, strict=True)
-    )
+    # rings may turn the other way, and a geodatabase has steps of 1e-9 degrees, 0.1 mm
+    for one, other in zip(ours.geometry, theirs.geometry, strict=True):
+        assert one.symmetric_difference(other).area < 4e-9 * other.length
 
 
 def test_every_field_is_named_with_its_column_and_titles(world):
