@@ -60,7 +60,13 @@ def test_every_cell_of_the_summary_stands_in_the_workbook(world, book):
 
 
 @pytest.mark.parametrize(
-    ("sheet", "file"), [("逐年", "by_year.csv"), ("不确定性", "intervals.csv"), ("图斑汇总", "patches.csv")]
+    ("sheet", "file"),
+    [
+        ("逐年", "by_year.csv"),
+        ("不确定性", "intervals.csv"),
+        ("图斑汇总", "patches.csv"),
+        ("覆盖度等级面积", "cover_classes.csv"),
+    ],
 )
 def test_the_other_tables_are_those_of_their_files(world, book, sheet, file):
     table = read_csv(world.results / file)
