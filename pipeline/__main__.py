@@ -33,6 +33,10 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local pro
 Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a running Dask scheduler, tcp://host:port.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again, whatever was finished.")]
+Export = Annotated[
+    list[str] | None,
+    typer.Option("--export", help="Zones and patches as shp, gdb or geoparquet, too; may be given several times."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run and why, as the command plan.")]
 
 
@@ -52,12 +56,13 @@ def _stage(name: str, help_text: str) -> None:
     def command(
         config: ConfigPath = SAMPLE, zone: ZoneId = None, year: Year = None, workers: Workers = None,
         cluster: Cluster = None, out: OutPath = Path("out"), strict: Strict = False, force: Force = False,
-        dry_run: DryRun = False,
+        dry_run: DryRun = False, export: Export = None,
     ) -> None:  # fmt: skip
         if dry_run:
             plan(config, year, workers, out, force)
         else:
-            _run(config, "publish" if name == "zones" else name, zone, year, workers, cluster, out, strict, force)
+            _run(config, "publish" if name == "zones" else name, zone, year, workers, cluster, out, strict, force,
+                 export)  # fmt: skip
 
     app.command(name, help=help_text)(command)
 
@@ -209,14 +214,14 @@ def _prepare(settings, zone: str | None, out: Path):
 
 
 def _run(config: Path, until: str, zone: str | None, year: int | None, workers: int | None, cluster: str | None,
-         out: Path, strict: bool, force: bool) -> None:  # fmt: skip
+         out: Path, strict: bool, force: bool, export: list[str] | None) -> None:  # fmt: skip
     from pipeline.output_folder import held
 
-    settings = _settings(config, year)
+    settings = _settings(config, year).with_exports(export or [])
     with held(out.resolve() / settings.name / "work"):
         run = _prepare(settings, zone, out)
         if force:
-            run.marks.forget("tile-", "sketch-", "map-")
+            run.marks.forget("tile-", "sketch-", "map-", "patches-")
         _run_held(run, until, zone, workers, cluster, strict)
 
 

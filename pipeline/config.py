@@ -16,6 +16,7 @@ from pipeline.yaml_file import read_yaml
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
 DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
+ExportName = Literal["shp", "gdb", "geoparquet"]
 DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
 
 
@@ -201,6 +202,7 @@ class RunConfig(Frozen):
     styles: Path | None = None
     patches: Patches = Patches()
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
+    exports: tuple[ExportName, ...] = ()
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
     area_mismatch: Literal["stop", "warn"] = "stop"
@@ -223,6 +225,12 @@ class RunConfig(Frozen):
         files = [self.zones.path, *sorted(self.coefficients.glob("*.yaml"))]
         files += [self.stands.path] if self.stands else []
         return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
+
+    def with_exports(self, names: list[str]) -> "RunConfig":
+        """The same run with further vector formats. Raises ConfigError."""
+        if wrong := [name for name in names if name not in get_args(ExportName)]:
+            raise ConfigError(f"there is no export {wrong[0]}; take {', '.join(get_args(ExportName))}")
+        return self.model_copy(update={"exports": tuple(dict.fromkeys((*self.exports, *names)))})
 
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""

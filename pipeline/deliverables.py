@@ -47,6 +47,13 @@ def workbook(results: Results, engine: Engine) -> None:
     write_workbook(results, engine)
 
 
+def stac(results: Results, engine: Engine) -> None:
+    """The STAC catalogue of the results; last, since it lists the files that are there."""
+    from pipeline.outputs.stac import write_stac
+
+    write_stac(results, engine)
+
+
 FIRST: dict[str, Callable[[Results, Engine], None]] = {"patches": patches}
 """What the GeoPackage of the zones holds, too."""
 
@@ -55,6 +62,7 @@ THEN: dict[str, Callable[[Results, Engine], None]] = {
     "project": project,
     "sheets": sheets,
     "workbook": workbook,
+    "stac": stac,
 }
 
 
@@ -64,6 +72,10 @@ def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine)
         if name in wanted:
             make(results, engine)
     write_geopackage(results)
+    if results.exports:
+        from pipeline.outputs.export import write_exports
+
+        write_exports(results, engine)
     for name, make in THEN.items():
         if name in wanted:
             make(results, engine)

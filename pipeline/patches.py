@@ -203,20 +203,20 @@ def patch_table(
 
 def class_rows(patches: gpd.GeoDataFrame) -> list[dict]:
     """The patches of a zone by class, keys `CLASS_COLUMNS`."""
-    return group_patches(patches, [name for name in CLASS_COLUMNS if name in patches and name not in _SUMS])
+    return _grouped(patches, [name for name in CLASS_COLUMNS if name in patches and name not in _SUMS])
 
 
 def plan_rows(patches: gpd.GeoDataFrame) -> list[dict]:
     """The patches of a zone by suggestion, the largest first: zone_id, suggestion, suggestion_zh, patches, area_ha,
     area_mu, share (fraction of the zone; the shares add up to 1), carbon_tC."""
-    rows = group_patches(patches, ["zone_id", "suggestion", "suggestion_zh"])
+    rows = _grouped(patches, ["zone_id", "suggestion", "suggestion_zh"])
     return sorted(rows, key=lambda row: (-row["area_ha"], row["suggestion"]))
 
 
 _SUMS = ("area_ha", "area_mu", "carbon_tC")
 
 
-def group_patches(patches: gpd.GeoDataFrame, keys: list[str]) -> list[dict]:
+def _grouped(patches: gpd.GeoDataFrame, keys: list[str]) -> list[dict]:
     """Number, areas, fraction of all and carbon of the patches with the same ``keys``; unknown carbon is None."""
     whole = patches["area_ha"].sum()
     rows = []

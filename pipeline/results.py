@@ -20,7 +20,8 @@ class Results:
     of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`, ``intervals`` of
     `intervals.INTERVAL_COLUMNS`. ``rasters`` maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a
     zone id to its management patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules,
-    ``min_patch_mu`` is their minimum size in 亩. ``work`` is the folder of what is kept between runs.
+    ``min_patch_mu`` is their minimum size in 亩. ``exports`` are further vector formats that are asked for. ``work`` is
+    the folder of what is kept between runs.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Results:
     styles: Styles
     suggestions: Suggestions
     min_patch_mu: float
+    exports: tuple[str, ...]
     work: Path
     marks: Marks
     cover_classes: list[dict] = field(default_factory=list)

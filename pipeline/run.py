@@ -129,6 +129,7 @@ class Run:
             styles=self.styles,
             suggestions=self.suggestions,
             min_patch_mu=self.config.patches.min_area_mu,
+            exports=self.config.exports,
             work=self.work,
             marks=self.marks,
         )

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pydantic import BaseModel
-
-from pipeline.ecosystems.base import BinnedCoefficient, Coefficient, Ecosystem
+from pipeline import cover_classes
+from pipeline.ecosystems import Ecosystem
+from pipeline.ecosystems.base import coefficients
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.intervals import INTERVAL_COLUMNS
-from pipeline.patches import CLASS_COLUMNS, COVER_CLASSES, PATCH_COLUMNS, class_rows, group_patches, plan_rows
+from pipeline.patches import CLASS_COLUMNS, PATCH_COLUMNS, class_rows, plan_rows
 from pipeline.results import Results
 from pipeline.totals import COLUMNS, YEAR_COLUMNS
 
@@ -89,7 +90,7 @@ def workbook_tables(results: Results) -> list[Table]:
         Table("分类合计", "Ecosystems and city", COLUMNS, groups),
         Table("逐年", "By year", _titles(YEAR_COLUMNS), results.by_year),
         Table("不确定性", "Intervals", INTERVAL_COLUMNS, results.intervals),
-        _table("覆盖度等级面积", "Cover classes", results.cover_classes or _cover_areas(results)),
+        Table("覆盖度等级面积", "Cover classes", cover_classes.CLASS_COLUMNS, results.cover_classes),
         Table("图斑汇总", "Patches by class", CLASS_COLUMNS, [row for zone in patches for row in class_rows(zone)]),
         Table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
         Table("系数", "Coefficients", _titles(COEFFICIENT), list(coefficient_rows(results.ecosystems))),
@@ -108,23 +109,8 @@ def _titles(names: tuple[str, ...]) -> Titles:
     return {name: TITLES.get(name, (name, name)) for name in names}
 
 
-def _table(name: str, name_en: str, rows: list[dict]) -> Table:
-    """A table with the columns that its rows have."""
-    return Table(name, name_en, _titles(tuple(dict.fromkeys(key for row in rows for key in row))), rows)
-
-
 def _zone_name(results: Results, row: dict) -> dict:
     return {"zone_name": results.row(row["zone_id"])["name_zh"]}
-
-
-def _cover_areas(results: Results) -> list[dict]:
-    """Areas of the cover classes by the patches, which are generalised to their minimum size."""
-    keys = ["zone_id", "zone_name", "cover_class", "cover_class_zh"]
-    return [
-        {name: value for name, value in row.items() if name != "carbon_tC"}
-        for zone in results.patches.values()
-        for row in sorted(group_patches(zone, keys), key=lambda row: COVER_CLASSES.index(row["cover_class"]))
-    ]
 
 
 def scene_rows(results: Results) -> list[dict]:
@@ -144,20 +130,16 @@ def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
     """Every coefficient with its 95 % half-width, source and status, keys `COEFFICIENT`. A step function has a row for
     each of its steps."""
     for name, ecosystem in ecosystems.items():
-        for place, row in _coefficients(ecosystem, ""):
-            percent = f"±{row.u95_percent:g} %" if row.u95_percent is not None else f"±{row.u95_abs:g}"
-            known = {"ecosystem": name, "unit": row.unit, "u95": percent, "source": row.source}
+        for place, row in coefficients(ecosystem).items():
+            known = {"ecosystem": name, "unit": row.unit, "u95": _half_width(row), "source": row.source}
             for part, value in _values(row):
                 yield known | {"coefficient": place + part, "value": value, "status": STATUS_ZH[row.status]}
 
 
-def _coefficients(node: object, place: str) -> Iterator[tuple[str, Coefficient | BinnedCoefficient]]:
-    if isinstance(node, Coefficient | BinnedCoefficient):
-        yield place, node
-    elif isinstance(node, BaseModel | dict):
-        parts = node if isinstance(node, dict) else {key: getattr(node, key) for key in type(node).model_fields}
-        for key, part in parts.items():
-            yield from _coefficients(part, f"{place}.{key}" if place else key)
+def _half_width(row: Coefficient | BinnedCoefficient) -> str:
+    if row.distribution == "fixed":
+        return "无误差 fixed"
+    return f"±{row.u95_percent:g} %" if row.u95_percent is not None else f"±{row.u95_abs:g}"
 
 
 def _values(row: Coefficient | BinnedCoefficient) -> Iterator[tuple[str, float]]:

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 from tiny_world import World, read_csv
 
-from pipeline.ecosystems.base import BinnedCoefficient, Coefficient
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.outputs.workbook import number_format, text_width
 from pipeline.tables import coefficient_rows
 from pipeline.totals import COLUMNS
@@ -60,7 +60,13 @@ def test_every_cell_of_the_summary_stands_in_the_workbook(world, book):
 
 
 @pytest.mark.parametrize(
-    ("sheet", "file"), [("逐年", "by_year.csv"), ("不确定性", "intervals.csv"), ("图斑汇总", "patches.csv")]
+    ("sheet", "file"),
+    [
+        ("逐年", "by_year.csv"),
+        ("不确定性", "intervals.csv"),
+        ("图斑汇总", "patches.csv"),
+        ("覆盖度等级面积", "cover_classes.csv"),
+    ],
 )
 def test_the_other_tables_are_those_of_their_files(world, book, sheet, file):
     table = read_csv(world.results / file)
@@ -112,7 +118,7 @@ def test_every_coefficient_is_there_with_its_source_and_unverified_ones_are_mark
 
     rows = list(coefficient_rows(ecosystems))
     assert len(rows) == sum(count(ecosystem) for ecosystem in ecosystems.values())
-    assert all(row["source"] and row["unit"] and row["u95"].startswith("±") for row in rows)
+    assert all(row["source"] and row["unit"] and row["u95"][0] in "±无" for row in rows)
     assert "strata.desert_steppe.root_shoot" in {row["coefficient"] for row in rows}
     assert -901.287 in [row["value"] for row in rows]
     sheet = book["系数"]

@@ -1,0 +1,133 @@
+"""Zones and patches in other vector formats, on request: Shapefile in GBK, FileGDB, GeoParquet."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+
+from pipeline.engine import Engine
+from pipeline.errors import OutputError
+from pipeline.outputs.geopackage import zone_table
+from pipeline.outputs.table import write_csv
+from pipeline.patches import PATCH_COLUMNS
+from pipeline.results import Results
+from pipeline.totals import COLUMNS
+
+DBF_NAME, DBF_TEXT = 10, 254
+"""Bytes that a DBF has for the name of a field and for a text."""
+
+DBF_ENCODING = "GBK"
+IDENTITY = ("zone_id", "name_zh", "zone_name", "patch_id")
+"""Columns without which a feature cannot be told: they are never left out."""
+
+Layers = dict[str, gpd.GeoDataFrame]
+
+
+def write_exports(results: Results, engine: Engine) -> None:
+    """Write the formats of ``results.exports`` to the folder exports, each whole or not at all; what a shapefile cannot
+    hold is said on the screen. Raises OutputError."""
+    layers: Layers = {"zones": zone_table(results)}
+    if results.patches:
+        layers["patches"] = pd.concat(results.patches.values(), ignore_index=True)
+    for name in results.exports:
+        folder = results.folder / "exports" / name
+        part = folder.with_name(f"{name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.mkdir(parents=True)
+            for note in FORMATS[name](layers, part, results.name):
+                engine.console.print(f"Note: {note}.", style="yellow")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(part, folder)
+        except (OSError, RuntimeError, RuntimeWarning) as error:  # pyogrio raises RuntimeErrors
+            raise OutputError(
+                f"{folder}: cannot be written ({error}); close it in other programs or free disk space"
+            ) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
+    """Shapefiles with .cpg, and fields.csv with the column behind each field; returns what was left out and why."""
+    fields, notes = [], []
+    for layer, table in layers.items():
+        titles = COLUMNS | PATCH_COLUMNS
+        short = dbf_names([column for column in table.columns if column != "geometry"])
+        too_long = [column for column in short if longest_text(layer, table, column) > DBF_TEXT]
+        if lost := [column for column in too_long if column in IDENTITY]:
+            raise OutputError(f"exports shp: {lost[0]} of {layer} is longer than {DBF_TEXT} bytes; shorten it")
+        for column, field in short.items():
+            left_out = column in too_long
+            fields.append({"layer": layer, "field": "" if left_out else field, "column": column,
+                           "title_en": titles[column][0], "title_zh": titles[column][1],
+                           "note": f"left out: longer than {DBF_TEXT} bytes" if left_out else ""})  # fmt: skip
+        if too_long:
+            notes.append(
+                f"exports shp: {layer} goes without {', '.join(too_long)}, whose texts are longer than the {DBF_TEXT} "
+                "bytes of a shapefile; take gdb or the GeoPackage for them"
+            )
+        table = table.drop(columns=too_long).rename(columns=short)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # GDAL only warns of what it cuts
+            pyogrio.write_dataframe(table, folder / f"{layer}.shp", driver="ESRI Shapefile", encoding=DBF_ENCODING)
+    write_csv(folder / "fields.csv", fields[0], fields)
+    return notes
+
+
+def dbf_names(columns: list[str]) -> dict[str, str]:
+    """A field name of at most ten characters for each column, none twice."""
+    names: dict[str, str] = {}
+    for column in columns:
+        name, number = column[:DBF_NAME], 1
+        while name.lower() in {taken.lower() for taken in names.values()}:
+            number += 1
+            name = f"{column[: DBF_NAME - 1 - len(str(number))]}_{number}"
+        names[column] = name
+    return names
+
+
+def longest_text(layer: str, table: gpd.GeoDataFrame, column: str) -> int:
+    """Bytes of the longest text of a column in GBK, 0 for numbers. Raises OutputError for what GBK cannot write."""
+    longest = 0
+    for place, value in enumerate(table[column]):
+        if isinstance(value, str):
+            try:
+                longest = max(longest, len(value.encode(DBF_ENCODING)))
+            except UnicodeEncodeError as error:
+                which = table[IDENTITY[0]].iloc[place]
+                raise OutputError(
+                    f"exports shp: {column} of {layer} in zone {which} has {value[error.start]!r}, which GBK cannot "
+                    "write; change the text or export gdb or geoparquet"
+                ) from error
+    return longest
+
+
+def _geodatabase(layers: Layers, folder: Path, name: str) -> list[str]:
+    for layer, table in layers.items():
+        pyogrio.write_dataframe(
+            table, folder / f"{name}.gdb", layer=layer, driver="OpenFileGDB", geometry_type="MultiPolygon",
+            promote_to_multi=True,
+        )  # fmt: skip
+    return []
+
+
+def _geoparquet(layers: Layers, folder: Path, name: str) -> list[str]:
+    if find_spec("pyarrow") is None:
+        raise OutputError("exports geoparquet: needs pyarrow; install it with `pip install pyarrow` and run again")
+    for layer, table in layers.items():
+        table.to_parquet(folder / f"{layer}.parquet", index=False)
+    return []
+
+
+FORMATS: dict[str, Callable[[Layers, Path, str], list[str]]] = {
+    "shp": _shapefiles,
+    "gdb": _geodatabase,
+    "geoparquet": _geoparquet,
+}
+"""What ``exports`` can list."""

@@ -1,0 +1,152 @@
+"""Zones and patches in other vector formats: nothing is cut, garbled or left out without a word."""
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+from tiny_world import World, command, read_csv
+
+from pipeline.config import read_config
+from pipeline.errors import ConfigError, OutputError
+from pipeline.outputs import export
+from pipeline.outputs.export import dbf_names
+from pipeline.totals import COLUMNS
+from pipeline.vector_file import read_vector
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = World.finished(tmp_path_factory.mktemp("export"))
+    world.settings |= {"deliverables": ["patches"], "exports": ["shp", "gdb"]}
+    world.write_config()
+    world.run()
+    return world
+
+
+@pytest.fixture(scope="module")
+def truth(world):
+    return {layer: gpd.read_file(world.results / "zones.gpkg", layer=layer) for layer in ("zones", "patches")}
+
+
+@pytest.mark.parametrize("layer", ["zones", "patches"])
+def test_a_shapefile_in_gbk_reads_back_as_it_was(world, truth, layer):
+    folder = world.results / "exports" / "shp"
+    assert (folder / f"{layer}.cpg").read_text() == "GBK"
+    assert "示意".encode("gbk") in (folder / f"{layer}.dbf").read_bytes()
+    table = read_vector(folder / f"{layer}.shp", None, [])
+    names = {row["field"]: row["column"] for row in read_csv(folder / "fields.csv") if row["layer"] == layer}
+    assert table.crs.to_epsg() == 4490
+    same_tables(table.rename(columns=names), truth[layer])
+
+
+@pytest.mark.parametrize("layer", ["zones", "patches"])
+def test_a_file_geodatabase_reads_back_as_it_was(world, truth, layer):
+    same_tables(read_vector(world.results / "exports" / "gdb" / "tiny.gdb", layer, []), truth[layer])
+
+
+def same_tables(ours: gpd.GeoDataFrame, theirs: gpd.GeoDataFrame) -> None:
+    theirs = theirs[list(ours.columns)]
+    for name in ours.columns[:-1]:
+        if pd.api.types.is_numeric_dtype(theirs[name]):
+            assert ours[name].astype(float).tolist() == pytest.approx(theirs[name].tolist(), rel=1e-12, nan_ok=True)
+        else:
+            assert ours[name].fillna("").tolist() == theirs[name].fillna("").tolist()
+    # rings may turn the other way, and a geodatabase has steps of 1e-9 degrees, 0.1 mm
+    for one, other in zip(ours.geometry, theirs.geometry, strict=True):
+        assert one.symmetric_difference(other).area < 4e-9 * other.length
+
+
+def test_every_field_is_named_with_its_column_and_titles(world):
+    rows = read_csv(world.results / "exports" / "shp" / "fields.csv")
+    zones = [row for row in rows if row["layer"] == "zones"]
+    assert [row["column"] for row in zones] == [name for name in COLUMNS if name != "level"]
+    assert all(row["title_zh"] == COLUMNS[row["column"]][1] for row in zones)
+
+
+def test_field_names_have_ten_characters_and_none_is_there_twice():
+    names = dbf_names(["a" * 12, "a" * 10, "A" * 11, "b", "carbon_tC_low95", "carbon_tC_high95"])
+    assert list(names.values()) == ["a" * 10, "a" * 8 + "_2", "A" * 8 + "_3", "b", "carbon_tC_", "carbon_t_2"]
+    many = dbf_names([f"{'x' * 20}{number}" for number in range(120)])
+    assert len(set(many.values())) == 120
+    assert max(map(len, many.values())) == 10
+
+
+def layers(**changes) -> dict:
+    table = gpd.GeoDataFrame(
+        {"zone_id": ["F01", "F02"], "name_zh": ["甲", "乙"], "status": ["ok", "ok"]},
+        geometry=gpd.points_from_xy([110, 111], [41, 41]), crs=4490,
+    )  # fmt: skip
+    for name, value in changes.items():
+        table.loc[1, name] = value
+    return {"zones": table}
+
+
+def test_a_text_that_a_shapefile_would_cut_is_left_out_with_a_word(tmp_path):
+    (note,) = export._shapefiles(layers(status="长" * 128), tmp_path, "tiny")
+    assert "zones goes without status, whose texts are longer than the 254 bytes" in note
+    rows = read_csv(tmp_path / "fields.csv")
+    assert [(row["column"], row["field"]) for row in rows] == [
+        ("zone_id", "zone_id"),
+        ("name_zh", "name_zh"),
+        ("status", ""),
+    ]
+    assert "status" not in gpd.read_file(tmp_path / "zones.shp").columns
+
+
+def test_a_text_of_254_bytes_is_kept_whole(tmp_path):
+    assert export._shapefiles(layers(status="长" * 127), tmp_path, "tiny") == []
+    assert gpd.read_file(tmp_path / "zones.shp")["status"][1] == "长" * 127
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name_zh": "名" * 128}, "name_zh of zones is longer than 254 bytes"),
+        ({"name_zh": "片区🌲"}, "name_zh of zones in zone F02 has '🌲', which GBK cannot write"),
+    ],
+)
+def test_a_name_that_a_shapefile_cannot_hold_is_refused(tmp_path, changes, says):
+    with pytest.raises(OutputError, match=says):
+        export._shapefiles(layers(**changes), tmp_path, "tiny")
+
+
+def test_a_failed_export_leaves_the_last_one_and_no_half(world, monkeypatch):
+    before = sorted(path.name for path in (world.results / "exports" / "shp").iterdir())
+
+    def fails(layers, folder, name):
+        (folder / "half.shp").write_bytes(b"half")
+        raise RuntimeError("no space")
+
+    monkeypatch.setitem(export.FORMATS, "shp", fails)
+    with pytest.raises(OutputError, match=r"exports.shp: cannot be written \(no space\)"):
+        world.run()
+    assert sorted(path.name for path in (world.results / "exports").iterdir()) == ["gdb", "shp"]
+    assert sorted(path.name for path in (world.results / "exports" / "shp").iterdir()) == before
+
+
+def test_geoparquet_without_pyarrow_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    with pytest.raises(OutputError, match="pip install pyarrow"):
+        export._geoparquet(layers(), tmp_path, "tiny")
+
+
+def test_geoparquet_reads_back_as_it_was(tmp_path):
+    pytest.importorskip("pyarrow", reason="pyarrow is an optional extra")
+    export._geoparquet(layers(), tmp_path, "tiny")
+    found = gpd.read_parquet(tmp_path / "zones.parquet")
+    assert found.equals(layers()["zones"])
+    assert found.crs.to_epsg() == 4490
+
+
+def test_formats_of_the_command_line_come_to_those_of_the_config(world):
+    config = read_config(world.config)
+    assert config.with_exports(["geoparquet", "shp"]).exports == ("shp", "gdb", "geoparquet")
+    with pytest.raises(ConfigError, match="there is no export dxf; take shp, gdb, geoparquet"):
+        config.with_exports(["dxf"])
+
+
+def test_the_command_takes_the_option_several_times(tmp_path):
+    world = World.finished(tmp_path)
+    done = command("zones", world.config, "--out", world.out, "--export", "shp", "--export", "gdb")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (world.results / "exports").iterdir()} == {"gdb", "shp"}
+    assert not list((world.results / "exports" / "shp").glob("patches*")), "no patches were asked for"
