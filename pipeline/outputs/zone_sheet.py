@@ -214,7 +214,7 @@ def _draw_figures(page: Page, sheet: ZoneSheet, box: Box) -> None:
 
 
 def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
-    inner = page.heading(box, "一片一方案: 各类措施建议面积")
+    inner = page.heading(box, "一片一方案: 各类措施面积 (建议, 不作为处方)")
     if sheet.plan is None:
         page.text(inner.left, inner.top - 4, "未划定图斑", 8, color=MUTED)
         return
