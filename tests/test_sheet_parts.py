@@ -73,13 +73,13 @@ def test_an_interval_per_ha_is_that_of_the_total_by_the_area():
 
 def test_the_plan_closes_with_its_total():
     rows = [
-        {"suggestion_zh": "封育", "patches": 1, "area_mu": 900.0, "area_ha": 60.0, "share": 0.6, "carbon_tC": None},
-        {"suggestion_zh": "补植", "patches": 2, "area_mu": 600.0, "area_ha": 40.0, "share": 0.4, "carbon_tC": 25.0},
+        {"suggestion_zh": "封育", "patches": 1, "area_mu": 900.0, "area_ha": 60.0, "share": 0.6},
+        {"suggestion_zh": "补植", "patches": 2, "area_mu": 600.0, "area_ha": 40.0, "share": 0.4},
     ]
     assert say.plan_cells(rows) == [
-        ("封育", "1", "900", "60.0", "60.0", "—"),
-        ("补植", "2", "600", "40.0", "40.0", "25.0"),
-        ("合计", "3", "1,500", "100", "100.0", "25.0"),
+        ("封育", "1", "900", "60.0", "60.0"),
+        ("补植", "2", "600", "40.0", "40.0"),
+        ("合计", "3", "1,500", "100", "100.0"),
     ]
 
 

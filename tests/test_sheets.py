@@ -83,7 +83,7 @@ def write_raster(path: Path, zone: shapely.Geometry, pixel_m: float) -> Path:
 
 def plan_of(count: int) -> list[tuple[str, ...]]:
     """A plan table of so many suggestions."""
-    row = {"patches": 12, "area_ha": 1234.5, "area_mu": 18517.5, "share": 1 / count, "carbon_tC": 2000.0}
+    row = {"patches": 12, "area_ha": 1234.5, "area_mu": 18517.5, "share": 1 / count}
     return plan_cells([row | {"suggestion_zh": f"措施{n}: 退化草原修复与围栏封育"} for n in range(count)])
 
 

@@ -100,16 +100,14 @@ def source_line(scenes: list[dict]) -> str:
     return f"数据源: {listed}, {days[0]} 至 {days[-1]}"
 
 
-PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)", "碳储量 (吨碳)")
+PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)")
 
 
 def plan_cells(rows: list[dict]) -> list[tuple[str, ...]]:
     """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`."""
-    carbon = [row["carbon_tC"] for row in rows if row["carbon_tC"] is not None]
     total = {name: sum(row[name] for row in rows) for name in ("patches", "area_mu", "area_ha", "share")}
-    total |= {"suggestion_zh": "合计", "carbon_tC": sum(carbon) if carbon else None}
     return [
         (row["suggestion_zh"], f"{row['patches']:,}", number(row["area_mu"]), number(row["area_ha"]),
-         f"{100 * row['share']:.1f}", number(row["carbon_tC"]))
-        for row in [*rows, total]
+         f"{100 * row['share']:.1f}")
+        for row in [*rows, total | {"suggestion_zh": "合计"}]
     ]  # fmt: skip

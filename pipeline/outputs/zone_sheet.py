@@ -218,7 +218,7 @@ def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
     if sheet.plan is None:
         page.text(inner.left, inner.top - 4, "未划定图斑", 8, color=MUTED)
         return
-    widths = (inner.width - 92, 15, 21, 20, 17, 19)
+    widths = (inner.width - 84, 17, 25, 22, 20)
     columns = [
         Column(title, width, place > 0) for place, (title, width) in enumerate(zip(PLAN_COLUMNS, widths, strict=True))
     ]
