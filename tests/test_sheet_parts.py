@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -72,15 +71,15 @@ def test_an_interval_per_ha_is_that_of_the_total_by_the_area():
     assert say.interval(row, "ndvi_mean") == "—"
 
 
-def test_the_plan_is_the_area_by_suggestion_the_largest_first():
-    patches = pd.DataFrame(
-        {"suggestion_zh": ["补植", "封育", "补植"], "area_ha": [10.0, 60.0, 30.0], "area_mu": [150.0, 900.0, 450.0],
-         "carbon_tC": [5.0, None, 20.0]}
-    )  # fmt: skip
-    assert say.plan_rows(patches) == [
-        ("封育", "1", "900", "60.0", "60.0", "—"),
-        ("补植", "2", "600", "40.0", "40.0", "25.0"),
-        ("合计", "3", "1,500", "100", "100.0", "25.0"),
+def test_the_plan_closes_with_its_total():
+    rows = [
+        {"suggestion_zh": "封育", "patches": 1, "area_mu": 900.0, "area_ha": 60.0, "share": 0.6},
+        {"suggestion_zh": "补植", "patches": 2, "area_mu": 600.0, "area_ha": 40.0, "share": 0.4},
+    ]
+    assert say.plan_cells(rows) == [
+        ("封育", "1", "900", "60.0", "60.0"),
+        ("补植", "2", "600", "40.0", "40.0"),
+        ("合计", "3", "1,500", "100", "100.0"),
     ]
 
 

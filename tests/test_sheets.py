@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -21,7 +20,7 @@ from pipeline.errors import OutputError
 from pipeline.outputs.fonts import bundled_fonts, find_fonts
 from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.page import Page
-from pipeline.outputs.sheet_text import plan_rows, quality_lines
+from pipeline.outputs.sheet_text import plan_cells, quality_lines
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
 from pipeline.provenance import read_json
 from pipeline.styles import read_styles
@@ -82,9 +81,10 @@ def write_raster(path: Path, zone: shapely.Geometry, pixel_m: float) -> Path:
     return path
 
 
-def patches(count: int) -> pd.DataFrame:
-    names = [f"措施{n}: 退化草原修复与围栏封育" for n in range(count)]
-    return pd.DataFrame({"suggestion_zh": names, "area_ha": 1234.5, "area_mu": 18517.5, "carbon_tC": 2000.0})
+def plan_of(count: int) -> list[tuple[str, ...]]:
+    """A plan table of so many suggestions."""
+    row = {"patches": 12, "area_ha": 1234.5, "area_mu": 18517.5, "share": 1 / count}
+    return plan_cells([row | {"suggestion_zh": f"措施{n}: 退化草原修复与围栏封育"} for n in range(count)])
 
 
 def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10, **changes) -> ZoneSheet:
@@ -111,7 +111,7 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "pixel_m": pixel_m,
             "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ("← 碳减少", "碳增加 →")),
             "cover": SheetMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
-            "plan": plan_rows(patches(6)),
+            "plan": plan_of(6),
             "quality": quality_lines(row),
             "notes": ("方法: NDVI cubic AGB x (1+R) x CF", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
             "warning": NOTE,
@@ -174,7 +174,7 @@ def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     )  # fmt: skip
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,
-        by_year=years_of(row, range(1986, 2026)), plan=plan_rows(patches(14)), quality=quality_lines(row),
+        by_year=years_of(row, range(1986, 2026)), plan=plan_of(14), quality=quality_lines(row),
     )  # fmt: skip
     assert faults(sheet.draw()) == []
 

@@ -14,13 +14,13 @@ from pipeline.styles import RampStyle
 
 NAME, TOTAL = 1, 5
 COLUMNS = (
-    Column("编号", 11, numeric=False),
+    Column("编号", 9, numeric=False),
     Column("片区", 40, numeric=False),
     Column("万亩", 14),
-    Column("覆盖度 (%)", 15),
+    Column("覆盖度 (%)", 14),
     Column("碳密度 (吨碳/公顷)", 22),
     Column("", 22),
-    Column("95%区间", 30),
+    Column("95%区间", 27),
     Column("变化判定", 17),
 )
 """Columns of the table, mm; the one of the names takes what is left, that of the total is sink or stock."""

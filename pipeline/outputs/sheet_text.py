@@ -100,18 +100,14 @@ def source_line(scenes: list[dict]) -> str:
     return f"数据源: {listed}, {days[0]} 至 {days[-1]}"
 
 
-PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)", "碳储量 (吨碳)")
+PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)")
 
 
-def plan_rows(patches: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Area by suggestion class, the largest first, and the total; cells as `PLAN_COLUMNS`."""
-    whole = patches["area_ha"].sum()
-    groups = sorted(patches.groupby("suggestion_zh"), key=lambda group: (-group[1]["area_ha"].sum(), group[0]))
-
-    def cells(name: str, members: pd.DataFrame) -> tuple[str, ...]:
-        area = members["area_ha"].sum()
-        carbon = members["carbon_tC"].sum(min_count=1) if "carbon_tC" in members else None
-        return (name, f"{len(members):,}", number(members["area_mu"].sum()), number(area),
-                f"{100 * area / whole:.1f}", number(carbon))  # fmt: skip
-
-    return [*(cells(name, members) for name, members in groups), cells("合计", patches)]
+def plan_cells(rows: list[dict]) -> list[tuple[str, ...]]:
+    """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`."""
+    total = {name: sum(row[name] for row in rows) for name in ("patches", "area_mu", "area_ha", "share")}
+    return [
+        (row["suggestion_zh"], f"{row['patches']:,}", number(row["area_mu"]), number(row["area_ha"]),
+         f"{100 * row['share']:.1f}")
+        for row in [*rows, total | {"suggestion_zh": "合计"}]
+    ]  # fmt: skip

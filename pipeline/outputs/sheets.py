@@ -25,13 +25,14 @@ from pipeline.engine import GDAL_CACHE_BYTES, Engine, successes
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import Fonts, find_fonts
 from pipeline.outputs.overview_sheet import OverviewSheet
-from pipeline.outputs.sheet_text import plan_rows, quality_lines, source_line
+from pipeline.outputs.sheet_text import plan_cells, quality_lines, source_line
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
+from pipeline.patches import plan_rows
 from pipeline.provenance import Marks, code_key, content_key
 from pipeline.results import Results
 
 CODE = ("outputs/sheets", "outputs/zone_sheet", "outputs/overview_sheet", "outputs/sheet_map", "outputs/sheet_text",
-        "outputs/page", "outputs/fonts")  # fmt: skip
+        "outputs/page", "outputs/fonts", "patches")  # fmt: skip
 
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""
@@ -162,7 +163,7 @@ def _zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fon
         pixel_m=_pixel_m(next(path for path in results.rasters[zone].values() if path.is_file())),
         main=main,
         cover=_map(results, zone, "fvc", results.current.label),
-        plan=None if patches is None or patches.empty else plan_rows(patches),
+        plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
         quality=quality_lines(row),
         notes=(
             f"方法: {row['method']}",

@@ -214,11 +214,11 @@ def _draw_figures(page: Page, sheet: ZoneSheet, box: Box) -> None:
 
 
 def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
-    inner = page.heading(box, "一片一方案: 各类措施建议面积")
+    inner = page.heading(box, "一片一方案: 各类措施面积 (建议, 不作为处方)")
     if sheet.plan is None:
         page.text(inner.left, inner.top - 4, "未划定图斑", 8, color=MUTED)
         return
-    widths = (inner.width - 92, 15, 21, 20, 17, 19)
+    widths = (inner.width - 84, 17, 25, 22, 20)
     columns = [
         Column(title, width, place > 0) for place, (title, width) in enumerate(zip(PLAN_COLUMNS, widths, strict=True))
     ]
