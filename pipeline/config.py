@@ -101,11 +101,13 @@ class Stands(Frozen):
 
 
 class Grid(Frozen):
-    """The run's grid. Tiles of ``tile_px`` bound the memory; large ones read faster."""
+    """The run's grid. Tiles of ``tile_px`` bound the memory; large ones read faster. Scenes coarser than it are set
+    aside, unless ``allow_coarser`` has their pixels repeated, which shows no more than they do."""
 
     crs: str
     resolution_m: Annotated[float, Field(gt=0)]
     tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
+    allow_coarser: bool = False
 
     @field_validator("crs")
     @classmethod

@@ -87,7 +87,7 @@ def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
-    code = code_key("composite", "reflectance", "scene", "cube", "variables")
+    code = code_key("composite", "reflectance", "hdfeos", "scene", "cube", "variables")
     place = [str(grid.crs), list(grid.affine)]
     units = []
     for year in run.years:

@@ -147,11 +147,11 @@ class Run:
     def fingerprint(self, scene: Scene) -> list:
         """What the pixels of a scene depend on: content of its files, scales, quality rule; not its place."""
         layers = {
-            name: [self.checksums[band.path], band.index, band.scale, band.offset, band.nodata]
+            name: [self.checksums[band.path], band.member, band.index, band.scale, band.offset, band.nodata]
             for name, band in scene.layers.items()
         }
-        rule = scene.rule and [sorted(scene.rule.clear), sorted(scene.rule.water), sorted(scene.rule.buffered)]
-        return [scene.id, str(scene.day), layers, rule]
+        checks = [[check.rule.key, check.of_doubtful] for check in scene.checks]
+        return [scene.id, str(scene.day), layers, scene.rule and scene.rule.key, checks]
 
     def reaches(self, scene: Scene, tile: Tile) -> bool:
         return shapely.box(*scene.bounds).intersects(self._tile_boxes[tile.name])
@@ -206,7 +206,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     scenes, aside = find_scenes(
         config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.composite.indices),
-        config.grid.crs, shapely.box(*extent),
+        config.grid.crs, shapely.box(*extent), None if config.grid.allow_coarser else config.grid.resolution_m,
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)

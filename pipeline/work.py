@@ -20,7 +20,7 @@ from pipeline.cube import Cube, Tile, Window
 from pipeline.errors import SceneError, ZoneError
 from pipeline.outputs.cog import CogWriter
 from pipeline.provenance import Marks
-from pipeline.reflectance import read_band, read_classes
+from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import Scene
 from pipeline.sketch import INDEX, SketchBuilder, mean_of_years, open_water, save_sketches
 from pipeline.variables import VARIABLES
@@ -63,8 +63,7 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
         try:
             classes = _classes(scene, grid, unit.buffer_px)
             if composite.wants(classes):
-                names = bands_of(unit.indices)
-                composite.add(classes, {name: _stored(scene, name, grid) for name in names})
+                composite.add(classes, read_bands(scene, bands_of(unit.indices), grid))
         except SceneError as error:
             failed.append(SetAside(scene.id, str(error)))
         except ValueError as error:
@@ -80,11 +79,6 @@ def _classes(scene: Scene, grid: GeoBox, buffer_px: int) -> np.ndarray:
     # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
     classes = buffer_clouds(read_classes(scene, grid.pad(buffer_px)), buffer_px)
     return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])
-
-
-def _stored(scene: Scene, name: str, grid: GeoBox) -> tuple[np.ndarray, float, float, float]:
-    band = scene.bands[name]
-    return read_band(scene, name, grid), band.scale, band.offset, band.nodata
 
 
 @dataclass(frozen=True)
