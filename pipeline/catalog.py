@@ -13,6 +13,7 @@ from rasterio.errors import RasterioIOError
 
 from pipeline import hdfeos
 from pipeline.errors import SceneError
+from pipeline.harmonise import Row, harmonised
 from pipeline.layouts import candidates
 from pipeline.scene import INDEX, Band, Scene
 
@@ -38,12 +39,15 @@ def find_scenes(
     crs: str,
     area: shapely.Geometry,
     finest_m: float | None = None,
+    indices: tuple[str, ...] = ("ndvi",),
+    rows: tuple[Row, ...] = (),
 ) -> tuple[list[Scene], list[SetAside]]:
     """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
 
-    A scene is usable if its files open, have a CRS, hold all ``bands``, if its quality layers cover its bands, and if
-    its pixels are no coarser than ``finest_m`` (metres; None takes any). Scenes off ``area`` (in ``crs``) are left out
-    silently. Raises SceneError where nothing usable is found.
+    A scene is usable if its files open, have a CRS, hold all ``bands`` and give all ``indices``, if its quality layers
+    cover its bands, and if its pixels are no coarser than ``finest_m`` (metres; None takes any). Its bands are adjusted
+    by the harmonisation ``rows`` of its sensor. Scenes off ``area`` (in ``crs``) are left out silently. Raises
+    SceneError where nothing usable is found.
     """
     if not path.exists():
         raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path")
@@ -57,7 +61,8 @@ def find_scenes(
             if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
                 if scene.id in scenes:
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")
-                if used := usable(scene, bands, crs, area, finest_m):
+                scene = harmonised(scene, rows, bands)
+                if used := usable(scene, bands, crs, area, finest_m, indices):
                     scenes[scene.id] = used
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
@@ -71,17 +76,23 @@ def find_scenes(
 
 
 def usable(
-    scene: Scene, bands: tuple[str, ...], crs: str, area: shapely.Geometry, finest_m: float | None
+    scene: Scene,
+    bands: tuple[str, ...],
+    crs: str,
+    area: shapely.Geometry,
+    finest_m: float | None,
+    indices: tuple[str, ...] = ("ndvi",),
 ) -> Scene | None:
     """The scene with ``bands`` alone and its bounds in ``crs``, None where it is off ``area``. Raises SceneError for
     what is wrong with it."""
+    further = sorted(set(indices) - set(OF_NDVI))
+    if scene.level == INDEX and further:
+        raise SceneError(f"scene {scene.id} brings NDVI alone, not {', '.join(further)}; ask for ndvi, or leave it out")
     missing = [band for band in bands if band not in scene.bands]
-    if missing and scene.level == INDEX:
-        raise SceneError(f"scene {scene.id} brings NDVI alone, not {', '.join(missing)}; ask for ndvi, or leave it out")
     if missing:
         raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
     scene = scene.using(bands)
-    boxes = {name: _footprint(scene.id, band) for name, band in scene.layers.items()}
+    boxes = {name: footprint(scene.id, band) for name, band in scene.layers.items()}
     box = boxes["red"]
     for name, other in boxes.items():
         covered = other.extent.to_crs(box.crs).intersection(box.extent).area / box.extent.area
@@ -100,6 +111,9 @@ def usable(
         )
     return replace(scene, bounds=_bounds(box, here, crs))
 
+
+OF_NDVI = ("ndvi", "kndvi")
+"""Indices that NDVI alone determines."""
 
 COARSER = 1.05
 """Pixels may be larger than those of the grid by what projections and names (MODIS 500 m: 463 m) make of them."""
@@ -128,7 +142,7 @@ def _bounds(box: GeoBox, here: Geometry, crs: str) -> tuple[float, float, float,
     return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
-def _footprint(scene: str, band: Band) -> GeoBox:
+def footprint(scene: str, band: Band) -> GeoBox:
     """Grid of a layer, from its header. Raises SceneError for an unreadable file or one without CRS."""
     try:
         if band.in_hdf:
@@ -145,5 +159,5 @@ def _footprint(scene: str, band: Band) -> GeoBox:
 
 def grid_origin(scene: Scene, crs: str) -> tuple[float, float]:
     """A corner for the run's grid: that of the scene where it is in ``crs``, so that pixels can be copied."""
-    box = _footprint(scene.id, scene.bands["red"])
+    box = footprint(scene.id, scene.bands["red"])
     return (box.affine.c, box.affine.f) if box.crs == CRS(crs) else (0.0, 0.0)

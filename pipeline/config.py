@@ -10,6 +10,7 @@ from pyproj.exceptions import CRSError
 
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
+from pipeline.harmonise import SHIPPED_ROWS, Row
 from pipeline.yaml_file import read_yaml
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
@@ -186,6 +187,7 @@ class RunConfig(Frozen):
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
     periods: Periods
     coefficients: Path
+    harmonise: Literal["none", "hls_bandpass", "roy2016"] | Path = "none"
     uncertainty: Uncertainty = Uncertainty()
     plausibility: Path | None = None
     styles: Path | None = None
@@ -218,8 +220,8 @@ def read_config(path: Path) -> RunConfig:
         return {field: Path(os.path.normpath(folder / getattr(part, field)))}
 
     updates: dict = absolute(config, "coefficients")
-    for name in ("styles", "plausibility"):
-        if getattr(config, name):
+    for name in ("styles", "plausibility", "harmonise"):
+        if getattr(config, name) and not isinstance(getattr(config, name), str):
             updates |= absolute(config, name)
     for name in ("scenes", "zones", "stands"):
         if (part := getattr(config, name)) is not None:
@@ -243,3 +245,12 @@ def read_coefficients(folder: Path) -> dict[str, Ecosystem]:
     if missing := CONTRACT.keys() - methods.keys():
         raise ConfigError(f"{folder}: has no coefficient file for {', '.join(sorted(missing))}; add it")
     return methods
+
+
+def read_harmonisation(choice: str | Path) -> tuple[Row, ...]:
+    """The rows of a set that ships, those of a file, or none. Raises ConfigError."""
+    if choice == "none":
+        return ()
+    if isinstance(choice, Path):
+        return read_yaml(choice, TypeAdapter(tuple[Row, ...]))
+    return tuple(row for row in read_yaml(SHIPPED_ROWS, TypeAdapter(tuple[Row, ...])) if row.set == choice)

@@ -11,7 +11,7 @@ import shapely
 from pipeline.carbon import HA_PER_WANMU
 from pipeline.catalog import SetAside, find_scenes, grid_origin
 from pipeline.composite import bands_of
-from pipeline.config import Cover, RunConfig, read_coefficients
+from pipeline.config import Cover, RunConfig, read_coefficients, read_harmonisation
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import SceneError
@@ -128,6 +128,7 @@ class Run:
             config.zones.path,
             *sorted(config.coefficients.glob("*.yaml")),
             *([config.stands.path] if config.stands else []),
+            *([config.harmonise] if isinstance(config.harmonise, Path) else []),
         ]
         parts = [part for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
         return self.checksums | Checksums(self.work / "checksums.json").of([str(part) for part in parts])
@@ -143,6 +144,16 @@ class Run:
                 raise SceneError(
                     f"the year {year} has no usable scene{reason}; add scenes or take it out of scenes.years"
                 )
+
+    @property
+    def sensor_mix(self) -> dict[int, list[str]]:
+        """By year, the sensors whose bands the scenes have, harmonised ones as what they are harmonised to."""
+        return {year: sorted({s.like or s.sensor for s in self.scenes if s.day.year == year}) for year in self.years}
+
+    @property
+    def harmonised(self) -> bool:
+        """Whether the scenes of all years have the bands of one and the same sensor."""
+        return len({sensor for sensors in self.sensor_mix.values() for sensor in sensors}) <= 1
 
     def fingerprint(self, scene: Scene) -> list:
         """What the pixels of a scene depend on: content of its files, scales, quality rule; not its place."""
@@ -197,16 +208,13 @@ def prepare(config: RunConfig, out: Path) -> Run:
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
     ecosystems = read_coefficients(config.coefficients)
-    table, notes = read_zones(
-        config.zones.path, config.zones.layer, config.zones.columns.model_dump(), config.zones.classes,
-        config.zones.expected, ecosystems,
-    )  # fmt: skip
-    zones = zones_on_grid(table, config.grid.crs)
+    table, zones, notes = zones_of(config, ecosystems)
     notes += area_notes(zones, config.area_tolerance_percent)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     scenes, aside = find_scenes(
         config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.composite.indices),
-        config.grid.crs, shapely.box(*extent), None if config.grid.allow_coarser else config.grid.resolution_m,
+        config.grid.crs, shapely.box(*extent), finest_m(config), config.composite.indices,
+        read_harmonisation(config.harmonise),
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
@@ -231,6 +239,20 @@ def prepare(config: RunConfig, out: Path) -> Run:
     )
     _leave_out_known_bad(run)
     return run
+
+
+def zones_of(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[Zone], list[str]]:
+    """The table of zones, the zones on the grid, and notes on both. Raises ZoneError."""
+    table, notes = read_zones(
+        config.zones.path, config.zones.layer, config.zones.columns.model_dump(), config.zones.classes,
+        config.zones.expected, ecosystems,
+    )  # fmt: skip
+    return table, zones_on_grid(table, config.grid.crs), notes
+
+
+def finest_m(config: RunConfig) -> float | None:
+    """Pixels that are coarser, in metres, are refused; None where any are taken."""
+    return None if config.grid.allow_coarser else config.grid.resolution_m
 
 
 def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from conftest import REAL, make_grid, write_tif
 from pystac import Item
 
-from pipeline.catalog import _footprint
+from pipeline.catalog import footprint
 from pipeline.errors import SceneError
 from pipeline.layouts import candidates
 from pipeline.reflectance import read_bands, read_classes
@@ -184,7 +184,7 @@ real = pytest.mark.skipif(not REAL_LANDSAT.is_dir(), reason="the real Landsat sc
 def test_ndvi_of_a_real_scene():
     """0.775 on clear land with scale and offset, 0.389 without (README of the real data)."""
     scene = scene_from_mtl(next(REAL_LANDSAT.glob("*_008059_*_MTL.txt"))).using(("red", "nir"))
-    grid = _footprint(scene.id, scene.bands["red"])
+    grid = footprint(scene.id, scene.bands["red"])
     land = read_classes(scene, grid) == CLEAR
     found = read_bands(scene, ("red", "nir"), grid)
     red, nir = (stored[land] * scale + offset for stored, scale, offset, _ in found.values())

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from pyhdf.SD import SD, SDC
 
 from pipeline import hdfeos
-from pipeline.catalog import _footprint
+from pipeline.catalog import footprint
 from pipeline.composite import PeakComposite
 from pipeline.errors import SceneError
 from pipeline.layouts import candidates
@@ -87,7 +87,7 @@ def write_hdf5(path: Path) -> Path:
 
 def on_own_grid(scene) -> tuple[np.ndarray, np.ndarray]:
     """NDVI of the composite of one scene alone, and where it is clear, on the scene's own grid."""
-    grid = _footprint(scene.id, scene.bands["red"])
+    grid = footprint(scene.id, scene.bands["red"])
     composite = PeakComposite(grid.shape)
     classes = read_classes(scene, grid)
     composite.add(classes, read_bands(scene, ("red", "nir"), grid))
@@ -132,7 +132,7 @@ def test_the_sinusoidal_grid_of_an_hdf_file(tmp_path):
 
 def test_a_window_of_an_hdf_file_is_the_same_as_its_part_of_the_whole(tmp_path):
     scene = scene_from_hdf(write_hdf4(tmp_path / "MOD13A1.A2023209.h26v04.061.hdf"))
-    whole = _footprint(scene.id, scene.bands["red"])
+    whole = footprint(scene.id, scene.bands["red"])
     part = read_bands(scene, ("nir",), whole[2:5, 3:8])["nir"][0]
     assert (part == NDVI[2:5, 3:8]).all()
     beside = read_bands(scene, ("nir",), whole.translate_pix(3 * SIDE, 0))["nir"][0]
@@ -246,7 +246,7 @@ def test_ndvi_from_reflectance_agrees_with_nasas_own():
     import rasterio
 
     scene = scene_from_tifs(next(REAL_MODIS.glob("*_NDVI_B01.TIF")))
-    grid: GeoBox = _footprint(scene.id, scene.bands["red"])
+    grid: GeoBox = footprint(scene.id, scene.bands["red"])
     ndvi, clear = on_own_grid(scene)
     with (
         rasterio.open(next(REAL_MODIS.glob("*_RR_B04.TIF"))) as red,
