@@ -57,12 +57,31 @@ CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
 """Zones of the city's plan."""
 
 
-class Scenes(Frozen):
-    """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count."""
+class StacApi(Frozen):
+    """A STAC API that is searched for scenes over the zones; ``cloud_below`` in percent, by the items' own account."""
 
-    path: Path
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    collections: Annotated[tuple[str, ...], Field(min_length=1)]
+    cloud_below: Annotated[float, Field(gt=0, le=100)] | None = None
+
+
+class Scenes(Frozen):
+    """Where the scenes are, and which count: a ``path`` (folder of products, STAC catalogue, manifest) or an ``api``.
+
+    With ``remote`` the pixels that the API's items have on a server are downloaded once into the run's folder.
+    """
+
+    path: Path | None = None
+    api: StacApi | None = None
+    remote: bool = False
     years: Years
     season: tuple[MonthDay, MonthDay] = ((7, 15), (8, 31))
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.api is None):
+            raise ValueError("give either path or api, one of the two")
+        return self
 
 
 class ZoneColumns(Frozen):
@@ -224,7 +243,7 @@ def read_config(path: Path) -> RunConfig:
         if getattr(config, name) and not isinstance(getattr(config, name), str):
             updates |= absolute(config, name)
     for name in ("scenes", "zones", "stands"):
-        if (part := getattr(config, name)) is not None:
+        if (part := getattr(config, name)) is not None and part.path is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))
     return config.model_copy(update=updates)
 

@@ -8,7 +8,6 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from pipeline.carbon import HA_PER_WANMU
 from pipeline.catalog import SetAside, find_scenes, grid_origin
 from pipeline.composite import bands_of
 from pipeline.config import Cover, RunConfig, read_coefficients, read_harmonisation
@@ -23,7 +22,7 @@ from pipeline.stands import ZoneStands, read_stands, stands_in_zone
 from pipeline.styles import Styles, read_styles
 from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period
-from pipeline.zones import Zone, read_zones, zones_on_grid
+from pipeline.zones import Zone, area_notes, read_zones, zones_on_grid
 
 SIMULATED = "示意, 模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
@@ -211,14 +210,15 @@ def prepare(config: RunConfig, out: Path) -> Run:
     table, zones, notes = zones_of(config, ecosystems)
     notes += area_notes(zones, config.area_tolerance_percent)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
+    folder = out / config.name
+    wanted = config.scenes
     scenes, aside = find_scenes(
-        config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.composite.indices),
-        config.grid.crs, shapely.box(*extent), finest_m(config), config.composite.indices,
-        read_harmonisation(config.harmonise),
+        _place_of_scenes(config, extent, folder / "work" / "stac"), wanted.years, wanted.season,
+        bands_of(config.composite.indices), config.grid.crs, shapely.box(*extent), finest_m(config),
+        config.composite.indices, read_harmonisation(config.harmonise),
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
-    folder = out / config.name
     work = writable_folder(folder / "work")
     writable_folder(work / "sketches")
     run = Run(
@@ -241,6 +241,20 @@ def prepare(config: RunConfig, out: Path) -> Run:
     return run
 
 
+def _place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:
+    """The folder, catalogue or manifest of the scenes; what an API answers is kept in ``cache``."""
+    if config.scenes.api is None:
+        return config.scenes.path
+    # asking and downloading needs libraries that no other run loads
+    from pipeline.stac_api import Search, fetch_items, in_degrees
+
+    api, scenes = config.scenes.api, config.scenes
+    bbox = in_degrees(extent, config.grid.crs)
+    return fetch_items(
+        Search(api.url, api.collections, bbox, scenes.years, scenes.season, api.cloud_below), cache, scenes.remote
+    )
+
+
 def zones_of(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[Zone], list[str]]:
     """The table of zones, the zones on the grid, and notes on both. Raises ZoneError."""
     table, notes = read_zones(
@@ -253,20 +267,6 @@ def zones_of(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.G
 def finest_m(config: RunConfig) -> float | None:
     """Pixels that are coarser, in metres, are refused; None where any are taken."""
     return None if config.grid.allow_coarser else config.grid.resolution_m
-
-
-def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
-    """Sentences on zones whose drawn area differs from the declared one by more than the tolerance."""
-    notes = []
-    for zone in zones:
-        if zone.declared_wanmu:
-            drawn = zone.area_ha / HA_PER_WANMU
-            off = 100 * (drawn / zone.declared_wanmu - 1)
-            if abs(off) > tolerance_percent:
-                notes.append(
-                    f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)"
-                )
-    return notes
 
 
 def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:

@@ -7,6 +7,7 @@ import geopandas as gpd
 import shapely
 from pandas import isna
 
+from pipeline.carbon import HA_PER_WANMU
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
@@ -143,3 +144,17 @@ def _number(path: Path, zone: str, value: object) -> float | None:
         return float(value)
     except (TypeError, ValueError):
         raise ZoneError(f"{path}: zone {zone} declares the area {value!r}, which is not a number of 万亩") from None
+
+
+def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
+    """Sentences on zones whose drawn area differs from the declared one by more than the tolerance."""
+    notes = []
+    for zone in zones:
+        if zone.declared_wanmu:
+            drawn = zone.area_ha / HA_PER_WANMU
+            off = 100 * (drawn / zone.declared_wanmu - 1)
+            if abs(off) > tolerance_percent:
+                notes.append(
+                    f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)"
+                )
+    return notes
