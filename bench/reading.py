@@ -83,7 +83,7 @@ def landsat(folder: Path) -> None:
     (folder / f"{name}_MTL.json").write_text(json.dumps({"LANDSAT_METADATA_FILE": {
         "PRODUCT_CONTENTS": {"PROCESSING_LEVEL": "L2SP", "COLLECTION_NUMBER": "02"},
         "IMAGE_ATTRIBUTES": {"SENSOR_ID": "OLI_TIRS", "SPACECRAFT_ID": "LANDSAT_9", "DATE_ACQUIRED": "2024-08-01",
-                             "SCENE_CENTER_TIME": "03:15:13.8Z", "CLOUD_COVER": "5", "WRS_PATH": "128", "WRS_ROW": "32"},
+                             "SCENE_CENTER_TIME": "03:15:13.8Z", "CLOUD_COVER": "5", "WRS_PATH": "8", "WRS_ROW": "9"},
         "LEVEL2_SURFACE_REFLECTANCE_PARAMETERS": scaling,
     }}))  # fmt: skip
 

@@ -146,6 +146,9 @@ class Composite(Frozen):
 
     indices: tuple[Literal["ndvi", "ndmi"], ...] = ("ndvi",)
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
+    bright_soil: bool = False
+    """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
+    dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones."""
 
     @field_validator("indices")
     @classmethod

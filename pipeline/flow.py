@@ -87,17 +87,21 @@ def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
-    code = code_key("composite", "reflectance", "hdfeos", "scene", "cube", "variables")
+    code = code_key("composite", "bright_soil", "reflectance", "hdfeos", "scene", "cube", "variables")
     place = [str(grid.crs), list(grid.affine)]
     units = []
     for year in run.years:
         for tile in run.tiles:
             scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
             key = key_parts(
-                code=code, settings=[settings.indices, buffer_px], grid=[*place, repr(tile)],
+                code=code, settings=[settings.indices, buffer_px, settings.bright_soil], grid=[*place, repr(tile)],
                 scenes=[run.fingerprint(scene) for scene in scenes],
             )  # fmt: skip
-            units.append(TileYear(run.cube, tile, year, scenes, settings.indices, buffer_px, run.marks, key))
+            units.append(
+                TileYear(
+                    run.cube, tile, year, scenes, settings.indices, buffer_px, run.marks, key, settings.bright_soil
+                )
+            )
     return units
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -41,19 +42,22 @@ class QualityRule:
         return self
 
     def classes(self, quality: np.ndarray) -> np.ndarray:
-        """uint8 bits CLEAR | WATER | BUFFERED of each value, same shape. Raises ValueError for a rule about
-        values that the layer cannot hold."""
-        stored = _unsigned(quality)
-        table = np.zeros(np.iinfo(stored.dtype).max + 1, "uint8")
+        """uint8 bits of `scene` of each value, same shape. Raises ValueError for a rule about values that the layer
+        cannot hold."""
+        return _classes(self, quality)
+
+    def table(self, size: int) -> np.ndarray:
+        """uint8 bits of each value below ``size``."""
+        table = np.zeros(size, "uint8")
         usable = self.clear | self.water | self.doubtful
-        if max(usable | self.buffered, default=0) >= table.size:
-            raise ValueError(f"its quality layer is {quality.dtype} and cannot hold all values of its rule")
+        if max(usable | self.buffered, default=0) >= size:
+            raise ValueError(f"its quality layer has {size} values and cannot hold all of its rule")
         for bit, values in (
             (CLEAR, usable), (WATER, self.water), (BUFFERED, self.buffered), (DOUBTFUL, self.doubtful)
         ):  # fmt: skip
             table[list(values)] |= bit
         table[self.nodata] = 0
-        return _look_up(table, stored.ravel()).reshape(stored.shape)
+        return table
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,13 @@ class BitRule:
         return replace(self, masked=tuple(bits for bits in self.masked if bits.band in (None, *bands)))
 
     def classes(self, quality: np.ndarray) -> np.ndarray:
-        """uint8 bits CLEAR | WATER | BUFFERED of each value, same shape. Raises ValueError for a layer that does not
-        hold integers."""
-        stored = _unsigned(quality)
-        values = np.arange(np.iinfo(stored.dtype).max + 1)
-        table = np.full(values.size, CLEAR, "uint8")
+        """uint8 bits of `scene` of each value, same shape. Raises ValueError for a layer without integers."""
+        return _classes(self, quality)
+
+    def table(self, size: int) -> np.ndarray:
+        """uint8 bits of each value below ``size``."""
+        values = np.arange(size)
+        table = np.full(size, CLEAR, "uint8")
         for bits in self.water:
             table[bits.hold(values)] |= WATER
         for bits in (*self.masked, *self.buffered):
@@ -105,7 +111,18 @@ class BitRule:
             table[bits.hold(values)] |= BUFFERED
         if self.nodata is not None:
             table[self.nodata] = 0
-        return _look_up(table, stored.ravel()).reshape(stored.shape)
+        return table
+
+
+def _classes(rule: "QualityRule | BitRule", quality: np.ndarray) -> np.ndarray:
+    stored = _unsigned(quality)
+    return _look_up(_table(rule, stored.dtype.itemsize), stored.ravel()).reshape(quality.shape)
+
+
+@lru_cache(maxsize=64)
+def _table(rule: "QualityRule | BitRule", bytes_per_value: int) -> np.ndarray:
+    """The rule's table for all values of a layer: the scenes of a product share it."""
+    return rule.table(1 << 8 * bytes_per_value)
 
 
 def _unsigned(quality: np.ndarray) -> np.ndarray:
@@ -113,6 +130,14 @@ def _unsigned(quality: np.ndarray) -> np.ndarray:
     if quality.dtype.kind not in "iu" or quality.dtype.itemsize > 2:
         raise ValueError(f"its quality layer is {quality.dtype}, not 8- or 16-bit integers")
     return quality.view(f"u{quality.dtype.itemsize}")
+
+
+@njit(nogil=True, cache=True)
+def _refuse(classes, dropped, values, asked):
+    """Take the bits ``dropped`` for its value out of each pixel that has a bit of ``asked``; without branches, which
+    speckled masks make slow."""
+    for i in range(values.size):
+        classes[i] &= 255 - dropped[values[i]] * np.uint8((classes[i] & asked) != 0)
 
 
 @njit(nogil=True, cache=True)
@@ -167,6 +192,13 @@ class Check:
     band: Band
     rule: QualityRule | BitRule
     of_doubtful: bool = False
+
+    def refuse(self, classes: np.ndarray, quality: np.ndarray) -> None:
+        """Take CLEAR and WATER out of ``classes`` (changed in place) where ``quality`` does not agree."""
+        stored = _unsigned(quality)
+        table = _table(self.rule, stored.dtype.itemsize)
+        dropped = np.where(table & CLEAR, 0, CLEAR | WATER).astype("uint8")
+        _refuse(classes.reshape(-1), dropped, stored.ravel(), DOUBTFUL if self.of_doubtful else 255)
 
 
 @dataclass(frozen=True)

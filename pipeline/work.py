@@ -4,7 +4,7 @@ A unit carries plain values, writes its own result and, last, its completion mar
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
+from pipeline.bright_soil import BrightSoil
 from pipeline.carbon import stock_difference
 from pipeline.catalog import SetAside
 from pipeline.composite import PeakComposite, bands_of, buffer_clouds
@@ -40,6 +41,7 @@ class TileYear:
     buffer_px: int
     marks: Marks
     key: dict[str, str]
+    bright_soil: bool = False
 
     @property
     def name(self) -> str:
@@ -51,9 +53,10 @@ class TileYear:
 
 
 def composite_tile(unit: TileYear) -> list[SetAside]:
-    """Read the scenes once, mask, composite, store in the cube. Scenes that fail are returned; then nothing is
-    marked, and the unit is to be run again without them."""
+    """Read the scenes once (twice where bright soil is looked for), mask, composite, store in the cube. Scenes that
+    fail are returned; then nothing is marked, and the unit is to be run again without them."""
     grid = unit.cube.grid[unit.tile.window]
+    soil = _bright_soil(unit.scenes, grid.pad(unit.buffer_px)) if unit.bright_soil else None
     composite = PeakComposite(grid.shape, unit.indices)
     failed, day = [], None
     for scene in unit.scenes:
@@ -61,7 +64,7 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
             composite.next_day()
             day = scene.day
         try:
-            classes = _classes(scene, grid, unit.buffer_px)
+            classes = _classes(scene, grid, unit.buffer_px, soil)
             if composite.wants(classes):
                 composite.add(classes, read_bands(scene, bands_of(unit.indices), grid))
         except SceneError as error:
@@ -75,9 +78,22 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     return failed
 
 
-def _classes(scene: Scene, grid: GeoBox, buffer_px: int) -> np.ndarray:
+def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
+    """What the season shows of bright soil; a scene that fails adds nothing, and is told of when it is composited."""
+    soil = BrightSoil(grid.shape)
+    for scene in scenes:
+        with suppress(SceneError):
+            soil.add(read_classes(scene, grid), read_bands(scene, ("red", "nir"), grid))
+    return soil
+
+
+def _classes(scene: Scene, grid: GeoBox, buffer_px: int, soil: BrightSoil | None) -> np.ndarray:
     # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
-    classes = buffer_clouds(read_classes(scene, grid.pad(buffer_px)), buffer_px)
+    wide = grid.pad(buffer_px)
+    classes = read_classes(scene, wide)
+    if soil:
+        classes = soil.rescue(classes, read_bands(scene, ("red", "nir"), wide))
+    classes = buffer_clouds(classes, buffer_px)
     return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])
 
 
@@ -287,8 +303,6 @@ def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry
     """The parts of the tiles that lie in the box of the geometry, in a fixed order."""
     box = pixel_box(cube.grid, geometry)
     for tile in tiles:
-        window = tuple(
-            slice(max(w.start, b.start), min(w.stop, b.stop)) for w, b in zip(tile.window, box, strict=True)
-        )
+        window = tuple(slice(max(w.start, b.start), min(w.stop, b.stop)) for w, b in zip(tile.window, box, strict=True))
         if all(part.start < part.stop for part in window):
             yield window

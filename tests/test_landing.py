@@ -121,6 +121,20 @@ def test_classes_half_a_pixel_apart_are_never_mixed(tmp_path):
     assert set(np.unique(read_classes(scene, make_grid(7, 7)))) == {CLEAR, BUFFERED}
 
 
+@pytest.mark.parametrize(("left", "top"), [(0, 0), (10, 10), (30, -10), (-50, 70), (500, 0)])
+def test_classes_of_20_m_are_repeated_at_10_m_wherever_the_window_lies(tmp_path, left, top):
+    """Each class stands on the four pixels that it covers; beyond the file nothing is clear."""
+    stored = np.random.default_rng(1).integers(1, 3, (6, 6)).astype("uint8")
+    path = write_tif(tmp_path / "q.tif", stored, pixel=20)
+    rule = QualityRule(frozenset({1}), frozenset(), frozenset({2}), 0, "-")
+    grid = GeoBox((7, 9), from_origin(LEFT + left, TOP + top, 10, 10), CRS)
+    large = np.zeros((400, 400), "uint8")
+    large[100:112, 100:112] = rule.classes(stored).repeat(2, 0).repeat(2, 1)
+    row, column = 100 - top // 10, 100 + left // 10
+    found = read_classes(replace(scene_of(path), quality=Band(str(path)), rule=rule), grid)
+    assert (found == large[row : row + 7, column : column + 9]).all()
+
+
 def test_the_template_manifest_is_a_whole_one(tmp_path):
     """It reads as it stands, and finds its files where they lie beside it."""
     template = ROOT / "configs" / "manifest.template.yaml"

@@ -15,7 +15,9 @@ MODULES = {
 READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 """Libraries that read and write files."""
 
-PURE = ["carbon", "vegetation", "composite", "sketch", "variables"] + [m for m in MODULES if m.startswith("ecosystems")]
+PURE = ["carbon", "vegetation", "composite", "bright_soil", "sketch", "variables"] + [
+    m for m in MODULES if m.startswith("ecosystems")
+]
 TOP = {"run", "record", "publish", "flow", "plan", "__main__"}
 MAX_LINES = 300
 
