@@ -154,8 +154,8 @@ def _wanted(config: Path | None):
     import shapely
 
     from pipeline.config import read_coefficients, read_config
+    from pipeline.inputs import finest_m, zones_of
     from pipeline.listing import Wanted
-    from pipeline.run import finest_m, zones_of
 
     if config is None:
         return None
@@ -204,9 +204,10 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
 
 
 def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: str | None, strict: bool) -> None:
+    from pipeline.calibration import calibration_block
     from pipeline.engine import open_engine
     from pipeline.flow import run_stages
-    from pipeline.record import calibration_block, remember_pace
+    from pipeline.record import remember_pace
 
     if strict and run.set_aside:
         raise SceneError(run.set_aside[0].reason)

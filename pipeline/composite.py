@@ -1,59 +1,105 @@
-"""Yearly composite of one tile: index at the date of peak NDVI, clear and water counts. Pure.
+"""Yearly composite of one tile: which observations count, and the indices of their pixels. Pure.
 
-Observations are added one by one, so the memory is that of one scene, whatever their number. The maximum
-does not depend on their order.
+`composite_methods` has the ways to make one value of a season's observations.
 """
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import numpy as np
 from numba import njit
 
+from pipeline.indices import INDICES, normalised_difference
 from pipeline.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
-
-EXTRA_BANDS = {"ndmi": ("nir", "swir16")}
-"""Bands of the indices that are kept beside NDVI: (a, b) of the normalised difference (a - b) / (a + b)."""
 
 MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
 """Clear land lies within; much of it outside means that scale or offset are wrong."""
 
+STRIP = 64
+"""Rows whose reflectance is worked out at a time: it stays in the processor's cache."""
 
-class PeakComposite:
-    """Layers of one tile and year: ``ndvi`` and further indices as int16 steps of 1e-4, ``clear_count`` and
-    ``water_count`` as uint8. NDVI = (NIR - R) / (NIR + R) (Rouse 1974), the maximum of clear observations."""
+Stored = tuple[np.ndarray, float, float, float]
+"""A band as stored values, scale, offset and nodata."""
 
-    def __init__(self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",)) -> None:
-        self.layers = {index: np.full(shape, INDEX_NODATA, "int16") for index in indices}
-        self.layers["clear_count"] = np.zeros(shape, "uint8")
-        self.layers["water_count"] = np.zeros(shape, "uint8")
+
+class Composite(ABC):
+    """What the methods share: what of an observation counts, and how often a pixel was clear or water.
+
+    A subclass names in `_place` the int16 array that takes an index or band of the observations of a day.
+    """
+
+    def __init__(self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1) -> None:
+        """``days`` is the number of days with observations, at most."""
+        self._shape, self._indices, self._days = shape, indices, days
+        self._counts = {name: np.zeros(shape, "uint8") for name in ("clear_count", "water_count")}
+        self._peak_day = np.zeros(shape, "uint16")
+        self._day = 0
         self._seen = np.zeros(shape, "bool")
-        self._peaked = np.zeros(shape, "bool")
+        self._taken = np.zeros(shape, "bool")
 
-    def next_day(self) -> None:
+    def next_day(self, day_of_year: int) -> None:
         """Begin a day: overlapping tiles of one day are one observation, the first in which a pixel is clear."""
+        self._day = day_of_year
         self._seen[:] = False
 
     def wants(self, classes: np.ndarray) -> bool:
         """Whether ``classes`` holds a clear pixel that this day has not seen yet."""
         return _any_new(classes, self._seen)
 
-    def add(self, classes: np.ndarray, bands: dict[str, tuple[np.ndarray, float, float, float]]) -> None:
+    def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
         """Add an observation: pixel classes, and bands as (stored values, scale, offset, nodata).
 
         Raises ValueError where more than a tenth of the clear land cannot be reflectance.
         """
-        red, nir = bands["red"], bands["nir"]
-        clear, impossible = _update_peak(
-            classes, *red, *nir, self._seen, self._peaked,
-            self.layers["ndvi"], self.layers["clear_count"], self.layers["water_count"],
+        clear, impossible = _observe(
+            classes, *bands["red"], *bands["nir"], self._day, self._seen, self._taken, self._place("ndvi"),
+            self._peak_day, self._counts["clear_count"], self._counts["water_count"],
         )  # fmt: skip
         if impossible > max(50, clear / 10):
             raise ValueError(
                 f"{impossible / clear:.0%} of its clear land has impossible reflectance (above {MAX_REFLECTANCE} or "
                 "negative), so its scale or offset is wrong or applied twice"
             )
-        for index in self.layers.keys() & EXTRA_BANDS.keys():
-            _store_difference(self._peaked, *(bands[name] for name in EXTRA_BANDS[index]), self.layers[index])
+        self._keep(bands)
+
+    @abstractmethod
+    def _place(self, name: str) -> np.ndarray:
+        """Where the values of this day go."""
+
+    def _keep(self, bands: dict[str, Stored]) -> None:
+        """Store what else is kept of the pixels just taken: the further indices."""
+        for name in self._indices:
+            if name != "ndvi":
+                store_index(name, bands, self._taken, self._place(name))
+
+    @abstractmethod
+    def layers(self) -> dict[str, np.ndarray]:
+        """The composite of all observations added: each index as int16 steps of 1e-4, ``clear_count`` and
+        ``water_count`` as uint8, ``peak_day`` as uint16 day of the year of peak NDVI, 0 where there is none."""
+
+
+def store_index(name: str, bands: dict[str, Stored], here: np.ndarray, out: np.ndarray) -> None:
+    """Write an index into ``out`` where ``here``: nodata where it is NaN or a band is missing, held within -1 to 1."""
+    index = INDICES[name]
+    for rows in _strips(here):
+        first, second = (_reflectance(bands[band][0][rows], *bands[band][1:]) for band in index.bands)
+        _store(index.of(first, second), here[rows], 1.0, out[rows])
+
+
+def store_reflectance(band: Stored, here: np.ndarray, out: np.ndarray) -> None:
+    """Write a band into ``out`` (int16, steps of 1e-4) where ``here``, nodata where it is missing."""
+    stored, *scaling = band
+    for rows in _strips(here):
+        _store(_reflectance(stored[rows], *scaling), here[rows], np.iinfo("int16").max * INDEX_STEP, out[rows])
+
+
+def _strips(here: np.ndarray) -> Iterator[slice]:
+    for top in range(0, len(here), STRIP):
+        rows = slice(top, top + STRIP)
+        if here[rows].any():
+            yield rows
 
 
 def buffer_clouds(classes: np.ndarray, radius_px: int) -> np.ndarray:
@@ -61,11 +107,6 @@ def buffer_clouds(classes: np.ndarray, radius_px: int) -> np.ndarray:
     if radius_px < 1:
         return classes
     return _buffer(classes, radius_px)
-
-
-def bands_of(indices: tuple[str, ...]) -> tuple[str, ...]:
-    """The bands that the indices need."""
-    return tuple(dict.fromkeys(["red", "nir", *(band for index in indices for band in EXTRA_BANDS.get(index, ()))]))
 
 
 @njit(nogil=True, cache=True)
@@ -112,17 +153,40 @@ def _missing(stored, nodata):
     return stored == nodata or stored != stored  # NaN equals nothing, not even itself
 
 
+@njit(nogil=True, cache=True)
+def _reflectance(stored, scale, offset, nodata):
+    """Reflectance (unit 1, float64) of stored values (rows, columns), NaN where there is none."""
+    values = np.empty(stored.shape)
+    for y in range(stored.shape[0]):
+        for x in range(stored.shape[1]):
+            value = stored[y, x]
+            values[y, x] = np.nan if _missing(value, nodata) else value * scale + offset
+    return values
+
+
+@njit(nogil=True, cache=True)
+def _store(values, here, limit, out):
+    """out = values in steps of 1e-4 where ``here``, held within +-limit; nodata for NaN."""
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            if here[y, x]:
+                value = values[y, x]
+                known = value == value
+                out[y, x] = np.rint(min(limit, max(-limit, value)) / INDEX_STEP) if known else INDEX_NODATA
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
-def _update_peak(
+def _observe(
     classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
-    seen, peaked, peak, clear_count, water_count,
+    day, seen, taken, ndvi, peak_day, clear_count, water_count,
 ):  # fmt: skip
-    """One pass over the tile; marks in ``peaked`` where the peak was raised. Returns (clear, impossible) land."""
+    """One pass over the tile: count what is clear, and raise ``ndvi`` where this observation is higher; ``taken`` marks
+    where it was. Returns (clear, impossible) land."""
     clear = 0
     impossible = 0
     for y in range(classes.shape[0]):
         for x in range(classes.shape[1]):
-            peaked[y, x] = False
+            taken[y, x] = False
             bits = classes[y, x]
             r_stored = red[y, x]
             n_stored = nir[y, x]
@@ -136,32 +200,16 @@ def _update_peak(
                 clear += 1
                 if r > MAX_REFLECTANCE or n > MAX_REFLECTANCE or r < MIN_REFLECTANCE or n < MIN_REFLECTANCE:
                     impossible += 1
-            if n + r < 1e-6:
+            value = normalised_difference(r, n)
+            if value != value:
                 continue
-            ndvi = min(1.0, max(-1.0, (n - r) / (n + r)))
             if clear_count[y, x] < 255:
                 clear_count[y, x] += 1
                 if water:
                     water_count[y, x] += 1
-            stored = np.int16(np.rint(ndvi / INDEX_STEP))
-            if stored > peak[y, x]:
-                peak[y, x] = stored
-                peaked[y, x] = True
+            stored = np.int16(np.rint(min(1.0, max(-1.0, value)) / INDEX_STEP))
+            if stored > ndvi[y, x]:
+                ndvi[y, x] = stored
+                peak_day[y, x] = day
+                taken[y, x] = True
     return clear, impossible
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _store_difference(here, a, b, out):
-    """out = (a - b) / (a + b) where ``here``, nodata where a band is missing."""
-    a_stored, a_scale, a_offset, a_nodata = a
-    b_stored, b_scale, b_offset, b_nodata = b
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            if not here[y, x]:
-                continue
-            high = a_stored[y, x] * a_scale + a_offset
-            low = b_stored[y, x] * b_scale + b_offset
-            if _missing(a_stored[y, x], a_nodata) or _missing(b_stored[y, x], b_nodata) or high + low < 1e-6:
-                out[y, x] = INDEX_NODATA
-            else:
-                out[y, x] = np.int16(np.rint(min(1.0, max(-1.0, (high - low) / (high + low))) / INDEX_STEP))

@@ -8,9 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from pipeline.cover_config import Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
 from pipeline.harmonise import SHIPPED_ROWS, Row
+from pipeline.indices import INDICES
 from pipeline.yaml_file import read_yaml
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
@@ -142,8 +144,12 @@ class Grid(Frozen):
 
 
 class Composite(Frozen):
-    """Yearly composite: indices at the date of peak NDVI; clouds and shadows grow by ``cloud_buffer_m``."""
+    """Yearly composite, made the same way for all years of the run; clouds and shadows grow by ``cloud_buffer_m``.
 
+    ``indices`` are kept in any case; those that the ecosystems' ``cover`` asks for come by themselves.
+    """
+
+    method: Literal["max_index", "median", "geometric_median"] = "max_index"
     indices: tuple[Literal["ndvi", "ndmi"], ...] = ("ndvi",)
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
     bright_soil: bool = False
@@ -156,20 +162,6 @@ class Composite(Frozen):
         if value[:1] != ("ndvi",) or len(set(value)) != len(value):
             raise ValueError("the indices start with ndvi, which chooses the date, and name each once")
         return value
-
-
-class FixedEndMembers(Frozen):
-    """End-members given in the config, index units."""
-
-    soil: float
-    vegetation: float
-
-
-class Cover(Frozen):
-    """End-members of one ecosystem: calibrated on this run's pooled years, the shipped ones, or given."""
-
-    end_members: Literal["calibrate", "shipped"] | FixedEndMembers = "shipped"
-    percentiles: tuple[float, float] = (5, 95)
 
 
 class Periods(Frozen):
@@ -187,12 +179,21 @@ class Periods(Frozen):
 
 class Uncertainty(Frozen):
     """Monte Carlo of the totals: ``draws`` (0: none) by ``seed``; 95 % half-width of a zone's area in % of it;
-    practical range over which the model's residuals are correlated."""
+    practical range over which the model's residuals are correlated; the chance that Carlson & Ripley's formula of cover
+    holds instead of the linear one (the choice of model as a source of error)."""
 
     draws: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
     seed: int = 20240601
     area_u95_percent: Annotated[float, Field(ge=0, lt=100)] = 3.0
     correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
+    carlson_ripley_chance: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
+class Patches(Frozen):
+    """Management patches: their minimum size, and a table of suggestions in place of the shipped one."""
+
+    min_area_mu: Annotated[float, Field(gt=0)] = 15
+    suggestions: Path | None = None
 
 
 class RunConfig(Frozen):
@@ -207,12 +208,14 @@ class RunConfig(Frozen):
     grid: Grid
     composite: Composite = Composite()
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
+    cover_classes: Literal["sl190", "five"] = "sl190"
     periods: Periods
     coefficients: Path
     harmonise: Literal["none", "hls_bandpass", "roy2016"] | Path = "none"
     uncertainty: Uncertainty = Uncertainty()
     plausibility: Path | None = None
     styles: Path | None = None
+    patches: Patches = Patches()
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
@@ -223,6 +226,12 @@ class RunConfig(Frozen):
         if missing := sorted(asked - set(self.scenes.years)):
             raise ValueError(f"the periods use {missing}, which scenes.years does not list")
         return self
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        """What the composites keep: ndvi, the further indices asked for, and those that an ecosystem's cover uses."""
+        asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
+        return tuple(name for name in INDICES if name in asked)
 
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""
@@ -245,6 +254,8 @@ def read_config(path: Path) -> RunConfig:
     for name in ("styles", "plausibility", "harmonise"):
         if getattr(config, name) and not isinstance(getattr(config, name), str):
             updates |= absolute(config, name)
+    if config.patches.suggestions:
+        updates["patches"] = config.patches.model_copy(update=absolute(config.patches, "suggestions"))
     for name in ("scenes", "zones", "stands"):
         if (part := getattr(config, name)) is not None and part.path is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))

@@ -85,7 +85,7 @@ def _snap(low: float, high: float, first: int, end: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Cube:
-    """Layers of the yearly composites in a Zarr store: int16 indices in steps of 1e-4, uint8 counts.
+    """Layers of the yearly composites in a Zarr store: int16 indices in steps of 1e-4, uint8 counts, uint16 days.
 
     A value of this class is only the address; it can be sent to a worker.
     """
@@ -118,13 +118,13 @@ class Cube:
         group = zarr.open_group(self.path, mode="a").require_group(str(year))
         for layer in layers:
             if layer not in group:
-                count = layer.endswith("_count")
+                dtype = {"count": "uint8", "day": "uint16"}.get(layer.rpartition("_")[2], "int16")
                 group.create_array(
                     layer,
                     shape=self.grid.shape,
                     chunks=(BLOCK_PX, BLOCK_PX),
-                    dtype="uint8" if count else "int16",
-                    fill_value=0 if count else INDEX_NODATA,
+                    dtype=dtype,
+                    fill_value=INDEX_NODATA if dtype == "int16" else 0,
                     compressors=BloscCodec(cname=CODEC.cname, clevel=CODEC.clevel, shuffle="bitshuffle"),
                     dimension_names=("y", "x"),
                 )

@@ -41,6 +41,11 @@ class Engine:
         """Seconds a unit took of the whole run, by the title of the units."""
         self._client = client
 
+    @property
+    def has_processes(self) -> bool:
+        """Whether units run in processes of their own, here or on a cluster."""
+        return self._client is not None
+
     def run(self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False) -> list:
         """function(unit) of each unit, in their order. A SinkmapError of a unit becomes a `Failure` in its place, so
         that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is raised, or with

@@ -46,7 +46,7 @@ class FinishedRun:
     def settings(self) -> Settings:
         """Those of the run's draws."""
         how = self.record["config"]["uncertainty"]
-        return Settings(how["draws"], how["seed"], how["area_u95_percent"])
+        return Settings(how["draws"], how["seed"], how["area_u95_percent"], how["carlson_ripley_chance"])
 
     @cached_property
     def zones(self) -> dict[str, dict]:
@@ -75,7 +75,7 @@ class FinishedRun:
         return ZoneModel(
             place,
             ecosystem or self.ecosystems[entry["ecosystem"]],
-            EndMembers(**self.record["end_members"][zone]),
+            EndMembers.read(self.record["end_members"][zone]),
             stands,
             entry["shipped_end_members"],
         )

@@ -12,23 +12,25 @@ changed coefficient or boundary reads no scene again.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from pipeline.config import FixedEndMembers
+from pipeline.calibration import end_members_by_zone, remember
 from pipeline.engine import Engine, Failure, successes
-from pipeline.errors import ConfigError, OutputError, SceneError
-from pipeline.provenance import code_key, content_key, key_parts, write_json
+from pipeline.errors import OutputError, SceneError
+from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
-from pipeline.sketch import INDEX, Sketch, load_sketches, pool
-from pipeline.vegetation import EndMembers, calibrate_end_members
-from pipeline.work import Layer, TileYear, ZoneMaps, ZoneSketches, composite_tile, map_zone, sketch_zone
+from pipeline.sketch import Sketch, load_sketches
+from pipeline.tile_year import TileYear, composite_tile
+from pipeline.vegetation import EndMembers
+from pipeline.work import Layer, ZoneMaps, ZoneSketches, map_zone, sketch_zone
 from pipeline.zone_model import Period, ZoneModel
 
-MAPPED = ("ndvi", "fvc", "agb", "carbon_stock", "clear_count")
+MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
+"""Mapped of every zone and period, besides its index."""
 
 Sketches = dict[str, dict[str, Sketch]]
 
@@ -73,7 +75,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
     while True:
         run.check_years()
         for year in run.years:
-            run.cube.add_year(year, (*run.config.composite.indices, "clear_count", "water_count"))
+            run.cube.add_year(year, (*run.config.indices, "clear_count", "water_count", "peak_day"))
         done = engine.run("composite", composite_tile, stale_tiles(run))
         failed = {aside.scene: aside for result in successes(done) for aside in result}
         if not failed:
@@ -87,21 +89,21 @@ def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
-    code = code_key("composite", "bright_soil", "reflectance", "hdfeos", "scene", "cube", "variables")
+    how = (settings.method, run.config.indices, buffer_px)
+    code = code_key(
+        "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance", "hdfeos", "scene", "cube",
+        "variables",
+    )  # fmt: skip
     place = [str(grid.crs), list(grid.affine)]
     units = []
     for year in run.years:
         for tile in run.tiles:
             scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
             key = key_parts(
-                code=code, settings=[settings.indices, buffer_px, settings.bright_soil], grid=[*place, repr(tile)],
+                code=code, settings=[*how, settings.bright_soil], grid=[*place, repr(tile)],
                 scenes=[run.fingerprint(scene) for scene in scenes],
             )  # fmt: skip
-            units.append(
-                TileYear(
-                    run.cube, tile, year, scenes, settings.indices, buffer_px, run.marks, key, settings.bright_soil
-                )
-            )
+            units.append(TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil))
     return units
 
 
@@ -125,7 +127,7 @@ def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches,
                 f"the year {year} has no clear pixel in any zone; add scenes or take it out of scenes.years"
             )
     end_members = end_members_by_zone(run, sketches)
-    write_json(run.work / "end_members.json", {zone: asdict(pair) for zone, pair in end_members.items()})
+    remember(run, end_members)
     return sketches, end_members
 
 
@@ -136,13 +138,13 @@ def zone_sketches(run: Run) -> list[ZoneSketches]:
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
-        share = run.ecosystems[zone.ecosystem].min_water_share
+        index, share = run.cover_of(zone.ecosystem).index, run.ecosystems[zone.ecosystem].min_water_share
         key = key_parts(
-            code=code, settings=share, boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
+            code=code, settings=[index, share], boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
             periods=[period.label for period in periods],
         )  # fmt: skip
         path = run.sketch_path(zone)
-        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, periods, share, path, run.marks, key))
+        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, index, periods, share, path, run.marks, key))
     return units
 
 
@@ -158,32 +160,6 @@ def zone_composites(run: Run) -> dict[str, dict[int, str]]:
 def stale_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches that are not done yet with their present key."""
     return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
-
-
-def end_members_by_zone(run: Run, sketches: Sketches) -> dict[str, EndMembers]:
-    """End-members as the config asks: given, shipped with the stratum, or calibrated per ecosystem on all its
-    zones and years pooled. Raises ConfigError where the guards fail."""
-    calibrated: dict[str, EndMembers] = {}
-    found = {}
-    for zone in run.zones:
-        how = run.cover_of(zone.ecosystem)
-        try:
-            if isinstance(how.end_members, FixedEndMembers):
-                found[zone.id] = EndMembers(how.end_members.soil, how.end_members.vegetation)
-            elif how.end_members == "shipped":
-                stratum = run.ecosystems[zone.ecosystem].strata[zone.stratum]
-                found[zone.id] = EndMembers(stratum.soil_index.value, stratum.vegetation_index.value)
-            else:
-                if zone.ecosystem not in calibrated:
-                    members = [z for z in run.zones if z.ecosystem == zone.ecosystem]
-                    pooled = pool([sketches[z.id][str(year)] for z in members for year in run.years])
-                    calibrated[zone.ecosystem] = calibrate_end_members(INDEX, pooled, how.percentiles)
-                found[zone.id] = calibrated[zone.ecosystem]
-        except ValueError as error:
-            raise ConfigError(
-                f"cover.{zone.ecosystem}: {error}; set end_members to shipped or {{soil: .., vegetation: ..}}"
-            ) from error
-    return found
 
 
 # --- 3 map ------------------------------------------------------------------------------------------------
@@ -214,7 +190,7 @@ def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneM
 
 def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
     """The rasters of a zone: the variables of each period, and the sink where the periods compare."""
-    layers = [Layer(variable, period) for period in run.periods for variable in MAPPED]
+    layers = [Layer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
     if model.incomparable(run.baseline, run.current) is None:
         layers.append(Layer("sink", run.current, run.baseline))
     return layers
@@ -233,7 +209,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
                 code=code,
                 composites=[composites[zone.id][year] for year in layer.years],
                 boundary=zone.geometry.wkb_hex,
-                settings=model.ecosystem.min_water_share,
+                settings=[model.index, model.ecosystem.min_water_share],
                 names=[repr(layer), run.note, zone.name],
                 **_numbers(model, layer),
             )
@@ -249,7 +225,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
 def _numbers(model: ZoneModel, layer: Layer) -> dict[str, object]:
     """The numbers that a raster applies to the composites, by where they come from."""
     numbers = model.fingerprint(layer.variable, layer.periods)
-    if layer.variable in ("ndvi", "clear_count"):
+    if layer.variable in (model.index, "clear_count"):
         return {}
     if model.stands and layer.variable != "fvc":
         return {"stands": numbers}

@@ -1,13 +1,16 @@
 """What a run would do, before it does it, and why: work to do and kept, time, memory and disk."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
 
+from pipeline.calibration import end_members_by_zone, remembered
+from pipeline.composite_methods import bytes_per_pixel_and_day
 from pipeline.engine import GDAL_CACHE_BYTES
 from pipeline.errors import ConfigError
-from pipeline.flow import MAPPED, all_maps, end_members_by_zone, tile_years, zone_models, zone_sketches
+from pipeline.flow import MAPPED, all_maps, tile_years, zone_models, zone_sketches
 from pipeline.provenance import read_json
 from pipeline.run import Run
 from pipeline.sketch import load_sketches
@@ -80,7 +83,7 @@ def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
     the last run stand for them."""
     end_members = _end_members(run, sketched)
     if end_members is None:
-        per_zone = len(MAPPED) * len(run.periods) + (run.baseline is not None)
+        per_zone = (1 + len(MAPPED)) * len(run.periods) + (run.baseline is not None)
         return [Job(f"{zone.id} raster {i + 1}", zone.id, "new") for zone in run.zones for i in range(per_zone)]
     return [
         Job(unit.path(layer).stem, unit.model.zone.id, why)
@@ -97,9 +100,8 @@ def _end_members(run: Run, sketched: set[str]) -> dict[str, EndMembers] | None:
     try:
         return end_members_by_zone(run, {})  # given or shipped, no sketch is needed
     except (KeyError, ConfigError):
-        last = read_json(run.work / "end_members.json") or {}
-    known = {zone.id: EndMembers(**last[zone.id]) for zone in run.zones if zone.id in last}
-    return known if len(known) == len(run.zones) else None
+        known = remembered(run)
+    return known if all(zone.id in known for zone in run.zones) else None
 
 
 def _why(parts: list[str], force: bool) -> str:
@@ -131,15 +133,22 @@ def _time(run: Run, units: dict[str, int]) -> str:
     return f"Time: about {amount} at the pace of the last run, and the tables."
 
 
+def _bytes_of_days(run: Run) -> int:
+    """Bytes per pixel of the days that a composite keeps, in the year that has most of them."""
+    days = Counter(day.year for day in {scene.day for scene in run.scenes})
+    return max(days.values()) * bytes_per_pixel_and_day(run.config.composite.method, run.config.indices)
+
+
 def _size(run: Run, workers: int) -> Iterator[str]:
     window = max((t.window[0].stop - t.window[0].start) * (t.window[1].stop - t.window[1].start) for t in run.tiles)
-    memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * window * BYTES_PER_TILE_PIXEL
+    memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * window * (BYTES_PER_TILE_PIXEL + _bytes_of_days(run))
     free = psutil.virtual_memory().available
     yield (
         f"Memory: about {memory / 2**30:.1f} GiB at most of {free / 2**30:.1f} free, "
         f"{workers} tiles of {window / 1e6:.1f} megapixels at a time."
     )
     zone_px = sum(zone.geometry.area for zone in run.zones) / run.config.grid.resolution_m**2
-    disk = zone_px * (CUBE_BYTES_PER_PIXEL * len(run.years) + MAP_BYTES_PER_PIXEL * len(MAPPED) * len(run.periods))
+    maps = (1 + len(MAPPED)) * len(run.periods)
+    disk = zone_px * (CUBE_BYTES_PER_PIXEL * len(run.years) + MAP_BYTES_PER_PIXEL * maps)
     here = psutil.disk_usage(str(run.out)).free
     yield f"Disk: about {max(disk / 2**20, 1):,.0f} MiB of {here / 2**20:,.0f} free in {run.out}."

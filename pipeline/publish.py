@@ -1,18 +1,18 @@
 """Stage 4: totals of the zones from their sketches with their intervals, the tables, and the deliverables."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.comparability import Certificate, PeriodFacts, certify
+from pipeline.cover_classes import CLASS_COLUMNS, class_rows
+from pipeline.deliverables import make_deliverables
 from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
-from pipeline.outputs.geopackage import write_geopackage
+from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, Settings, realise
-from pipeline.results import Results
 from pipeline.run import Run
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
@@ -22,9 +22,6 @@ from pipeline.zone_model import Period, ZoneModel
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 Sketches = dict[str, dict[str, Sketch]]
-
-DELIVERABLES: dict[str, Callable[[Results, Engine], None]] = {}
-"""What the config's ``deliverables`` can list, in the order of making: one file under `pipeline.outputs` each."""
 
 
 def publish(
@@ -37,17 +34,17 @@ def publish(
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
     rows += group_rows(rows, list(run.ecosystems))
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
+    classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
-    results = run.results_of(rows, by_year, interval_rows, rasters)
+    rasters = {zone: {of: path for of, path in paths.items() if path.is_file()} for zone, paths in rasters.items()}
+    results = run.results_of(rows, by_year, interval_rows, classes, rasters)
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
     write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
-    write_geopackage(results)
-    for name, make in DELIVERABLES.items():
-        if name in run.config.deliverables:
-            make(results, engine)
-    remove_outdated(run.results / "zones", {path for paths in rasters.values() for path in paths.values()})
+    write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes)
+    make_deliverables(results, run.config.deliverables, engine)
+    remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows
 
 
@@ -120,7 +117,7 @@ def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, Z
     config = run.config.uncertainty
     if not config.draws:
         return {}
-    settings = Settings(config.draws, config.seed, config.area_u95_percent)
+    settings = Settings(config.draws, config.seed, config.area_u95_percent, config.carlson_ripley_chance)
     units = [
         ZoneDraws(
             models[zone.id], sketches[zone.id], run.years, run.baseline, run.current, settings,
@@ -133,10 +130,28 @@ def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, Z
     return {zone: drawn for zone, drawn in done.items() if not isinstance(drawn, Failure)}
 
 
+def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list[dict]:
+    """Areas of the cover classes of a zone, in each year and each period."""
+    zone = model.zone
+    labels = dict.fromkeys([*map(str, run.years), *(period.label for period in run.periods)])
+    return class_rows(
+        {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem},
+        zone.area_ha,
+        {label: sketches[label] for label in labels},
+        model.responses["fvc"],
+        run.config.cover_classes,
+        run.config.min_observed_fraction,
+    )
+
+
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:
-    """Delete rasters of zones, periods or variables that the run no longer maps: they would pass for results."""
+    """Delete rasters of zones, periods or variables that the run no longer maps, with what stands beside them: they
+    would pass for results."""
     for variable in VARIABLES:
         for file in set(folder.glob(f"*/*_{variable}_[0-9]*.tif")) - wanted:
-            file.unlink()
-            if not any(file.parent.iterdir()):
-                file.parent.rmdir()
+            for outdated in (file, *side_files(file)):
+                outdated.unlink(missing_ok=True)
+    for zone in {path for path in folder.glob("*") if path.is_dir()} - {path.parent for path in wanted}:
+        (zone / f"{zone.name}.gpkg").unlink(missing_ok=True)
+        if not any(zone.iterdir()):
+            zone.rmdir()

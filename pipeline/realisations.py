@@ -6,12 +6,14 @@ from functools import cached_property
 from typing import get_args
 
 import numpy as np
+from scipy.special import ndtr
 
 from pipeline.carbon import stock_difference
 from pipeline.ecosystems import Ecosystem, coefficients, with_values
 from pipeline.ecosystems.rows import Cause
 from pipeline.sketch import Sketch, representative
 from pipeline.uncertainty import Z95, Draws, drawn
+from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel
 
 CAUSES: tuple[str, ...] = (*get_args(Cause), "observation")
@@ -42,11 +44,13 @@ SHARE_DRAWS = 2000
 
 @dataclass(frozen=True)
 class Settings:
-    """``count`` draws by ``seed``; 95 % half-width of an area in % of it."""
+    """``count`` draws by ``seed``; 95 % half-width of an area in % of it; the chance that the formula of Carlson &
+    Ripley (1997) holds instead of the linear one, where that is in use."""
 
     count: int
     seed: int
     area_u95_percent: float
+    carlson_ripley_chance: float = 0.0
 
 
 MEANS = ("fvc_mean",)
@@ -111,14 +115,6 @@ def realise(
     return Realisations(found, by_cause)
 
 
-@dataclass(frozen=True)
-class _EndMembers:
-    """End-members, one number a draw."""
-
-    soil: np.ndarray | float
-    vegetation: np.ndarray | float
-
-
 class _Zone:
     """A zone in which only the sources of the causes in ``active`` vary; the others stay at their value."""
 
@@ -137,7 +133,9 @@ class _Zone:
         """The causes that can matter to this zone."""
         of_rows = {self._rows[path].cause for path in self._model.rows}
         always = {"area"} | (
-            {"stand_volume"} if self._model.stands else {"index", "residual", "end_members", "observation"}
+            {"stand_volume"}
+            if self._model.stands
+            else {"index", "residual", "end_members", "cover_model", "observation"}
         )
         return [cause for cause in CAUSES if cause in of_rows | always]
 
@@ -187,21 +185,30 @@ class _Zone:
             [drawn(bias, self._normal("index", year)) for year in period.years] if "index" in self._active else [0.0]
         )
         ecosystem = with_values(self._ecosystem, {"index_bias": np.mean(biases, axis=0)})
-        means = ecosystem.respond(index[:, None], self._end_members(), self._model.zone.stratum)
         weights = weights / sketch.observed
-        return tuple(
-            np.broadcast_to(_weighted(weights, means[name]), self._draws.count) for name in ("carbon_stock", "fvc")
-        )
 
-    def _end_members(self) -> _EndMembers:
-        ends, name = self._model.end_members, self._model.ecosystem.ecosystem
+        def means(end_members: EndMembers) -> np.ndarray:
+            found = ecosystem.respond(index[:, None], end_members, self._model.zone.stratum)
+            names = ("carbon_stock", "fvc")
+            return np.stack([np.broadcast_to(_weighted(weights, found[n]), self._draws.count) for n in names])
+
+        ends = self._model.end_members
+        found = means(self._drawn(ends))
+        chance = self._settings.carlson_ripley_chance
+        if "cover_model" in self._active and ends.model == "linear" and chance:
+            other = means(self._drawn(replace(ends, model="carlson_ripley")))
+            found = np.where(ndtr(self._normal("cover_model", ecosystem.ecosystem)) < chance, other, found)
+        return tuple(found)
+
+    def _drawn(self, ends: EndMembers) -> EndMembers:
+        name = self._model.ecosystem.ecosystem
         soil, vegetation = (
             value + half_width / Z95 * self._normal("end_members", name, which)
             for which, value, half_width in zip(
                 ("soil", "vegetation"), (ends.soil, ends.vegetation), self._model.end_members_u95, strict=True
             )
         )
-        return _EndMembers(np.minimum(soil, vegetation - 0.1), vegetation)
+        return ends.drawn(np.minimum(soil, vegetation - 0.1), vegetation)
 
     def _residual(self, period: Period) -> np.ndarray | float:
         """1 + the zone mean of the pixels' residuals. Part of it stays (soil, slope, species), part is the year's."""

@@ -63,16 +63,3 @@ def zone_entry(run: Run, model: ZoneModel) -> dict:
             "volume_m3_ha": {year: volume.tolist() for year, volume in stands.volume_m3_ha.items()},
         },
     }
-
-
-def calibration_block(run: Run) -> str:
-    """YAML that freezes the calibrated end-members, empty where none were calibrated."""
-    found = read_json(run.work / "end_members.json")
-    blocks = {
-        zone.ecosystem: "  {}: {{end_members: {{soil: {soil}, vegetation: {vegetation}}}}}".format(
-            zone.ecosystem, **pair
-        )
-        for zone in run.zones
-        if run.cover_of(zone.ecosystem).end_members == "calibrate" and (pair := found[zone.id])
-    }
-    return "\n".join(["cover:", *blocks.values()]) if blocks else ""

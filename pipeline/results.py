@@ -8,6 +8,7 @@ import geopandas as gpd
 from pipeline.ecosystems import Ecosystem
 from pipeline.provenance import Marks
 from pipeline.styles import Styles
+from pipeline.suggestions import Suggestions
 from pipeline.zone_model import Period
 
 
@@ -16,9 +17,10 @@ class Results:
     """The results of a run, all values: a deliverable reads nothing else but the rasters named here.
 
     ``zones`` has the columns id, name, ecosystem, stratum and the geometry in EPSG:4490 (CGCS2000); ``rows`` are those
-    of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`,
-    ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``rasters`` maps
-    zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches.
+    of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`, ``intervals`` of
+    `intervals.INTERVAL_COLUMNS`. ``rasters`` maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a
+    zone id to its management patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules,
+    ``min_patch_mu`` is their minimum size in 亩. ``work`` is the folder of what is kept between runs.
     """
 
     name: str
@@ -38,6 +40,9 @@ class Results:
     scenes: list[dict]
     set_aside: list[dict]
     styles: Styles
+    suggestions: Suggestions
+    min_patch_mu: float
+    work: Path
     marks: Marks
     cover_classes: list[dict] = field(default_factory=list)
     patches: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
@@ -46,6 +51,11 @@ class Results:
     def sink_label(self) -> str | None:
         """How files call the comparison of the two periods, such as 2019-2021_2023-2025."""
         return f"{self.baseline.label}_{self.current.label}" if self.baseline else None
+
+    @property
+    def data_date(self) -> str:
+        """Day of the newest scene, such as 2025-08-29: the date that products bear, the same whenever they are made."""
+        return max(scene["day"] for scene in self.scenes)
 
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""

@@ -9,20 +9,22 @@ import numpy as np
 import shapely
 
 from pipeline.catalog import SetAside, find_scenes, grid_origin
-from pipeline.composite import bands_of
 from pipeline.config import Cover, RunConfig, read_coefficients, read_harmonisation
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import SceneError
+from pipeline.indices import bands_of
+from pipeline.inputs import check_indices, finest_m, place_of_scenes, stands_of, zones_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key
 from pipeline.results import Results
 from pipeline.scene import Scene
-from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.stands import ZoneStands
 from pipeline.styles import Styles, read_styles
+from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period
-from pipeline.zones import Zone, area_notes, read_zones, zones_on_grid
+from pipeline.zones import Zone, area_notes
 
 SIMULATED = "示意, 模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
@@ -53,6 +55,7 @@ class Run:
     marks: Marks
     checksums: dict[str, str]
     styles: Styles
+    suggestions: Suggestions
     notes: list[str] = field(default_factory=list)
     failed: list[FailedZone] = field(default_factory=list)
 
@@ -94,6 +97,7 @@ class Run:
         rows: list[dict],
         by_year: list[dict],
         intervals: list[dict],
+        cover_classes: list[dict],
         rasters: dict[str, dict[tuple[str, str], Path]],
     ) -> Results:
         """The results in the form that the deliverables take."""
@@ -108,6 +112,7 @@ class Run:
             rows=rows,
             by_year=by_year,
             intervals=intervals,
+            cover_classes=cover_classes,
             baseline=self.baseline,
             current=self.current,
             rasters=rasters,
@@ -117,6 +122,9 @@ class Run:
             ],
             set_aside=[asdict(aside) for aside in self.set_aside],
             styles=self.styles,
+            suggestions=self.suggestions,
+            min_patch_mu=self.config.patches.min_area_mu,
+            work=self.work,
             marks=self.marks,
         )
 
@@ -207,15 +215,16 @@ def prepare(config: RunConfig, out: Path) -> Run:
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
     ecosystems = read_coefficients(config.coefficients)
+    check_indices(config, ecosystems)
     table, zones, notes = zones_of(config, ecosystems)
     notes += area_notes(zones, config.area_tolerance_percent)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     folder = out / config.name
     wanted = config.scenes
     scenes, aside = find_scenes(
-        _place_of_scenes(config, extent, folder / "work" / "stac"), wanted.years, wanted.season,
-        bands_of(config.composite.indices), config.grid.crs, shapely.box(*extent), finest_m(config),
-        config.composite.indices, read_harmonisation(config.harmonise),
+        place_of_scenes(config, extent, folder / "work" / "stac"), wanted.years, wanted.season,
+        bands_of(config.indices), config.grid.crs, shapely.box(*extent), finest_m(config), config.indices,
+        read_harmonisation(config.harmonise),
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
@@ -227,7 +236,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         ecosystems=ecosystems,
         zone_table=table,
         zones=zones,
-        stands=_stands(config, ecosystems, zones),
+        stands=stands_of(config, ecosystems, zones),
         scenes=scenes,
         set_aside=aside,
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
@@ -235,54 +244,11 @@ def prepare(config: RunConfig, out: Path) -> Run:
         marks=Marks(work / "marks"),
         checksums=Checksums(work / "checksums.json").of(sorted({path for scene in scenes for path in scene.paths})),
         styles=read_styles(config.styles),
+        suggestions=read_suggestions(config.patches.suggestions),
         notes=notes,
     )
     _leave_out_known_bad(run)
     return run
-
-
-def _place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:
-    """The folder, catalogue or manifest of the scenes; what an API answers is kept in ``cache``."""
-    if config.scenes.api is None:
-        return config.scenes.path
-    # asking and downloading needs libraries that no other run loads
-    from pipeline.stac_api import Search, fetch_items, in_degrees
-
-    api, scenes = config.scenes.api, config.scenes
-    bbox = in_degrees(extent, config.grid.crs)
-    return fetch_items(
-        Search(api.url, api.collections, bbox, scenes.years, scenes.season, api.cloud_below), cache, scenes.remote
-    )
-
-
-def zones_of(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[Zone], list[str]]:
-    """The table of zones, the zones on the grid, and notes on both. Raises ZoneError."""
-    table, notes = read_zones(
-        config.zones.path, config.zones.layer, config.zones.columns.model_dump(), config.zones.classes,
-        config.zones.expected, ecosystems,
-    )  # fmt: skip
-    return table, zones_on_grid(table, config.grid.crs), notes
-
-
-def finest_m(config: RunConfig) -> float | None:
-    """Pixels that are coarser, in metres, are refused; None where any are taken."""
-    return None if config.grid.allow_coarser else config.grid.resolution_m
-
-
-def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:
-    """Stands by id of the forest zones that they reach into."""
-    if config.stands is None:
-        return {}
-    columns = config.stands.columns
-    table = read_stands(
-        config.stands.path, config.stands.layer, columns.species, columns.volume_m3_ha, ecosystems["forest"]
-    ).to_crs(config.grid.crs)
-    cut = {
-        zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
-        for zone in zones
-        if zone.ecosystem == "forest"
-    }
-    return {zone: stands for zone, stands in cut.items() if stands}
 
 
 def _leave_out_known_bad(run: Run) -> None:

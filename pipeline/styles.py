@@ -14,6 +14,12 @@ from pipeline.yaml_file import read_yaml
 
 SHIPPED = Path(__file__).with_name("styles.yaml")
 
+CLASS_KEYS = {
+    "sink_class": ("loss", "unclear", "gain", "not_compared", "no_data"),
+    "cover_class": ("low", "medium_low", "medium", "medium_high", "high", "no_data"),
+}
+"""The classes that a class variable has; how they are called, stored and coloured is for the YAML to say."""
+
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
@@ -70,7 +76,14 @@ class Styles(Frozen):
     def _known(self) -> Self:
         if missing := VARIABLES.keys() - self.ramps.keys() - self.classes.keys():
             raise ValueError(f"no style for {', '.join(sorted(missing))}")
+        for name, keys in CLASS_KEYS.items():
+            if {style.key for style in self.classes[name]} != set(keys):
+                raise ValueError(f"the classes of {name} must be {', '.join(keys)}")
         return self
+
+    def class_of(self, variable: str, key: str) -> ClassStyle:
+        """The class ``key`` of a class variable. Raises KeyError."""
+        return {style.key: style for style in self.classes[variable]}[key]
 
 
 def read_styles(path: Path | None = None) -> Styles:

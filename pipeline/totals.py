@@ -22,7 +22,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "clear_obs_median": ("Median number of clear observations", "晴空观测次数中位数"),
     "open_water_fraction": ("Open water's fraction of the observed area", "开阔水面比例"),
     "stand_area_fraction": ("Fraction of the zone with forest stands", "小班覆盖比例"),
-    "ndvi_mean": ("Mean peak NDVI", "平均NDVI"),
+    "index": ("Vegetation index of cover and biomass", "植被指数"),
+    "index_mean": ("Mean of that index over the yearly composites", "植被指数均值"),
+    "ndvi_mean": ("Mean NDVI, where the index is NDVI", "平均NDVI"),
     "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
     "fvc_mean_low95": ("Lower end of its 95 % interval", "覆盖度95%区间下限"),
     "fvc_mean_high95": ("Upper end of its 95 % interval", "覆盖度95%区间上限"),
@@ -76,7 +78,9 @@ def zone_row(
         "clear_obs_median": sketch.clear_median,
         "open_water_fraction": _known(sketch.water_fraction),
         "stand_area_fraction": float(model.stands.area_ha.sum() / zone.area_ha) if model.stands else None,
-        "ndvi_mean": _known(sketch.mean_index),
+        "index": model.index,
+        "index_mean": _known(sketch.mean_index),
+        "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
         "fvc_mean": _known(now["fvc"]),
         "agb_tDM_ha": _known(now["agb"]),
         "carbon_tC_ha": _known(now["carbon_stock"]),
@@ -143,8 +147,8 @@ def failed_row(zone: Zone, reason: str) -> dict:
 
 
 YEAR_COLUMNS = ("zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",
-                "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC",
-                "carbon_tC_low95", "carbon_tC_high95")  # fmt: skip
+                "open_water_fraction", "index", "index_mean", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
+                "carbon_tC", "carbon_tC_low95", "carbon_tC_high95")  # fmt: skip
 
 
 def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -> list[dict]:
@@ -163,7 +167,9 @@ def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -
                 "observed_fraction": sketch.observed_fraction,
                 "clear_obs_median": sketch.clear_median,
                 "open_water_fraction": _known(sketch.water_fraction),
-                "ndvi_mean": _known(sketch.mean_index),
+                "index": model.index,
+                "index_mean": _known(sketch.mean_index),
+                "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
                 "fvc_mean": _known(means["fvc"]),
                 "agb_tDM_ha": _known(means["agb"]),
                 "carbon_tC_ha": _known(means["carbon_stock"]),
@@ -215,7 +221,7 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
         known = [(member[column], member["area_ha"]) for member in members if member[column] is not None]
         values, areas = np.array(known).T if known else (None, None)
         row[column] = float((values * areas).sum() / areas.sum()) if known else None
-    for column in ("period", "baseline_period", "method"):
+    for column in ("period", "baseline_period", "index", "method"):
         values = list(dict.fromkeys(member[column] for member in members if member[column]))
         row[column] = " | ".join(values) or None
     lacking = {column: len([m for m in members if m[column] is None]) for column in ("carbon_tC", "sink_tCO2_yr")}

@@ -61,11 +61,27 @@ def _encode(values, scale, low, high, nodata, stored):
     return True, True
 
 
+INDEX_NAMES = (
+    ("ndvi", "NDVI", "归一化植被指数"),
+    ("evi2", "EVI2", "双波段增强型植被指数"),
+    ("savi", "SAVI", "土壤调节植被指数"),
+    ("msavi", "MSAVI", "修正型土壤调节植被指数"),
+    ("kndvi", "kNDVI", "核归一化植被指数"),
+)
+"""Indices that a zone can be mapped by: name, English and Chinese name to print."""
+
+
+def _index(name: str, en: str, zh: str) -> Variable:
+    return Variable(
+        name, "1", f"{en} of the yearly composites, mean of the years", f"{zh}(年合成值的多年平均)",
+        "int16", INDEX_STEP, INDEX_NODATA, (-1, 1),
+    )  # fmt: skip
+
+
 VARIABLES = {
     variable.name: variable
     for variable in (
-        Variable("ndvi", "1", "NDVI, mean of the yearly peaks", "归一化植被指数(年最大值的多年平均)",
-                 "int16", INDEX_STEP, INDEX_NODATA, (-1, 1)),
+        *(_index(*names) for names in INDEX_NAMES),
         Variable("fvc", "1", "fractional vegetation cover by satellite", "遥感植被覆盖度",
                  "int16", 1e-4, -32768, (0, 1)),
         Variable("agb", "t DM/ha", "above-ground biomass, dry matter", "地上生物量(干重)",
@@ -76,5 +92,8 @@ VARIABLES = {
                  "碳汇(储量差法, 吸收为正)", "int16", 0.005, -32768, (-160, 160)),
         Variable("clear_count", "1", "number of clear observations", "晴空观测次数",
                  "uint16", 1, 65535, (0, 65534)),
+        Variable("sink_class", "1", "class of the carbon sink", "碳汇等级", "uint8", 1, 0, (1, 254)),
+        Variable("cover_class", "1", "class of fractional vegetation cover by satellite (SL 190-2007)",
+                 "遥感植被覆盖度等级(SL 190-2007)", "uint8", 1, 0, (1, 254)),
     )
 }  # fmt: skip

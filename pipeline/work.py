@@ -1,10 +1,10 @@
-"""The units of work, each run by one worker: a tile's composite of a year, a zone's sketch, a zone's maps.
+"""The units of work on zones, each run by one worker: a zone's sketch, a zone's maps.
 
 A unit carries plain values, writes its own result and, last, its completion mark; it returns little.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,89 +12,16 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
-from pipeline.bright_soil import BrightSoil
 from pipeline.carbon import stock_difference
-from pipeline.catalog import SetAside
-from pipeline.composite import PeakComposite, bands_of, buffer_clouds
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Tile, Window
-from pipeline.errors import SceneError, ZoneError
+from pipeline.errors import ZoneError
 from pipeline.outputs.cog import CogWriter
 from pipeline.provenance import Marks
-from pipeline.reflectance import read_bands, read_classes
-from pipeline.scene import Scene
 from pipeline.sketch import INDEX, SketchBuilder, mean_of_years, open_water, save_sketches
 from pipeline.variables import VARIABLES
 from pipeline.zone_model import Period, ZoneModel
 from pipeline.zones import Zone
-
-
-@dataclass(frozen=True)
-class TileYear:
-    """Composite of one tile and year; ``key`` is what its mark will say."""
-
-    cube: Cube
-    tile: Tile
-    year: int
-    scenes: tuple[Scene, ...]
-    indices: tuple[str, ...]
-    buffer_px: int
-    marks: Marks
-    key: dict[str, str]
-    bright_soil: bool = False
-
-    @property
-    def name(self) -> str:
-        return f"tile-{self.year}-{self.tile.name}"
-
-    @property
-    def writes_to(self) -> Path:
-        return self.cube.path
-
-
-def composite_tile(unit: TileYear) -> list[SetAside]:
-    """Read the scenes once (twice where bright soil is looked for), mask, composite, store in the cube. Scenes that
-    fail are returned; then nothing is marked, and the unit is to be run again without them."""
-    grid = unit.cube.grid[unit.tile.window]
-    soil = _bright_soil(unit.scenes, grid.pad(unit.buffer_px)) if unit.bright_soil else None
-    composite = PeakComposite(grid.shape, unit.indices)
-    failed, day = [], None
-    for scene in unit.scenes:
-        if scene.day != day:
-            composite.next_day()
-            day = scene.day
-        try:
-            classes = _classes(scene, grid, unit.buffer_px, soil)
-            if composite.wants(classes):
-                composite.add(classes, read_bands(scene, bands_of(unit.indices), grid))
-        except SceneError as error:
-            failed.append(SetAside(scene.id, str(error)))
-        except ValueError as error:
-            failed.append(SetAside(scene.id, f"scene {scene.id}: {error}; correct its metadata or remove it"))
-    if not failed:
-        unit.marks.take_back(unit.name)
-        unit.cube.write(unit.year, unit.tile, composite.layers)
-        unit.marks.write(unit.name, unit.key)
-    return failed
-
-
-def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
-    """What the season shows of bright soil; a scene that fails adds nothing, and is told of when it is composited."""
-    soil = BrightSoil(grid.shape)
-    for scene in scenes:
-        with suppress(SceneError):
-            soil.add(read_classes(scene, grid), read_bands(scene, ("red", "nir"), grid))
-    return soil
-
-
-def _classes(scene: Scene, grid: GeoBox, buffer_px: int, soil: BrightSoil | None) -> np.ndarray:
-    # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
-    wide = grid.pad(buffer_px)
-    classes = read_classes(scene, wide)
-    if soil:
-        classes = soil.rescue(classes, read_bands(scene, ("red", "nir"), wide))
-    classes = buffer_clouds(classes, buffer_px)
-    return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])
 
 
 @dataclass(frozen=True)
@@ -104,6 +31,7 @@ class ZoneSketches:
     cube: Cube
     tiles: tuple[Tile, ...]
     zone: Zone
+    index: str
     periods: tuple[Period, ...]
     min_water_share: float
     path: Path
@@ -128,7 +56,7 @@ def sketch_zone(unit: ZoneSketches) -> None:
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
         fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
         unit.cube.write_coverage(unit.path.stem, window, fractions)
-        seen = {year: _year_layers(unit.cube, year, window, unit.min_water_share) for year in years}
+        seen = {year: _year_layers(unit.cube, year, window, unit.index, unit.min_water_share) for year in years}
         for period in unit.periods:
             index, clear, water = (np.stack(layers) for layers in zip(*(seen[y] for y in period.years), strict=True))
             builders[period.label].add(fractions, index, clear.sum(axis=0, dtype="uint16"), water)
@@ -203,11 +131,9 @@ def map_zone(unit: ZoneMaps) -> None:
             fractions = unit.cube.read_coverage(unit.coverage, window)
             if not fractions.any():
                 continue
-            share = unit.model.ecosystem.min_water_share
-            layers = [
-                np.stack(stack)
-                for stack in zip(*(_year_layers(unit.cube, year, window, share) for year in years), strict=True)
-            ]
+            index, share = unit.model.index, unit.model.ecosystem.min_water_share
+            seen = [_year_layers(unit.cube, year, window, index, share) for year in years]
+            layers = [np.stack(stack) for stack in zip(*seen, strict=True)]
             strip = Strip(unit.model, grid[window], fractions, years, *layers)
             for layer, writer in writers.items():
                 stored = _encoded(zone.id, layer, strip)
@@ -251,7 +177,7 @@ class Strip:
         if self._model.stands and name in ("agb", "carbon_stock"):
             return self._by_stand(self._model.stand_density(period)[name])
         places = self._places(period)
-        dry_only = name != "ndvi"
+        dry_only = name != self._model.index
         response = self._model.responses[name] if dry_only else INDEX
         return mean_of_years(self._index[places], self._water[places], response, dry_only)
 
@@ -282,11 +208,11 @@ class Strip:
 
 
 def _year_layers(
-    cube: Cube, year: int, window: Window, min_water_share: float
+    cube: Cube, year: int, window: Window, index: str, min_water_share: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(stored index, clear count, open water) of a year of the cube."""
-    index, clear, water = (cube.read(year, name, window) for name in ("ndvi", "clear_count", "water_count"))
-    return index, clear, open_water(clear, water, min_water_share)
+    stored, clear, water = (cube.read(year, name, window) for name in (index, "clear_count", "water_count"))
+    return stored, clear, open_water(clear, water, min_water_share)
 
 
 def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> Window:

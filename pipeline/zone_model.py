@@ -81,6 +81,11 @@ class ZoneModel:
         return stratum.soil_index.half_width, stratum.vegetation_index.half_width
 
     @property
+    def index(self) -> str:
+        """The index that cover and biomass are worked out from."""
+        return self.end_members.index
+
+    @property
     def method(self) -> str:
         return self.ecosystem.stand_method if self.stands else self.ecosystem.method
 

@@ -9,7 +9,7 @@ from pipeline.catalog import find_scenes
 from pipeline.cube import Cube, Tile
 from pipeline.provenance import Marks
 from pipeline.scene import BUFFERED, CLEAR
-from pipeline.work import TileYear, composite_tile
+from pipeline.tile_year import TileYear, composite_tile
 
 FLAGGED = BUFFERED
 """As a cloud is; snow and cirrus are 0."""
@@ -79,11 +79,12 @@ def test_a_tile_with_flagged_sand(tmp_path, looked_for):
     scenes, _ = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, area)
     cube = Cube(tmp_path / "cube.zarr", grid, 256)
     cube.create()
-    cube.add_year(2023, ("ndvi", "clear_count", "water_count"))
+    cube.add_year(2023, ("ndvi", "clear_count", "water_count", "peak_day"))
     tile = Tile(0, 0, (slice(0, 64), slice(0, 64)))
     marks = Marks(tmp_path / "marks")
-    assert composite_tile(TileYear(cube, tile, 2023, tuple(scenes), ("ndvi",), 2, marks, {}, looked_for)) == []
-    clear = cube.open_year(2023)["clear_count"][5]
+    unit = TileYear(cube, tile, 2023, tuple(scenes), "max_index", ("ndvi",), 2, marks, {}, looked_for)
+    assert composite_tile(unit) == []
+    clear = cube.read(2023, "clear_count", (slice(5, 6), slice(0, 64)))[0]
     near = [4, 4, 4] if looked_for else [1, 1, 4]
     assert [clear[0], clear[33], clear[40]] == near
     assert clear[62] == 3

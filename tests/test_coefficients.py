@@ -1,13 +1,13 @@
 """The coefficient library: what a row says and refuses, rows by path, and numbers replaced by one a draw."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from pipeline.ecosystems import Coefficient, coefficients, find, used_by, with_values
+from pipeline.vegetation import EndMembers
 
+ENDS = EndMembers(0.1, 0.8)
 NAMES = ["forest", "grassland", "wetland"]
 INDEX = np.linspace(-0.2, 0.95, 24, dtype="float32")[:, None]
 DRAWS = 5
@@ -119,8 +119,8 @@ def test_replacing_each_row_by_its_own_number_changes_nothing(ecosystems, name):
     ecosystem = ecosystems[name]
     same = with_values(ecosystem, {path: row.central for path, row in coefficients(ecosystem).items()})
     for stratum in ecosystem.strata:
-        for key, values in ecosystem.respond(INDEX, SimpleNamespace(soil=0.1, vegetation=0.8), stratum).items():
-            replaced = same.respond(INDEX, SimpleNamespace(soil=0.1, vegetation=0.8), stratum)[key]
+        for key, values in ecosystem.respond(INDEX, ENDS, stratum).items():
+            replaced = same.respond(INDEX, ENDS, stratum)[key]
             np.testing.assert_array_equal(values, replaced)
 
 
@@ -135,12 +135,10 @@ def test_draws_answer_like_one_world_after_another(ecosystems, name):
     }
     soil, vegetation = random.uniform(0.05, 0.15, DRAWS), random.uniform(0.6, 0.8, DRAWS)
     for stratum in ecosystem.strata:
-        together = with_values(ecosystem, drawn).respond(
-            INDEX, SimpleNamespace(soil=soil, vegetation=vegetation), stratum
-        )
+        together = with_values(ecosystem, drawn).respond(INDEX, ENDS.drawn(soil, vegetation), stratum)
         for draw in range(DRAWS):
             alone = with_values(ecosystem, {path: float(values[draw]) for path, values in drawn.items()}).respond(
-                INDEX.astype(float), SimpleNamespace(soil=soil[draw], vegetation=vegetation[draw]), stratum
+                INDEX.astype(float), ENDS.drawn(soil[draw], vegetation[draw]), stratum
             )
             for key, values in together.items():
                 assert values.shape == (INDEX.size, DRAWS)
@@ -165,7 +163,7 @@ def test_draws_of_stands_answer_like_one_world_after_another(ecosystems, expansi
 
 
 def test_a_factor_scales_a_whole_polynomial_and_a_whole_table(ecosystems):
-    grassland, ends = ecosystems["grassland"], SimpleNamespace(soil=0.1, vegetation=0.8)
+    grassland, ends = ecosystems["grassland"], ENDS
     doubled = with_values(grassland, {"biomass_model.fresh_agb": 2.0})
     for stratum in grassland.strata:
         then, now = (each.respond(INDEX, ends, stratum)["agb"] for each in (grassland, doubled))
@@ -196,7 +194,7 @@ def test_a_stock_moves_with_the_rows_it_rests_on_and_with_no_other(ecosystems, n
 
     def stock(ecosystem, stratum):
         own = ecosystem.strata[stratum]
-        ends = SimpleNamespace(soil=own.soil_index.value, vegetation=own.vegetation_index.value)
+        ends = ENDS.drawn(own.soil_index.value, own.vegetation_index.value)
         return ecosystem.respond(index, ends, stratum)["carbon_stock"].item()
 
     for stratum in ecosystem.strata:

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.composite import PeakComposite, bands_of, buffer_clouds
+from pipeline.composite import buffer_clouds
+from pipeline.composite_methods import PeakComposite
+from pipeline.indices import INDICES, bands_of
 from pipeline.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA
 
@@ -33,11 +35,11 @@ def bands(scale=1e-4, offset=0.0, nodata=0.0, dtype="uint16", **values):
 def composite(*observations, indices=("ndvi",), by_day=True):
     """The layers of observations (classes, bands), each on a day of its own or all on one."""
     peak = PeakComposite(SHAPE, indices)
-    for observed in observations:
+    for day, observed in enumerate(observations, start=213):
         if by_day:
-            peak.next_day()
+            peak.next_day(day)
         peak.add(*observed)
-    return peak.layers
+    return peak.layers()
 
 
 def test_the_peak_is_the_largest_clear_index():
@@ -49,6 +51,8 @@ def test_the_peak_is_the_largest_clear_index():
     )
     assert layers["ndvi"].tolist() == [[6000, 2000, 6000], [6000, 6000, 6000], [6000, 6000, 6000]]
     assert layers["clear_count"].tolist() == [[3, 1, 3], [3, 2, 3], [3, 3, 3]]
+    assert layers["peak_day"].tolist() == [[214, 213, 214], [214, 214, 214], [214, 214, 214]]
+    assert layers["peak_day"].dtype == "uint16"
     assert (layers["water_count"] == 0).all()
 
 
@@ -63,15 +67,16 @@ def test_nothing_but_cloud_is_nodata_and_not_zero():
     layers = composite((classes(CLOUD), bands(red=2000, nir=3000)))
     assert (layers["ndvi"] == INDEX_NODATA).all()
     assert (layers["clear_count"] == 0).all()
+    assert (layers["peak_day"] == 0).all()
 
 
 def test_counts_of_a_long_season_do_not_wrap_around():
     peak = PeakComposite(SHAPE)
     for _ in range(300):
-        peak.next_day()
+        peak.next_day(213)
         peak.add(classes(LAKE), bands(red=800, nir=400))
-    assert (peak.layers["clear_count"] == 255).all()
-    assert (peak.layers["water_count"] == 255).all()
+    assert (peak.layers()["clear_count"] == 255).all()
+    assert (peak.layers()["water_count"] == 255).all()
 
 
 # Tiles of one day
@@ -99,7 +104,7 @@ def test_a_scene_is_wanted_for_a_clear_pixel_that_its_day_has_not_seen():
     assert peak.wants(classes(CLOUD, p11=LAKE))
     peak.add(classes(OFF, p11=LAND), bands(red=2000, nir=3000))
     assert not peak.wants(classes(CLOUD, p11=LAND))
-    peak.next_day()
+    peak.next_day(213)
     assert peak.wants(classes(CLOUD, p11=LAND))
 
 
@@ -189,7 +194,7 @@ def test_a_few_glints_and_any_on_water_are_borne(bright, pixel_class, refused):
             peak.add(np.full((10, 10), pixel_class, "uint8"), scene)
     else:
         peak.add(np.full((10, 10), pixel_class, "uint8"), scene)
-        assert (peak.layers["clear_count"] == 1).all()
+        assert (peak.layers()["clear_count"] == 1).all()
 
 
 # Order
@@ -207,7 +212,7 @@ def observation(red, nir, kinds):
 def test_the_order_of_days_does_not_matter(days, random):
     scenes = [observation(*day) for day in days]
     first, second = composite(*scenes), composite(*random.sample(scenes, len(scenes)))
-    assert all((first[name] == second[name]).all() for name in first)
+    assert all((first[name] == second[name]).all() for name in ("ndvi", "clear_count", "water_count"))
 
 
 @given(observations)
@@ -241,6 +246,32 @@ def test_moisture_of_a_missing_band_is_nodata(missing):
     layers = composite((classes(), missing), indices=("ndvi", "ndmi"))
     assert (layers["ndvi"] == 6000).all()
     assert (layers["ndmi"] == INDEX_NODATA).all()
+
+
+def test_every_index_is_that_of_the_date_of_peak_ndvi():
+    """Reference vector of science.md 2 at NDVI .5556, on a day between two of lower NDVI."""
+    peak = bands(red=1000, nir=3500, swir16=2800)
+    low = bands(red=2000, nir=3000, swir16=1000)
+    layers = composite(*((classes(), day) for day in (low, peak, low)), indices=tuple(INDICES))
+    found = {name: layers[name][1, 1] for name in INDICES}
+    assert found == {"ndvi": 5556, "ndmi": 1111, "evi2": 3931, "savi": 3947, "msavi": 3783, "kndvi": 2992}
+    assert (layers["peak_day"] == 214).all()
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_no_index_is_taken_of_reflectance_times_10000(index):
+    """NDVI would hide the error; SAVI, EVI2 and MSAVI would give numbers."""
+    shape = (10, 10)
+    values = {"red": 1000, "nir": 3500, "swir16": 2800}
+    scene = {name: (np.full(shape, value, "uint16"), 1.0, 0.0, 0.0) for name, value in values.items()}
+    with pytest.raises(ValueError, match="100% of its clear land has impossible reflectance"):
+        PeakComposite(shape, ("ndvi", index)).add(np.full(shape, LAND, "uint8"), scene)
+
+
+def test_an_index_beyond_1_is_held_there():
+    """EVI2 of .002 and .75 is 1.067, under glint; the cube, the sketches and the maps reach to 1."""
+    layers = composite((classes(), bands(red=20, nir=7500)), indices=("ndvi", "evi2"))
+    assert (layers["evi2"] == 10_000).all()
 
 
 # Cloud buffer

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from pipeline.config import FixedEndMembers, RunConfig, read_coefficients, read_config
+from pipeline.config import RunConfig, read_coefficients, read_config
+from pipeline.cover_config import FixedEndMembers
 from pipeline.errors import ConfigError
 
 CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), ROOT / "tests" / "real" / "t33.yaml"]

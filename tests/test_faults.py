@@ -513,8 +513,8 @@ def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap,
     for stage in ("composite", "calibrate", "map", "publish"):
         assert sinkmap(stage, world.config, "--out", world.out)[0] == 0
     assert (world.results / "summary.csv").is_file()
-    monkeypatch.setattr("pipeline.work.read_band", None)
-    monkeypatch.setattr("pipeline.work.read_classes", None)
+    monkeypatch.setattr("pipeline.tile_year.read_band", None)
+    monkeypatch.setattr("pipeline.tile_year.read_classes", None)
     for name in ("plan", "check"):
         code, said, error = sinkmap(name, world.config, "--out", world.folder / "other")
         assert (code, error) == (0, "")

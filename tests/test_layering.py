@@ -15,10 +15,21 @@ MODULES = {
 READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 """Libraries that read and write files."""
 
-PURE = ["carbon", "vegetation", "composite", "bright_soil", "sketch", "variables"] + [
-    m for m in MODULES if m.startswith("ecosystems")
+PURE = [
+    *(
+        "bright_soil",
+        "carbon",
+        "composite",
+        "composite_methods",
+        "cover_classes",
+        "indices",
+        "median",
+        "sketch",
+        "variables",
+    ),
+    *("vegetation", *(module for module in MODULES if module.startswith("ecosystems"))),
 ]
-TOP = {"run", "record", "publish", "flow", "plan", "__main__"}
+TOP = {"inputs", "run", "record", "calibration", "publish", "flow", "plan", "__main__"}
 MAX_LINES = 300
 
 

@@ -53,7 +53,7 @@ def test_one_year_gives_stocks_but_no_sink(done, out):
         if row["level"] == "zone":
             assert "no sink: one period only" in row["status"]
     rasters = [path.name for path in out.rglob("*.tif")]
-    assert len(rasters) == 22 * 5
+    assert len(rasters) == 22 * 6
     assert not [name for name in rasters if "sink" in name]
 
 

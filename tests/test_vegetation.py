@@ -5,7 +5,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.vegetation import EndMembers, calibrate_end_members, linear_cover, weighted_percentile
+from pipeline.indices import INDICES
+from pipeline.vegetation import (
+    GUARDS,
+    EndMembers,
+    carlson_ripley_cover,
+    cover_standard_error,
+    linear_cover,
+    percentile_end_members,
+    two_end_member_cover,
+    weighted_percentile,
+)
 
 indices = st.floats(-1, 1, width=32)
 pairs = st.builds(EndMembers, soil=st.floats(0.03, 0.15), vegetation=st.floats(0.45, 0.9))
@@ -25,27 +35,88 @@ pairs = st.builds(EndMembers, soil=st.floats(0.03, 0.15), vegetation=st.floats(0
     ],
 )
 def test_cover_is_the_share_of_the_way_from_soil_to_vegetation(index, soil, vegetation, cover):
-    assert linear_cover(np.array(index), EndMembers(soil, vegetation)) == pytest.approx(cover, abs=5e-6)
+    assert EndMembers(soil, vegetation).cover(np.array(index)) == pytest.approx(cover, abs=5e-6)
 
 
-def test_mixed_pixels_are_close_to_their_true_cover():
-    """science.md section 3: soil R .25 N .30 and vegetation R .04 N .45, mixed .10-.70."""
-    soil, vegetation = np.array([0.25, 0.30]), np.array([0.04, 0.45])
-    true = np.array([0.1, 0.2, 0.3, 0.5, 0.7])
-    red, nir = np.outer(soil, 1 - true) + np.outer(vegetation, true)
-    ends = EndMembers(0.05 / 0.55, 0.41 / 0.49)
-    cover = linear_cover((nir - red) / (nir + red), ends)
-    assert cover == pytest.approx([0.0901, 0.1822, 0.2763, 0.4712, 0.6752], abs=5e-5)
+SOIL, VEGETATION, TRUE = np.array([0.25, 0.30]), np.array([0.04, 0.45]), np.array([0.1, 0.2, 0.3, 0.5, 0.7])
+"""science.md section 3: red and NIR of the two end-members, and the covers at which they are mixed."""
+
+
+def test_mixed_pixels_by_the_three_models():
+    """The table of science.md 3: reflectance mixes by area, NDVI does not."""
+    red, nir = np.outer(SOIL, 1 - TRUE) + np.outer(VEGETATION, TRUE)
+    ndvi = (nir - red) / (nir + red)
+    assert ndvi == pytest.approx([0.1581, 0.2268, 0.2970, 0.4423, 0.5945], abs=5e-5)
+    soil, vegetation = 0.05 / 0.55, 0.41 / 0.49
+    assert linear_cover(ndvi, soil, vegetation) == pytest.approx([0.0901, 0.1822, 0.2763, 0.4712, 0.6752], abs=5e-5)
+    squared = carlson_ripley_cover(ndvi, soil, vegetation)
+    assert squared == pytest.approx([0.0081, 0.0332, 0.0764, 0.2220, 0.4559], abs=5e-5)
+    assert two_end_member_cover(ndvi, soil, vegetation, 0.55, 0.49) == pytest.approx(TRUE, abs=1e-12)
+
+
+def test_carlson_and_ripley_square_the_linear_cover():
+    """science.md 9: index .25 between .10 and .70."""
+    assert EndMembers(0.10, 0.70, model="carlson_ripley").cover(np.array(0.25)) == pytest.approx(0.0625)
+
+
+def test_two_end_members_of_the_same_brightness_mix_linearly():
+    index = np.linspace(-0.2, 1, 25)
+    exact = EndMembers(0.1, 0.8, model="two_end_member", sums=(0.5, 0.5))
+    assert exact.cover(index) == pytest.approx(EndMembers(0.1, 0.8).cover(index))
+
+
+MODELS = {
+    "linear": EndMembers(0.1, 0.8),
+    "carlson_ripley": EndMembers(0.1, 0.8, model="carlson_ripley"),
+    "two_end_member": EndMembers(0.1, 0.8, model="two_end_member", sums=(0.55, 0.49)),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_draws_of_end_members_broadcast_over_the_index(model):
+    """An index of (k, 1) and one number a draw (n,) give (k, n), also outside the guards of the best estimate."""
+    index, random = np.linspace(-0.2, 1, 13)[:, None], np.random.default_rng(0)
+    soil, vegetation = random.uniform(-0.1, 0.35, 7), random.uniform(0.4, 0.95, 7)
+    drawn = MODELS[model].drawn(soil, vegetation)
+    together = drawn.cover(index)
+    assert together.shape == (13, 7)
+    for draw in range(7):
+        alone = MODELS[model].drawn(soil[draw], vegetation[draw]).cover(index)
+        assert together[:, [draw]] == pytest.approx(alone)
+    assert ((together >= 0) & (together <= 1)).all()
+    assert (MODELS[model].soil, MODELS[model].vegetation) == (0.1, 0.8)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_gives_0_at_soil_1_at_vegetation_and_nothing_for_nothing(model):
+    index = np.array([-0.5, 0.1, 0.8, 0.95, np.nan], "float32")
+    cover = MODELS[model].cover(index)
+    assert cover[:4] == pytest.approx([0, 0, 1, 1], abs=1e-6)
+    assert np.isnan(cover[4])
+
+
+@pytest.mark.parametrize(("soil_error", "error"), [(0.05, 0.0738), (0.10, 0.131)])
+def test_the_error_of_a_cover_is_mostly_that_of_its_soil(soil_error, error):
+    """science.md 3: index .25 +- .02 between soil .10 and vegetation .70 +- .05."""
+    cover = linear_cover(0.25, 0.10, 0.70)
+    assert cover_standard_error(cover, 0.60, 0.02, soil_error, 0.05) == pytest.approx(error, abs=5e-4)
+
+
+def test_the_error_of_a_cover_is_that_of_draws():
+    random = np.random.default_rng(5)
+    index, soil, vegetation = (random.normal(m, s, 100_000) for m, s in ((0.4, 0.02), (0.1, 0.03), (0.7, 0.03)))
+    spread = linear_cover(index, soil, vegetation).std()
+    assert cover_standard_error(0.5, 0.6, 0.02, 0.03, 0.03) == pytest.approx(spread, rel=0.02)
 
 
 @given(indices, indices, pairs)
 def test_cover_lies_within_0_and_1_and_never_falls_as_the_index_grows(one, other, ends):
-    low, high = linear_cover(np.sort(np.array([one, other])), ends)
+    low, high = ends.cover(np.sort(np.array([one, other])))
     assert 0 <= low <= high <= 1
 
 
 def test_cover_of_an_unknown_index_is_unknown():
-    assert np.isnan(linear_cover(np.array([np.nan]), EndMembers(0.1, 0.7))).all()
+    assert np.isnan(EndMembers(0.1, 0.7).cover(np.array([np.nan]))).all()
 
 
 @pytest.mark.parametrize(
@@ -67,6 +138,32 @@ def test_end_members_that_cannot_be_soil_and_vegetation_are_refused(soil, vegeta
 @pytest.mark.parametrize(("soil", "vegetation"), [(0.03, 0.45), (0.25, 0.55), (0.10, 1.0)])
 def test_end_members_at_the_limits_are_accepted(soil, vegetation):
     assert EndMembers(soil, vegetation).vegetation == vegetation
+
+
+@pytest.mark.parametrize("index", ["evi2", "savi", "msavi", "kndvi"])
+def test_guards_of_an_index_are_those_of_ndvi_at_the_brightness_of_soil_and_vegetation(index):
+    """R + N of .55 and .49; the span is that from the brightest soil of NDVI .15 to vegetation of .45."""
+
+    def at(ndvi, total):
+        return INDICES[index].of(total * (1 - ndvi) / 2, total * (1 + ndvi) / 2)
+
+    ndvi = GUARDS["ndvi"]
+    carried = (at(ndvi.least_soil, 0.55), at(ndvi.most_soil, 0.55), at(ndvi.least_vegetation, 0.49),
+               at(ndvi.least_vegetation, 0.49) - at(ndvi.least_vegetation - ndvi.least_span, 0.55))  # fmt: skip
+    assert tuple(GUARDS[index]) == pytest.approx(carried, abs=0.006)
+
+
+def test_end_members_are_guarded_in_units_of_their_index():
+    """A soil of kNDVI .008 is one of NDVI .09; of NDVI .008 it would be water."""
+    assert EndMembers(0.008, 0.4, "kndvi").index == "kndvi"
+    with pytest.raises(ValueError, match=r"outside 0\.03-0\.25"):
+        EndMembers(0.008, 0.5)
+
+
+@pytest.mark.parametrize("model", [{"model": "two_end_member"}, {"model": "linear", "sums": (0.5, 0.5)}])
+def test_reflectance_sums_go_with_the_two_end_member_model_alone(model):
+    with pytest.raises(ValueError, match="two_end_member, and no other"):
+        EndMembers(0.1, 0.8, **model)
 
 
 # weights 1, 3, 0, 4 of the values .1, .2, .3, .4 add up to 1, 4, 4, 8: .2 holds from above 12.5 to 50 %
@@ -99,23 +196,30 @@ def test_a_percentile_of_nothing_is_refused(weights):
 def test_calibration_finds_the_ends_of_a_uniform_distribution():
     """One pixel at each of the 1001 indices .000 .. 1.000: 5 % of them are 51, up to .050; 95 % are 951, up to .950."""
     values = np.arange(1001) / 1000
-    assert calibrate_end_members(values, np.ones(1001), (5, 95)) == EndMembers(0.05, 0.95)
+    assert percentile_end_members(values, np.ones(1001), (5, 95)) == (0.05, 0.95, 1001)
 
 
 def test_calibration_counts_pixels_by_their_covered_share():
     """Half of a pixel counts half: 100 at .10 and 200 halves at .80 put the median at the first of both."""
     values, weights = np.array([0.10, 0.80]), np.array([100.0, 200 * 0.5])
-    assert calibrate_end_members(values, weights, (50, 51)) == EndMembers(0.10, 0.80)
+    assert percentile_end_members(values, weights, (50, 51)) == (0.10, 0.80, 200)
 
 
-@pytest.mark.parametrize(
-    ("values", "weights", "says"),
-    [
-        ([0.1, 0.8], [49.0, 50.0], "99 clear pixel-years are fewer than the 100 needed"),
-        ([-0.2, 0.8], [50.0, 50.0], "soil end-member -0.200"),
-        ([0.1, 0.2], [50.0, 50.0], "vegetation end-member 0.200"),
-    ],
-)
-def test_calibration_that_cannot_be_trusted_is_refused(values, weights, says):
-    with pytest.raises(ValueError, match=says):
-        calibrate_end_members(np.array(values), np.array(weights), (5, 95))
+def test_calibration_leaves_out_what_is_below_0():
+    """Water among the soil pulls the soil end-member down (Jiao 2018): of 300 values 100 are below 0."""
+    values, weights = np.array([-0.2, 0.1, 0.8]), np.array([100.0, 100, 100])
+    assert percentile_end_members(values, weights, (5, 95)) == (0.1, 0.8, 200)
+
+
+@pytest.mark.parametrize("percentiles", [(0.5, 99.5), (0.5, 95), (5, 99.5)])
+def test_percentiles_of_the_far_ends_need_many_pixels(percentiles):
+    values = np.array([0.1, 0.8])
+    with pytest.raises(ValueError, match="need more than 100000 clear pixel-years, not 100000"):
+        percentile_end_members(values, np.array([50_000.0, 50_000]), percentiles)
+    assert percentile_end_members(values, np.array([50_000.0, 50_001]), percentiles) == (0.1, 0.8, 100_001)
+
+
+@pytest.mark.parametrize("negative", [0.0, 1000.0])
+def test_calibration_on_few_pixels_is_refused(negative):
+    with pytest.raises(ValueError, match="99 clear pixel-years are fewer than the 100 needed"):
+        percentile_end_members(np.array([-0.2, 0.1, 0.8]), np.array([negative, 49, 50]), (5, 95))

@@ -11,7 +11,7 @@ from pyhdf.SD import SD, SDC
 
 from pipeline import hdfeos
 from pipeline.catalog import footprint
-from pipeline.composite import PeakComposite
+from pipeline.composite_methods import PeakComposite
 from pipeline.errors import SceneError
 from pipeline.layouts import candidates
 from pipeline.reflectance import read_bands, read_classes
@@ -91,7 +91,7 @@ def on_own_grid(scene) -> tuple[np.ndarray, np.ndarray]:
     composite = PeakComposite(grid.shape)
     classes = read_classes(scene, grid)
     composite.add(classes, read_bands(scene, ("red", "nir"), grid))
-    return composite.layers["ndvi"], classes & CLEAR != 0
+    return composite.layers()["ndvi"], classes & CLEAR != 0
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_ndvi_from_reflectance_agrees_with_nasas_own():
         bands = {name: (file.read(1), 1e-4, 0.0, -1000) for name, file in (("red", red), ("nir", nir))}
     recomputed = PeakComposite(grid.shape)
     recomputed.add(np.where(clear, CLEAR, 0).astype("uint8"), bands)
-    both = clear & (recomputed.layers["clear_count"] > 0)
+    both = clear & (recomputed.layers()["clear_count"] > 0)
     assert both.sum() > 100_000
-    assert np.median(np.abs(recomputed.layers["ndvi"][both].astype(int) - ndvi[both])) <= 1
+    assert np.median(np.abs(recomputed.layers()["ndvi"][both].astype(int) - ndvi[both])) <= 1
     assert (scene.origin, scene.day.isoformat()) == ("scale of the file", "2020-06-09")

@@ -16,6 +16,8 @@ from tiny_world import DAYS, ROOT, STANDS, YEARS, World, landscape, run_here
 SAMPLE = ROOT / "configs" / "sample.yaml"
 DATA = ROOT / "data" / "sample"
 SINK = "sink_2019-2021_2023-2025"
+SINK_CLASS = "sink_class_2019-2021_2023-2025"
+CLASSES = ("sink_class", "cover_class")
 ASKED = [
     "zone_id",
     "name_zh",
@@ -71,7 +73,7 @@ def rasters(results):
 @pytest.fixture(scope="module")
 def on_grid(results):
     """The published zones in the CRS of the rasters."""
-    return gpd.read_file(results / "zones.gpkg").to_crs("EPSG:32649").set_index("zone_id")
+    return gpd.read_file(results / "zones.gpkg", layer="zones").to_crs("EPSG:32649").set_index("zone_id")
 
 
 def values(path):
@@ -192,7 +194,7 @@ def test_each_zone_has_its_rasters_and_no_leftovers(results, rasters):
         for zone in ZONES
         for variable in ("ndvi", "fvc", "agb", "carbon_stock", "clear_count")
         for period in ("2019-2021", "2023-2025")
-    } | {f"{zone}_{SINK}.tif" for zone in ZONES}
+    } | {f"{zone}_{name}.tif" for zone in ZONES for name in (SINK, "cover_class_2023-2025", SINK_CLASS)}
     assert {path.name for path in rasters} == expected
     assert all(path.parent.name == path.name[:3] for path in rasters)
     assert not [p for p in results.rglob("*") if ".part" in p.name or ".raw" in p.name]
@@ -203,17 +205,16 @@ def test_every_raster_is_a_valid_cog(rasters):
 
 
 def test_rasters_say_what_they_hold(rasters):
-    units = {"ndvi": "1", "fvc": "1", "agb": "t DM/ha", "carbon_stock": "t C/ha", "sink": "t CO2/ha/yr",
-             "clear_count": "1"}  # fmt: skip
+    units = dict.fromkeys((*CLASSES, "ndvi", "fvc", "clear_count"), "1")
+    units |= {"agb": "t DM/ha", "carbon_stock": "t C/ha", "sink": "t CO2/ha/yr"}
     for path in rasters:
         zone, rest = path.stem.split("_", 1)
         variable = next(name for name in units if rest.startswith(name))
         with rasterio.open(path) as file:
             assert file.units == (units[variable],)
-            assert (file.dtypes[0], file.nodata) == (
-                ("uint16", 65535) if variable == "clear_count" else ("int16", -32768)
-            )
-            assert file.scales[0] == (1 if variable == "clear_count" else pytest.approx(file.scales[0]))
+            stored = {"clear_count": ("uint16", 65535), **dict.fromkeys(CLASSES, ("uint8", 0))}
+            assert (file.dtypes[0], file.nodata) == stored.get(variable, ("int16", -32768))
+            assert file.scales[0] == (1 if variable in stored else pytest.approx(file.scales[0]))
             assert 0 < file.scales[0] <= 1
             assert zone in file.descriptions[0]
             assert any("一" <= letter <= "鿿" for letter in file.descriptions[0])
@@ -236,8 +237,8 @@ def test_statistics_in_the_rasters_are_those_of_their_pixels(rasters):
 
 
 def test_pixel_values_are_physically_possible(rasters):
-    limits = {"ndvi": (-1, 1), "fvc": (0, 1), "agb": (0, 300), "carbon_stock": (0, 300), "sink": (-160, 160),
-              "clear_count": (0, 21)}  # fmt: skip
+    limits = dict.fromkeys(CLASSES, (1, 6)) | {"ndvi": (-1, 1), "fvc": (0, 1), "agb": (0, 300),
+              "carbon_stock": (0, 300), "sink": (-160, 160), "clear_count": (0, 21)}  # fmt: skip
     for path in rasters:
         low, high = next(pair for name, pair in limits.items() if f"_{name}_" in path.name)
         pixels = values(path)
@@ -323,8 +324,8 @@ def test_a_second_run_decodes_nothing_rewrites_no_raster_and_gives_the_same_tabl
     def never(*arguments):
         raise AssertionError("a scene was read again")
 
-    monkeypatch.setattr("pipeline.work.read_band", never)
-    monkeypatch.setattr("pipeline.work.read_classes", never)
+    monkeypatch.setattr("pipeline.tile_year.read_band", never)
+    monkeypatch.setattr("pipeline.tile_year.read_classes", never)
     before, table = stamps(results), (results / "summary.csv").read_bytes()
     done = run_here(SAMPLE, results.parent)
     assert (done.composite, done.calibrate, done.map) == ([], [], [])
@@ -354,7 +355,7 @@ def test_a_year_alone_is_mapped_in_its_own_folder_without_a_sink(results, by_yea
     assert alone.loc[ZONES, "status"].str.contains("no sink: one period only").all()
     np.testing.assert_allclose(alone.loc["G04", "ndvi_mean"], by_year.loc[("G04", 2025), "ndvi_mean"], rtol=1e-9)
     names = {path.name for path in (results / "2025").glob("zones/*/*.tif")}
-    assert len(names) == 22 * 5
+    assert len(names) == 22 * 6
     assert not [name for name in names if "sink" in name]
     assert stamps(results).items() >= before.items()
     assert (results / "summary.csv").read_bytes() == table

@@ -89,6 +89,7 @@ class Done:
     composite: list[str] = field(default_factory=list)
     calibrate: list[str] = field(default_factory=list)
     map: list[str] = field(default_factory=list)
+    patches: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
 
     def row(self, zone: str) -> dict:
@@ -251,7 +252,7 @@ def run_here(
         """An engine that notes the names of the units."""
 
         def run(self, title, function, units, **options):
-            for unit in units if title in ("composite", "calibrate", "map") else ():
+            for unit in units if title in ("composite", "calibrate", "map", "patches") else ():
                 names = [unit.path(layer).stem for layer in unit.layers] if title == "map" else [unit.name]
                 getattr(done, title).extend(names)
             return super().run(title, function, units, **options)

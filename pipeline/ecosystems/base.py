@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, model_validator
 
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Frozen, Named, Row, of_cause
-from pipeline.vegetation import EndMembers, linear_cover
+from pipeline.vegetation import EndMembers
 
 EndMember = Annotated[Coefficient, of_cause("end_members")]
 RootShoot = Annotated[Coefficient, of_cause("root_shoot")]
@@ -80,9 +80,14 @@ class Ecosystem(Frozen, ABC):
         Rows that hold one number a draw (n,) broadcast: an index of shape (k, 1) then answers with (k, n).
         """
         index = index + self.index_bias.value
-        cover = linear_cover(index, end_members)
+        cover = end_members.cover(index)
         agb = self.agb(index, cover, stratum)
         return {"fvc": cover, "agb": agb, "carbon_stock": self.carbon(agb, stratum)}
+
+    @property
+    def model_index(self) -> str | None:
+        """The index that the biomass model was calibrated on; None where it takes cover alone."""
+        return None
 
     @property
     @abstractmethod

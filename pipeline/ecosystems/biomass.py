@@ -1,6 +1,6 @@
 """Models of the dry standing crop of grass on a vegetation index, each with its numbers in the YAML. Pure."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -23,6 +23,8 @@ class Cubic(Frozen):
 
     Shipped: Xilingol, in-season NDVI of MODIS (XLGL thesis); fresh:dry after 金云翔等 2011.
     """
+
+    index: ClassVar[str] = "ndvi"
 
     form: Literal["cubic"]
     fresh_agb: ModelRow
@@ -51,6 +53,8 @@ class _TwoParameters(Frozen):
     """``log_residual`` is the residual standard deviation s of ln y of a fit in logarithms: the mean of y is
     exp(s^2/2) times what such a fit gives back (smearing; Baskerville 1972). 0 for a fit of y itself."""
 
+    index: Literal["ndvi", "evi2", "savi", "msavi", "kndvi"] = "ndvi"
+    """The index that the model was calibrated on."""
     dry_agb: ModelRow
     log_residual: Annotated[float, Field(ge=0)]
 

@@ -38,7 +38,11 @@ class Grassland(Ecosystem):
 
     @property
     def method(self) -> str:
-        return f"NDVI {self.biomass_model.form} AGB x (1+R) x CF"
+        return f"{self.model_index.upper()} {self.biomass_model.form} AGB x (1+R) x CF"
+
+    @property
+    def model_index(self) -> str:
+        return self.biomass_model.index
 
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
         """t DM/ha. The index is held inside the calibrated range; where the model has no biomass at

@@ -28,10 +28,19 @@ class CogWriter:
     """Takes a raster window by window and leaves a valid COG at ``path``, or nothing.
 
     The windows go to an uncompressed temporary file, so that the memory does not grow with the raster; its
-    overviews are built before the one copy to a COG, at half the time of letting that driver build them.
+    overviews are built before the one copy to a COG, at half the time of letting that driver build them. A class
+    raster comes with its ``colors`` (#rrggbb by value) as a colour table.
     """
 
-    def __init__(self, path: Path, grid: GeoBox, variable: Variable, description: str, tags: dict[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        grid: GeoBox,
+        variable: Variable,
+        description: str,
+        tags: dict[str, str],
+        colors: dict[int, str] | None = None,
+    ) -> None:
         self._path, self._variable = path, variable
         self._raw, self._part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
         self._sums = np.zeros(3, "int64")  # whole numbers add up the same in any order
@@ -47,6 +56,9 @@ class CogWriter:
         self._file.update_tags(
             TIFFTAG_IMAGEDESCRIPTION=f"{variable.long_name} [{variable.unit}]", TIFFTAG_SOFTWARE="sinkmap", **tags
         )
+
+        if colors:
+            self._file.write_colormap(1, {value: tuple(bytes.fromhex(color[1:])) for value, color in colors.items()})
 
     def write(self, stored: np.ndarray, row: int, column: int) -> None:
         """Put stored integers with their top left pixel at (row, column)."""

@@ -1,41 +1,49 @@
-"""The GeoPackage of the results: zones with their numbers, in CGCS2000, made to open in old desktop GIS too."""
+"""GeoPackages of the results, in CGCS2000, with their styles inside, made to open in old desktop GIS too."""
 
 import os
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 import pyogrio
 
 from pipeline.errors import OutputError
+from pipeline.outputs.qml import vector_qml
+from pipeline.outputs.sld import vector_sld
+from pipeline.outputs.vector_styles import VectorStyle, patch_style, shown_variable, zone_style
 from pipeline.results import Results
 from pipeline.totals import COLUMNS
 from pipeline.vector_file import CGCS2000
 
-LAYER = "zones"
+
+@dataclass(frozen=True)
+class Layer:
+    """A table of polygons with the name it has among files and the one it has among people."""
+
+    name: str
+    title: str
+    table: gpd.GeoDataFrame
+    style: VectorStyle
 
 
 def write_geopackage(results: Results) -> None:
-    """Write ``zones.gpkg``: layer zones with all numbers of each zone, Chinese field aliases and the note. GeoPackage
-    1.2, written whole to another name and swapped. Raises OutputError."""
-    path = results.folder / "zones.gpkg"
-    part = path.with_suffix(".part.gpkg")
-    part.unlink(missing_ok=True)
-    try:
-        pyogrio.write_dataframe(
-            zone_table(results), part, layer=LAYER, driver="GPKG", geometry_type="MultiPolygon", promote_to_multi=True,
-            dataset_options={"VERSION": "1.2"}, layer_options={"DESCRIPTION": results.note, "IDENTIFIER": "碳汇片区"},
-        )  # fmt: skip
-        _alias_columns(part)
-        os.replace(part, path)
-    except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
-        raise OutputError(
-            f"{path}: cannot be written ({error}); close it in other programs or free disk space"
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    """Write ``zones.gpkg``: zones with all numbers of each, and the patches of all zones. Raises OutputError."""
+    layers = [Layer("zones", "碳汇片区", zone_table(results), zones_style(results)), *patch_layers(results)]
+    write_layers(results.folder / "zones.gpkg", layers, results.note, results.data_date)
+
+
+def write_zone_geopackages(results: Results) -> None:
+    """Write ``zones/<id>/<id>.gpkg`` of each zone that has rasters: the zone and its patches. Raises OutputError."""
+    zones, style = zone_table(results), zones_style(results)
+    for place, zone in enumerate(zones["zone_id"]):
+        if not results.rasters[zone]:
+            continue
+        layers = [Layer("zone", zones["name_zh"][place], zones.iloc[[place]], style), *patch_layers(results, zone)]
+        folder = results.folder / "zones" / zone
+        write_layers(folder / f"{zone}.gpkg", layers, results.note, results.data_date)
 
 
 def zone_table(results: Results) -> gpd.GeoDataFrame:
@@ -49,27 +57,111 @@ def zone_table(results: Results) -> gpd.GeoDataFrame:
     return table
 
 
-def _alias_columns(path: Path) -> None:
+def zones_style(results: Results) -> VectorStyle:
+    """How the zones of a run are drawn, the same in every file."""
+    sinks = [results.row(zone)["sink_tCO2_ha_yr"] for zone in results.zones["id"]]
+    return zone_style(results.styles, shown_variable(sinks), COLUMNS)
+
+
+def patches_style(results: Results) -> VectorStyle:
+    """How the patches of a run are drawn, the same in every file: by the pairs of classes there are in the city."""
+    tables = [table for table in results.patches.values() if len(table)]
+    pairs = {pair for table in tables for pair in zip(table["sink_class"], table["suggestion"], strict=True)}
+    names = {key: zh for table in tables for key, zh in zip(table["suggestion"], table["suggestion_zh"], strict=True)}
+    return patch_style(results.styles, pairs, names)
+
+
+def patch_layers(results: Results, zone: str | None = None) -> list[Layer]:
+    """The layer of the patches of one zone or all; none where there is no patch."""
+    tables = [table for name, table in results.patches.items() if zone in (None, name) and len(table)]
+    if not tables:
+        return []
+    return [Layer("patches", "管理图斑", pd.concat(tables, ignore_index=True), patches_style(results))]
+
+
+def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
+    """A GeoPackage 1.2 of these layers, their styles and Chinese titles, written whole to another name and swapped.
+    It is dated ``date`` throughout: the same results give the same bytes. Raises OutputError."""
+    part, time = path.with_suffix(".part.gpkg"), f"{date}T00:00:00.000Z"
+    try:
+        part.unlink(missing_ok=True)
+        for layer in layers:
+            pyogrio.write_dataframe(
+                layer.table, part, layer=layer.name, driver="GPKG", geometry_type="MultiPolygon",
+                promote_to_multi=True, append=part.exists(), dataset_options={"VERSION": "1.2"},
+                layer_options={"DESCRIPTION": note, "IDENTIFIER": layer.title, "GEOMETRY_NAME": "geom"},
+            )  # fmt: skip
+        with closing(sqlite3.connect(part)) as database, database:
+            _add_titles(database, layers)
+            _add_styles(database, layers, time)
+            database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
+        os.replace(part, path)
+    except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
+        raise OutputError(
+            f"{path}: cannot be written ({error}); close it in other programs or free disk space"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _add_titles(database: sqlite3.Connection, layers: list[Layer]) -> None:
     """Chinese titles of the columns, as the GeoPackage schema extension stores them."""
-    with closing(sqlite3.connect(path)) as database, database:
+    database.execute(
+        "CREATE TABLE gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
+        "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
+        "CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name), CONSTRAINT gdc_tn UNIQUE (table_name, name))"
+    )
+    database.executemany(
+        "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description) VALUES (?, ?, ?, ?, ?)",
+        [
+            (layer.name, column, zh, zh, en)
+            for layer in layers
+            for column, (en, zh) in layer.style.titles.items()
+            if column in layer.table
+        ],
+    )
+    database.execute(
+        "CREATE TABLE gpkg_data_column_constraints (constraint_name TEXT NOT NULL, "
+        "constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, "
+        "max_is_inclusive BOOLEAN, description TEXT, "
+        "CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))"
+    )
+    for table in ("gpkg_data_columns", "gpkg_data_column_constraints"):
         database.execute(
-            "CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
-            "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
-            "CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name), CONSTRAINT gdc_tn UNIQUE (table_name, name))"
+            "INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) "
+            "VALUES (?, NULL, 'gpkg_schema', 'http://www.geopackage.org/spec121/#extension_schema', 'read-write')",
+            (table,),
         )
-        database.executemany(
-            "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description) VALUES (?, ?, ?, ?, ?)",
-            [(LAYER, name, zh, zh, en) for name, (en, zh) in COLUMNS.items() if name != "level"],
-        )
-        for table in ("gpkg_data_columns", "gpkg_data_column_constraints"):
-            database.execute(
-                "INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) "
-                "VALUES (?, NULL, 'gpkg_schema', 'http://www.geopackage.org/spec121/#extension_schema', 'read-write')",
-                (table,),
+
+
+def _add_styles(database: sqlite3.Connection, layers: list[Layer], time: str) -> None:
+    """The table in which QGIS looks for the style of a layer; other GIS read its SLD."""
+    database.execute(
+        "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256), "
+        "f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), "
+        "styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30), "
+        "update_time DATETIME)"
+    )
+    database.execute(
+        "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change, srs_id) "
+        "VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?, 0)",
+        (time,),
+    )
+    # QGIS finds a style by an empty catalogue and schema, not by NULL
+    database.executemany(
+        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
+        "styleQML, styleSLD, useAsDefault, description, owner, update_time) "
+        "VALUES ('', '', ?, 'geom', ?, ?, ?, 1, ?, '', ?)",
+        [
+            (
+                layer.name,
+                layer.title[:30],
+                vector_qml(layer.style),
+                vector_sld(layer.name, layer.style),
+                layer.title,
+                time,
             )
-        database.execute(
-            "CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (constraint_name TEXT NOT NULL, "
-            "constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, "
-            "max_is_inclusive BOOLEAN, description TEXT, "
-            "CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))"
-        )
+            for layer in layers
+        ],
+    )

@@ -1,0 +1,63 @@
+"""The part of the configuration that says how an index becomes cover."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.ecosystems import Frozen
+from pipeline.vegetation import Calibration, CoverModel, EndMembers
+
+
+class FixedEndMembers(Frozen):
+    """End-members given in the config, index units."""
+
+    soil: float
+    vegetation: float
+
+
+class ReflectanceSums(Frozen):
+    """Reflectance red + near infrared of bare soil and of full vegetation cover, unit 1."""
+
+    soil: Annotated[float, Field(gt=0, lt=2)]
+    vegetation: Annotated[float, Field(gt=0, lt=2)]
+
+
+class Cover(Frozen):
+    """Index, cover model and end-members of one ecosystem: the end-members are calibrated on this run's pooled years
+    (at ``percentiles``), the shipped ones of NDVI, or given. ``reflectance_sums`` go with the model two_end_member."""
+
+    index: Literal["ndvi", "evi2", "savi", "msavi", "kndvi"] = "ndvi"
+    model: CoverModel = "linear"
+    end_members: Literal["calibrate", "shipped"] | FixedEndMembers = "shipped"
+    percentiles: tuple[float, float] = (5, 95)
+    reflectance_sums: ReflectanceSums | None = None
+
+    @field_validator("percentiles")
+    @classmethod
+    def _ascending(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0.5 <= value[0] < value[1] <= 99.5:
+            raise ValueError("the percentiles are two of 0.5 to 99.5, the lower first, such as [5, 95]")
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.index != "ndvi" and self.end_members == "shipped":
+            raise ValueError(
+                f"the shipped end-members are of ndvi; with index {self.index} set end_members to calibrate or "
+                "{soil: .., vegetation: ..}"
+            )
+        if self.model == "two_end_member" and self.index != "ndvi":
+            raise ValueError(f"the model two_end_member mixes ndvi; with index {self.index} take linear")
+        if (self.model == "two_end_member") != (self.reflectance_sums is not None):
+            raise ValueError(
+                "the model two_end_member, and no other, takes reflectance_sums {soil: .., vegetation: ..}, red + near "
+                "infrared"
+            )
+        if isinstance(self.end_members, FixedEndMembers):
+            self.mixture(self.end_members.soil, self.end_members.vegetation)
+        return self
+
+    def mixture(self, soil: float, vegetation: float, calibration: Calibration | None = None) -> EndMembers:
+        """End-members with this index and model. Raises ValueError where they cannot be soil and vegetation."""
+        sums = self.reflectance_sums and (self.reflectance_sums.soil, self.reflectance_sums.vegetation)
+        return EndMembers(soil, vegetation, self.index, self.model, sums, calibration)

@@ -1,0 +1,69 @@
+"""What is made of the results, in order: one function a deliverable, each one file or more under `pipeline.outputs`.
+
+Libraries that only one of them needs are imported there: who wants no sheets does not wait for matplotlib.
+"""
+
+from collections.abc import Callable
+
+from pipeline.engine import Engine
+from pipeline.outputs.geopackage import write_geopackage
+from pipeline.results import Results
+
+
+def patches(results: Results, engine: Engine) -> None:
+    """Management patches of every zone, put into ``results.patches``, and the class rasters."""
+    from pipeline.outputs.patches import make_patches
+
+    make_patches(results, engine)
+
+
+def styles(results: Results, engine: Engine) -> None:
+    """Styles beside the rasters, and a styled GeoPackage of each zone."""
+    from pipeline.outputs.geopackage import write_zone_geopackages
+    from pipeline.outputs.raster_styles import write_raster_styles
+
+    write_raster_styles(results)
+    write_zone_geopackages(results)
+
+
+def project(results: Results, engine: Engine) -> None:
+    """The QGIS project."""
+    from pipeline.outputs.qgis_project import write_project
+
+    write_project(results)
+
+
+def sheets(results: Results, engine: Engine) -> None:
+    """Map sheets and atlas."""
+    from pipeline.outputs.sheets import make_sheets
+
+    make_sheets(results, engine)
+
+
+def workbook(results: Results, engine: Engine) -> None:
+    """The workbook."""
+    from pipeline.outputs.workbook import write_workbook
+
+    write_workbook(results, engine)
+
+
+FIRST: dict[str, Callable[[Results, Engine], None]] = {"patches": patches}
+"""What the GeoPackage of the zones holds, too."""
+
+THEN: dict[str, Callable[[Results, Engine], None]] = {
+    "styles": styles,
+    "project": project,
+    "sheets": sheets,
+    "workbook": workbook,
+}
+
+
+def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine) -> None:
+    """The GeoPackage of the zones, and what the config's ``deliverables`` lists. Raises OutputError."""
+    for name, make in FIRST.items():
+        if name in wanted:
+            make(results, engine)
+    write_geopackage(results)
+    for name, make in THEN.items():
+        if name in wanted:
+            make(results, engine)

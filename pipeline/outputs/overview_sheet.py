@@ -1,0 +1,142 @@
+"""The overview sheet of the city: the sink of all zones on one map, their figures in one table."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import shapely
+
+from pipeline.outputs import sheet_map as maps
+from pipeline.outputs.fonts import Fonts
+from pipeline.outputs.page import INK, MUTED, Box, Column, Page
+from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, fixed, interval, number
+from pipeline.outputs.zone_sheet import draw_foot, draw_head
+from pipeline.styles import RampStyle
+
+NAME, TOTAL = 1, 5
+COLUMNS = (
+    Column("编号", 11, numeric=False),
+    Column("片区", 40, numeric=False),
+    Column("万亩", 14),
+    Column("覆盖度 (%)", 15),
+    Column("碳密度 (吨碳/公顷)", 22),
+    Column("", 22),
+    Column("95%区间", 30),
+    Column("变化判定", 17),
+)
+"""Columns of the table, mm; the one of the names takes what is left, that of the total is sink or stock."""
+
+SINK, STOCK = ("sink_tCO2_yr", "碳汇量 (吨CO2/年)"), ("carbon_tC", "碳储量 (吨碳)")
+SINK_HA, STOCK_HA = (
+    ("sink_tCO2_ha_yr", "各片区碳汇强度 (吨CO2/公顷/年, 吸收为正)"),
+    ("carbon_tC_ha", "各片区生物量碳密度 (吨碳/公顷)"),
+)
+"""Column of the result table and its title, where two periods compare and where they do not."""
+
+
+@dataclass(frozen=True)
+class OverviewSheet:
+    """All that the overview shows. ``rows`` are those of the result table; ``outlines`` by zone id and ``rasters`` in
+    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp."""
+
+    stem: Path
+    fonts: Fonts
+    title: str
+    subtitle: str
+    project: str
+    kind: str
+    rows: list[dict]
+    outlines: dict[str, shapely.Geometry]
+    crs: str
+    rasters: dict[str, Path]
+    style: RampStyle
+    legend: str
+    ends: tuple[str, str] | None
+    notes: tuple[str, ...]
+    warning: str
+
+    def draw(self) -> Page:
+        """The page. Raises OutputError for a character without a glyph."""
+        page = Page(self.fonts, f"{self.title} {self.subtitle}")
+        draw_head(page, self.title, self.subtitle, self.project, self.kind)
+        foot = draw_foot(page, self.notes, self.warning)
+        top, left, middle, right = page.height - 26, 9.0, 122.0, page.width - 9
+        self._draw_map(page, Box(left, foot, middle - 5 - left, top - foot))
+        self._draw_table(page, Box(middle, foot + 37, right - middle, top - foot - 37))
+        self._draw_bars(page, Box(middle, foot, right - middle, 34))
+        return page
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is a sink to show; otherwise the sheet shows the stock."""
+        return any(row["sink_tCO2_yr"] is not None for row in self.rows)
+
+    def _draw_map(self, page: Page, box: Box) -> None:
+        strip = 26.0
+        frame_box = Box(box.left + 5, box.bottom + strip + 5, box.width - 5, box.height - strip - 5)
+        frame = maps.MapFrame.around(frame_box, self.crs, tuple(shapely.total_bounds(list(self.outlines.values()))))
+        maps.draw_ground(page, frame, [])
+        maps.draw_graticule(page, frame)
+        for zone, path in self.rasters.items():
+            maps.draw_raster(page, frame, path, self.style, self.outlines[zone])
+        for outline in self.outlines.values():
+            maps.draw_outline(page, frame, outline, 0.5)
+        maps.draw_neatline(page, frame)
+        maps.draw_names(page, frame, self.outlines)
+        maps.draw_legend(
+            page, Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12), self.legend, self.style, self.ends
+        )
+        maps.draw_scale_bar(page, Box(box.left + 5, box.bottom, 46, 11), frame)
+        maps.draw_north(page, box.right - 6, box.bottom, frame, 10.5)
+
+    def _draw_table(self, page: Page, box: Box) -> None:
+        total, title = SINK if self.compares else STOCK
+        rows = [
+            (
+                row["zone_id"] if row["level"] == "zone" else "",
+                row["name_zh"],
+                area(row["area_wanmu"]),
+                number(None if row["fvc_mean"] is None else row["fvc_mean"] * 100),
+                number(row["carbon_tC_ha"]),
+                number(row[total], signed=self.compares),
+                interval(row, total),
+                row.get("sink_finding_zh") or UNKNOWN,
+            )
+            for row in self.rows
+        ]
+        groups = [place for place, row in enumerate(self.rows) if row["level"] != "zone"]
+        rest = box.width - sum(column.width for column in COLUMNS)
+        columns = list(COLUMNS)
+        columns[NAME] = replace(COLUMNS[NAME], width=COLUMNS[NAME].width + rest)
+        columns[TOTAL] = replace(COLUMNS[TOTAL], title=title)
+        page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
+
+    def _draw_bars(self, page: Page, box: Box) -> None:
+        """Sink or stock per ha of each zone about a line of zero, in the colours of the map, with its interval."""
+        zones = [row for row in self.rows if row["level"] == "zone"]
+        column, title = SINK_HA if self.compares else STOCK_HA
+        inner = page.heading(box, title)
+        ends = [end for row in zones for end in (row[column], *bounds(row, column), 0.0) if end is not None]
+        base, room = inner.bottom + 5.8, inner.height - 9.5
+        scale = room / (max(ends) - min(ends) or 1)
+        zero = base - min(ends) * scale
+        step = inner.width / len(zones)
+        for place, row in enumerate(zones):
+            x = inner.left + step * (place + 0.5)
+            page.text(x, inner.bottom, row["zone_id"], 6.5, ha="center", color=MUTED, width=step - 0.4)
+            top = zero if row[column] is None else self._draw_bar(page, row, column, x, step, zero, scale)
+            text = UNKNOWN if row[column] is None else fixed(row[column], 2, signed=self.compares)
+            page.text(x, top + 0.7, text, 6, ha="center", width=step - 0.4)
+        page.rule(inner.left, zero, inner.right, zero, 0.6, INK)
+
+    def _draw_bar(self, page: Page, row: dict, column: str, x: float, step: float, zero: float, scale: float) -> float:
+        """The bar and the interval of a zone; returns the top of both."""
+        wide, height = min(step * 0.6, 8), row[column] * scale
+        color = self.style.colors[int(self.style.classify(row[column]))]
+        page.rectangle(
+            Box(x - wide / 2, zero + min(height, 0), wide, abs(height)), facecolor=color, edgecolor=MUTED, linewidth=0.3
+        )
+        low, high = bounds(row, column)
+        if low is None:
+            return zero + max(height, 0)
+        page.rule(x, zero + low * scale, x, zero + high * scale, 0.8, INK)
+        return zero + max(height, high * scale, 0)

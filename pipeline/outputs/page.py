@@ -1,0 +1,193 @@
+"""A printed page laid out in millimetres: text, rules, boxes and tables, saved as PDF and PNG.
+
+The same content gives the same bytes. Everything is drawn in one coordinate system, millimetres from the lower left
+corner, so that what is laid out is what is printed.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch, Rectangle
+from matplotlib.path import Path as Outline
+from matplotlib.text import Text
+
+from pipeline.outputs.fonts import MM_PER_POINT, Fonts
+
+A4_LANDSCAPE = (297.0, 210.0)
+PDF_DPI, PNG_DPI = 300, 200
+
+INK, MUTED, FAINT, WARNING = "#1c2733", "#5b6770", "#c3cad0", "#a33327"
+LEADING = 1.45
+"""Distance of lines, in font sizes."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle on the page, mm: left, bottom, width, height."""
+
+    left: float
+    bottom: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def top(self) -> float:
+        return self.bottom + self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.left + self.width / 2, self.bottom + self.height / 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: title, width in mm, and whether it holds numbers (set to the right)."""
+
+    title: str
+    width: float
+    numeric: bool = True
+
+
+class Page:
+    """An A4 page in landscape. Raises OutputError for a character that the fonts lack."""
+
+    def __init__(self, fonts: Fonts, title: str) -> None:
+        self.fonts, self.title = fonts, title
+        self.width, self.height = A4_LANDSCAPE
+        self.figure = Figure(figsize=(self.width / 25.4, self.height / 25.4))
+        self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(0, self.height))
+        self.axes.set_autoscale_on(False)
+        self.axes.axis("off")
+
+    def text(self, x: float, y: float, text: str, size: float = 8, *, bold: bool = False, width: float | None = None,
+             **style) -> Text:  # fmt: skip
+        """One line of text with its baseline at y; set smaller where it would be wider than ``width``. ``style`` are
+        matplotlib's properties (color, ha, va, rotation)."""
+        self.fonts.check(text)
+        if width is not None and (wide := self.fonts.width_mm(text, size, bold)) > width:
+            size *= width / wide
+        # $ and backslash are signs here, not formulas
+        return self.axes.text(
+            x, y, text, fontproperties=self.fonts.face(bold), size=size, parse_math=False,
+            **({"color": INK, "va": "baseline"} | style),
+        )  # fmt: skip
+
+    def paragraph(self, x: float, top: float, text: str, width: float, size: float = 7, **style) -> float:
+        """Text broken into lines of ``width``; returns the height it takes."""
+        step = size * MM_PER_POINT * LEADING
+        lines = self.broken(text, width, size)
+        for number, line in enumerate(lines):
+            self.text(x, top - step * (number + 0.75), line, size, width=width, **style)
+        return step * len(lines)
+
+    def broken(self, text: str, width: float, size: float) -> list[str]:
+        """Lines no wider than ``width``: broken between Chinese characters and between Latin words."""
+        lines = [""]
+        for piece in _pieces(text):
+            if lines[-1] and self.fonts.width_mm((lines[-1] + piece).rstrip(), size) > width:
+                lines.append("")
+            lines[-1] += piece if lines[-1] else piece.lstrip()
+        return [line.rstrip() for line in lines]
+
+    def rule(self, x0: float, y0: float, x1: float, y1: float, width: float = 0.5, color: str = FAINT, **style) -> None:
+        """A straight line, ``width`` in points."""
+        self.axes.add_line(Line2D((x0, x1), (y0, y1), linewidth=width, color=color, solid_capstyle="butt", **style))
+
+    def rectangle(self, box: Box, **style) -> Patch:
+        return self.axes.add_patch(Rectangle((box.left, box.bottom), box.width, box.height, **style))
+
+    def shape(self, geometry: shapely.Geometry, clip: Patch | None = None, **style) -> None:
+        """Polygons in page coordinates, holes left open, cut off at the patch ``clip``."""
+        if not geometry.is_empty:
+            patch = self.axes.add_patch(PathPatch(outline_path(geometry), **style))
+            if clip is not None:
+                patch.set_clip_path(clip)
+
+    def heading(self, box: Box, text: str) -> Box:
+        """A section's heading on a thin rule at the top of ``box``; returns the box below it."""
+        self.text(box.left, box.top - 3.6, text, 9, bold=True, width=box.width)
+        self.rule(box.left, box.top - 5, box.right, box.top - 5, 0.6, MUTED)
+        return Box(box.left, box.bottom, box.width, box.height - 6)
+
+    def table(self, box: Box, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, size: float = 7.5,
+              row_mm: float = 5.0, strong: Sequence[int] = ()) -> None:  # fmt: skip
+        """A table with its header from the top of ``box``, rows closer together where they would leave it.
+        ``strong`` are numbers of rows in bold with a rule above, such as totals."""
+        # a row needs the height of its text and a little air; a crowded table gets smaller text
+        row_mm = min(row_mm, box.height / (len(rows) + 1))
+        size = min(size, row_mm / (MM_PER_POINT * LEADING))
+        for number, cells in enumerate([[column.title for column in columns], *rows]):
+            baseline = box.top - row_mm * (number + 0.72)
+            head, bold = number == 0, number - 1 in strong
+            x = box.left
+            for column, cell in zip(columns, cells, strict=True):
+                place = (x + column.width - 1, "right") if column.numeric else (x, "left")
+                self.text(
+                    place[0], baseline, cell, size, ha=place[1], width=column.width - 2, bold=bold,
+                    color=MUTED if head else INK,
+                )  # fmt: skip
+                x += column.width
+            below = box.top - row_mm * (number + 1)
+            if head or number in strong:
+                self.rule(box.left, below, x, below, 0.5, MUTED)
+            elif number < len(rows):
+                self.rule(box.left, below, x, below, 0.3)
+
+    def save(self, stem: Path) -> None:
+        """Write ``stem``.pdf and ``stem``.png, each whole or not at all. Raises OSError."""
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        pdf, png = stem.with_name(f"{stem.name}.pdf"), stem.with_name(f"{stem.name}.png")
+        parts = [path.with_name(f"{path.name}.part") for path in (pdf, png)]
+        try:
+            FigureCanvasPdf(self.figure)
+            self.figure.savefig(
+                parts[0], format="pdf", dpi=PDF_DPI,
+                metadata={"Title": self.title, "Creator": "sinkmap", "CreationDate": None},
+            )  # fmt: skip
+            FigureCanvasAgg(self.figure)
+            self.figure.savefig(parts[1], format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None})
+            os.replace(parts[0], pdf)
+            os.replace(parts[1], png)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
+
+
+def _pieces(text: str) -> list[str]:
+    """What a line may be broken between: Chinese characters one by one, Latin words whole. A closing mark stays with
+    what it closes."""
+    pieces: list[str] = []
+    for char in text:
+        wide = ord(char) >= 0x2E80
+        joins = char in "，。；：、）!%" or (pieces and pieces[-1][-1] in "（")
+        if pieces and (joins or not (wide or ord(pieces[-1][-1]) >= 0x2E80 or pieces[-1][-1] == " ")):
+            pieces[-1] += char
+        else:
+            pieces.append(char)
+    return pieces
+
+
+def outline_path(geometry: shapely.Geometry) -> Outline:
+    """All rings of the polygons of a geometry as one path; holes run the other way round."""
+    rings = [
+        np.asarray(ring.coords)
+        for polygon in shapely.get_parts(shapely.orient_polygons(geometry))
+        if polygon.geom_type == "Polygon"
+        for ring in (polygon.exterior, *polygon.interiors)
+    ]
+    codes = [np.full(len(ring), Outline.LINETO, Outline.code_type) for ring in rings]
+    for code in codes:
+        code[0], code[-1] = Outline.MOVETO, Outline.CLOSEPOLY
+    return Outline(np.concatenate(rings), np.concatenate(codes))

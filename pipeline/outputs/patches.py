@@ -1,0 +1,233 @@
+"""Management patches of all zones: read their rasters, write the class rasters, the patches and their summary."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import rasterio
+import shapely
+from exactextract import exact_extract
+from exactextract.raster import NumPyRasterSource
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.windows import Window
+
+from pipeline.coverage import coverage_fractions
+from pipeline.engine import Engine, successes
+from pipeline.errors import OutputError
+from pipeline.outputs.cog import CogWriter
+from pipeline.outputs.table import write_csv
+from pipeline.patches import (
+    CLASS_COLUMNS,
+    class_rows,
+    fill_zone,
+    ground_classes,
+    join_classes,
+    min_cells,
+    outline_patches,
+    patch_table,
+)
+from pipeline.provenance import Checksums, Marks, code_key, key_parts
+from pipeline.results import Results
+from pipeline.styles import CLASS_KEYS, Styles
+from pipeline.suggestions import Suggestions
+from pipeline.variables import VARIABLES
+from pipeline.vector_file import CGCS2000
+from pipeline.zones import Zone, zones_on_grid
+
+MAX_CELLS = 4_000_000
+"""A zone with more pixels is generalised from blocks of them (10^8 pixels of 10 m: from 50 m, 3.75 亩), which bounds
+the memory."""
+
+WINDOW_PX = 1024
+
+DRIVER = "FlatGeobuf"  # exact coordinates, and no time of writing in the file
+
+
+@dataclass(frozen=True)
+class ZonePatches:
+    """The patches of one zone. ``rasters`` are fvc, carbon_stock and, where periods compare, sink of the zone (in grid
+    CRS); ``class_rasters`` and ``path`` are written, ``key`` is what the mark will say."""
+
+    zone: Zone
+    outline: gpd.GeoSeries
+    rasters: dict[str, Path]
+    class_rasters: dict[str, Path]
+    path: Path
+    unclear: tuple[float, float]
+    min_area_mu: float
+    styles: Styles
+    suggestions: Suggestions
+    tags: dict[str, str]
+    marks: Marks
+    key: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return f"patches-{self.path.stem}"
+
+    @property
+    def writes_to(self) -> Path:
+        return self.path
+
+    @property
+    def is_done(self) -> bool:
+        files = (self.path, *self.class_rasters.values())
+        return not any(self.marks.why_stale(self.name, self.key, path) for path in files)
+
+
+def make_patches(results: Results, engine: Engine) -> None:
+    """Write patches.csv; fill ``results.patches`` and add the class rasters to ``results.rasters``, for what follows.
+    Zones that are not mapped have none."""
+    units = list(zone_patches(results))
+    successes(engine.run("patches", patch_zone, [unit for unit in units if not unit.is_done]))
+    for unit in units:
+        results.patches[unit.zone.id] = pyogrio.read_dataframe(unit.path).set_crs(CGCS2000, allow_override=True)
+        for variable, path in unit.class_rasters.items():
+            label = path.stem.removeprefix(f"{unit.zone.id}_{variable}_")
+            results.rasters[unit.zone.id][variable, label] = path
+    rows = [row for patches in results.patches.values() for row in class_rows(patches)]
+    write_csv(results.folder / "patches.csv", CLASS_COLUMNS, rows)
+
+
+def zone_patches(results: Results) -> Iterator[ZonePatches]:
+    """The patches of all mapped zones with their keys."""
+    folder = results.work / "patches"
+    folder.mkdir(exist_ok=True)
+    code = code_key("patches", "regions", "coverage", "outputs/patches", "outputs/cog", "vector_file", "styles")
+    checksums = Checksums(folder / "checksums.json")
+    current, between = results.current.label, results.sink_label
+    for zone, outline in zip(zones_on_grid(results.zones, results.grid_crs), results.zones.geometry, strict=True):
+        wanted = {"fvc": current, "carbon_stock": current, "sink": between}
+        found = {name: results.rasters[zone.id].get((name, label)) for name, label in wanted.items()}
+        rasters = {name: path for name, path in found.items() if path and path.is_file()}
+        if not {"fvc", "carbon_stock"} <= rasters.keys():
+            continue
+        classes = {"cover_class": current} | ({"sink_class": between} if "sink" in rasters else {})
+        sums = checksums.of([str(path) for path in rasters.values()])
+        breaks = results.styles.ramps["sink"].breaks
+        unclear = max(b for b in breaks if b <= 0), min(b for b in breaks if b >= 0)
+        yield ZonePatches(
+            zone=zone,
+            outline=gpd.GeoSeries([outline], crs=results.zones.crs),
+            rasters=rasters,
+            class_rasters={
+                name: rasters["fvc"].with_name(f"{zone.id}_{name}_{label}.tif") for name, label in classes.items()
+            },
+            path=folder / f"{zone.id}_{between or current}.fgb",
+            unclear=unclear,
+            min_area_mu=results.min_patch_mu,
+            styles=results.styles,
+            suggestions=results.suggestions,
+            tags={"ZONE": zone.id, "NOTE": results.note},
+            marks=results.marks,
+            key=key_parts(
+                code=code, rasters=list(sums.values()), boundary=[outline.wkb_hex, zone.area_ha],
+                names=[zone.name, results.note],
+                settings=[unclear, results.min_patch_mu, results.styles.model_dump()["classes"]],
+                suggestions=results.suggestions.model_dump(),
+            ),
+        )  # fmt: skip
+
+
+def patch_zone(unit: ZonePatches) -> None:
+    """Write the class rasters and the patches of a zone."""
+    unit.marks.take_back(unit.name)
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(rasterio.open(path)) for name, path in unit.rasters.items()}
+        _write_class_rasters(unit, files)
+        grid, values = _generalised(files)
+    fractions = coverage_fractions(grid, unit.zone.geometry)
+    minimum = min_cells(unit.min_area_mu, abs(grid.affine.determinant))
+    polygons, codes = outline_patches(join_classes(*_classes(unit, values)), fractions, grid.affine, minimum)
+    polygons = gpd.GeoSeries(polygons, crs=str(grid.crs)).to_crs(CGCS2000)
+    filled = fill_zone(polygons.to_numpy(), unit.outline.to_crs(CGCS2000)[0])
+    left = ~shapely.is_missing(filled)
+    patches = gpd.GeoSeries(filled[left], crs=CGCS2000)
+    means = _means(values, grid, patches)
+    _write(patch_table(unit.zone, patches, codes[left], means, unit.styles, unit.suggestions), unit.path)
+    unit.marks.write(unit.name, unit.key)
+
+
+def _generalised(files: dict) -> tuple[GeoBox, dict[str, np.ndarray]]:
+    """A grid of at most `MAX_CELLS` over the zone and the values on it; a block of pixels has their mean, and the mean
+    of their standard errors."""
+    fine = GeoBox.from_rio(files["fvc"])
+    block = int(np.ceil(np.sqrt(fine.width * fine.height / MAX_CELLS)))
+    shape = -(-fine.height // block), -(-fine.width // block)
+    return fine.zoom_to(shape), _read(files, out_shape=shape, resampling=Resampling.average)
+
+
+def _read(files: dict, **how) -> dict[str, np.ndarray]:
+    """float32 values of the rasters in their units, NaN for nodata; "error" is the second band of the sink, if any."""
+    bands = {name: (file, 1) for name, file in files.items()}
+    if "sink" in files and files["sink"].count > 1:
+        bands["error"] = files["sink"], 2
+    return {
+        name: (file.read(band, masked=True, **how).astype("float32") * np.float32(file.scales[band - 1])).filled(np.nan)
+        for name, (file, band) in bands.items()
+    }
+
+
+def _classes(unit: ZonePatches, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return ground_classes(values["fvc"], values.get("sink"), values.get("error"), unit.unclear)
+
+
+def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
+    """The classes of every pixel with a colour table, window by window; nodata outside the zone only."""
+    grid = GeoBox.from_rio(files["fvc"])
+    stored = {
+        name: np.array([unit.styles.class_of(name, key).value for key in keys], "uint8")
+        for name, keys in CLASS_KEYS.items()
+    }
+    wanted = {name: files[name] for name in ("fvc", "sink") if name in files}
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(_class_writer(unit, name, grid)) for name in unit.class_rasters}
+        for top in range(0, grid.height, WINDOW_PX):
+            for left in range(0, grid.width, WINDOW_PX):
+                window = Window(left, top, min(WINDOW_PX, grid.width - left), min(WINDOW_PX, grid.height - top))
+                inside = coverage_fractions(grid[window.toslices()], unit.zone.geometry) > 0
+                found = dict(zip(CLASS_KEYS, _classes(unit, _read(wanted, window=window)), strict=True))
+                for name, writer in writers.items():
+                    writer.write(stored[name][found[name]] * inside, top, left)
+
+
+def _class_writer(unit: ZonePatches, name: str, grid: GeoBox) -> CogWriter:
+    path = unit.class_rasters[name]
+    period = path.stem.removeprefix(f"{unit.zone.id}_{name}_")
+    description = f"{unit.zone.id} {VARIABLES[name].long_name_zh} {period}"
+    colors = {style.value: style.color for style in unit.styles.classes[name]}
+    return CogWriter(path, grid, VARIABLES[name], description, unit.tags | {"PERIOD": period}, colors)
+
+
+def _means(values: dict[str, np.ndarray], grid: GeoBox, patches: gpd.GeoSeries) -> dict[str, np.ndarray]:
+    """Mean of fvc, carbon_stock and sink over each patch by exactly covered fractions; NaN where nothing is known."""
+    left, bottom, right, top = grid.boundingbox
+    known = [name for name in ("fvc", "carbon_stock", "sink") if name in values]
+    table = gpd.GeoDataFrame(geometry=patches.to_crs(str(grid.crs)))
+    sources = [
+        NumPyRasterSource(values[name], left, bottom, right, top, name=name, srs_wkt=table.crs.to_wkt())
+        for name in known
+    ]
+    found = exact_extract(sources, table, ["mean"], output="pandas", max_cells_in_memory=MAX_CELLS)
+    unknown = np.full(len(patches), np.nan)
+    return {"sink": unknown} | {name: found[f"{name}_mean"].to_numpy(float) for name in known}
+
+
+def _write(table: gpd.GeoDataFrame, path: Path) -> None:
+    part = path.with_suffix(".part.fgb")
+    try:
+        pyogrio.write_dataframe(
+            table, part, driver=DRIVER, geometry_type="MultiPolygon", promote_to_multi=True, SPATIAL_INDEX="NO"
+        )
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:  # pyogrio raises RuntimeErrors
+        raise OutputError(f"{path}: cannot be written ({error}); free disk space, then run again") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

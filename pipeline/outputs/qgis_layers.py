@@ -1,0 +1,109 @@
+"""The layers of the QGIS project: which there are, from top to bottom, and in which views they show."""
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from pipeline.outputs.geopackage import patches_style, zones_style
+from pipeline.outputs.qml import option_map, vector_elements
+from pipeline.outputs.raster_styles import variable_pipe
+from pipeline.outputs.vector_styles import VectorStyle, boundary_style, ecosystem_style
+from pipeline.outputs.xml import node
+from pipeline.results import Results
+from pipeline.variables import VARIABLES
+from pipeline.vector_file import CGCS2000
+
+ORDER = ("sink", "sink_class", "fvc", "cover_class", "carbon_stock", "agb", "ndvi", "clear_count")
+"""Variables from what the reader asks first to what only checks."""
+
+SUMMARY, KINDS, PATCHES = "片区汇总", "片区类型", "管理图斑"
+"""Layers of the whole city, and the views that show them."""
+
+
+@dataclass(frozen=True)
+class ProjectLayer:
+    """A layer of the project: ``source`` relative to the project, ``drawing`` its style, ``themes`` the views in which
+    it shows, ``group`` where it stands in the tree of layers."""
+
+    id: str
+    name: str
+    source: str
+    crs: str
+    drawing: tuple[Element, ...]
+    themes: tuple[str, ...]
+    group: tuple[str, ...] = ()
+    labelled: bool = False
+
+    @property
+    def provider(self) -> str:
+        return "ogr" if "|layername=" in self.source else "gdal"
+
+    def tree_entry(self, ticked: bool, settings: dict[str, object] | None = None) -> Element:
+        """The layer in a tree of layers; ``settings`` say how a legend shows it."""
+        entry = {
+            "id": self.id,
+            "name": self.name,
+            "source": self.source,
+            "providerKey": self.provider,
+            "checked": "Qt::Checked" if ticked else "Qt::Unchecked",
+            "expanded": 0,
+        }
+        return node("layer-tree-layer", entry, node("customproperties", {}, option_map(settings or {})))
+
+
+def theme_name(variable: str, label: str) -> str:
+    """How the view of a variable over some years is called, such as 遥感植被覆盖度 2023-2025."""
+    return f"{VARIABLES[variable].long_name_zh} {label.replace('_', '→')}"
+
+
+def project_layers(results: Results) -> list[ProjectLayer]:
+    """Outlines, patches where there are some, the rasters of each zone by ecosystem, the zones as areas."""
+    rasters = raster_layers(results)
+    views = tuple(dict.fromkeys(theme for layer in rasters for theme in layer.themes))
+    layers = [_vector_layer("zones_boundary", "片区边界", "zones", boundary_style(), (*views, PATCHES))]
+    if any(len(table) for table in results.patches.values()):
+        layers.append(_vector_layer("city_patches", PATCHES, "patches", patches_style(results), (PATCHES,)))
+    return [
+        *layers,
+        *rasters,
+        _vector_layer("zones_summary", SUMMARY, "zones", zones_style(results), (SUMMARY,)),
+        _vector_layer("zones_ecosystem", KINDS, "zones", ecosystem_style(results.styles), (KINDS,)),
+    ]
+
+
+def raster_layers(results: Results) -> list[ProjectLayer]:
+    """The rasters by ecosystem and zone, each in the view of its variable and years."""
+    return [
+        ProjectLayer(
+            id=f"raster_{zone}_{variable}_{label}",
+            name=theme_name(variable, label),
+            source=f"./{path.relative_to(results.folder).as_posix()}",
+            crs=results.grid_crs,
+            drawing=(variable_pipe(results.styles, variable),),
+            themes=(theme_name(variable, label),),
+            group=(results.styles.ecosystems[ecosystem].zh, f"{zone} {name}"),
+        )
+        for kind in results.ecosystems
+        for zone, name, ecosystem in zip(
+            *(results.zones[column] for column in ("id", "name", "ecosystem")), strict=True
+        )
+        if ecosystem == kind
+        for (variable, label), path in sorted(results.rasters[zone].items(), key=_rank)
+    ]
+
+
+def _rank(item: tuple[tuple[str, str], object]) -> tuple[int, int]:
+    """By variable, the latest years first."""
+    (variable, label), _ = item
+    return ORDER.index(variable), -int(label[-4:])
+
+
+def _vector_layer(name: str, title: str, table: str, style: VectorStyle, themes: tuple[str, ...]) -> ProjectLayer:
+    return ProjectLayer(
+        id=name,
+        name=title,
+        source=f"./zones.gpkg|layername={table}",
+        crs=CGCS2000,
+        drawing=tuple(vector_elements(style)),
+        themes=themes,
+        labelled=style.label is not None,
+    )

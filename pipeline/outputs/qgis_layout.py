@@ -1,0 +1,239 @@
+"""The print layout of the QGIS project: one A4 sheet per zone, drawn by the atlas of QGIS. Lengths are in mm."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from pipeline.outputs.qgis_layers import ProjectLayer
+from pipeline.outputs.qml import FONTS, fill_symbol, text_style
+from pipeline.outputs.vector_styles import PAPER, Rule
+from pipeline.outputs.xml import node
+from pipeline.results import Results
+from pipeline.styles import RampStyle
+from pipeline.totals import COLUMNS
+
+WIDTH, HEIGHT = 297, 210
+PAGE, MAP, PICTURE, LABEL, LEGEND, SCALE_BAR = 65638, 65639, 65640, 65641, 65642, 65646
+"""How QGIS numbers the kinds of layout items."""
+
+NORTH = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 36"><path d="M10 14 L17 35 L10 30 L3 35 Z" fill="#222"/>'
+    '<path d="M6.5 11 V1 L13.5 11 V1" fill="none" stroke="#222" stroke-width="1.8" stroke-linejoin="bevel"/></svg>'
+)
+"""A north arrow; it travels within the project."""
+
+LEFT, RIGHT = 1, 2
+"""How QGIS numbers the sides that text keeps to."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height on the sheet."""
+
+
+@dataclass(frozen=True)
+class MapView:
+    """A map of the sheet: the view it follows, a layer whose legend serves for all zones, and its classes."""
+
+    theme: str
+    layer: ProjectLayer
+    ramp: RampStyle
+
+
+def atlas_layout(
+    results: Results, views: list[MapView], zones: ProjectLayer, locator: str, extent: Iterable[float]
+) -> Element:
+    """A sheet for each feature of the layer ``zones``: two maps with legends, a scale bar, a north arrow, a map that
+    shows the place (view ``locator`` over ``extent``), key figures, date and source."""
+    left, right = views
+    items = [
+        _label((10, 6, 215, 10), "title", '[% "name_zh" %]', 18, bold=True),
+        _label((225, 6, 62, 10), "sheet", "[% @atlas_featurenumber %] / [% @atlas_totalfeatures %]", 10, align=RIGHT),
+        _label((10, 16, 277, 6), "subtitle", _subtitle(results), 9),
+        _label((10, 24, 136, 6), "left heading", _heading(left), 10, bold=True),
+        _label((151, 24, 136, 6), "right heading", _heading(right), 10, bold=True),
+        _map((10, 30, 136, 102), "left map", left.theme, extent),
+        _map((151, 30, 136, 102), "right map", right.theme, extent),
+        _scale_bar((10, 134, 90, 11), "left map"),
+        _picture((138, 133.5, 8, 12), "north arrow", NORTH),
+        _label((151, 133, 86, 6), "crs", f"两图比例尺相同; 坐标系 {results.grid_crs}", 7),
+        _legend((10, 147, 136, 14), "left legend", left, 5),
+        _legend((151, 147, 86, 14), "right legend", right, 4),
+        _map((239, 135, 48, 59), "locator", locator, extent, follows="left map"),
+        _label((10, 164, 112, 31), "area and cover", _figures(AREA_AND_COVER) + _remark("说明", "status_zh"), 8.5),
+        _label((124, 164, 112, 31), "carbon", _figures(CARBON) + _remark("变化判定", "sink_finding_zh"), 8.5),
+        _label((10, 196, 277, 9), "source", _source(results), 7),
+    ]
+    atlas = {
+        "enabled": 1,
+        "coverageLayer": zones.id,
+        "coverageLayerName": zones.name,
+        "coverageLayerSource": zones.source,
+        "coverageLayerProvider": zones.provider,
+        "hideCoverage": 0,
+        "sortFeatures": 1,
+        "sortKey": '"zone_id"',
+        "sortAscending": 1,
+        "filterFeatures": 0,
+        "pageNameExpression": '"zone_id"',
+        "filenamePattern": '"zone_id" || \'_\' || "name_zh"',
+    }
+    page = _item(PAGE, (0, 0, WIDTH, HEIGHT), "page")
+    page.append(fill_symbol(Rule("", fill=PAPER, outline_mm=0), ""))
+    pages = node("PageCollection", {}, fill_symbol(Rule("", fill=PAPER, outline_mm=0), ""), page)
+    # what stands first lies on top
+    return node("Layout", {"name": "片区图集", "units": "mm", "printResolution": 300}, pages, *reversed(items),
+                node("Atlas", atlas))  # fmt: skip
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+AREA_AND_COVER = (
+    ("面积", "area_wanmu", 1, 2, "万亩"),
+    ("申报面积", "declared_wanmu", 1, 2, "万亩"),
+    ("遥感植被覆盖度", "fvc_mean", 100, 1, "%"),
+    ("平均NDVI", "ndvi_mean", 1, 3, ""),
+    ("地上生物量", "agb_tDM_ha", 1, 2, "吨干物质/公顷"),
+    ("有效观测面积", "observed_fraction", 100, 1, "%"),
+)
+CARBON = (
+    ("碳储量", "carbon_tC", 1, 0, "吨碳"),
+    ("碳密度", "carbon_tC_ha", 1, 2, "吨碳/公顷"),
+    ("基准期碳密度", "baseline_carbon_tC_ha", 1, 2, "吨碳/公顷"),
+    ("碳汇量(吸收为正)", "sink_tCO2_yr", 1, 0, "吨CO2/年"),
+    ("碳汇强度", "sink_tCO2_ha_yr", 1, 3, "吨CO2/公顷/年"),
+)
+"""Key figures: name, column of the zones, factor, decimals, unit."""
+
+
+def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
+    """A line for each figure with its 95 % interval where there is one; what is not known says so."""
+    return "\n".join(
+        f"{name}: [% coalesce({_number(column, *how)} || ' {unit}', '无数据') %]{_interval(column, *how)}"
+        for name, column, *how, unit in figures
+    )
+
+
+def _number(column: str, factor: int, decimals: int) -> str:
+    return f'format_number("{column}" * {factor}, {decimals})'
+
+
+def _interval(column: str, factor: int, decimals: int) -> str:
+    low, high = f"{column}_low95", f"{column}_high95"
+    if low not in COLUMNS:
+        return ""
+    ends = f"{_number(low, factor, decimals)} || ' 至 ' || {_number(high, factor, decimals)}"
+    return f"[% coalesce(' (95%区间 ' || {ends} || ')', '') %]"
+
+
+def _remark(name: str, column: str) -> str:
+    return f"\n{name}: [% coalesce(\"{column}\", '无') %]"
+
+
+def _heading(view: MapView) -> str:
+    unit = view.ramp.unit_zh
+    return f"{view.theme} ({unit})" if unit else view.theme
+
+
+def _subtitle(results: Results) -> str:
+    years = f"现状期 {results.current.label}"
+    if results.baseline:
+        years = f"基准期 {results.baseline.label}, {years}"
+    return f'{results.title}  |  片区 [% "zone_id" %]  |  {years}'
+
+
+def _source(results: Results) -> str:
+    sensors = ", ".join(sorted({scene["sensor"] for scene in results.scenes}))
+    first, number = min(scene["day"] for scene in results.scenes), len(results.scenes)
+    return f"数据源: {sensors}, {number} 景, {first} 至 {results.data_date}\n{results.note}"
+
+
+# --- items ------------------------------------------------------------------------------------------------
+
+
+def _item(kind: int, box: Box, name: str, **attributes: object) -> Element:
+    left, top, width, height = box
+    common = {
+        "type": kind,
+        "id": name,
+        "uuid": f"{{{name}}}",
+        "templateUuid": f"{{{name}}}",
+        "position": f"{left},{top},mm",
+        "positionOnPage": f"{left},{top},mm",
+        "size": f"{width},{height},mm",
+        "referencePoint": 0,
+        "visibility": 1,
+        "opacity": 1,
+        "background": False,
+        "frame": False,
+    }
+    return node("LayoutItem", common | attributes)
+
+
+def _label(box: Box, name: str, text: str, size: float, bold: bool = False, align: int = LEFT) -> Element:
+    item = _item(LABEL, box, name, labelText=text, htmlState=0, halign=align, valign=32, marginX=0, marginY=0)
+    item.append(node("LabelFont", {"description": _font(size, bold), "style": ""}))
+    return item
+
+
+def _font(size: float, bold: bool = False) -> str:
+    return f"{FONTS[0]},{size},-1,5,{75 if bold else 50},0,0,0,0,0"
+
+
+def _map(box: Box, name: str, theme: str, extent: Iterable[float], follows: str | None = None) -> Element:
+    """A map of a view. It goes from zone to zone, or where it ``follows`` another map stays and frames its place."""
+    left, bottom, right, top = _fitted(extent, box[2] / box[3])
+    item = _item(
+        MAP, box, name, followPreset=True, followPresetName=theme, keepLayerSet=False, frame=True, background=True,
+        mapRotation=0, drawCanvasItems=False,
+    )  # fmt: skip
+    item.append(node("Extent", {"xmin": left, "ymin": bottom, "xmax": right, "ymax": top}))
+    if follows:
+        red = fill_symbol(Rule("", outline="#d7191c", outline_mm=0.5), "")
+        frame = {"name": "frame", "uuid": "{frame}", "show": 1, "position": 3, "frameMap": f"{{{follows}}}"}
+        item.append(node("ComposerMapOverview", frame | {"inverted": 0, "centered": 0}, red))
+    item.append(node("AtlasMap", {"atlasDriven": int(not follows), "scalingMode": 2, "margin": 0.1}))
+    return item
+
+
+def _fitted(extent: Iterable[float], shape: float) -> Box:
+    """The extent with 5 % around it, widened to ``shape`` (width by height)."""
+    left, bottom, right, top = extent
+    width = max((right - left) * 1.1, (top - bottom) * 1.1 * shape)
+    x, y = (left + right) / 2, (bottom + top) / 2
+    return x - width / 2, y - width / shape / 2, x + width / 2, y + width / shape / 2
+
+
+def _scale_bar(box: Box, map_name: str) -> Element:
+    """A bar of two segments whose length QGIS rounds to fit each zone."""
+    item = _item(
+        SCALE_BAR, box, "scale bar", mapUuid=f"{{{map_name}}}", style="Single Box", unitType="km", unitLabel="km",
+        numMapUnitsPerScaleBarUnit=1, numUnitsPerSegment=5, numSegments=2, numSegmentsLeft=0, segmentSizeMode=1,
+        minBarWidth=25, maxBarWidth=75, height=2, labelBarSpace=1, boxContentSpace=1, outlineWidth=0.2,
+    )  # fmt: skip
+    item.append(text_style(8))
+    return item
+
+
+def _picture(box: Box, name: str, svg: str) -> Element:
+    content = b64encode(svg.encode()).decode()
+    return _item(PICTURE, box, name, file=f"base64:{content}", mode=0, resizeMode=0, anchorPoint=4, pictureRotation=0)
+
+
+def _legend(box: Box, name: str, view: MapView, columns: int) -> Element:
+    """The classes of a view; their unit stands over the map."""
+    labels = view.ramp.labels
+    places = range(1, len(labels) + 1)  # 0 is the name of the band
+    own = {f"legend/label-{place}": label for place, label in zip(places, labels, strict=True)}
+    settings = {"legend/node-order": ",".join(map(str, places)), "legend/title-style": "hidden"} | own
+    item = _item(
+        LEGEND, box, name, columnCount=columns, splitLayer=1, equalColumnWidth=0, columnSpace=3, boxSpace=0,
+        symbolWidth=6, symbolHeight=3.5, resizeToContents=1, map_uuid="{left map}", legendFilterByAtlas=0, title="",
+    )  # fmt: skip
+    spaces = {"symbol": {"marginTop": 1}, "symbolLabel": {"marginTop": 1, "marginLeft": 1}}
+    styles = (
+        node("style", {"name": part} | space, node("styleFont", {"description": _font(8), "style": ""}))
+        for part, space in spaces.items()
+    )
+    item.append(node("styles", {}, *styles))
+    item.append(node("layer-tree-group", {}, node("customproperties"), view.layer.tree_entry(True, settings)))
+    return item

@@ -1,0 +1,158 @@
+"""Styles in the language of QGIS 3 (QML), for files beside the data and for the layers of a project. Pure."""
+
+from xml.etree.ElementTree import Element
+
+from pipeline.outputs.vector_styles import PAPER, Condition, Rule, VectorStyle
+from pipeline.outputs.xml import document, node
+from pipeline.styles import ClassStyle, RampStyle
+
+VERSION = "3.22.0"
+"""The oldest QGIS that these styles are made for; later ones read them too."""
+
+HEAD = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>"
+FONTS = ("Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", "SimHei")
+"""Chinese fonts in the order of liking; QGIS takes the first that is installed."""
+
+
+# --- rasters ----------------------------------------------------------------------------------------------
+
+
+def ramp_pipe(ramp: RampStyle, step: float) -> Element:
+    """The drawing of band 1 of a continuous variable by classes, in physical units: QGIS applies the scale of the
+    file itself. QGIS counts a break to the class below it, `RampStyle` to the one above; so it goes half a stored
+    ``step`` down, where no value lies."""
+    tops = [f"{value - step / 2:.10g}" for value in ramp.breaks] + ["inf"]
+    items = (
+        node("item", {"value": top, "label": f"{label} {ramp.unit_zh}".strip(), "color": color, "alpha": 255})
+        for top, label, color in zip(tops, ramp.labels, ramp.colors, strict=True)
+    )
+    bounds = {"minimumValue": ramp.breaks[0], "maximumValue": ramp.breaks[-1]}
+    kind = {"colorRampType": "DISCRETE", "classificationMode": 1, "clip": 0, "labelPrecision": ramp.decimals}
+    shader = node("rastershader", {}, node("colorrampshader", kind | bounds, *items))
+    return _pipe("singlebandpseudocolor", shader)
+
+
+def class_pipe(classes: tuple[ClassStyle, ...]) -> Element:
+    """The drawing of band 1 of a class raster; values without a class are transparent."""
+    entries = (
+        node("paletteEntry", {"value": entry.value, "label": entry.zh, "color": entry.color, "alpha": 255})
+        for entry in classes
+    )
+    return _pipe("paletted", node("colorPalette", {}, *entries))
+
+
+def _pipe(kind: str, content: Element) -> Element:
+    attributes = {"type": kind, "band": 1, "opacity": 1, "alphaBand": -1, "nodataColor": ""}
+    return node(
+        "pipe", {}, node("rasterrenderer", attributes, content), node("rasterresampler", {"maxOversampling": 2})
+    )
+
+
+def raster_qml(pipe: Element) -> str:
+    """The text of the ``.qml`` beside a raster."""
+    return document(node("qgis", {"version": VERSION, "styleCategories": "AllStyleCategories"}, pipe), HEAD)
+
+
+# --- polygons ---------------------------------------------------------------------------------------------
+
+
+def vector_elements(style: VectorStyle) -> list[Element]:
+    """Renderer, labelling and column titles, as they stand in a style and in a layer of a project."""
+    rules = (
+        node("rule", {"key": f"rule-{place}", "symbol": place, "label": rule.label} | _filter(rule))
+        for place, rule in enumerate(style.rules)
+    )
+    symbols = (fill_symbol(rule, str(place)) for place, rule in enumerate(style.rules))
+    renderer = node(
+        "renderer-v2",
+        {"type": "RuleRenderer", "symbollevels": 0, "enableorderby": 0, "forceraster": 0},
+        node("rules", {"key": "rules"}, *rules),
+        node("symbols", {}, *symbols),
+    )
+    aliases = (node("alias", {"field": column, "name": zh}) for column, (_, zh) in style.titles.items())
+    labels = [_labeling(style.label)] if style.label else []
+    return [renderer, *labels, node("aliases", {}, *aliases)]
+
+
+def vector_qml(style: VectorStyle) -> str:
+    """The text of a style of a vector layer."""
+    attributes = {
+        "version": VERSION,
+        "styleCategories": "AllStyleCategories",
+        "labelsEnabled": int(style.label is not None),
+    }
+    return document(node("qgis", attributes, *vector_elements(style)), HEAD)
+
+
+def fill_symbol(rule: Rule, name: str) -> Element:
+    """The symbol of a rule: fill and outline, and lines over them where it is hatched."""
+    fill = {
+        "color": _rgba(rule.fill or PAPER),
+        "style": "solid" if rule.fill else "no",
+        "outline_color": _rgba(rule.outline),
+        "outline_style": "solid" if rule.outline_mm else "no",
+        "outline_width": rule.outline_mm,
+        "outline_width_unit": "MM",
+        "joinstyle": "round",
+    }
+    layers = [_symbol_layer("SimpleFill", fill)]
+    if rule.hatch:
+        line = {"line_color": _rgba(rule.hatch), "line_width": 0.25, "line_width_unit": "MM", "line_style": "solid"}
+        lines = {"angle": rule.angle, "distance": 1.6, "distance_unit": "MM"}
+        stroke = _symbol("line", f"@{name}@1", _symbol_layer("SimpleLine", line))
+        layers.append(_symbol_layer("LinePatternFill", lines, stroke))
+    return _symbol("fill", name, *layers)
+
+
+def _symbol(kind: str, name: str, *layers: Element) -> Element:
+    return node("symbol", {"type": kind, "name": name, "alpha": 1, "clip_to_extent": 1, "force_rhr": 0}, *layers)
+
+
+def _symbol_layer(kind: str, properties: dict[str, object], *children: Element) -> Element:
+    attributes = {"class": kind, "enabled": 1, "locked": 0, "pass": 0}
+    return node("layer", attributes, option_map(properties), *children)
+
+
+def option_map(values: dict[str, object]) -> Element:
+    """Settings as QGIS keeps them: names and texts."""
+    entries = (node("Option", {"name": name, "type": "QString", "value": value}) for name, value in values.items())
+    return node("Option", {"type": "Map"}, *entries)
+
+
+def _filter(rule: Rule) -> dict[str, str]:
+    text = " AND ".join(_expression(condition) for condition in rule.conditions)
+    return {"filter": text} if text else {}
+
+
+def _expression(condition: Condition) -> str:
+    if condition.operator == "null":
+        return f'"{condition.column}" IS NULL'
+    value = f"'{condition.value}'" if isinstance(condition.value, str) else f"{condition.value:.10g}"
+    return f'"{condition.column}" {condition.operator} {value}'
+
+
+def _labeling(column: str) -> Element:
+    """Texts of a column; a sheet of the atlas has the name of its own polygon for a title already."""
+    buffer = node(
+        "text-buffer",
+        {"bufferDraw": 1, "bufferSize": 0.8, "bufferSizeUnits": "MM", "bufferColor": _rgba(PAPER), "bufferOpacity": 1},
+    )
+    shown = {"fieldName": f'if(@atlas_featureid = $id, NULL, "{column}")', "isExpression": 1}
+    text = text_style(8, shown, buffer)
+    inside = {"placement": 4, "fitInPolygonOnly": 0, "priority": 5, "centroidInside": 1, "distUnits": "MM"}
+    drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "displayAll": 0}
+    settings = node("settings", {}, text, node("text-format", {"autoWrapLength": 0}), node("placement", inside),
+                    node("rendering", drawn))  # fmt: skip
+    return node("labeling", {"type": "simple"}, settings)
+
+
+def text_style(size: float, settings: dict[str, object] | None = None, *children: Element) -> Element:
+    """Black text of ``size`` points in the first Chinese font that is there."""
+    font = {"fontFamily": FONTS[0], "fontSize": size, "fontSizeUnit": "Point", "fontWeight": 50}
+    color = {"textColor": "0,0,0,255", "textOpacity": 1}
+    families = node("families", {}, *(node("family", {"name": name}) for name in FONTS))
+    return node("text-style", font | color | (settings or {}), families, *children)
+
+
+def _rgba(color: str) -> str:
+    return ",".join(str(int(color[place : place + 2], 16)) for place in (1, 3, 5)) + ",255"

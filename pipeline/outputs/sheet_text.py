@@ -1,0 +1,117 @@
+"""What a map sheet says in words and figures. Pure: rows of the result tables to strings."""
+
+from collections import Counter
+
+import pandas as pd
+
+UNKNOWN = "—"
+PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}
+"""Quantities per ha and their totals."""
+
+KEY_FIGURES = (
+    ("sink_tCO2_yr", "碳汇量 (吨CO2/年)", 1, True),
+    ("sink_tCO2_ha_yr", "碳汇强度 (吨CO2/公顷/年)", 1, True),
+    ("carbon_tC", "生物量碳储量 (吨碳)", 1, False),
+    ("carbon_tC_ha", "生物量碳密度 (吨碳/公顷)", 1, False),
+    ("agb_tDM_ha", "地上生物量 (吨干物质/公顷)", 1, False),
+    ("fvc_mean", "遥感植被覆盖度 (%)", 100, False),
+    ("ndvi_mean", "平均NDVI (年最大值)", 1, False),
+)
+"""Column of the result table, what the sheet calls it, factor, and whether a plus is shown."""
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """A quantity to print with three significant digits or all before the point, thousands apart."""
+    if value is None or pd.isna(value):
+        return UNKNOWN
+    decimals = 0 if value == 0 or abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return fixed(value, decimals, signed)
+
+
+def fixed(value: float, decimals: int, signed: bool = False) -> str:
+    """A number with so many decimals and a true minus; what rounds to zero has no sign."""
+    rounded = round(value, decimals) + 0.0  # adding 0.0 turns -0.0 into 0.0
+    return f"{rounded:{'+' if signed and rounded else ''},.{decimals}f}".replace("-", "−")
+
+
+def interval(row: dict, column: str, factor: float = 1) -> str:
+    """The 95 % interval of a column, from its neighbours ``_low95`` and ``_high95``."""
+    low, high = bounds(row, column)
+    return UNKNOWN if low is None else f"{number(low * factor)} 至 {number(high * factor)}"
+
+
+def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
+    """The ends of the 95 % interval of a column. A value per ha has those of its total by the area, which is known."""
+    total = PER_HA.get(column)
+    source, divisor = (total, row["area_ha"]) if total else (column, 1)
+    low, high = row.get(f"{source}_low95"), row.get(f"{source}_high95")
+    return (None, None) if low is None or high is None else (low / divisor, high / divisor)
+
+
+def key_figures(row: dict) -> list[tuple[str, str, str]]:
+    """Label, value and 95 % interval of the figures of a zone."""
+    figures = [
+        (
+            label,
+            number(row[column] if row[column] is None else row[column] * factor, signed),
+            interval(row, column, factor),
+        )
+        for column, label, factor, signed in KEY_FIGURES
+    ]
+    seen = row["observed_fraction"]
+    observed = UNKNOWN if seen is None else f"{seen * 100:.1f}%"
+    times = "" if row["clear_obs_median"] is None else f"中位 {row['clear_obs_median']:.0f} 次"
+    return [*figures, ("有效观测 (面积比例, 晴空次数)", observed, times)]
+
+
+def area_line(row: dict) -> str:
+    """The area of a zone, drawn and declared."""
+    text = f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"
+    declared = row["declared_wanmu"]
+    return text if declared is None else f"{text}，申报 {area(declared)} 万亩"
+
+
+def area(wanmu: float) -> str:
+    """An area in 万亩: two decimals, more for a zone smaller than 0.1."""
+    return fixed(wanmu, 2 if wanmu >= 0.1 else 4)
+
+
+QUALITY = (
+    ("sink_finding_zh", "变化判定"),
+    ("comparability_zh", "可比性"),
+    ("plausibility", "合理性"),
+    ("main_cause", "储量不确定性主因"),
+    ("figure_class", "数据口径"),
+    ("unverified", "未核实系数"),
+)
+
+
+def quality_lines(row: dict) -> tuple[str, ...]:
+    """What the figures of a zone are worth: a sentence for each column that says something."""
+    status = f"状态: {row['status_zh']}"
+    return (status, *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column)))
+
+
+def source_line(scenes: list[dict]) -> str:
+    """Sensors, number of scenes and their first and last day."""
+    counts = Counter(scene["sensor"] for scene in scenes)
+    days = sorted(scene["day"] for scene in scenes)
+    listed = "、".join(f"{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
+    return f"数据源: {listed}, {days[0]} 至 {days[-1]}"
+
+
+PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)", "碳储量 (吨碳)")
+
+
+def plan_rows(patches: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Area by suggestion class, the largest first, and the total; cells as `PLAN_COLUMNS`."""
+    whole = patches["area_ha"].sum()
+    groups = sorted(patches.groupby("suggestion_zh"), key=lambda group: (-group[1]["area_ha"].sum(), group[0]))
+
+    def cells(name: str, members: pd.DataFrame) -> tuple[str, ...]:
+        area = members["area_ha"].sum()
+        carbon = members["carbon_tC"].sum(min_count=1) if "carbon_tC" in members else None
+        return (name, f"{len(members):,}", number(members["area_mu"].sum()), number(area),
+                f"{100 * area / whole:.1f}", number(carbon))  # fmt: skip
+
+    return [*(cells(name, members) for name, members in groups), cells("合计", patches)]

@@ -1,0 +1,138 @@
+"""How the polygons of a layer are drawn and called: rules, a label, Chinese names of the columns. Pure.
+
+A style is a value that `pipeline.outputs.qml` writes for QGIS and `pipeline.outputs.sld` for any other GIS.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pipeline.styles import Styles
+from pipeline.totals import COLUMNS
+
+PATCH_COLUMNS: dict[str, tuple[str, str]] = {
+    "patch_id": ("Patch", "图斑编号"),
+    "zone_id": ("Zone", "片区编号"),
+    "zone_name": ("Name of the zone", "片区名称"),
+    "ecosystem": ("Ecosystem", "生态系统"),
+    "sink_class": ("Sink class", "碳汇等级代码"),
+    "sink_class_zh": ("Sink class in Chinese", "碳汇等级"),
+    "cover_class": ("Class of vegetation cover by satellite", "覆盖度等级代码"),
+    "cover_class_zh": ("Class of vegetation cover by satellite in Chinese", "遥感植被覆盖度等级"),
+    "suggestion": ("Suggestion, no prescription", "建议代码"),
+    "suggestion_zh": ("Suggestion in Chinese, no prescription", "建议措施(非处方)"),
+    "area_ha": ("Area on the CGCS2000 ellipsoid, ha", "椭球面积(公顷)"),
+    "area_mu": ("Area on the CGCS2000 ellipsoid, mu", "椭球面积(亩)"),
+    "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
+    "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
+    "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
+    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/公顷/年, 吸收为正)"),
+}
+"""Columns of the patches: English and Chinese title."""
+
+ZONE_COLUMNS = {name: titles for name, titles in COLUMNS.items() if name != "level"}
+"""Columns of the zones: English and Chinese title."""
+
+INK, PAPER = "#333333", "#ffffff"
+QUALITATIVE = ("#1b9e77", "#d95f02", "#7570b3", "#e7298a", "#66a61e", "#e6ab02", "#a6761d", "#666666")
+"""ColorBrewer Dark2 (Brewer et al. 2003), told apart also by the colour-blind up to its fifth."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A comparison of a column: ``operator`` is one of = >= < with a value, or null without."""
+
+    column: str
+    operator: str
+    value: str | float | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of the legend: polygons that meet all conditions; each rule that fits draws, the later above.
+
+    ``fill`` None leaves the inside open; ``hatch`` draws lines of that colour over it at ``angle`` degrees.
+    """
+
+    label: str
+    conditions: tuple[Condition, ...] = ()
+    fill: str | None = None
+    hatch: str | None = None
+    angle: int = 45
+    outline: str = INK
+    outline_mm: float = 0.2
+
+
+@dataclass(frozen=True)
+class VectorStyle:
+    """Rules of a layer, the column whose text labels the polygons (None: no labels), English and Chinese titles of the
+    columns."""
+
+    rules: tuple[Rule, ...]
+    label: str | None
+    titles: dict[str, tuple[str, str]]
+
+
+def shown_variable(values: Iterable[float | None]) -> str:
+    """What the zones are coloured by: their ``sink``, or where no zone has one their ``carbon_stock``."""
+    return "sink" if any(value is not None for value in values) else "carbon_stock"
+
+
+def zone_style(styles: Styles, variable: str, columns: Iterable[str]) -> VectorStyle:
+    """Zones by the classes of their sink (t CO2/ha/yr) or carbon stock (t C/ha). A sink that is not distinguishable
+    from zero (column sink_finding = unclear, where there is one) is grey under hatching."""
+    column = {"sink": "sink_tCO2_ha_yr", "carbon_stock": "carbon_tC_ha"}[variable]
+    ramp = styles.ramps[variable]
+    edges = (None, *ramp.breaks, None)
+    rules = [Rule("无数据", (Condition(column, "null"),), fill=PAPER, hatch="#bbbbbb", angle=135)]
+    for label, color, (low, high) in zip(ramp.labels, ramp.colors, pairwise(edges), strict=True):
+        above = () if low is None else (Condition(column, ">=", low),)
+        below = () if high is None else (Condition(column, "<", high),)
+        rules.append(Rule(f"{label} {ramp.unit_zh}", above + below, fill=color))
+    if variable == "sink" and "sink_finding" in columns:
+        unclear = next(entry for entry in styles.classes["sink_class"] if entry.key == "unclear")
+        known = (Condition("sink_finding", "=", "unclear"),)
+        rules.append(Rule(unclear.zh, known, fill=unclear.color, hatch="#777777"))
+    return VectorStyle(tuple(rules), "name_zh", ZONE_COLUMNS)
+
+
+def boundary_style() -> VectorStyle:
+    """The outlines of the zones with their names, to lie over rasters."""
+    return VectorStyle((Rule("片区边界", outline="#1a1a4d", outline_mm=0.5),), "name_zh", ZONE_COLUMNS)
+
+
+def ecosystem_style(styles: Styles) -> VectorStyle:
+    """Zones by the colour of their ecosystem, without labels: to find a zone on a small map."""
+    rules = (
+        Rule(entry.zh, (Condition("ecosystem", "=", entry.key),), fill=entry.color, outline_mm=0.1)
+        for entry in styles.ecosystems.values()
+    )
+    return VectorStyle(tuple(rules), None, ZONE_COLUMNS)
+
+
+def patch_style(styles: Styles, pairs: set[tuple[str, str]], suggestions: dict[str, str]) -> VectorStyle:
+    """Patches by the ``pairs`` of sink class and suggestion that there are: the colour says what to do, the hatching
+    what the carbon does (brown lines where it falls, green where it rises, none where neither is sure).
+    ``suggestions`` are Chinese names by key."""
+    colors = dict(zip(sorted(suggestions), QUALITATIVE * len(suggestions), strict=False))
+    angles = {"loss": 45, "gain": 135}
+    rules = tuple(
+        Rule(
+            f"{zh} · {sink.zh}",
+            (Condition("sink_class", "=", sink.key), Condition("suggestion", "=", key)),
+            fill=lighter(colors[key]),
+            hatch=sink.color if sink.key in angles else None,
+            angle=angles.get(sink.key, 45),
+            outline_mm=0.1,
+        )
+        for key, zh in suggestions.items()
+        for sink in styles.classes["sink_class"]
+        if (sink.key, key) in pairs
+    )
+    return VectorStyle(rules, None, PATCH_COLUMNS)
+
+
+def lighter(color: str, share: float = 0.45) -> str:
+    """The colour with this share of white in it, so that hatching stands out on it."""
+    parts = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in parts)

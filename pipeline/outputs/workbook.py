@@ -1,0 +1,180 @@
+"""The workbook: all tables for Excel, ready to read and to print."""
+
+import io
+import os
+import re
+import unicodedata
+import zipfile
+
+import numpy as np
+from openpyxl import Workbook
+from openpyxl.cell import Cell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from pipeline.engine import Engine
+from pipeline.errors import OutputError
+from pipeline.results import Results
+from pipeline.tables import DEFINITIONS, Table, workbook_tables
+
+FORMATS = (
+    (r"fraction|share|^fvc", "0.0%"),
+    (r"ndvi", "0.000"),
+    (r"_ha(_yr)?(_|$)", "#,##0.00"),
+    (r"wanmu", "#,##0.00"),
+    (r"area_mu", "#,##0"),
+    (r"_tC|_tCO2", "#,##0"),
+    (r"^(estimate|mean|median|p\d+(_5)?|conservative)$", "#,##0.00"),
+)
+"""Number formats by what the column's name says; the first that fits."""
+
+AREA_FORMAT = "#,##0.0"
+HEAD = PatternFill("solid", fgColor="1B7837")
+SUBHEAD = PatternFill("solid", fgColor="E5F5E0")
+WARNING = PatternFill("solid", fgColor="FDE0C5")
+LINE = Border(bottom=Side("thin", color="D9D9D9"))
+MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 16
+LONG_TEXT = 60
+FIRST_ROW = 3
+"""Tables begin below a Chinese and an English header row."""
+
+
+def write_workbook(results: Results, engine: Engine) -> None:
+    """Write ``<name>.xlsx``. The same results give the same bytes. Raises OutputError."""
+    book = Workbook()
+    tables = workbook_tables(results)
+    _cover(book.active, results, tables)
+    for table in tables:
+        _sheet(book.create_sheet(table.name), table, results.note)
+    book.properties.title, book.properties.creator = results.title, "sinkmap"
+    content = io.BytesIO()
+    book.save(content)
+    path = results.folder / f"{results.name}.xlsx"
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(without_time(content.getvalue()))
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); close it in Excel, or free disk space"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def without_time(content: bytes) -> bytes:
+    """The same workbook, packed without the time of its writing."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            text = old.read(name)
+            if name == "docProps/core.xml":
+                text = re.sub(rb"<dcterms:(created|modified).*?</dcterms:\1>", b"", text)
+            new.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
+    """Title, what the numbers are, definitions and the list of the sheets."""
+    sheet.title = "说明"
+    periods = " → ".join(period.label for period in (results.baseline, results.current) if period)
+    lines = [
+        ("说明 note", results.note, ""),
+        ("时段 periods", periods, ""),
+        ("影像 scenes", f"{len(results.scenes)}景采用, {len(results.set_aside)}景未采用", "used, set aside"),
+        ("未核实系数 unverified", "见系数表中标色的行", "coloured rows of the coefficients"),
+        (),
+        *DEFINITIONS,
+        (),
+        *((table.name, table.name_en, f"{len(table.rows)}行 rows") for table in tables),
+    ]
+    _put(sheet.cell(1, 1), results.title).font = Font(bold=True, size=16, color="1B7837")
+    for number, line in enumerate(lines, FIRST_ROW):
+        for column, text in enumerate(line, 1):
+            cell = _put(sheet.cell(number, column), text)
+            cell.alignment = Alignment(wrap_text=True, vertical="top")
+            cell.font = Font(bold=column == 1)
+        if line and line[0] in {table.name for table in tables}:
+            sheet.cell(number, 1).hyperlink = f"#'{line[0]}'!A1"
+    for column, width in zip("ABC", (26, 58, 58), strict=True):
+        sheet.column_dimensions[column].width = width
+    _print_setup(sheet, results.note)
+
+
+def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
+    """One table: Chinese titles, English titles, rows."""
+    for column, (name, (english, chinese)) in enumerate(table.columns.items(), 1):
+        for row, text, fill, font in (
+            (1, chinese, HEAD, Font(bold=True, color="FFFFFF")),
+            (2, english, SUBHEAD, Font(size=9, color="404040")),
+        ):
+            cell = _put(sheet.cell(row, column), text)
+            cell.fill, cell.font = fill, font
+            cell.alignment = Alignment(wrap_text=True, vertical="center", horizontal="center")
+        for row, values in enumerate(table.rows, FIRST_ROW):
+            _format(_put(sheet.cell(row, column), values.get(name)), name)
+        texts = [_shown(sheet.cell(row, column)) for row in range(FIRST_ROW, sheet.max_row + 1)]
+        sheet.column_dimensions[get_column_letter(column)].width = _width(chinese, english, texts)
+    sheet.row_dimensions[1].height, sheet.row_dimensions[2].height = 48, 52
+    sheet.freeze_panes = f"{'C' if 'zone_id' in table.columns else 'B'}{FIRST_ROW}"
+    sheet.auto_filter.ref = f"A2:{get_column_letter(len(table.columns))}{sheet.max_row}"
+    sheet.print_title_rows = "1:2"
+    _print_setup(sheet, note)
+
+
+def _put(cell: Cell, value: object) -> Cell:
+    """Set a value; unknown is empty, and a text is never taken for a formula."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        cell.value = ILLEGAL_CHARACTERS_RE.sub("", value)
+        cell.data_type = "s"
+    elif value is not None and value == value:  # not NaN
+        cell.value = value
+    return cell
+
+
+def _format(cell: Cell, name: str) -> None:
+    cell.border = LINE
+    cell.alignment = Alignment(vertical="top", wrap_text=isinstance(cell.value, str) and len(cell.value) > LONG_TEXT)
+    if isinstance(cell.value, float):
+        cell.number_format = number_format(name)
+    if isinstance(cell.value, str) and "unverified" in cell.value:
+        cell.fill = WARNING
+
+
+def number_format(name: str) -> str:
+    """Excel's format of a column of numbers."""
+    if name == "area_ha":
+        return AREA_FORMAT
+    return next((form for pattern, form in FORMATS if re.search(pattern, name)), "General")
+
+
+def _shown(cell: Cell) -> str:
+    """About what Excel shows of a cell."""
+    if isinstance(cell.value, float):
+        decimals = len(cell.number_format.partition(".")[2].rstrip("%"))
+        return f"{cell.value:,.{decimals}f}" if cell.number_format != "General" else f"{cell.value:.6g}"
+    return "" if cell.value is None else str(cell.value)
+
+
+def _width(chinese: str, english: str, texts: list[str]) -> float:
+    """Column width in characters: no number is cut, titles wrap, long texts wrap."""
+    widest = max([MIN_WIDTH, *map(text_width, texts), min(HEAD_WIDTH, text_width(chinese), text_width(english))])
+    return min(widest + 2, MAX_WIDTH)
+
+
+def text_width(text: str) -> int:
+    """Width of a text in characters; a Chinese one counts two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _print_setup(sheet: Worksheet, note: str) -> None:
+    """A4 landscape, as wide as one page; the note and the page at the foot."""
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.page_margins.left = sheet.page_margins.right = 0.4
+    sheet.oddFooter.left.text, sheet.oddFooter.right.text = note.replace("&", "&&"), "&P / &N"

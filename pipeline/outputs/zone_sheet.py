@@ -1,0 +1,295 @@
+"""The map sheet of one zone (一片一方案): sink, cover, place, years, key figures, plan."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import shapely
+
+from pipeline.outputs import sheet_map as maps
+from pipeline.outputs.fonts import MM_PER_POINT, Fonts
+from pipeline.outputs.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
+from pipeline.outputs.sheet_text import PLAN_COLUMNS, UNKNOWN, area_line, bounds, key_figures, number
+from pipeline.styles import RampStyle
+
+WIDE = 1.35
+"""A zone at least that much wider than high is wide."""
+
+FIGURES_MM = 56.0
+
+NO_MAP = "无图"
+
+KEYS = (
+    ("片区边界", "none", INK, 0.9),
+    ("相邻片区", maps.NEIGHBOUR, FAINT, 0.4),
+    ("无数据", maps.OUTSIDE, MUTED, 0.3),
+)
+"""What lines and fills of a map mean: label, fill, edge and its width."""
+
+HERE = "#c0392b"
+"""Colour of the zone in the locator."""
+
+BASELINE, CURRENT, BETWEEN = "#8fa9bf", "#2f5d7c", "#d5dce2"
+"""Colours of the years of the two periods, and of the years in neither."""
+
+MIN_PIXELS = 12
+"""A zone of a few pixels is shown with at least that many from top to bottom."""
+
+
+@dataclass(frozen=True)
+class SheetMap:
+    """A raster to show: what its map and its legend are called, and the classes."""
+
+    title: str
+    legend: str
+    path: Path
+    style: RampStyle
+    ends: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class ZoneSheet:
+    """All that the sheet of a zone shows. ``row`` and ``by_year`` are the zone's of the result tables, ``outline`` and
+    ``others`` in ``crs``; ``main`` or ``cover`` is None where there is no raster; ``plan`` is None without patches.
+    ``periods`` are the years of baseline and current period, ``quality`` the sentences on what the figures are worth,
+    ``notes`` those at the foot."""
+
+    stem: Path
+    fonts: Fonts
+    title: str
+    subtitle: str
+    project: str
+    kind: str
+    row: dict
+    by_year: list[dict]
+    periods: tuple[tuple[int, ...], tuple[int, ...]]
+    outline: shapely.Geometry
+    others: list[shapely.Geometry]
+    crs: str
+    pixel_m: float
+    main: SheetMap | None
+    cover: SheetMap | None
+    plan: list[tuple[str, ...]] | None
+    quality: tuple[str, ...]
+    notes: tuple[str, ...]
+    warning: str
+
+    def draw(self) -> Page:
+        """The page. A wide zone gets the breadth of the sheet, a compact one lies beside its cover map at the same
+        scale. Raises OutputError for a character without a glyph."""
+        page = Page(self.fonts, f"{self.title} {self.subtitle}")
+        draw_head(page, self.title, self.subtitle, self.project, self.kind)
+        wide = self.aspect >= WIDE
+        foot = draw_foot(page, ("    ".join(self.quality), *self.notes) if wide else self.notes, self.warning)
+        top, left, middle, right = page.height - 26, 9.0, 186.0, page.width - 9
+        across, narrow, plan, years = middle - 4 - left, right - middle, 46.0, 42.0
+        upper = Box(left, foot + plan + 3, across, top - foot - plan - 3)
+        figures = Box(middle, top - FIGURES_MM, narrow, FIGURES_MM)
+        between = Box(middle, foot + years + 3, narrow, figures.bottom - foot - years - 6)
+        if wide:
+            _draw_wide(page, self, upper)
+            _draw_cover(page, self, between)
+        else:
+            _draw_compact(page, self, upper)
+            _draw_quality(page, self, between)
+        _draw_plan(page, self, Box(left, foot, across - 43, plan))
+        _draw_locator(page, self, Box(left + across - 38, foot, 38, plan))
+        _draw_figures(page, self, figures)
+        _draw_years(page, self, Box(middle, foot, narrow, years))
+        return page
+
+    @property
+    def aspect(self) -> float:
+        """Width of the zone over its height."""
+        left, bottom, right, top = self.outline.bounds
+        return (right - left) / (top - bottom)
+
+    def frame(self, box: Box) -> maps.MapFrame:
+        """The zone in a box of the page."""
+        return maps.MapFrame.around(box, self.crs, self.outline.bounds, least_m=MIN_PIXELS * self.pixel_m)
+
+
+def draw_head(page: Page, title: str, subtitle: str, project: str, kind: str) -> None:
+    """Title and subtitle on the left, project and kind of sheet on the right, on a heavy rule."""
+    left, right, y = 9, page.width - 9, page.height
+    page.text(left, y - 15, title, 17, bold=True, width=168)
+    page.text(left, y - 20.5, subtitle, 8.5, color=MUTED, width=168)
+    page.text(right, y - 15, project, 9.5, ha="right", width=106)
+    page.text(right, y - 20.5, kind, 8.5, ha="right", color=MUTED, width=106)
+    page.rule(left, y - 23, right, y - 23, 1.4, INK)
+
+
+def draw_foot(page: Page, notes: tuple[str, ...], warning: str) -> float:
+    """The warning and the notes at the foot of the page; returns where the body may begin."""
+    left, right, bottom = 9, page.width - 9, 7.0
+    page.text(left, bottom + 0.8, warning, 8, bold=True, color=WARNING, width=right - left)
+    size, room = 6.8, 18.0
+    lines = [line for note in notes for line in page.broken(note, right - left, size)]
+    step = min(3.4, room / len(lines))
+    for number_, line in enumerate(reversed(lines)):
+        page.text(left, bottom + 5.4 + step * number_, line, min(size, step * 2), color=MUTED, width=right - left)
+    top = bottom + 6 + step * len(lines) + 1.2
+    page.rule(left, top, right, top, 0.6, MUTED)
+    return top + 3
+
+
+def _draw_wide(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    """The main map over the whole breadth, below it in one line legend, keys, scale bar and north."""
+    strip = 15.5
+    frame = _draw_map(page, sheet, sheet.main, Box(box.left, box.bottom + strip, box.width, box.height - strip))
+    _draw_ramp(page, sheet.main, Box(box.left + 5, box.bottom, 82, strip))
+    for place, key in enumerate(KEYS):
+        _draw_key(page, box.left + 93, box.bottom + strip - 5.2 - place * 4.3, *key)
+    maps.draw_scale_bar(page, Box(box.left + 120, box.bottom, 42, strip), frame)
+    maps.draw_north(page, box.right - 4, box.bottom + 4, frame, 11)
+
+
+def _draw_compact(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    """Main map and cover map side by side, each over its legend; below keys, scale bar and north."""
+    half, strip, line = (box.width - 5) / 2, 13.5, 12.0
+    for place, shown in enumerate((sheet.main, sheet.cover)):
+        left = box.left + place * (half + 5)
+        frame = _draw_map(page, sheet, shown, Box(left, box.bottom + strip + line, half, box.height - strip - line))
+        _draw_ramp(page, shown, Box(left + 5, box.bottom + line, half - 5, strip))
+    for place, key in enumerate(KEYS):
+        _draw_key(page, box.left + 5 + place * 27, box.bottom + 4, *key)
+    maps.draw_scale_bar(page, Box(box.left + half + 10, box.bottom - 0.5, 50, 11), frame)
+    maps.draw_north(page, box.right - 4, box.bottom, frame, 10)
+
+
+def _draw_map(page: Page, sheet: ZoneSheet, shown: SheetMap | None, box: Box) -> maps.MapFrame:
+    """A titled map of the zone with its graticule, in ``box``."""
+    page.text(box.left, box.top - 3.6, shown.title if shown else NO_MAP, 9, bold=True, width=box.width)
+    frame = sheet.frame(Box(box.left + 5, box.bottom + 5, box.width - 5, box.height - 11))
+    maps.draw_ground(page, frame, sheet.others)
+    maps.draw_graticule(page, frame)
+    _draw_zone(page, sheet, shown, frame)
+    return frame
+
+
+def _draw_zone(page: Page, sheet: ZoneSheet, shown: SheetMap | None, frame: maps.MapFrame) -> None:
+    if shown:
+        maps.draw_raster(page, frame, shown.path, shown.style, sheet.outline)
+    maps.draw_outline(page, frame, sheet.outline)
+    maps.draw_neatline(page, frame)
+
+
+def _draw_ramp(page: Page, shown: SheetMap | None, box: Box) -> None:
+    if shown:
+        maps.draw_legend(page, box, shown.legend, shown.style, shown.ends)
+
+
+def _draw_key(page: Page, x: float, y: float, label: str, fill: str, edge: str, width: float) -> None:
+    page.rectangle(Box(x, y, 6, 2.8), facecolor=fill, edgecolor=edge, linewidth=width)
+    page.text(x + 7.5, y + 0.4, label, 7)
+
+
+def _draw_cover(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    """The cover map of a wide zone, smaller and without a graticule."""
+    inner, strip = page.heading(box, sheet.cover.title if sheet.cover else NO_MAP), 11.0
+    frame = sheet.frame(Box(inner.left, inner.bottom + strip, inner.width, inner.height - strip - 0.5))
+    maps.draw_ground(page, frame, sheet.others)
+    _draw_zone(page, sheet, sheet.cover, frame)
+    _draw_ramp(page, sheet.cover, Box(inner.left, inner.bottom, inner.width, strip - 1))
+
+
+def _draw_quality(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    inner = page.heading(box, "数据质量")
+    top = inner.top
+    for size in (7.5, 6.8, 6, 5.2):
+        lines = [line for text in sheet.quality for line in page.broken(text, inner.width, size)]
+        if len(lines) * size * MM_PER_POINT * LEADING <= inner.height:
+            break
+    for text in sheet.quality:
+        top -= page.paragraph(inner.left, top, text, inner.width, size)
+
+
+def _draw_figures(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    inner = page.heading(box, "主要指标")
+    if said := sheet.row.get("sink_finding_zh"):
+        page.text(box.right, box.top - 3.6, said, 9, bold=True, ha="right", width=box.width - 24)
+    page.text(inner.left, inner.top - 3.2, area_line(sheet.row), 7.5, width=inner.width)
+    columns = (Column("指标", 46, numeric=False), Column("估计值", 20), Column("95%区间", inner.width - 66))
+    table = Box(inner.left, inner.bottom, inner.width, inner.height - 4.6)
+    page.table(table, columns, key_figures(sheet.row), row_mm=5.0)
+
+
+def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    inner = page.heading(box, "一片一方案: 各类措施建议面积")
+    if sheet.plan is None:
+        page.text(inner.left, inner.top - 4, "未划定图斑", 8, color=MUTED)
+        return
+    widths = (inner.width - 92, 15, 21, 20, 17, 19)
+    columns = [
+        Column(title, width, place > 0) for place, (title, width) in enumerate(zip(PLAN_COLUMNS, widths, strict=True))
+    ]
+    page.table(inner, columns, sheet.plan, row_mm=4.8, strong=(len(sheet.plan) - 1,))
+
+
+def _draw_years(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    """Bars of the carbon stock by year from zero, with the 95 % interval where it is known."""
+    known = [row for row in sheet.by_year if row["carbon_tC"] is not None]
+    highest = max((row.get("carbon_tC_high95") or row["carbon_tC"] for row in known), default=0)
+    unit, divisor = ("万吨碳", 1e4) if highest >= 1e4 else ("吨碳", 1)
+    inner = page.heading(box, f"各年生物量碳储量 ({unit})")
+    floor, room = inner.bottom + 7.4, inner.height - 12.6
+    step = inner.width / max(len(sheet.by_year), 1)
+    every = -(-len(sheet.by_year) // 8)
+    for place, row in enumerate(sheet.by_year):
+        x, value = inner.left + step * (place + 0.5), row["carbon_tC"]
+        if place % every == 0:
+            page.text(x, floor - 3.2, str(row["year"]), 6.5, ha="center", color=MUTED)
+        top = floor
+        if value is not None:
+            top = _bar(
+                page, row, x, step, floor, room / highest if highest else 0, _year_color(row["year"], sheet.periods)
+            )
+        if every == 1:
+            text = UNKNOWN if value is None else number(value / divisor)
+            page.text(x, top + 0.8, text, 6.5, ha="center", width=step - 0.4)
+    page.rule(inner.left, floor, inner.right, floor, 0.6, INK)
+    _draw_period_keys(page, inner, sheet)
+
+
+def _bar(page: Page, row: dict, x: float, step: float, floor: float, mm_per_tC: float, color: str) -> float:
+    """A year's bar and its interval; returns the top of both."""
+    wide, top = min(step * 0.62, 9), floor + row["carbon_tC"] * mm_per_tC
+    page.rectangle(Box(x - wide / 2, floor, wide, top - floor), facecolor=color, edgecolor="none")
+    if None in bounds(row, "carbon_tC"):
+        return top
+    low, high = (floor + end * mm_per_tC for end in bounds(row, "carbon_tC"))
+    page.rule(x, low, x, high, 0.8, INK)
+    for y in (low, high):
+        page.rule(x - wide / 5, y, x + wide / 5, y, 0.8, INK)
+    return max(top, high)
+
+
+def _year_color(year: int, periods: tuple[tuple[int, ...], tuple[int, ...]]) -> str:
+    baseline, current = periods
+    return CURRENT if year in current else BASELINE if year in baseline else BETWEEN
+
+
+def _draw_period_keys(page: Page, box: Box, sheet: ZoneSheet) -> None:
+    keys = [(CURRENT, "现状期"), *([(BASELINE, "基准期")] if sheet.periods[0] else [])]
+    if any(_year_color(row["year"], sheet.periods) == BETWEEN for row in sheet.by_year):
+        keys.append((BETWEEN, "其他年份"))
+    for place, (color, label) in enumerate(keys):
+        x = box.left + place * 18
+        page.rectangle(Box(x, box.bottom + 0.2, 3, 2.2), facecolor=color, edgecolor="none")
+        page.text(x + 4, box.bottom + 0.3, label, 6.5, color=MUTED)
+    if any(None not in bounds(row, "carbon_tC") for row in sheet.by_year):
+        page.text(box.right, box.bottom + 0.3, "竖线为95%区间", 6.5, ha="right", color=MUTED)
+
+
+def _draw_locator(page: Page, sheet: ZoneSheet, box: Box) -> None:
+    inner = page.heading(box, "位置")
+    bounds = shapely.total_bounds([sheet.outline, *sheet.others])
+    frame = maps.MapFrame.around(inner, sheet.crs, tuple(bounds))
+    maps.draw_ground(page, frame, sheet.others)
+    here = frame.on_page(sheet.outline)
+    page.shape(here, facecolor=HERE, edgecolor=HERE, linewidth=0.6)
+    left, bottom, right, top = here.bounds
+    if max(right - left, top - bottom) < 4:  # a zone that small is not found without a ring
+        x, y = (left + right) / 2, (bottom + top) / 2
+        page.shape(shapely.Point(x, y).buffer(0.5), facecolor=HERE, edgecolor="none")
+        page.shape(shapely.Point(x, y).buffer(2.6), facecolor="none", edgecolor=HERE, linewidth=0.8)
+    maps.draw_neatline(page, frame)

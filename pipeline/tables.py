@@ -1,0 +1,178 @@
+"""The tables of the workbook: names, titles and rows, drawn from the results. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pydantic import BaseModel
+
+from pipeline.ecosystems.base import BinnedCoefficient, Coefficient, Ecosystem
+from pipeline.patches import CLASS_COLUMNS, PATCH_COLUMNS, class_rows, group_patches, plan_rows
+from pipeline.results import Results
+from pipeline.totals import COLUMNS, YEAR_COLUMNS
+
+Titles = dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with the ``columns`` (English and Chinese title by name); ``name`` is Chinese, ``name_en`` English."""
+
+    name: str
+    name_en: str
+    columns: Titles
+    rows: list[dict]
+
+
+TITLES: Titles = COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
+    "year": ("Year", "年份"),
+    "quantity": ("Quantity", "指标"),
+    "estimate": ("Estimate", "估计值"),
+    "mean": ("Mean of the realisations", "模拟均值"),
+    "median": ("Median", "中位数"),
+    "p2_5": ("2.5 % quantile", "2.5%分位"),
+    "p5": ("5 % quantile", "5%分位"),
+    "p95": ("95 % quantile", "95%分位"),
+    "p97_5": ("97.5 % quantile", "97.5%分位"),
+    "conservative": ("Conservative value", "保守值"),
+    "id": ("Scene", "影像"),
+    "day": ("Date", "日期"),
+    "sensor": ("Sensor", "传感器"),
+    "scale_known_from": ("Where the scale is known from", "定标依据"),
+    "use": ("Use", "使用情况"),
+    "reason": ("Why it was set aside", "未采用原因"),
+    "coefficient": ("Coefficient", "系数"),
+    "value": ("Value", "数值"),
+    "unit": ("Unit", "单位"),
+    "u95": ("95 % half-width", "95%半宽"),
+    "source": ("Source", "来源"),
+    "status": ("Status", "状态"),
+}  # fmt: skip
+"""Titles of every column that a table of the workbook may have."""
+
+QUALITY = ("zone_id", "name_zh", "ecosystem", "period", "observed_fraction", "clear_obs_median", "open_water_fraction",
+           "stand_area_fraction", "status", "status_zh")  # fmt: skip
+
+DEFINITIONS = (
+    ("碳储量 stock", "生物量碳储量, 吨碳; 储量不是碳汇。", "Biomass carbon at a date, t C. A stock is not a sink."),
+    (
+        "碳汇 sink",
+        "两个时段平均储量之差除以间隔年数, 乘以44/12, 吨CO2/年, 吸收为正。",
+        "Difference of the mean stocks of two periods by the years between, x 44/12, t CO2 per year, removal positive.",
+    ),
+    (
+        "遥感植被覆盖度 cover by satellite",
+        "由NDVI像元二分模型得到; 不是草原综合植被盖度, 也不是森林覆盖率。",
+        "From NDVI by a two-end-member mixture; neither of the official cover rates.",
+    ),
+    (
+        "草原、湿地储量 grass and reeds",
+        "年内生长峰值的现存量, 随降水逐年变化; 湿地仅计CO2, 不含CH4。",
+        "Standing crop at the peak of the year, which follows its rain; wetland without methane.",
+    ),
+    (
+        "面积 area",
+        "CGCS2000椭球面积; 1公顷=15亩, 1万亩=666.67公顷。",
+        "On the ellipsoid of CGCS2000; 1 ha = 15 mu.",
+    ),
+    (
+        "图斑建议 suggestions",
+        "按生态系统、碳汇等级和覆盖度等级查表得到, 仅供实地核查参考, 不作为处方。",
+        "Looked up by ecosystem, sink class and cover class: a start for the field, no prescription.",
+    ),
+    ("空白 empty cell", "未知或不计, 不是零。", "Not known or not counted; never zero."),
+)
+"""Terms of the cover sheet: term, Chinese and English meaning."""
+
+
+def workbook_tables(results: Results) -> list[Table]:
+    """All tables in order; those without rows are left out."""
+    zones = [row for row in results.rows if row["level"] == "zone"]
+    groups = [row for row in results.rows if row["level"] != "zone"]
+    patches = list(results.patches.values())
+    plan = [row | _zone_name(results, row) for zone in patches for row in plan_rows(zone)]
+    tables = [
+        Table("片区", "Zones", COLUMNS, zones),
+        Table("分类合计", "Ecosystems and city", COLUMNS, groups),
+        Table("逐年", "By year", _titles(YEAR_COLUMNS), results.by_year),
+        _table("不确定性", "Intervals", results.intervals),
+        _table("覆盖度等级面积", "Cover classes", results.cover_classes or _cover_areas(results)),
+        Table("图斑汇总", "Patches by class", CLASS_COLUMNS, [row for zone in patches for row in class_rows(zone)]),
+        Table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
+        Table("系数", "Coefficients", _titles(COEFFICIENT), list(coefficient_rows(results.ecosystems))),
+        Table("数据质量", "Data quality", _titles(QUALITY), zones),
+        Table("影像", "Scenes", _titles(SCENE), scene_rows(results)),
+    ]
+    return [table for table in tables if table.rows]
+
+
+PLAN = ("zone_id", "zone_name", "suggestion", "suggestion_zh", "patches", "area_ha", "area_mu", "share", "carbon_tC")
+COEFFICIENT = ("ecosystem", "coefficient", "value", "unit", "u95", "source", "status")
+SCENE = ("id", "day", "sensor", "scale_known_from", "use", "reason")
+
+
+def _titles(names: tuple[str, ...]) -> Titles:
+    return {name: TITLES.get(name, (name, name)) for name in names}
+
+
+def _table(name: str, name_en: str, rows: list[dict]) -> Table:
+    """A table with the columns that its rows have."""
+    return Table(name, name_en, _titles(tuple(dict.fromkeys(key for row in rows for key in row))), rows)
+
+
+def _zone_name(results: Results, row: dict) -> dict:
+    return {"zone_name": results.row(row["zone_id"])["name_zh"]}
+
+
+def _cover_areas(results: Results) -> list[dict]:
+    """Areas of the cover classes by the patches, which are generalised to their minimum size."""
+    keys = ["zone_id", "zone_name", "cover_class", "cover_class_zh"]
+    return [
+        {name: value for name, value in row.items() if name != "carbon_tC"}
+        for zone in results.patches.values()
+        for row in group_patches(zone.sort_values(["cover_class_zh", "patch_id"]), keys)
+    ]
+
+
+def scene_rows(results: Results) -> list[dict]:
+    """The scenes that were used, then those set aside with the reason, keys `SCENE`."""
+    used = [dict.fromkeys(SCENE) | scene | {"use": "采用 used"} for scene in results.scenes]
+    aside = [
+        dict.fromkeys(SCENE) | {"id": row["scene"], "use": "未采用 set aside", "reason": row["reason"]}
+        for row in results.set_aside
+    ]
+    return used + aside
+
+
+STATUS_ZH = {"verified": "已核实 verified", "unverified": "未核实 unverified", "local": "本地拟合 local"}
+
+
+def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
+    """Every coefficient with its 95 % half-width, source and status, keys `COEFFICIENT`. A step function has a row for
+    each of its steps."""
+    for name, ecosystem in ecosystems.items():
+        for place, row in _coefficients(ecosystem, ""):
+            percent = f"±{row.u95_percent:g} %" if row.u95_percent is not None else f"±{row.u95_abs:g}"
+            known = {"ecosystem": name, "unit": row.unit, "u95": percent, "source": row.source}
+            for part, value in _values(row):
+                yield known | {"coefficient": place + part, "value": value, "status": STATUS_ZH[row.status]}
+
+
+def _coefficients(node: object, place: str) -> Iterator[tuple[str, Coefficient | BinnedCoefficient]]:
+    if isinstance(node, Coefficient | BinnedCoefficient):
+        yield place, node
+    elif isinstance(node, BaseModel | dict):
+        parts = node if isinstance(node, dict) else {key: getattr(node, key) for key in type(node).model_fields}
+        for key, part in parts.items():
+            yield from _coefficients(part, f"{place}.{key}" if place else key)
+
+
+def _values(row: Coefficient | BinnedCoefficient) -> Iterator[tuple[str, float]]:
+    if isinstance(row, BinnedCoefficient):
+        ends = [f"{edge:g}" for edge in row.edges]
+        names = [f"≤ {ends[0]}", *(f"{a} – {b}" for a, b in pairwise(ends)), f"> {ends[-1]}"]
+        yield from ((f" ({row.of} {name})", value) for name, value in zip(names, row.values, strict=True))
+    elif isinstance(row.value, tuple):
+        yield from ((f" [{power}]", value) for power, value in enumerate(row.value))
+    else:
+        yield "", row.value

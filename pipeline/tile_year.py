@@ -1,0 +1,88 @@
+"""The unit of work of stage 1, run by one worker: the composite of a tile and year."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from pipeline.bright_soil import BrightSoil
+from pipeline.catalog import SetAside
+from pipeline.composite import buffer_clouds
+from pipeline.composite_methods import COMPOSITES
+from pipeline.cube import Cube, Tile
+from pipeline.errors import SceneError
+from pipeline.indices import bands_of
+from pipeline.provenance import Marks
+from pipeline.reflectance import read_bands, read_classes
+from pipeline.scene import Scene
+
+
+@dataclass(frozen=True)
+class TileYear:
+    """Composite of one tile and year; ``key`` is what its mark will say."""
+
+    cube: Cube
+    tile: Tile
+    year: int
+    scenes: tuple[Scene, ...]
+    method: str
+    indices: tuple[str, ...]
+    buffer_px: int
+    marks: Marks
+    key: dict[str, str]
+    bright_soil: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"tile-{self.year}-{self.tile.name}"
+
+    @property
+    def writes_to(self) -> Path:
+        return self.cube.path
+
+
+def composite_tile(unit: TileYear) -> list[SetAside]:
+    """Read the scenes once (twice where bright soil is looked for), mask, composite, store in the cube. Scenes that
+    fail are returned; then nothing is marked, and the unit is to be run again without them."""
+    grid = unit.cube.grid[unit.tile.window]
+    soil = _bright_soil(unit.scenes, grid.pad(unit.buffer_px)) if unit.bright_soil else None
+    composite = COMPOSITES[unit.method](grid.shape, unit.indices, len({scene.day for scene in unit.scenes}))
+    failed, day = [], None
+    for scene in unit.scenes:
+        if scene.day != day:
+            day = scene.day
+            composite.next_day(day.timetuple().tm_yday)
+        try:
+            classes = _classes(scene, grid, unit.buffer_px, soil)
+            if composite.wants(classes):
+                composite.add(classes, read_bands(scene, bands_of(unit.indices), grid))
+        except SceneError as error:
+            failed.append(SetAside(scene.id, str(error)))
+        except ValueError as error:
+            failed.append(SetAside(scene.id, f"scene {scene.id}: {error}; correct its metadata or remove it"))
+    if not failed:
+        unit.marks.take_back(unit.name)
+        unit.cube.write(unit.year, unit.tile, composite.layers())
+        unit.marks.write(unit.name, unit.key)
+    return failed
+
+
+def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
+    """What the season shows of bright soil; a scene that fails adds nothing, and is told of when it is composited."""
+    soil = BrightSoil(grid.shape)
+    for scene in scenes:
+        with suppress(SceneError):
+            soil.add(read_classes(scene, grid), read_bands(scene, ("red", "nir"), grid))
+    return soil
+
+
+def _classes(scene: Scene, grid: GeoBox, buffer_px: int, soil: BrightSoil | None) -> np.ndarray:
+    # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
+    wide = grid.pad(buffer_px)
+    classes = read_classes(scene, wide)
+    if soil:
+        classes = soil.rescue(classes, read_bands(scene, ("red", "nir"), wide))
+    classes = buffer_clouds(classes, buffer_px)
+    return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])

@@ -1,0 +1,153 @@
+"""The QGIS project: whole, relative, the same each time; every layer styled, named in Chinese and in a view."""
+
+import re
+import shutil
+import sqlite3
+import zipfile
+from contextlib import closing
+from functools import cache
+from xml.etree import ElementTree
+
+import pytest
+from tiny_world import World
+
+from pipeline.outputs.qgis_layers import ORDER
+from pipeline.totals import COLUMNS
+from pipeline.variables import VARIABLES
+
+
+@cache
+def project(folder):
+    with zipfile.ZipFile(folder / "tiny.qgz") as file:
+        assert file.namelist() == ["tiny.qgs"]
+        return ElementTree.fromstring(file.read("tiny.qgs").decode().split("\n", 1)[1])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = World.finished(tmp_path_factory.mktemp("project"))
+    world.settings["deliverables"] = ["styles", "project"]
+    world.write_config()
+    world.run()
+    return world
+
+
+@pytest.fixture
+def root(world):
+    return project(world.results)
+
+
+def layers(root):
+    return {layer.findtext("id"): layer for layer in root.iter("maplayer")}
+
+
+def test_every_raster_and_the_zones_are_layers_with_paths_within_the_folder(world, root):
+    sources = [layer.findtext("datasource") for layer in layers(root).values()]
+    assert all(source.startswith("./") for source in sources)
+    rasters = {source for source in sources if source.endswith(".tif")}
+    assert rasters == {
+        f"./{path.relative_to(world.results).as_posix()}" for path in world.results.glob("zones/*/*.tif")
+    }
+    assert {source for source in sources if not source.endswith(".tif")} == {"./zones.gpkg|layername=zones"}
+    assert str(world.folder) not in ElementTree.tostring(root, encoding="unicode")
+    assert root.findtext("properties/Paths/Absolute") == "false"
+
+
+def test_ids_are_such_as_qgis_keeps_and_each_layer_stands_once_in_the_tree(root):
+    names = list(layers(root))
+    assert len(set(names)) == len(names) == len(list(root.iter("maplayer")))
+    assert all(len(name) > 10 for name in names)
+    tree = root.find("layer-tree-group")
+    assert sorted(entry.get("id") for entry in tree.iter("layer-tree-layer")) == sorted(names)
+    assert [group.get("name") for group in tree.findall("layer-tree-group")] == ["森林", "草原", "湿地"]
+    assert [group.get("name")[:3] for group in tree.findall("layer-tree-group/layer-tree-group")] == [
+        "F01", "F02", "G01", "W01",
+    ]  # fmt: skip
+
+
+def test_each_layer_has_a_style_a_chinese_name_and_a_full_crs(root):
+    for layer in layers(root).values():
+        assert layer.find("pipe") is not None or layer.find("renderer-v2") is not None
+        assert re.search("[一-鿿]", layer.findtext("layername"))
+        wkt = layer.findtext("srs/spatialrefsys/wkt")
+        authority = layer.findtext("srs/spatialrefsys/authid")
+        assert wkt.startswith(("PROJCRS", "GEOGCRS"))
+        assert authority in ("EPSG:32649", "EPSG:4490")
+    assert root.findtext("properties/SpatialRefSys/ProjectionsEnabled") == "1"
+
+
+def test_there_is_a_view_of_each_variable_and_the_project_opens_on_the_sink(root):
+    views = {
+        view.get("name"): [layer.get("id") for layer in view.findall("layer")]
+        for view in root.find("visibility-presets")
+    }
+    for variable in ("sink", "fvc", "carbon_stock", "agb", "ndvi", "clear_count"):
+        found = [name for name in views if name.startswith(VARIABLES[variable].long_name_zh)]
+        assert len(found) == (1 if variable == "sink" else 2), variable
+        for name in found:
+            zones = {layer.split("_")[1] for layer in views[name] if layer.startswith("raster_")}
+            assert zones == {"F01", "F02", "G01", "W01"}
+            assert "zones_boundary" in views[name]
+    opened = [
+        e.get("id") for e in root.find("layer-tree-group").iter("layer-tree-layer") if e.get("checked")[4:] == "Checked"
+    ]
+    assert sorted(opened) == sorted(next(ids for name, ids in views.items() if name.startswith("碳汇")))
+
+
+def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(world, root):
+    layout = root.find("Layouts/Layout")
+    atlas = layout.find("Atlas")
+    assert atlas.get("coverageLayer") in layers(root)
+    texts = {item.get("id"): item.get("labelText") for item in layout if item.get("labelText")}
+    asked = {name for text in texts.values() for name in re.findall(r'"(\w+)"', text)}
+    with closing(sqlite3.connect(world.results / "zones.gpkg")) as database:
+        columns = {row[1] for row in database.execute("PRAGMA table_info(zones)")}
+    assert asked <= columns
+    assert {"carbon_tC", "carbon_tC_low95", "sink_tCO2_yr", "fvc_mean", "area_wanmu", "status_zh"} <= asked
+    assert asked <= COLUMNS.keys()
+    assert "2025-08-11" in texts["source"]
+    assert "遥感估算, 不作为交易依据" in texts["source"]
+    assert "模拟" in texts["source"]
+    views = {view.get("name") for view in root.find("visibility-presets")}
+    assert {item.get("followPresetName") for item in layout if item.get("followPreset")} <= views
+    kinds = [item.get("type") for item in layout.iter("LayoutItem")]
+    assert {kind: kinds.count(kind) for kind in ("65639", "65640", "65642", "65646")} == {
+        "65639": 3, "65640": 1, "65642": 2, "65646": 1,
+    }  # fmt: skip
+
+
+def test_a_run_again_elsewhere_writes_the_same_bytes(world, tmp_path):
+    before = (world.results / "tiny.qgz").read_bytes()
+    geopackage = (world.results / "zones.gpkg").read_bytes()
+    shutil.copytree(world.folder, tmp_path / "other")
+    other = World(tmp_path / "other")
+    (other.results / "tiny.qgz").unlink()
+    other.run()
+    assert (other.results / "tiny.qgz").read_bytes() == before
+    assert (other.results / "zones.gpkg").read_bytes() == geopackage
+
+
+def test_without_a_second_period_the_stock_stands_for_the_sink(tmp_path):
+    world = World.finished(tmp_path)
+    world.settings |= {"deliverables": ["project"], "periods": {"current": "2023-2025"}}
+    world.write_config()
+    world.run()
+    root = project(world.results)
+    maps = [item.get("followPresetName") for item in root.iter("LayoutItem") if item.get("followPresetName")]
+    assert maps[-2:] == ["遥感植被覆盖度 2023-2025", "生物量碳储量密度 2023-2025"]
+
+
+def test_rasters_that_are_not_mapped_yet_are_no_layers(tmp_path):
+    world = World.finished(tmp_path)
+    world.settings["deliverables"] = ["styles", "project"]
+    world.write_config()
+    shutil.rmtree(world.results / "zones" / "F02")
+    world.run(zone="F01")
+    assert not (world.results / "zones" / "F02").exists()
+    sources = [layer.findtext("datasource") for layer in layers(project(world.results)).values()]
+    assert all((world.results / source.partition("|")[0]).is_file() for source in sources)
+    assert any("F01_fvc" in source for source in sources)
+
+
+def test_every_variable_has_its_place_among_the_layers():
+    assert VARIABLES.keys() <= set(ORDER)

@@ -1,0 +1,299 @@
+"""Map sheets: nothing overlaps or is cut off, whatever the zone; the same content gives the same bytes; a sheet is
+drawn again only when what it shows has changed."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
+from pypdf import PdfReader
+from rasterio.transform import from_origin
+from tiny_world import STANDS, World
+
+from pipeline.errors import OutputError
+from pipeline.outputs.fonts import bundled_fonts, find_fonts
+from pipeline.outputs.overview_sheet import OverviewSheet
+from pipeline.outputs.page import Page
+from pipeline.outputs.sheet_text import plan_rows, quality_lines
+from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
+from pipeline.provenance import read_json
+from pipeline.styles import read_styles
+
+CRS = "EPSG:32649"
+CORNER = (420_000.0, 4_500_000.0)
+STYLES = read_styles().ramps
+NOTE = "示意, 模拟数据 (schematic, simulated); 遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
+
+
+def row_of(zone: str, area_ha: float, **changes) -> dict:
+    """A row of the result table as a zone of that area could have it."""
+    return {
+        "level": "zone",
+        "zone_id": zone,
+        "name_zh": f"{zone}片区（示意）",
+        "ecosystem": "grassland",
+        "area_ha": area_ha,
+        "area_wanmu": area_ha * 15 / 1e4,
+        "declared_wanmu": round(area_ha * 15 / 1e4, 1),
+        "observed_fraction": 1.0,
+        "clear_obs_median": 6.0,
+        "ndvi_mean": 0.34,
+        "fvc_mean": 0.4162,
+        "fvc_mean_low95": 0.3,
+        "fvc_mean_high95": 0.55,
+        "agb_tDM_ha": 0.25,
+        "carbon_tC_ha": 1.34,
+        "carbon_tC": 1.34 * area_ha,
+        "carbon_tC_low95": 0.6 * area_ha,
+        "carbon_tC_high95": 2.7 * area_ha,
+        "sink_tCO2_ha_yr": -0.157,
+        "sink_tCO2_yr": -0.157 * area_ha,
+        "sink_tCO2_yr_low95": -0.486 * area_ha,
+        "sink_tCO2_yr_high95": 0.078 * area_ha,
+        "sink_finding_zh": "变化不显著",
+        "comparability_zh": "有条件可比: 两期反射率定标来源不同",
+        "figure_class": "proxy, not creditable (代理, 不可作为交易依据)",
+        "status_zh": "正常; 3.2%未观测, 按其余部分均值计",
+    } | changes
+
+
+def years_of(row: dict, years: range) -> list[dict]:
+    names = ("carbon_tC", "carbon_tC_low95", "carbon_tC_high95")
+    return [{"zone_id": row["zone_id"], "year": year} | {name: row[name] for name in names} for year in years]
+
+
+def write_raster(path: Path, zone: shapely.Geometry, pixel_m: float) -> Path:
+    """A raster of one value over the box of a zone."""
+    left, bottom, right, top = zone.bounds
+    shape = [max(1, int(np.ceil(length / pixel_m))) for length in (top - bottom, right - left)]
+    with rasterio.open(
+        path, "w", driver="GTiff", height=shape[0], width=shape[1], count=1, dtype="int16", crs=CRS, nodata=-32768,
+        transform=from_origin(left, top, pixel_m, pixel_m),
+    ) as file:  # fmt: skip
+        file.scales = (0.005,)
+        file.write(np.full(shape, 120, "int16"), 1)
+    return path
+
+
+def patches(count: int) -> pd.DataFrame:
+    names = [f"措施{n}: 退化草原修复与围栏封育" for n in range(count)]
+    return pd.DataFrame({"suggestion_zh": names, "area_ha": 1234.5, "area_mu": 18517.5, "carbon_tC": 2000.0})
+
+
+def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10, **changes) -> ZoneSheet:
+    """The sheet of a zone of that size, with another zone just beside it."""
+    x, y = CORNER
+    zone = shapely.Point(x, y).buffer(0.5)
+    zone = shapely.transform(zone, lambda points: (points - CORNER) * (width_m, height_m) + CORNER)
+    raster = write_raster(folder / "raster.tif", zone, pixel_m)
+    row = row_of("G05", zone.area / 1e4)
+    return ZoneSheet(
+        **{
+            "stem": folder / "G05_sheet",
+            "fonts": find_fonts("", []),
+            "title": "G05 达茂北部荒漠草原片区（示意）",
+            "subtitle": "现状期 2023-2025 年, 与基准期 2019-2021 年比较",
+            "project": "包头市林草湿碳汇监测(示意, 模拟数据)",
+            "kind": "草原 · 荒漠草原 · 第 17 幅 / 共 22 幅",
+            "row": row,
+            "by_year": years_of(row, range(2019, 2026)),
+            "periods": ((2019, 2020, 2021), (2023, 2024, 2025)),
+            "outline": zone,
+            "others": [shapely.transform(zone, lambda points: points + np.array([width_m, height_m]))],
+            "crs": CRS,
+            "pixel_m": pixel_m,
+            "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ("← 碳减少", "碳增加 →")),
+            "cover": SheetMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
+            "plan": plan_rows(patches(6)),
+            "quality": quality_lines(row),
+            "notes": ("方法: NDVI cubic AGB x (1+R) x CF", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
+            "warning": NOTE,
+        }
+        | changes
+    )
+
+
+def faults(page: Page) -> list[str]:
+    """Texts that leave the page or lie over one another, measured as they are drawn; 0.2 mm are forgiven."""
+    renderer = FigureCanvasAgg(page.figure).get_renderer()
+    grace = 0.2 / 25.4 * page.figure.dpi
+    boxes = {}
+    for text in page.figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            extent = text.get_window_extent(renderer)
+            boxes[text] = shapely.box(extent.x0, extent.y0, extent.x1, extent.y1).buffer(-grace, join_style="mitre")
+    paper = shapely.box(0, 0, *(page.figure.get_size_inches() * page.figure.dpi))
+    found = [f"{text.get_text()} leaves the page" for text, box in boxes.items() if not paper.contains(box)]
+    return found + [
+        f"{a.get_text()} over {b.get_text()}"
+        for a, b in itertools.combinations(boxes, 2)
+        if boxes[a].intersects(boxes[b])
+    ]
+
+
+def test_the_measure_finds_what_overlaps_and_what_is_cut_off():
+    page = Page(bundled_fonts(), "")
+    page.text(100, 100, "碳汇", 10)
+    page.text(102, 101, "覆盖度", 10)
+    page.text(290, 50, "出了纸", 10)
+    assert faults(page) == ["出了纸 leaves the page", "碳汇 over 覆盖度"]
+
+
+SIZES = {
+    "305 万亩": (60_000, 43_000),
+    "1.8 万亩": (6_100, 2_500),
+    "half a pixel": (60, 60),
+    "a river bank, 20:1": (60_000, 3_000),
+    "a valley, 1:20": (3_000, 60_000),
+    "compact": (9_000, 8_000),
+}
+
+
+@pytest.mark.parametrize("fonts", [find_fonts(""), bundled_fonts()], ids=["installed font", "own font"])
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_nothing_overlaps_or_is_cut_off(tmp_path, size, fonts):
+    assert faults(sheet_of(tmp_path, *size, pixel_m=120, fonts=fonts).draw()) == []
+
+
+LONG = "内蒙古自治区包头市达尔罕茂明安联合旗满都拉镇国家级公益林与荒漠草原生态保护修复综合治理示范片区（示意）"
+
+
+@pytest.mark.parametrize("size", [(60_000, 20_000), (20_000, 20_000)], ids=["wide", "compact"])
+def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
+    row = row_of(
+        "G05", 203_337.1, status_zh="正常; " + "两期反射率定标来源不同, " * 12, unverified="; ".join(["species.elm.bcef"] * 20),
+        plausibility="unusual: carbon_tC_ha 0.871 outside 1 to 5 (derived from Hu F.-L. et al. 2020)",
+    )  # fmt: skip
+    sheet = sheet_of(
+        tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,
+        by_year=years_of(row, range(1986, 2026)), plan=plan_rows(patches(14)), quality=quality_lines(row),
+    )  # fmt: skip
+    assert faults(sheet.draw()) == []
+
+
+@pytest.mark.parametrize("size", [(60_000, 20_000), (20_000, 20_000)], ids=["wide", "compact"])
+def test_a_sheet_of_one_period_says_what_is_not_known(tmp_path, size):
+    unknown = dict.fromkeys(
+        name for name in row_of("G05", 1) if name.startswith(("sink", "carbon", "ndvi", "fvc", "agb", "clear"))
+    )
+    row = row_of("G05", 900.0, **unknown, observed_fraction=None, declared_wanmu=None)
+    sheet = sheet_of(
+        tmp_path, *size, row=row, by_year=[{"year": 2023, "carbon_tC": None}], periods=((), (2023,)),
+        plan=None, main=None, cover=None, quality=quality_lines(row),
+    )  # fmt: skip
+    page = sheet.draw()
+    said = [text.get_text() for text in page.figure.findobj(Text)]
+    assert faults(page) == []
+    assert "未划定图斑" in said
+    assert "无图" in said
+    assert said.count("—") >= 14
+
+
+@pytest.mark.parametrize("compares", [True, False], ids=["two periods", "one period"])
+def test_nothing_overlaps_on_the_overview(tmp_path, compares):
+    """22 zones, the smallest of them in a heap."""
+    centres = [(x, y) for x in range(3) for y in range(3)] + [(0.1 * x, -1) for x in range(13)]
+    zones = {
+        f"G{place:02d}": shapely.Point(CORNER[0] + x * 30_000, CORNER[1] + y * 30_000).buffer(12_000 if y >= 0 else 900)
+        for place, (x, y) in enumerate(centres)
+    }
+    changes = {} if compares else dict.fromkeys(("sink_tCO2_yr", "sink_tCO2_ha_yr", "sink_finding_zh"))
+    rows = [row_of(zone, shape.area / 1e4, **changes) for zone, shape in zones.items()]
+    rows += [row_of("city", 1e6, **changes) | {"level": "city", "name_zh": "全市合计"}]
+    first = zones["G00"]
+    sheet = OverviewSheet(
+        stem=tmp_path / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
+        project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS,
+        rasters={"G00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"], legend="碳汇强度",
+        ends=("← 碳减少", "碳增加 →"), notes=("状态: 正常",), warning=NOTE,
+    )  # fmt: skip
+    assert faults(sheet.draw()) == []
+
+
+def test_a_missing_glyph_is_an_error_not_a_box(tmp_path):
+    with pytest.raises(OutputError, match=r"no 𪚥 \(U\+2A6A5\); install Noto"):
+        sheet_of(tmp_path, 9_000, 8_000, title="G05 𪚥片区").draw()
+
+
+def test_the_same_sheet_has_the_same_bytes(tmp_path):
+    found = []
+    for name in ("first", "second"):
+        sheet = replace(sheet_of(tmp_path, 9_000, 8_000), stem=tmp_path / name)
+        sheet.draw().save(sheet.stem)
+        found.append([sheet.stem.with_suffix(kind).read_bytes() for kind in (".pdf", ".png")])
+    assert found[0] == found[1]
+    assert not list(tmp_path.glob("*.part"))
+
+
+# --- by a run ---------------------------------------------------------------------------------------------
+
+
+def drawn(world: World) -> dict[str, int]:
+    """When each sheet was written."""
+    found = [*world.results.glob("zones/*/*_sheet.*"), *world.results.glob("overview.*"), world.results / "atlas.pdf"]
+    return {path.name: path.stat().st_mtime_ns for path in found}
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World.finished(tmp_path)
+    world.settings["deliverables"] = ["sheets"]
+    world.write_config()
+    return world
+
+
+def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
+    world.run(workers=2)
+    parallel = {path.name: path.read_bytes() for path in world.results.rglob("*") if path.name in drawn(world)}
+    names = [f"{zone}_sheet.{kind}" for zone in ("F01", "F02", "G01", "W01") for kind in ("pdf", "png")]
+    assert sorted(parallel) == sorted([*names, "overview.pdf", "overview.png", "atlas.pdf"])
+    for name in parallel:
+        next(world.results.rglob(name)).unlink()
+    world.run(workers=1)
+    assert {path.name: path.read_bytes() for path in world.results.rglob("*") if path.name in parallel} == parallel
+
+    atlas = PdfReader(world.results / "atlas.pdf")
+    assert [round(float(side) / 72 * 25.4) for side in atlas.pages[0].mediabox[2:]] == [297, 210]
+    assert [entry.title for entry in atlas.outline] == [
+        "碳汇片区监测", "F01 F01 (示意)", "F02 F02 (示意)", "G01 G01 (示意)", "W01 W01 (示意)",
+    ]  # fmt: skip
+    said = atlas.pages[1].extract_text()
+    assert "不作为交易依据" in said
+    assert "示意, 模拟数据" in said
+    assert "2019-2021 → 2023-2025" in said
+    with Image.open(world.results / "overview.png") as picture:
+        assert picture.size == (2338, 1653)
+
+
+def test_only_the_sheet_of_a_changed_zone_is_drawn_again(world):
+    world.run(workers=1)
+    before = drawn(world)
+    world.run(workers=1)
+    assert drawn(world) == before
+
+    volumes = [(kind, then, now * 1.1, shape) for kind, then, now, shape in STANDS]
+    world.write_stands(volumes)  # they stand in F01
+    world.run(workers=1)
+    after = drawn(world)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"F01_sheet.pdf", "F01_sheet.png", "overview.pdf", "overview.png", "atlas.pdf"}
+
+
+def test_a_lost_sheet_is_drawn_again_and_that_of_a_dropped_zone_goes(world):
+    world.run(workers=1)
+    lost = world.results / "zones" / "F01" / "F01_sheet.png"
+    lost.unlink()
+    stray = world.results / "zones" / "X9" / "X9_sheet.pdf"
+    stray.parent.mkdir()
+    stray.touch()
+    world.run(workers=1)
+    assert lost.is_file()
+    assert not stray.exists()
+    assert read_json(world.results / "work" / "marks" / "sheet-tiny-F01.json")
