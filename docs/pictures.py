@@ -10,6 +10,7 @@ import rioxarray
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 RUN = ROOT / "out" / "sample"
@@ -42,6 +43,16 @@ def sink_map(axes: Axes, zones: gpd.GeoDataFrame) -> None:
     axes.set(xlim=(left - margin, right + margin), ylim=(bottom - margin, top + margin))
 
 
+def sheet_picture() -> None:
+    """The map sheet of the burnt forest, small enough for a page."""
+    with Image.open(RUN / "zones" / "F05" / "F05_sheet.png") as sheet:
+        width = 1500
+        small = sheet.convert("RGB").resize(
+            (width, round(width * sheet.height / sheet.width)), Image.Resampling.LANCZOS
+        )
+        small.quantize(128).save(ROOT / "docs" / "sheet.png", optimize=True)
+
+
 def main() -> None:
     if not (RUN / "zones.gpkg").is_file():
         sys.exit(f"{RUN}: no results are there; run `make zones` first")
@@ -67,6 +78,7 @@ def main() -> None:
     series.spines[["top", "right"]].set_visible(False)
     figure.suptitle("Bundled sample: simulated scenes over schematic zones, not a measurement of Baotou", fontsize=10)
     figure.savefig(ROOT / "docs" / "sample.png", dpi=110)
+    sheet_picture()
 
 
 if __name__ == "__main__":

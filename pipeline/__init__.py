@@ -8,8 +8,9 @@ import sys
 
 # A PROJ or GDAL data folder inherited from another installation (QGIS, OSGeo4W) breaks the wheels' own libraries; it
 # must go before rasterio, pyogrio or pyproj is imported. What conda sets lies within its environment and stays.
+STRAY_DATA: dict[str, str] = {}
 for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"):
-    if not os.path.abspath(os.environ.get(_name, "")).startswith(os.path.join(sys.prefix, "")):
-        os.environ.pop(_name, None)
+    if _name in os.environ and not os.path.abspath(os.environ[_name]).startswith(os.path.join(sys.prefix, "")):
+        STRAY_DATA[_name] = os.environ.pop(_name)
 
 __version__ = "0.1.0"

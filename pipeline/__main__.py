@@ -1,6 +1,7 @@
 """The command line."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import scene_commands
-from pipeline.errors import ConfigError, OutputError, PartialError, SceneError, SinkmapError, os_error_sentence
+from pipeline.errors import (
+    ConfigError,
+    OutputError,
+    PartialError,
+    SceneError,
+    SinkmapError,
+    ZoneError,
+    os_error_sentence,
+)
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -26,6 +35,14 @@ Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a run
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
 Force = Annotated[bool, typer.Option("--force", help="Do everything again, whatever was finished.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run and why, as the command plan.")]
+
+
+class Form(StrEnum):
+    """Forms of a local biomass model."""
+
+    exponential = "exponential"
+    power = "power"
+
 
 SAMPLE = Path("configs/sample.yaml")
 
@@ -68,17 +85,24 @@ def plan(
 
 @app.command()
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
-    """Check config, zones, stands and scenes before any pixel is read."""
-    run = _prepare(_settings(config, None), None, out)
-    table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "面积 万亩", "申报 万亩", "小班 stands")
-    for zone in run.zones:
-        stands = run.stands.get(zone.id)
-        table.add_row(
-            zone.id, zone.name, zone.ecosystem, zone.stratum, f"{zone.area_ha * 15 / 1e4:.4g}",
-            "" if zone.declared_wanmu is None else f"{zone.declared_wanmu:.4g}",
-            str(len(stands.species)) if stands else "",
-        )  # fmt: skip
-    console.print(table)
+    """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
+    from pipeline.check import boundary_findings, boundary_tables, ledger_table, zone_table
+    from pipeline.config import read_coefficients
+    from pipeline.output_folder import writable_folder
+    from pipeline.outputs.findings import write_findings
+
+    settings = _settings(config, None)
+    found = boundary_findings(settings, read_coefficients(settings.coefficients))
+    file = writable_folder(out.resolve() / settings.name) / "boundary_findings.gpkg"
+    write_findings(file, found)
+    for table in boundary_tables(found):
+        console.print(table)
+    console.print(f"Boundary findings: {file}", soft_wrap=True)
+    if errors := [finding for finding in found if finding.level == "error"]:
+        raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
+    run = _prepare(settings, None, out)
+    console.print(zone_table(run))
+    console.print(ledger_table(run.ledger()))
     console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
     _print_notes(run)
 
@@ -110,6 +134,57 @@ def what_if_command(
 
 for command in (scene_commands.scenes, scene_commands.harmonise, scene_commands.quality):
     app.command()(command)
+
+
+@app.command()
+def fit(
+    plots: Annotated[Path, typer.Argument(help="Field plots: CSV with position, date and dry AGB in g/m2.")],
+    config: ConfigPath = SAMPLE,
+    form: Annotated[Form, typer.Option(help="ln y = a + b x, or y = a x^b.")] = Form.exponential,
+    x: Annotated[str, typer.Option(help="Column of longitude or easting.")] = "lon",
+    y: Annotated[str, typer.Option(help="Column of latitude or northing.")] = "lat",
+    date: Annotated[str, typer.Option(help="Column of the date.")] = "date",
+    agb: Annotated[str, typer.Option(help="Column of the dry above-ground biomass, g/m2.")] = "agb_g_m2",
+    crs: Annotated[str, typer.Option(help="CRS of the positions.")] = "EPSG:4326",
+    block_km: Annotated[float, typer.Option(min=0.01, help="Side of the blocks of the cross-validation.")] = 10,
+    index: Annotated[str, typer.Option(help="Index to fit on, one of those that the composites keep.")] = "ndvi",
+    force: Annotated[bool, typer.Option("--force", help="Accept fewer than 30 sites, marked unverified.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Folder of the new coefficients.")] = None,
+    out: OutPath = Path("out"),
+) -> None:
+    """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
+    from pipeline.output_folder import held
+    from pipeline.outputs.coefficients import write_local_coefficients
+    from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report
+
+    settings = _settings(config, None)
+    if index not in settings.indices:
+        kept = ", ".join(settings.indices)
+        raise ConfigError(f"{config}: the composites keep {kept}, not {index}; add it to composite.indices")
+    with held(out.resolve() / settings.name / "work"):
+        run = _prepare(settings, None, out)
+        table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
+        _run_held(run, "composite", None, None, None, strict=False)
+    paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, index)
+    found = fit_plots(plots, paired, form.value, 1000 * block_km, force)
+    folder = to or run.out / "coefficients"
+    write_local_coefficients(run.config.coefficients, folder, found, index, f"{plots.name}, {found.summary}")
+    for line in report(found, paired, run.ecosystems["grassland"].biomass_model.u95_percent):
+        console.print(line, soft_wrap=True)
+    console.print(f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True)
+
+
+@app.command()
+def doctor(out: OutPath = Path("out")) -> None:
+    """Check the installation: libraries and their data, drivers, fonts, writing, memory and disk."""
+    from pipeline.doctor import examine
+
+    remarks = list(examine(out.resolve()))
+    for remark in remarks:
+        mark, advice, style = ("ok  ", "", "green") if remark.ok else ("MEND", f"; {remark.advice}", "red")
+        console.print(f"{mark} {remark.what}: {remark.found}{advice}", style=style, markup=False, soft_wrap=True)
+    if not all(remark.ok for remark in remarks):
+        raise typer.Exit(1)
 
 
 @app.command(hidden=True)
@@ -220,6 +295,10 @@ def _print_notes(run) -> None:
         console.print(f"Set aside: {aside.reason}.", style="yellow")
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+
 def main() -> None:
     """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
     try:
@@ -232,9 +311,10 @@ def main() -> None:
             f"Error: {os_error_sentence(error, 'the output folder')}", style="bold red", markup=False, soft_wrap=True
         )
         sys.exit(OutputError.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
-        sys.exit(130)
+    except SystemExit as stop:  # which typer makes of Ctrl-C
+        if stop.code == INTERRUPTED:
+            Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
+        raise
 
 
 if __name__ == "__main__":

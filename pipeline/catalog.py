@@ -12,6 +12,7 @@ from odc.geo.geom import Geometry
 from rasterio.errors import RasterioIOError
 
 from pipeline import hdfeos
+from pipeline.admission import admit
 from pipeline.errors import SceneError
 from pipeline.harmonise import Row, harmonised
 from pipeline.layouts import candidates
@@ -38,16 +39,18 @@ def find_scenes(
     bands: tuple[str, ...],
     crs: str,
     area: shapely.Geometry,
+    remote: bool = False,
+    max_megapixels: float = np.inf,
     finest_m: float | None = None,
     indices: tuple[str, ...] = ("ndvi",),
     rows: tuple[Row, ...] = (),
 ) -> tuple[list[Scene], list[SetAside]]:
     """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
 
-    A scene is usable if its files open, have a CRS, hold all ``bands`` and give all ``indices``, if its quality layers
-    cover its bands, and if its pixels are no coarser than ``finest_m`` (metres; None takes any). Its bands are adjusted
-    by the harmonisation ``rows`` of its sensor. Scenes off ``area`` (in ``crs``) are left out silently. Raises
-    SceneError where nothing usable is found.
+    A scene is usable if `admit` lets its files pass (``remote``, ``max_megapixels``), if they open, have a CRS, hold
+    all ``bands`` and give all ``indices``, if its quality layers cover its bands, and if its pixels are no coarser than
+    ``finest_m`` (metres; None takes any). Its bands are adjusted by the harmonisation ``rows`` of its sensor. Scenes
+    off ``area`` (in ``crs``) are left out silently. Raises SceneError where nothing usable is found.
     """
     if not path.exists():
         raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path")
@@ -58,6 +61,7 @@ def find_scenes(
         try:
             scene = read()
             found += 1
+            admit(scene, remote, max_megapixels)
             if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
                 if scene.id in scenes:
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")

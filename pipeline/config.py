@@ -11,7 +11,6 @@ from pyproj.exceptions import CRSError
 from pipeline.cover_config import Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
-from pipeline.harmonise import SHIPPED_ROWS, Row
 from pipeline.indices import INDICES
 from pipeline.yaml_file import read_yaml
 
@@ -70,14 +69,16 @@ class StacApi(Frozen):
 class Scenes(Frozen):
     """Where the scenes are, and which count: a ``path`` (folder of products, STAC catalogue, manifest) or an ``api``.
 
-    With ``remote`` the pixels that the API's items have on a server are downloaded once into the run's folder.
+    ``remote`` lets pixels come from elsewhere: files in GDAL's virtual file systems, and what the API's items have on a
+    server, downloaded once into the run's folder. A raster of more than ``max_megapixels`` is refused.
     """
 
     path: Path | None = None
     api: StacApi | None = None
-    remote: bool = False
     years: Years
     season: tuple[MonthDay, MonthDay] = ((7, 15), (8, 31))
+    remote: bool = False
+    max_megapixels: Annotated[float, Field(gt=0)] = 2000
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -97,21 +98,28 @@ class ZoneColumns(Frozen):
 
 
 class Zones(Frozen):
-    """The zone boundaries. ``classes`` lists the words of the ecosystem column, ``expected`` the contract."""
+    """The zone boundaries. ``classes`` lists the words of the ecosystem column, ``expected`` the contract, and
+    ``planned_wanmu`` the areas of the plan, 万亩. ``reference`` is a boundary known to be right, such as the
+    districts', which shows a shift of the zones; ``overlaps`` says what becomes of ground that two zones claim."""
 
     path: Path
     layer: str | None = None
     columns: ZoneColumns
     classes: dict[EcosystemName, tuple[str, ...]] = Field(default_factory=CLASS_WORDS.copy)
     expected: dict[EcosystemName, int] = Field(default_factory=CONTRACT.copy)
+    planned_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    overlaps: Literal["refuse", "warn", "clip"] = "refuse"
+    reference: Path | None = None
 
 
 class StandColumns(Frozen):
-    """Column names of the stand table; ``volume_m3_ha`` gives the live volume column of each inventory year."""
+    """Column names of the stand table; ``volume_m3_ha`` gives the live volume column of each inventory year, ``cover``
+    that of the cover (0-1) of shrub stands."""
 
     id: str = "XIAO_BAN"
     species: str = "YOU_SHI_SZ"
     volume_m3_ha: dict[int, str]
+    cover: str | None = None
 
 
 class Stands(Frozen):
@@ -219,6 +227,7 @@ class RunConfig(Frozen):
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
+    area_mismatch: Literal["stop", "warn"] = "stop"
 
     @model_validator(mode="after")
     def _periods_within_years(self) -> Self:
@@ -259,6 +268,8 @@ def read_config(path: Path) -> RunConfig:
     for name in ("scenes", "zones", "stands"):
         if (part := getattr(config, name)) is not None and part.path is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))
+    if config.zones.reference:
+        updates["zones"] = updates["zones"].model_copy(update=absolute(config.zones, "reference"))
     return config.model_copy(update=updates)
 
 
@@ -278,12 +289,3 @@ def read_coefficients(folder: Path) -> dict[str, Ecosystem]:
     if missing := CONTRACT.keys() - methods.keys():
         raise ConfigError(f"{folder}: has no coefficient file for {', '.join(sorted(missing))}; add it")
     return methods
-
-
-def read_harmonisation(choice: str | Path) -> tuple[Row, ...]:
-    """The rows of a set that ships, those of a file, or none. Raises ConfigError."""
-    if choice == "none":
-        return ()
-    if isinstance(choice, Path):
-        return read_yaml(choice, TypeAdapter(tuple[Row, ...]))
-    return tuple(row for row in read_yaml(SHIPPED_ROWS, TypeAdapter(tuple[Row, ...])) if row.set == choice)

@@ -1,11 +1,12 @@
 """Exact fractions of the grid's pixels that a polygon covers."""
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import shapely
 from exactextract import exact_extract
-from exactextract.feature import JSONFeatureSource
+from exactextract.feature import FeatureSource, JSONFeature
 from exactextract.raster import NumPyRasterSource
 from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning
@@ -34,10 +35,35 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
         return fractions
     left, bottom, right, top = grid.boundingbox
     source = NumPyRasterSource(np.zeros(grid.shape, "uint8"), xmin=left, ymin=bottom, xmax=right, ymax=top)
-    feature = {"type": "Feature", "geometry": shapely.geometry.mapping(polygon), "properties": {}}
-    found = exact_extract(source, JSONFeatureSource([feature]), ["cell_id", "coverage"])[0]["properties"]
+    found = exact_extract(source, _OneFeature(polygon), ["cell_id", "coverage"])[0]["properties"]
     fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
     return np.minimum(fractions, 1)
+
+
+class _Feature(JSONFeature):
+    """A polygon handed over as well-known binary: in GeoJSON every vertex becomes a Python object."""
+
+    def __init__(self, polygon: shapely.Geometry) -> None:
+        super().__init__()
+        self._wkb = shapely.to_wkb(polygon)
+
+    def geometry(self) -> bytes:
+        return self._wkb
+
+
+class _OneFeature(FeatureSource):
+    def __init__(self, polygon: shapely.Geometry) -> None:
+        super().__init__()
+        self._polygon = polygon
+
+    def __iter__(self) -> Iterator[JSONFeature]:
+        yield _Feature(self._polygon)
+
+    def count(self) -> int:
+        return 1
+
+    def srs_wkt(self) -> None:
+        return None
 
 
 def areal(geometry: shapely.Geometry) -> shapely.Geometry:

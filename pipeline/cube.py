@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,7 @@ class Cube:
             "transform": list(self.grid.affine)[:6],
             "shape": list(self.grid.shape),
             "tile_px": self.tile_px,
+            "chunk_px": self._chunk_px,
             "index_scale": INDEX_STEP,
             "index_nodata": INDEX_NODATA,
         }
@@ -122,44 +125,62 @@ class Cube:
                 group.create_array(
                     layer,
                     shape=self.grid.shape,
-                    chunks=(BLOCK_PX, BLOCK_PX),
+                    chunks=(self._chunk_px, self._chunk_px),
                     dtype=dtype,
                     fill_value=INDEX_NODATA if dtype == "int16" else 0,
                     compressors=BloscCodec(cname=CODEC.cname, clevel=CODEC.clevel, shuffle="bitshuffle"),
                     dimension_names=("y", "x"),
                 )
 
+    @property
+    def _chunk_px(self) -> int:
+        """Side of a chunk: no chunk lies in two tiles, which two workers may write at once."""
+        return gcd(self.tile_px, BLOCK_PX)
+
     def write(self, year: int, tile: Tile, layers: dict[str, np.ndarray]) -> None:
-        """Store the layers of a tile's window; every other pixel of its chunk becomes nodata."""
-        group = zarr.open_group(self.path / str(year), mode="r+")
-        rows, columns = (
+        """Store the layers of a tile's window; every other pixel of the tile becomes nodata.
+
+        Chunks are written and read one by one in the thread of the worker: Zarr hands each to an event loop and back,
+        which takes three times as long and makes the workers wait for each other.
+        """
+        whole = tuple(
             slice(step * self.tile_px, min((step + 1) * self.tile_px, size))
-            for step, size in ((tile.row, self.grid.height), (tile.column, self.grid.width))
-        )
-        inside = tuple(
-            slice(w.start - c.start, w.stop - c.start) for w, c in zip(tile.window, (rows, columns), strict=True)
+            for step, size in zip((tile.row, tile.column), self.grid.shape, strict=True)
         )
         for name, values in layers.items():
-            array = group[name]
-            chunk = np.full((rows.stop - rows.start, columns.stop - columns.start), array.fill_value, array.dtype)
-            chunk[inside] = values
-            array[rows, columns] = chunk
+            about = _array_metadata(self.path / str(year) / name)
+            for file, into, out_of in self._chunks(year, name, tile.window, whole):
+                chunk = np.full((self._chunk_px, self._chunk_px), about["fill_value"], about["data_type"])
+                chunk[into] = values[out_of]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(CODEC.encode(chunk))
 
     def read(self, year: int, layer: str, window: Window) -> np.ndarray:
-        """Stored integers of a window. The chunks are read one by one in this thread: Zarr hands each to an event loop
-        and back, which takes three times as long and keeps the workers waiting for each other."""
-        folder = self.path / str(year) / layer
-        about = _array_metadata(folder / "zarr.json")
+        """Stored integers of a window, nodata where nothing was stored."""
+        about = _array_metadata(self.path / str(year) / layer)
         values = np.full([part.stop - part.start for part in window], about["fill_value"], about["data_type"])
-        for row, column in product(*(range(w.start // BLOCK_PX, -(-w.stop // BLOCK_PX)) for w in window)):
+        for file, out_of, into in self._chunks(year, layer, window, window):
             try:
-                stored = (folder / "c" / str(row) / str(column)).read_bytes()
+                stored = CODEC.decode(file.read_bytes())
             except FileNotFoundError:
-                continue  # a chunk of nothing but fill values
-            chunk = np.frombuffer(CODEC.decode(stored), values.dtype).reshape(BLOCK_PX, BLOCK_PX)
-            into, out_of = zip(*map(_overlap, (row, column), window), strict=True)
-            values[into] = chunk[out_of]
+                continue
+            values[into] = np.frombuffer(stored, values.dtype).reshape(self._chunk_px, self._chunk_px)[out_of]
         return values
+
+    def _chunks(self, year: int, layer: str, window: Window, within: Window) -> Iterator[tuple[Path, Window, Window]]:
+        """The files of the chunks ``within`` a window, with what they share with ``window``: the part of the chunk and
+        the part of the window."""
+        size = self._chunk_px
+        for place in product(*(range(w.start // size, -(-w.stop // size)) for w in within)):
+            shared = [
+                (max(w.start, i * size), max(w.start, i * size, min(w.stop, (i + 1) * size)))
+                for i, w in zip(place, window, strict=True)
+            ]
+            yield (
+                self.path.joinpath(str(year), layer, "c", *map(str, place)),
+                tuple(slice(a - i * size, b - i * size) for i, (a, b) in zip(place, shared, strict=True)),
+                tuple(slice(a - w.start, b - w.start) for w, (a, b) in zip(window, shared, strict=True)),
+            )
 
     def forget_coverage(self, name: str) -> None:
         """Delete the covered fractions of a zone."""
@@ -185,12 +206,6 @@ class Cube:
 
 
 @cache
-def _array_metadata(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _overlap(chunk: int, part: slice) -> tuple[slice, slice]:
-    """Where a chunk and a part of an axis meet: within the part, and within the chunk."""
-    first = chunk * BLOCK_PX
-    start, stop = max(part.start, first), min(part.stop, first + BLOCK_PX)
-    return slice(start - part.start, stop - part.start), slice(start - first, stop - first)
+def _array_metadata(folder: Path) -> dict:
+    """What Zarr says of an array: ``data_type``, ``fill_value``."""
+    return json.loads((folder / "zarr.json").read_text(encoding="utf-8"))

@@ -40,6 +40,12 @@ class PartialError(SinkmapError):
     exit_code = 6
 
 
+class PlotError(SinkmapError):
+    """The field plots are wrong, too few, or do not meet the scenes."""
+
+    exit_code = 7
+
+
 def os_error_sentence(error: OSError, where: Path | str) -> str:
     """A sentence for what the operating system refused while something was written to ``where``."""
     place = error.filename or where

@@ -59,6 +59,7 @@ def run_stages(
     timed("map", lambda: map_zones(run, engine, models, zone, strict))
     if until == "map":
         return []
+    run.refuse_replaced()
     rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(run, models)))
     record(run, end_members, models, seconds)
     return rows
@@ -76,7 +77,9 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
         run.check_years()
         for year in run.years:
             run.cube.add_year(year, (*run.config.indices, "clear_count", "water_count", "peak_day"))
-        done = engine.run("composite", composite_tile, stale_tiles(run))
+        units = stale_tiles(run)
+        done = engine.run("composite", composite_tile, units)
+        run.refuse_replaced(units)
         failed = {aside.scene: aside for result in successes(done) for aside in result}
         if not failed:
             return

@@ -1,24 +1,17 @@
-"""What a run reads: its zones, stands and scenes, found as its config asks for them."""
+"""What a run reads: its stands and scenes, found as its config asks for them."""
 
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
+from pydantic import TypeAdapter
 
 from pipeline.config import Cover, RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError
+from pipeline.harmonise import SHIPPED_ROWS, Row
 from pipeline.stands import ZoneStands, read_stands, stands_in_zone
-from pipeline.zones import Zone, read_zones, zones_on_grid
-
-
-def zones_of(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[Zone], list[str]]:
-    """The table of zones, the zones on the grid, and notes on both. Raises ZoneError."""
-    table, notes = read_zones(
-        config.zones.path, config.zones.layer, config.zones.columns.model_dump(), config.zones.classes,
-        config.zones.expected, ecosystems,
-    )  # fmt: skip
-    return table, zones_on_grid(table, config.grid.crs), notes
+from pipeline.yaml_file import read_yaml
+from pipeline.zones import Zone
 
 
 def stands_of(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone]) -> dict[str, ZoneStands]:
@@ -27,7 +20,12 @@ def stands_of(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Z
         return {}
     columns = config.stands.columns
     table = read_stands(
-        config.stands.path, config.stands.layer, columns.species, columns.volume_m3_ha, ecosystems["forest"]
+        config.stands.path,
+        config.stands.layer,
+        columns.species,
+        columns.volume_m3_ha,
+        ecosystems["forest"],
+        columns.cover,
     ).to_crs(config.grid.crs)
     cut = {
         zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
@@ -65,3 +63,12 @@ def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
                 f"cover.{name}.index is {index}, but the biomass model of {name} was calibrated on "
                 f"{ecosystem.model_index}; set it to {ecosystem.model_index} or fit a model on {index}"
             )
+
+
+def read_harmonisation(choice: str | Path) -> tuple[Row, ...]:
+    """The rows of a set that ships, those of a file, or none. Raises ConfigError."""
+    if choice == "none":
+        return ()
+    if isinstance(choice, Path):
+        return read_yaml(choice, TypeAdapter(tuple[Row, ...]))
+    return tuple(row for row in read_yaml(SHIPPED_ROWS, TypeAdapter(tuple[Row, ...])) if row.set == choice)

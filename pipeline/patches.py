@@ -6,7 +6,7 @@ The patches tile the zone: no gaps, no overlaps, and what was not observed is a 
 import geopandas as gpd
 import numpy as np
 import shapely
-from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.features import shapes
 
 from pipeline.carbon import HA_PER_MU
@@ -113,7 +113,7 @@ def min_cells(min_area_mu: float, cell_area_m2: float) -> float:
 
 
 def outline_patches(
-    codes: np.ndarray, fractions: np.ndarray, affine: Affine, minimum: float
+    codes: np.ndarray, fractions: np.ndarray, grid: GeoBox, minimum: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Polygons (n,) of the patches of a grid, smoothed together so that neighbours still share every border, and the
     code of each.
@@ -129,7 +129,7 @@ def outline_patches(
     # a vertex at each corner of a cell: where three patches meet, all of them must have one
     polygons = shapely.transform(shapely.segmentize(polygons, 1), np.rint)
     polygons = shapely.coverage_simplify(polygons, SMOOTHING_CELLS, simplify_boundary=False)
-    return shapely.transform(polygons, lambda xy: np.stack(affine * xy.T, axis=1)), code
+    return shapely.transform(polygons, lambda xy: np.stack(grid.affine * xy.T, axis=1)), code
 
 
 def fill_zone(polygons: np.ndarray, zone: shapely.Geometry) -> np.ndarray:

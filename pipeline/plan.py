@@ -133,7 +133,7 @@ def _time(run: Run, units: dict[str, int]) -> str:
     return f"Time: about {amount} at the pace of the last run, and the tables."
 
 
-def _bytes_of_days(run: Run) -> int:
+def bytes_of_days(run: Run) -> int:
     """Bytes per pixel of the days that a composite keeps, in the year that has most of them."""
     days = Counter(day.year for day in {scene.day for scene in run.scenes})
     return max(days.values()) * bytes_per_pixel_and_day(run.config.composite.method, run.config.indices)
@@ -141,7 +141,7 @@ def _bytes_of_days(run: Run) -> int:
 
 def _size(run: Run, workers: int) -> Iterator[str]:
     window = max((t.window[0].stop - t.window[0].start) * (t.window[1].stop - t.window[1].start) for t in run.tiles)
-    memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * window * (BYTES_PER_TILE_PIXEL + _bytes_of_days(run))
+    memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * window * (BYTES_PER_TILE_PIXEL + bytes_of_days(run))
     free = psutil.virtual_memory().available
     yield (
         f"Memory: about {memory / 2**30:.1f} GiB at most of {free / 2**30:.1f} free, "

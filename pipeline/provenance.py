@@ -60,7 +60,7 @@ class Checksums:
 
     def of(self, paths: list[str]) -> dict[str, str]:
         """Checksum of each path; "unreadable" where a file cannot be read (its reader will say why)."""
-        stale = [path for path in paths if self._known.get(path, [None])[0] != _stamp(path)]
+        stale = [path for path in paths if self._known.get(path, [None])[0] != stamp(path)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for path, entry in zip(stale, pool.map(_checksum, stale), strict=True):
                 self._known[path] = entry
@@ -69,7 +69,8 @@ class Checksums:
         return {path: self._known[path][1] for path in paths}
 
 
-def _stamp(path: str) -> str:
+def stamp(path: str) -> str:
+    """Size and time of a file, "missing" where there is none: what changes when it is replaced."""
     try:
         status = os.stat(path)
     except OSError:
@@ -78,15 +79,15 @@ def _stamp(path: str) -> str:
 
 
 def _checksum(path: str) -> list[str]:
-    stamp = _stamp(path)
+    when = stamp(path)
     digest = xxhash.xxh3_128()
     try:
         with open(path, "rb") as file:
             while chunk := file.read(1 << 22):
                 digest.update(chunk)
     except OSError:
-        return [stamp, "unreadable"]
-    return [stamp, digest.hexdigest()]
+        return [when, "unreadable"]
+    return [when, digest.hexdigest()]
 
 
 def write_json(path: Path, content: Any) -> None:

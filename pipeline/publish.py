@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import area_ledger
 from pipeline.comparability import Certificate, PeriodFacts, certify
+from pipeline.counted_zones import passed_areas
 from pipeline.cover_classes import CLASS_COLUMNS, class_rows
 from pipeline.deliverables import make_deliverables
 from pipeline.engine import Engine, Failure
@@ -14,6 +16,7 @@ from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, Settings, realise
 from pipeline.run import Run
+from pipeline.separate import SEPARATE_COLUMNS, separate_rows
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
 from pipeline.uncertainty import mean_correlation
@@ -22,6 +25,9 @@ from pipeline.zone_model import Period, ZoneModel
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 Sketches = dict[str, dict[str, Sketch]]
+
+MIN_SHARED_HA = 0.1
+"""Ground shared by zones of a group that is worth a word."""
 
 
 def publish(
@@ -33,6 +39,8 @@ def publish(
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
     rows += group_rows(rows, list(run.ecosystems))
+    ledger = covered_ledger(run, sketches)
+    say_overlaps(rows, ledger)
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
@@ -43,9 +51,37 @@ def publish(
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
     write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
     write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes)
+    current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
+    write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, separate_rows(current))
+    write_csv(results.folder / "area_ledger.csv", area_ledger.COLUMNS, ledger)
     make_deliverables(results, run.config.deliverables, engine)
     remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows
+
+
+def covered_ledger(run: Run, sketches: Sketches) -> list[dict]:
+    """The ledger of areas with what the pixels of the sketched zones cover. Raises ZoneError beyond tolerance, unless
+    the config lets that pass."""
+    grid, label = run.config.grid, run.current.label
+    covered = {
+        zone.id: area_ledger.covered_ha(sketches[zone.id][label].size, grid.resolution_m, zone.geometry, grid.crs)
+        for zone in run.zones
+    }
+    ledger = run.ledger(covered)
+    passed_areas(ledger, run.config.area_mismatch)
+    return ledger
+
+
+def say_overlaps(rows: list[dict], ledger: list[dict]) -> None:
+    """Say in the status of ecosystems and city where their sums count ground twice."""
+    shared = {row["zone_id"]: row for row in ledger if row["level"] != "zone" and row["overlap_ha"] >= MIN_SHARED_HA}
+    for row in rows:
+        if row["level"] != "zone" and (areas := shared.get(row["zone_id"])):
+            twice, union = areas["overlap_ha"], areas["counted_ha"]
+            said = f"{twice:.4g} ha count twice: the union of the zones is {union:.10g} ha"
+            said_zh = f"片区重叠, {twice:.4g}公顷重复计算, 去重面积{union:.10g}公顷"
+            for column, text in (("status", said), ("status_zh", said_zh)):
+                row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}; {text}"
 
 
 def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> tuple[list[dict], list[dict]]:

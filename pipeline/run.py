@@ -1,5 +1,6 @@
 """A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,15 +9,17 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from pipeline.area_ledger import area_ledger
 from pipeline.catalog import SetAside, find_scenes, grid_origin
-from pipeline.config import Cover, RunConfig, read_coefficients, read_harmonisation
+from pipeline.config import Cover, RunConfig, read_coefficients
+from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import SceneError
+from pipeline.errors import SceneError, ZoneError
 from pipeline.indices import bands_of
-from pipeline.inputs import check_indices, finest_m, place_of_scenes, stands_of, zones_of
+from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, stands_of
 from pipeline.output_folder import writable_folder
-from pipeline.provenance import Checksums, Marks, content_key
+from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
 from pipeline.stands import ZoneStands
@@ -24,7 +27,7 @@ from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period
-from pipeline.zones import Zone, area_notes
+from pipeline.zones import Zone, zones_on_grid
 
 SIMULATED = "示意, 模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
@@ -58,6 +61,8 @@ class Run:
     suggestions: Suggestions
     notes: list[str] = field(default_factory=list)
     failed: list[FailedZone] = field(default_factory=list)
+    stamps: dict[str, str] = field(default_factory=dict)
+    """Size and time of every input file when the run began, by path."""
 
     @property
     def work(self) -> Path:
@@ -130,15 +135,18 @@ class Run:
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
-        config = self.config
-        files = [
-            config.zones.path,
-            *sorted(config.coefficients.glob("*.yaml")),
-            *([config.stands.path] if config.stands else []),
-            *([config.harmonise] if isinstance(config.harmonise, Path) else []),
-        ]
-        parts = [part for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
-        return self.checksums | Checksums(self.work / "checksums.json").of([str(part) for part in parts])
+        return self.checksums | Checksums(self.work / "checksums.json").of(tables_of(self.config))
+
+    def refuse_replaced(self, units: Sequence = ()) -> None:
+        """Raises SceneError or ZoneError for an input file that was replaced since the run began, and takes back the
+        marks of the tile-years ``units`` that read it: nobody knows which of the two files they hold."""
+        replaced = [path for path, then in self.stamps.items() if stamp(path) != then]
+        for unit in units:
+            if any(path in replaced for scene in unit.scenes for path in scene.paths):
+                self.marks.take_back(unit.name)
+        if replaced:
+            kind = SceneError if replaced[0] in self.checksums else ZoneError
+            raise kind(f"{replaced[0]} was replaced while the run went on; run again, what it does not touch is kept")
 
     def cover_of(self, ecosystem: str) -> Cover:
         return self.config.cover.get(ecosystem, Cover())
@@ -202,6 +210,11 @@ class Run:
         self.scenes = [scene for scene in self.scenes if scene.id not in names]
         self.set_aside += failed
 
+    def ledger(self, covered_ha: dict[str, float] | None = None) -> list[dict]:
+        """The ledger of areas, with what the pixels cover by zone id where that is known."""
+        config = self.config
+        return area_ledger(self.zone_table, config.zones.planned_wanmu, config.area_tolerance_percent, covered_ha)
+
     def give_up_zones(self, reasons: dict[str, str]) -> None:
         """Go on without the zones of these ids; the others are delivered."""
         self.failed += [FailedZone(zone, reasons[zone.id]) for zone in self.zones if zone.id in reasons]
@@ -209,22 +222,31 @@ class Run:
         self.zones = [zone for zone in self.zones if zone.id not in reasons]
 
 
+def tables_of(config: RunConfig) -> list[str]:
+    """The files of zones, stands, coefficients and own harmonisation, with all that belong to a shapefile."""
+    files = [config.zones.path, *sorted(config.coefficients.glob("*.yaml"))]
+    files += [config.stands.path] if config.stands else []
+    files += [config.harmonise] if isinstance(config.harmonise, Path) else []
+    return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
+
+
 def prepare(config: RunConfig, out: Path) -> Run:
     """Find and check everything before a pixel is read. ``out`` is the folder of all runs.
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
+    stamps = {path: stamp(path) for path in tables_of(config)}
     ecosystems = read_coefficients(config.coefficients)
     check_indices(config, ecosystems)
-    table, zones, notes = zones_of(config, ecosystems)
-    notes += area_notes(zones, config.area_tolerance_percent)
+    table, notes = counted_zones(config, ecosystems)
+    zones = zones_on_grid(table, config.grid.crs)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     folder = out / config.name
     wanted = config.scenes
     scenes, aside = find_scenes(
         place_of_scenes(config, extent, folder / "work" / "stac"), wanted.years, wanted.season,
-        bands_of(config.indices), config.grid.crs, shapely.box(*extent), finest_m(config), config.indices,
-        read_harmonisation(config.harmonise),
+        bands_of(config.indices), config.grid.crs, shapely.box(*extent), wanted.remote, wanted.max_megapixels,
+        finest_m(config), config.indices, read_harmonisation(config.harmonise),
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
@@ -246,6 +268,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         styles=read_styles(config.styles),
         suggestions=read_suggestions(config.patches.suggestions),
         notes=notes,
+        stamps=stamps | {path: stamp(path) for scene in scenes for path in scene.paths},
     )
     _leave_out_known_bad(run)
     return run

@@ -78,12 +78,14 @@ def _wanted(config: Path | None):
     import shapely
 
     from pipeline.config import read_coefficients, read_config
-    from pipeline.inputs import finest_m, zones_of
+    from pipeline.counted_zones import counted_zones
+    from pipeline.inputs import finest_m
     from pipeline.listing import Wanted
+    from pipeline.zones import zones_on_grid
 
     if config is None:
         return None
     settings = read_config(config)
-    _, zones, _ = zones_of(settings, read_coefficients(settings.coefficients))
-    outline = shapely.union_all([zone.geometry for zone in zones])
+    table, _ = counted_zones(settings, read_coefficients(settings.coefficients))
+    outline = shapely.union_all([zone.geometry for zone in zones_on_grid(table, settings.grid.crs)])
     return Wanted(outline, settings.grid.crs, finest_m(settings), settings.scenes.years, settings.scenes.season)

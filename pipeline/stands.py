@@ -1,14 +1,16 @@
-"""Forest stands (小班): species and live volume at the inventories."""
+"""Forest stands (小班): species and live volume at the inventories, cover of shrubs."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 
 from pipeline.coverage import areal
 from pipeline.ecosystems import Forest
+from pipeline.ecosystems.forest import SHRUB
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
 
@@ -19,12 +21,14 @@ GROUP_M3_HA = 5
 @dataclass(frozen=True)
 class ZoneStands:
     """The stands of one zone, cut to it. Arrays over stands: ``geometry`` in grid CRS, ``area_ha`` ellipsoidal;
-    ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha."""
+    ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha; ``cover`` (1) counts for shrubs, None takes the
+    reference cover."""
 
     geometry: np.ndarray
     species: list[str]
     area_ha: np.ndarray
     volume_m3_ha: dict[int, np.ndarray]
+    cover: np.ndarray | None = None
 
     def dated(self, years: tuple[int, ...]) -> float:
         """The date (decimal year) at which a period's stock is known: its centre, held within the inventories."""
@@ -39,7 +43,8 @@ class ZoneStands:
         inventories = sorted(self.volume_m3_ha)
         volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
         at_date = np.array([np.interp(date, inventories, column) for column in volumes.T])
-        agb, carbon = forest.stand_stock(at_date[:, None], volumes[0][:, None], self.species)
+        cover = None if self.cover is None else self.cover[:, None]
+        agb, carbon = forest.stand_stock(at_date[:, None], volumes[0][:, None], self.species, cover)
         return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
 
     def grouped(self) -> "ZoneStands":
@@ -56,6 +61,7 @@ class ZoneStands:
             volume_m3_ha={
                 year: np.bincount(group, self.area_ha * volume) / area for year, volume in self.volume_m3_ha.items()
             },
+            cover=None if self.cover is None else np.bincount(group, self.area_ha * self.cover) / area,
         )
 
     def gain_loss(self, forest: Forest) -> tuple[float, float]:
@@ -73,13 +79,14 @@ class ZoneStands:
 
 
 def read_stands(
-    path: Path, layer: str | None, species: str, volume_m3_ha: dict[int, str], forest: Forest
+    path: Path, layer: str | None, species: str, volume_m3_ha: dict[int, str], forest: Forest, cover: str | None = None
 ) -> gpd.GeoDataFrame:
-    """The stands with species (key of the forest table), one volume column named by each inventory year, and
-    geometry in the file's CRS. Raises ZoneError for an unknown species, one without the parameters of the expansion,
-    and a volume that is no number >= 0.
+    """The stands with species (key of the forest table), one volume column named by each inventory year, cover where
+    its column is named, and geometry in the file's CRS. Shrubs have no volume, so theirs is 0. Raises ZoneError for an
+    unknown species, one without the parameters of the expansion, a volume that is no number >= 0, and a cover of shrubs
+    that is no fraction.
     """
-    found = read_vector(path, layer, [species, *volume_m3_ha.values()])
+    found = read_vector(path, layer, [species, *volume_m3_ha.values(), *([cover] if cover else [])])
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
     names = found[species].fillna("").astype(str).str.strip()
     known = {}
@@ -94,20 +101,31 @@ def read_stands(
             ) from None
     stands["species"] = names.map(known)
     if forest.expansion == "continuous":
-        for key in stands["species"].unique():
+        for key in set(stands["species"]) - {SHRUB}:
             if forest.species[key].continuous is None:
                 raise ZoneError(
                     f"{path}: the species {key} has no `continuous` row in the forest coefficient file; add it "
                     "or take expansion: ipcc"
                 )
+    shrubs = stands["species"] == SHRUB
     for year, column in volume_m3_ha.items():
-        try:
-            stands[year] = found[column].astype(float)
-        except (TypeError, ValueError):
-            raise ZoneError(f"{path}: the column {column} is not a volume in m3/ha") from None
+        stands[year] = _numbers(path, found[column], "a volume in m3/ha").where(~shrubs, 0)
         if not (stands[year] >= 0).all():
             raise ZoneError(f"{path}: the column {column} has an empty or negative volume; complete it")
+    if cover:
+        stands["cover"] = _numbers(path, found[cover], "a cover from 0 to 1").where(shrubs, 0)
+        if not stands["cover"].between(0, 1).all():
+            raise ZoneError(
+                f"{path}: the column {cover} of a shrub stand is empty or not a cover from 0 to 1; correct it"
+            )
     return stands
+
+
+def _numbers(path: Path, column: pd.Series, what: str) -> pd.Series:
+    try:
+        return column.astype(float)
+    except (TypeError, ValueError):
+        raise ZoneError(f"{path}: the column {column.name} is not {what}") from None
 
 
 def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list[int]) -> ZoneStands | None:
@@ -122,4 +140,5 @@ def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list
         species=cut["species"].tolist(),
         area_ha=np.array(ellipsoidal_area_ha(cut.geometry)),
         volume_m3_ha={year: cut[year].to_numpy(float) for year in years},
+        cover=cut["cover"].to_numpy(float) if "cover" in cut else None,
     )

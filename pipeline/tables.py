@@ -7,7 +7,8 @@ from itertools import pairwise
 from pydantic import BaseModel
 
 from pipeline.ecosystems.base import BinnedCoefficient, Coefficient, Ecosystem
-from pipeline.patches import CLASS_COLUMNS, PATCH_COLUMNS, class_rows, group_patches, plan_rows
+from pipeline.intervals import INTERVAL_COLUMNS
+from pipeline.patches import CLASS_COLUMNS, COVER_CLASSES, PATCH_COLUMNS, class_rows, group_patches, plan_rows
 from pipeline.results import Results
 from pipeline.totals import COLUMNS, YEAR_COLUMNS
 
@@ -24,17 +25,8 @@ class Table:
     rows: list[dict]
 
 
-TITLES: Titles = COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
+TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
     "year": ("Year", "年份"),
-    "quantity": ("Quantity", "指标"),
-    "estimate": ("Estimate", "估计值"),
-    "mean": ("Mean of the realisations", "模拟均值"),
-    "median": ("Median", "中位数"),
-    "p2_5": ("2.5 % quantile", "2.5%分位"),
-    "p5": ("5 % quantile", "5%分位"),
-    "p95": ("95 % quantile", "95%分位"),
-    "p97_5": ("97.5 % quantile", "97.5%分位"),
-    "conservative": ("Conservative value", "保守值"),
     "id": ("Scene", "影像"),
     "day": ("Date", "日期"),
     "sensor": ("Sensor", "传感器"),
@@ -51,7 +43,8 @@ TITLES: Titles = COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
 """Titles of every column that a table of the workbook may have."""
 
 QUALITY = ("zone_id", "name_zh", "ecosystem", "period", "observed_fraction", "clear_obs_median", "open_water_fraction",
-           "stand_area_fraction", "status", "status_zh")  # fmt: skip
+           "stand_area_fraction", "comparability", "comparability_zh", "plausibility", "figure_class", "unverified",
+           "status", "status_zh")  # fmt: skip
 
 DEFINITIONS = (
     ("碳储量 stock", "生物量碳储量, 吨碳; 储量不是碳汇。", "Biomass carbon at a date, t C. A stock is not a sink."),
@@ -95,7 +88,7 @@ def workbook_tables(results: Results) -> list[Table]:
         Table("片区", "Zones", COLUMNS, zones),
         Table("分类合计", "Ecosystems and city", COLUMNS, groups),
         Table("逐年", "By year", _titles(YEAR_COLUMNS), results.by_year),
-        _table("不确定性", "Intervals", results.intervals),
+        Table("不确定性", "Intervals", INTERVAL_COLUMNS, results.intervals),
         _table("覆盖度等级面积", "Cover classes", results.cover_classes or _cover_areas(results)),
         Table("图斑汇总", "Patches by class", CLASS_COLUMNS, [row for zone in patches for row in class_rows(zone)]),
         Table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
@@ -130,7 +123,7 @@ def _cover_areas(results: Results) -> list[dict]:
     return [
         {name: value for name, value in row.items() if name != "carbon_tC"}
         for zone in results.patches.values()
-        for row in group_patches(zone.sort_values(["cover_class_zh", "patch_id"]), keys)
+        for row in sorted(group_patches(zone, keys), key=lambda row: COVER_CLASSES.index(row["cover_class"]))
     ]
 
 

@@ -12,6 +12,7 @@ import shapely
 from pyproj import CRS, Geod
 
 from pipeline.carbon import HA_PER_WANMU
+from pipeline.crs_check import crs_problem
 from pipeline.errors import ZoneError
 
 CGCS2000 = "EPSG:4490"
@@ -23,12 +24,13 @@ _STEP_M, _STEP_DEGREES = 1000, 0.01
 def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDataFrame:
     """The features of a layer with a CRS and all ``columns``.
 
-    Raises ZoneError, naming the file, for a missing or unreadable file, a missing CRS or column, and a file
-    with several layers where none is named.
+    ``attrs["encoding"]`` says how its text was read. Raises ZoneError, naming the file, for a missing or unreadable
+    file, a missing column, a CRS that is missing or cannot be true, and a file with several layers where none is named.
     """
     if not path.exists():
         raise ZoneError(f"{path}: there is no such file; correct its path in the config")
-    encoding = dbf_encoding(_beside(path, ".dbf")) if path.suffix.lower() == ".shp" else None
+    shapefile = path.suffix.lower() == ".shp"
+    encoding, how = dbf_encoding(_beside(path, ".dbf")) if shapefile else (None, "UTF-8, as the format has it")
     try:
         layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None and name != "layer_styles"]
         if layer is None and len(layers) > 1:
@@ -43,16 +45,18 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
             near = difflib.get_close_matches(column, table.columns, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(table.columns[:-1])}"
             raise ZoneError(f"{path}: has no column {column!r}{hint}")
-    if table.crs is None:
-        raise ZoneError(f"{path}: has no CRS (a shapefile needs its .prj); define the projection and save it again")
+    if problem := crs_problem(table.crs, tuple(table.total_bounds)):
+        raise ZoneError(f"{path}: {problem[0]}")
+    table.attrs["encoding"] = how
     return table
 
 
-def dbf_encoding(dbf: Path) -> str | None:
-    """Text encoding of a shapefile's table: its .cpg (None: the reader follows it), the DBF's language byte,
-    strict UTF-8, else GB18030, in this order. Raises ZoneError for a missing or cut table."""
-    if _beside(dbf, ".cpg").exists():
-        return None
+def dbf_encoding(dbf: Path) -> tuple[str | None, str]:
+    """Text encoding of a shapefile's table and how it was found: its .cpg (None: the reader follows it), the DBF's
+    language byte, strict UTF-8, else GB18030, in this order. Raises ZoneError for a missing or cut table."""
+    cpg = _beside(dbf, ".cpg")
+    if cpg.exists():
+        return None, f"{cpg.read_text(encoding='ascii', errors='replace').strip()[:20]}, by its .cpg"
     try:
         content = dbf.read_bytes()
         (header_size,) = struct.unpack_from("<H", content, 8)
@@ -60,11 +64,11 @@ def dbf_encoding(dbf: Path) -> str | None:
     except (OSError, struct.error, IndexError) as error:
         raise ZoneError(f"{dbf}: the attribute table is missing or cut; copy all files of the shapefile") from error
     if language == _SIMPLIFIED_CHINESE:
-        return "GB18030"
+        return "GB18030", f"GB18030, by the language byte {language:#04x} of the table"
     fields = [content[at : at + 32] for at in range(32, header_size - 1, 32)]
     texts = [field[:11].split(b"\0")[0] for field in fields] + [content[header_size:]]
     if all(_is_utf8(text) for text in texts):
-        return "UTF-8"
+        return "UTF-8", "UTF-8, which all of the text is"
     # a UTF-8 value that fills its column may have been cut within a character: look at each value by itself
     widths = np.array([field[16] for field in fields])
     record_size = 1 + int(widths.sum())
@@ -74,7 +78,9 @@ def dbf_encoding(dbf: Path) -> str | None:
         for at in range(header_size, len(content) - record_size + 1, record_size)
         for start, width in zip(starts, widths, strict=True)
     )
-    return "UTF-8" if all(_is_utf8(text) for text in chain(texts[:-1], values)) else "GB18030"
+    if all(_is_utf8(text) for text in chain(texts[:-1], values)):
+        return "UTF-8", "UTF-8, which all of the text is"
+    return "GB18030", "GB18030, as the text is not UTF-8 and there is no .cpg"
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -7,7 +7,6 @@ import geopandas as gpd
 import shapely
 from pandas import isna
 
-from pipeline.carbon import HA_PER_WANMU
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
@@ -37,8 +36,8 @@ def read_zones(
     expected: dict[str, int],
     ecosystems: dict[str, Ecosystem],
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """The checked zones, sorted by id, with id, name, ecosystem, stratum, area_ha, declared_wanmu and geometry
-    in the file's CRS; and the sentences of what was mended.
+    """The checked zones, sorted by id, with id, name, ecosystem, stratum, area_ha, drawn_ha (the same
+    until overlaps are clipped), declared_wanmu and geometry in the file's CRS; and the sentences of what was mended.
 
     ``columns`` names the columns for id, name, ecosystem, declared_wanmu and stratum (the last two may be
     None); ``classes`` gives the words for each ecosystem. Raises ZoneError for duplicate or unsafe ids,
@@ -48,22 +47,20 @@ def read_zones(
     zones = gpd.GeoDataFrame(
         {key: found[name] if name else None for key, name in columns.items()}, geometry=found.geometry, crs=found.crs
     )
-    zones["id"] = [_safe_id(path, value) for value in zones["id"]]
-    doubled = zones["id"][zones["id"].duplicated()]
-    if len(doubled):
-        raise ZoneError(f"{path}: the zone id {doubled.iloc[0]} is there twice; give each zone its own")
+    zones["id"] = [safe_id(path, value) for value in zones["id"]]
+    check_ids(path, zones["id"].tolist())
     zones["name"] = zones["name"].fillna("").astype(str)
     zones["ecosystem"] = [
-        _ecosystem(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
+        ecosystem_of(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
     ]
     zones["stratum"] = [
-        _stratum(path, zone.id, ecosystems[zone.ecosystem], zone.stratum) for zone in zones.itertuples()
+        stratum_of(path, zone.id, ecosystems[zone.ecosystem], zone.stratum) for zone in zones.itertuples()
     ]
-    _check_counts(path, zones["ecosystem"].value_counts().to_dict(), expected)
+    check_counts(path, zones["ecosystem"].value_counts().to_dict(), expected)
     mended = []
-    zones.geometry = [_polygon(path, *pair, mended) for pair in zip(zones["id"], zones.geometry, strict=True)]
-    zones["area_ha"] = ellipsoidal_area_ha(zones.geometry)
-    zones["declared_wanmu"] = [_number(path, zone.id, zone.declared_wanmu) for zone in zones.itertuples()]
+    zones.geometry = [sound_polygon(path, *pair, mended) for pair in zip(zones["id"], zones.geometry, strict=True)]
+    zones["area_ha"] = zones["drawn_ha"] = ellipsoidal_area_ha(zones.geometry)
+    zones["declared_wanmu"] = [declared_number(path, zone.id, zone.declared_wanmu) for zone in zones.itertuples()]
     return zones.sort_values("id", ignore_index=True), mended
 
 
@@ -84,21 +81,34 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
     ]
 
 
-def _safe_id(path: Path, value: object) -> str:
+def safe_id(path: Path, value: object) -> str:
+    """The id as text. Raises ZoneError where it cannot name a folder."""
     name = "" if isna(value) else str(value).strip()
     if not name.replace("-", "").replace("_", "").isalnum():
         raise ZoneError(f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _")
     return name
 
 
-def _ecosystem(path: Path, zone: str, word: object, classes: dict[str, tuple[str, ...]]) -> str:
+def check_ids(path: Path, ids: list[str]) -> None:
+    """Raises ZoneError for an id that is there twice, or again but for capitals: one folder on Windows."""
+    seen: dict[str, str] = {}
+    for zone in ids:
+        if other := seen.get(zone.casefold()):
+            how = "is there twice" if other == zone else f"differs from {other} in capitals alone"
+            raise ZoneError(f"{path}: the zone id {zone} {how}; give each zone its own")
+        seen[zone.casefold()] = zone
+
+
+def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[str, ...]]) -> str:
+    """The ecosystem that a class word stands for. Raises ZoneError for an unknown one."""
     for ecosystem, words in classes.items():
         if str(word).strip() in words:
             return ecosystem
     raise ZoneError(f"{path}: zone {zone} is of class {word!r}, which zones.classes does not list; add the word there")
 
 
-def _stratum(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
+def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
+    """Key of the vegetation stratum. Raises ZoneError for an unknown name."""
     try:
         return ecosystem.stratum_key(name.strip() if isinstance(name, str) else None)
     except KeyError:
@@ -109,7 +119,8 @@ def _stratum(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
         ) from None
 
 
-def _check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:
+def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:
+    """Raises ZoneError where the zones of an ecosystem are not as many as the contract says."""
     wrong = [
         f"{counts.get(key, 0)} {key}, not {number}" for key, number in expected.items() if counts.get(key, 0) != number
     ]
@@ -117,44 +128,38 @@ def _check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) 
         raise ZoneError(f"{path}: the zones are {'; '.join(wrong)}; correct the file or zones.expected")
 
 
-def _polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mended: list[str]) -> shapely.Geometry:
-    """A valid 2-D polygon; what was repaired is said in ``mended``."""
+def sound_polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mended: list[str]) -> shapely.Geometry:
+    """A valid 2-D polygon; what was repaired is said in ``mended``. Raises ZoneError for what is no area and for a
+    repair that changes too much of it."""
     if geometry is None or geometry.is_empty:
         raise ZoneError(f"{path}: zone {zone} has no geometry; draw it or remove the row")
     if geometry.geom_type not in ("Polygon", "MultiPolygon"):
         raise ZoneError(f"{path}: zone {zone} is a {geometry.geom_type}, not a polygon; export polygons")
-    geometry = shapely.force_2d(geometry)
+    polygon, change = repaired(geometry)
+    if change > MAX_REPAIR:
+        raise ZoneError(
+            f"{path}: the outline of zone {zone} crosses itself and its repair would change the area by "
+            f"{change:.1%}; correct it in GIS"
+        )
     if not geometry.is_valid:
-        repaired = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
-        change = abs(repaired.area - geometry.area) / repaired.area if repaired.area else 1
-        if change > MAX_REPAIR:
-            raise ZoneError(
-                f"{path}: the outline of zone {zone} crosses itself and its repair would change the area by "
-                f"{change:.1%}; correct it in GIS"
-            )
         mended.append(f"zone {zone}: invalid outline repaired, area changed by {change:.4%}")
-        geometry = repaired
-    return geometry
+    return polygon
 
 
-def _number(path: Path, zone: str, value: object) -> float | None:
+def repaired(geometry: shapely.Geometry) -> tuple[shapely.Geometry, float]:
+    """A valid 2-D geometry, and by which share of its area the repair changed it."""
+    geometry = shapely.force_2d(geometry)
+    if geometry.is_valid:
+        return geometry, 0.0
+    valid = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    return valid, abs(valid.area - geometry.area) / valid.area if valid.area else 1.0
+
+
+def declared_number(path: Path, zone: str, value: object) -> float | None:
+    """The declared area, 万亩. Raises ZoneError for what is no number."""
     if isna(value):
         return None
     try:
         return float(value)
     except (TypeError, ValueError):
         raise ZoneError(f"{path}: zone {zone} declares the area {value!r}, which is not a number of 万亩") from None
-
-
-def area_notes(zones: list[Zone], tolerance_percent: float) -> list[str]:
-    """Sentences on zones whose drawn area differs from the declared one by more than the tolerance."""
-    notes = []
-    for zone in zones:
-        if zone.declared_wanmu:
-            drawn = zone.area_ha / HA_PER_WANMU
-            off = 100 * (drawn / zone.declared_wanmu - 1)
-            if abs(off) > tolerance_percent:
-                notes.append(
-                    f"zone {zone.id}: drawn {drawn:.4g} 万亩, declared {zone.declared_wanmu:.4g} ({off:+.1f} %)"
-                )
-    return notes

@@ -21,7 +21,7 @@ def sketch_of(index, water=None, fractions=None):
     water = np.zeros(index.shape, bool) if water is None else np.array(water, bool)[:, None, :]
     fractions = np.ones(index.shape[1:], "float32") if fractions is None else np.array([fractions], "float32")
     builder = SketchBuilder()
-    builder.add(fractions, list(index), np.ones(index.shape[1:], "uint16"), list(water))
+    builder.add(fractions, index, np.ones(index.shape[1:], "uint16"), water)
     return builder.sketch()
 
 

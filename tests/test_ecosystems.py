@@ -320,7 +320,7 @@ def test_every_coefficient_says_unit_source_status_and_half_width(ecosystems):
     for path, each in found.items():
         assert each.unit.strip(), path
         assert len(each.source.strip()) > 5, path
-        assert each.half_width > 0, path
+        assert (each.half_width > 0) == (each.distribution != "fixed"), path
         assert each.valid[0] < each.valid[1], path
 
 
@@ -438,3 +438,33 @@ def changed(method, place, value):
 def test_tables_that_contradict_themselves_are_refused(ecosystems, name, place, value, says):
     with pytest.raises(ValidationError, match=says):
         changed(ecosystems[name], place, value)
+
+
+# Shrubs by their stand
+
+
+@pytest.mark.parametrize(("cover", "carbon"), [(0.45, 2.88), (0.30, 1.92), (0.0, 0.0), (None, 2.88)])
+def test_shrub_carbon_goes_with_cover(ecosystems, cover, carbon):
+    """science.md 4.3: 2.88 x f / .45 t C/ha; above ground 2.157/2.878 of it, with CF .45."""
+    forest = ecosystems["forest"]
+    given = None if cover is None else np.array([cover])
+    stands = ZoneStands(np.array([None]), [forest.species_key("柠条")], np.ones(1), {2020: np.zeros(1)}, given)
+    agb, found = stands.stock(forest, 2020)
+    assert found == pytest.approx(carbon)
+    assert agb == pytest.approx(carbon * (2.157 / 2.878) / 0.45, rel=1e-4)
+
+
+def test_shrubs_and_trees_stand_beside_one_another(ecosystems):
+    """Grouped for the interval they hold the same; shrubs neither grow nor shrink by volume."""
+    forest = ecosystems["forest"]
+    stands = ZoneStands(np.array([None] * 3), ["shrub", "larch", "shrub"], np.array([10.0, 20.0, 30.0]),
+                        {2020: np.array([0.0, 60, 0]), 2024: np.array([0.0, 70, 0])},
+                        np.array([0.2, 0.0, 0.6]))  # fmt: skip
+    carbon = stands.stock(forest, 2020)[1]
+    assert carbon == pytest.approx([2.88 * 0.2 / 0.45, 60 * 1.29 * 0.5158, 2.88 * 0.6 / 0.45])
+    grouped = stands.grouped()
+    assert (grouped.area_ha * grouped.stock(forest, 2020)[1]).sum() == pytest.approx((stands.area_ha * carbon).sum())
+    assert stands.gain_loss(forest) == (pytest.approx(20 * 2.5 * 0.57 * 1.29 * 0.5158), 0)
+    drawn = with_values(forest, {"shrub.carbon_t_ha": np.array([1.0, 2.0])})
+    np.testing.assert_allclose(stands.stock(drawn, 2020)[1][0], [0.2 / 0.45, 0.4 / 0.45])
+    assert used_by(forest, "larch_middle", ["shrub"]) == ["shrub.carbon_t_ha", "shrub.reference_cover"]

@@ -3,6 +3,7 @@ no traceback, and nothing at a final name."""
 
 import contextlib
 import json
+import os
 import pkgutil
 import re
 import shutil
@@ -23,6 +24,7 @@ from tiny_world import (
     ZONES,
     World,
     box,
+    child,
     clouds_over,
     command,
     read_csv,
@@ -380,12 +382,200 @@ def test_a_fault_is_one_sentence_and_leaves_no_result(world, sinkmap, fault, cod
         assert leftovers(world.out) == []
 
 
+# --- what a run must not do -------------------------------------------------------------------------------
+
+
+def manifest_with(world, name, **changes):
+    """A manifest whose first scene has this red file."""
+    write_manifest(world, **changes)
+    path = world.folder / "scenes" / "manifest.yaml"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["scenes"][0]["bands"]["red"] = name
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/vsicurl/127.0.0.1:9/red.tif", "/vsis3/bucket/red.tif", "/vsizip/vsis3/bucket/a.zip/red.tif"],
+)
+def test_a_manifest_cannot_make_the_machine_fetch_anything(world, sinkmap, name):
+    manifest_with(world, name)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
+    assert code == SCENE
+    assert_one_sentence(error, name, "is not a file on this machine", "scenes.remote")
+
+
+def test_an_item_with_a_remote_file_is_set_aside(world, sinkmap):
+    def elsewhere(item):
+        item["assets"]["red"]["href"] = "https://127.0.0.1:9/B04.tif"
+
+    _edit_item(world, 2021, DAYS[0], elsewhere)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
+    assert code == SCENE
+    assert_one_sentence(error, "S2_20210801", "lacks red", "download")
+
+
+@pytest.mark.parametrize("text", ["<VRTDataset/>", "\ufeff \n<GDAL_WMS></GDAL_WMS>"])
+def test_a_description_of_an_image_elsewhere_is_no_image(world, sinkmap, text):
+    (world.scene(2021, DAYS[0]) / "B04.tif").write_text(text, encoding="utf-8")
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
+    assert code == SCENE
+    assert_one_sentence(error, "S2_20210801", "B04.tif", "describes an image elsewhere")
+
+
+def test_a_raster_of_absurd_size_is_refused_by_its_header(world, sinkmap):
+    path = world.scene(2021, DAYS[0]) / "B04.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=400_000, height=300_000, count=1, dtype="uint16", sparse_ok=True, tiled=True,
+        bigtiff="yes", crs="EPSG:32649",
+    ):  # fmt: skip
+        pass
+    assert path.stat().st_size < 1 << 25  # of 240 GB
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
+    assert code == SCENE
+    assert_one_sentence(error, "B04.tif", "400000 x 300000 pixels", "scenes.max_megapixels (2000)")
+
+
+def test_a_raster_in_one_block_of_gigabytes_is_refused_by_its_header(world, sinkmap):
+    path = world.scene(2021, DAYS[0]) / "B04.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=32_768, height=32_768, count=1, dtype="uint16", sparse_ok=True, tiled=True,
+        blockxsize=32_768, blockysize=32_768, bigtiff="yes", crs="EPSG:32649",
+    ):  # fmt: skip
+        pass
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
+    assert code == SCENE
+    assert_one_sentence(error, "B04.tif", "blocks of 2.0 GiB", "tiled GeoTIFF")
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/tmp/elsewhere", "a/b", "..", ""])
+def test_a_name_of_a_run_cannot_lead_out_of_the_output_folder(world, sinkmap, name):
+    world.settings["name"] = name
+    world.write_config()
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == CONFIG
+    assert_one_sentence(error, "name")
+    assert not world.out.exists()
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system ['touch hacked']", "!!python/name:os.system ''"])
+def test_a_config_runs_no_code(world, sinkmap, monkeypatch, tag):
+    monkeypatch.chdir(world.folder)
+    world.config.write_text(f"name: {tag}\n", encoding="utf-8")
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == CONFIG
+    assert_one_sentence(error.split("\n")[0] + "\n", "tiny.yaml:1")
+    assert not (world.folder / "hacked").exists()
+
+
+# --- files that change or are open ------------------------------------------------------------------------
+
+
+def test_a_scene_replaced_while_the_run_reads_it_stops_the_run_and_is_read_again(world, sinkmap, monkeypatch):
+    from pipeline import work
+
+    read, path = work.read_band, world.scene(2021, DAYS[0]) / "B04.tif"
+    content = path.read_bytes()
+
+    def read_and_replace(scene, *arguments):
+        if scene.id == "S2_20210801":
+            path.write_bytes(content)
+            os.utime(path, (1, 1))
+        return read(scene, *arguments)
+
+    monkeypatch.setattr(work, "read_band", read_and_replace)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == SCENE
+    assert_one_sentence(error, path, "was replaced while the run went on", "run again")
+    assert published(world.out) == []
+    marks = {mark.stem for mark in (world.results / "work" / "marks").glob("tile-*.json")}
+    assert len(marks) == 10
+    assert not {name for name in marks if "2021" in name}
+    monkeypatch.setattr(work, "read_band", read)
+    assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
+    assert world.files() == undisturbed()
+
+
+def test_boundaries_replaced_during_the_run_stop_it_before_the_tables(world, sinkmap, monkeypatch):
+    from pipeline import flow
+
+    map_zones = flow.map_zones
+
+    def replace_and_map(*arguments):
+        os.utime(world.zones, (1, 1))
+        return map_zones(*arguments)
+
+    monkeypatch.setattr(flow, "map_zones", replace_and_map)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == ZONE
+    assert_one_sentence(error, world.zones, "was replaced while the run went on")
+    assert not (world.results / "summary.csv").exists()
+
+
+def test_a_geopackage_that_another_program_writes_is_left_alone(world, sinkmap):
+    import sqlite3
+
+    assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
+    path = world.results / "zones.gpkg"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE mine (a)")
+        assert path.with_name("zones.gpkg-wal").exists()
+        code, _, error = sinkmap("zones", world.config, "--out", world.out)
+        assert code == OUTPUT
+        assert_one_sentence(error, path, "locked", "close it in other programs")
+        assert other.execute("SELECT count(*) FROM zones").fetchone() == (4,)
+    assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
+    assert not [file.name for file in world.results.iterdir() if file.name.endswith(("-wal", "-shm", "-journal"))]
+
+
+def test_a_log_that_a_crash_left_beside_a_geopackage_does_not_break_the_next_one(world, sinkmap):
+    import sqlite3
+
+    assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
+    path = world.results / "zones.gpkg"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE mine (a)")
+        left = {name: path.with_name(name).read_bytes() for name in ("zones.gpkg", "zones.gpkg-wal", "zones.gpkg-shm")}
+    for name, content in left.items():
+        path.with_name(name).write_bytes(content)
+    assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
+    assert world.files() == undisturbed()
+
+
+@pytest.mark.skipif(WINDOWS, reason="Windows has no SIGINT for a single process")
+def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(world):
+    code = (
+        "import os, signal, sys\n"
+        "from pipeline import work\n"
+        "from pipeline.__main__ import main\n"
+        "real = work.Marks.write\n"
+        "def write(self, unit, key):\n"
+        "    real(self, unit, key)\n"
+        "    if unit == 'tile-2020-r000c001':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "work.Marks.write = write\n"
+        f"sys.argv = ['sinkmap', 'zones', {str(world.config)!r}, '--out', {str(world.out)!r}]\n"
+        "main()\n"
+    )
+    stopped = child("-c", code)
+    assert stopped.returncode == 130
+    assert "finished work is kept, run again" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    kept = len(list((world.results / "work" / "marks").glob("tile-*.json")))
+    assert 0 < kept < 12
+    assert not (world.results / "work" / "run.lock").exists()
+    done = world.run()
+    assert len(done.composite) == 12 - kept
+    assert world.files() == undisturbed()
+
+
 # --- some zones fail --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [volume_of_a_stand_for_that_of_a_hectare, a_coefficient_beyond_all_reason])
-def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap, fault):
-    zone, *named = fault(world)
+def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap):
+    zone, *named = volume_of_a_stand_for_that_of_a_hectare(world)
     code, _, error = sinkmap("zones", world.config, "--out", world.out)
     assert code == PARTIAL
     assert_one_sentence(error, "1 of 4 zones failed", zone, *named)
@@ -427,7 +617,7 @@ def test_a_mistake_in_the_program_that_hits_one_zone_leaves_the_others_delivered
 
 
 def test_with_strict_the_first_zone_that_fails_stops_the_run(world, sinkmap):
-    zone, *named = a_coefficient_beyond_all_reason(world)
+    zone, *named = volume_of_a_stand_for_that_of_a_hectare(world)
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
     assert code == ZONE
     assert_one_sentence(error, zone, *named)

@@ -9,9 +9,9 @@ from ruamel.yaml import YAML
 from tiny_world import command
 
 from pipeline.catalog import find_scenes
-from pipeline.config import read_harmonisation
 from pipeline.errors import SceneError
 from pipeline.harmonise import MIN_PAIRS, Pairs, harmonised
+from pipeline.inputs import read_harmonisation
 from pipeline.same_day import fit_rows, scenes_in
 from pipeline.scene import INDEX, Band, Scene
 

@@ -109,7 +109,7 @@ def tiled(seed: int, minimum: float) -> tuple[np.ndarray, np.ndarray, shapely.Ge
     rng = np.random.default_rng(seed + 1000)
     coarse = rng.integers(1, 6, (10, 10)).repeat(3, 0).repeat(3, 1)
     codes = np.where(rng.random((30, 30)) < 0.3, rng.integers(1, 6, (30, 30)), coarse).astype("uint8")
-    polygons, code = outline_patches(codes, coverage_fractions(grid, zone), grid.affine, minimum)
+    polygons, code = outline_patches(codes, coverage_fractions(grid, zone), grid, minimum)
     return fill_zone(polygons, zone), code, zone
 
 
@@ -136,7 +136,7 @@ def test_smoothing_keeps_patches_above_half_the_minimum_inside_the_zone(seed):
 def test_a_slanting_border_is_smoothed_to_a_line_that_both_sides_share():
     grid = make_grid(20, 20)
     codes = np.where(np.tri(20, dtype=bool), 1, 2).astype("uint8")
-    polygons, code = outline_patches(codes, np.ones((20, 20)), grid.affine, 4)
+    polygons, code = outline_patches(codes, np.ones((20, 20)), grid, 4)
     border = shapely.line_merge(shapely.intersection(*polygons))
     assert sorted(code) == [1, 2]
     assert shapely.get_num_coordinates(border) < 8
@@ -146,7 +146,7 @@ def test_a_slanting_border_is_smoothed_to_a_line_that_both_sides_share():
 def test_three_patches_that_meet_share_the_corner():
     codes = np.ones((8, 8), "uint8")
     codes[4:, :4], codes[4:, 4:] = 2, 3
-    polygons, _ = outline_patches(codes, np.ones((8, 8)), make_grid(8, 8).affine, 4)
+    polygons, _ = outline_patches(codes, np.ones((8, 8)), make_grid(8, 8), 4)
     corner = (LEFT + 40, TOP - 40)
     assert all(corner in polygon.exterior.coords for polygon in polygons)
 
@@ -155,7 +155,7 @@ def test_a_zone_smaller_than_the_minimum_is_one_patch():
     grid = make_grid(6, 6)
     zone = shapely.box(LEFT + 12, TOP - 25, LEFT + 21, TOP - 13)
     codes = np.arange(1, 37, dtype="uint8").reshape(6, 6) % 5 + 1
-    polygons, codes = outline_patches(codes, coverage_fractions(grid, zone), grid.affine, 4)
+    polygons, codes = outline_patches(codes, coverage_fractions(grid, zone), grid, 4)
     assert len(polygons) == 1
     assert fill_zone(polygons, zone)[0].equals(zone)
 

@@ -106,7 +106,7 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "by_year": years_of(row, range(2019, 2026)),
             "periods": ((2019, 2020, 2021), (2023, 2024, 2025)),
             "outline": zone,
-            "others": [shapely.transform(zone, lambda points: points + np.array([width_m, height_m]))],
+            "others": [shapely.transform(zone, lambda points: np.add(points, (width_m, height_m)))],
             "crs": CRS,
             "pixel_m": pixel_m,
             "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ("← 碳减少", "碳增加 →")),
@@ -168,7 +168,8 @@ LONG = "内蒙古自治区包头市达尔罕茂明安联合旗满都拉镇国家
 @pytest.mark.parametrize("size", [(60_000, 20_000), (20_000, 20_000)], ids=["wide", "compact"])
 def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     row = row_of(
-        "G05", 203_337.1, status_zh="正常; " + "两期反射率定标来源不同, " * 12, unverified="; ".join(["species.elm.bcef"] * 20),
+        "G05", 203_337.1, status_zh="正常; " + "两期反射率定标来源不同, " * 12,
+        unverified="; ".join(["species.elm.bcef"] * 20),
         plausibility="unusual: carbon_tC_ha 0.871 outside 1 to 5 (derived from Hu F.-L. et al. 2020)",
     )  # fmt: skip
     sheet = sheet_of(

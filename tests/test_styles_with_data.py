@@ -11,15 +11,16 @@ import pytest
 import shapely
 from tiny_world import ZONES, World, box
 
-from pipeline.outputs.geopackage import Layer, patch_layers, write_layers
+from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
 from pipeline.outputs.raster_styles import class_table, side_files, variable_pipe
 from pipeline.outputs.sld import vector_sld
 from pipeline.outputs.vector_styles import boundary_style, patch_style, shown_variable, zone_style
 from pipeline.styles import read_styles
+from pipeline.suggestions import read_suggestions
 from pipeline.totals import COLUMNS
 from pipeline.variables import VARIABLES
 
-STYLES = read_styles()
+STYLES, SUGGESTIONS = read_styles(), read_suggestions()
 OGC = "{http://www.opengis.net/ogc}"
 
 
@@ -121,7 +122,7 @@ def zones(**columns):
 
 
 def patches(zone="F01"):
-    pairs = [("gain", "keep", "维持"), ("loss", "replant", "补植"), ("loss", "keep", "维持")]
+    pairs = [("gain", "maintenance", "维持"), ("loss", "replanting", "补植"), ("loss", "maintenance", "维持")]
     shapes = [shapely.box(110 + place, 41, 111 + place, 42) for place in range(3)]
     sink, suggestion, zh = zip(*pairs, strict=True)
     table = {"patch_id": [f"{zone}-{place}" for place in range(3)], "zone_id": zone, "sink_class": sink,
@@ -130,7 +131,7 @@ def patches(zone="F01"):
 
 
 def write(path):
-    found = patch_style(STYLES, {("gain", "keep")}, {"keep": "维持"})
+    found = patch_style(STYLES, SUGGESTIONS.classes, {("gain", "maintenance")})
     layers = [Layer("zones", "碳汇片区", zones(), zone_style(STYLES, "sink", COLUMNS)),
               Layer("patches", "管理图斑", patches(), found)]  # fmt: skip
     write_layers(path, layers, "示意", "2025-08-29")
@@ -202,8 +203,10 @@ def test_zones_without_any_sink_are_coloured_by_their_stock():
 
 
 def test_patches_have_a_rule_for_each_pair_of_classes_there_is():
-    results = SimpleNamespace(patches={"F01": patches("F01"), "G01": patches("G01").iloc[:0]}, styles=STYLES)
-    (layer,) = patch_layers(results)
+    results = SimpleNamespace(
+        patches={"F01": patches("F01"), "G01": patches("G01").iloc[:0]}, styles=STYLES, suggestions=SUGGESTIONS
+    )
+    (layer,) = patch_layers(results, patches_style(results))
     assert len(layer.table) == 3
     assert len(layer.style.rules) == 3
     for _, row in layer.table.iterrows():
@@ -211,7 +214,7 @@ def test_patches_have_a_rule_for_each_pair_of_classes_there_is():
     by_label = {rule.label: rule for rule in layer.style.rules}
     assert by_label["维持 · 碳增加"].fill == by_label["维持 · 碳减少"].fill != by_label["补植 · 碳减少"].fill
     assert by_label["维持 · 碳增加"].hatch != by_label["维持 · 碳减少"].hatch
-    assert patch_layers(results, "G01") == []
+    assert patch_layers(results, layer.style, "G01") == []
 
 
 def test_the_sld_says_the_same_as_the_qml():

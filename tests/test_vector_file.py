@@ -61,7 +61,7 @@ def test_a_utf8_table_stays_utf8_where_a_name_was_cut_within_a_character(tmp_pat
     all text of the table would be read wrong."""
     path = write_vector(tmp_path / "a.shp", {"植被类型": ["草原"], **ROWS}, [CELL], CGCS2000, encoding="UTF-8")
     path.with_suffix(".cpg").unlink()
-    assert dbf_encoding(path.with_suffix(".dbf")) == "UTF-8"
+    assert dbf_encoding(path.with_suffix(".dbf")) == ("UTF-8", "UTF-8, which all of the text is")
 
 
 def test_file_names_in_capitals_are_read_like_others(tmp_path):
@@ -85,10 +85,10 @@ def test_every_format_of_the_offices_is_read(tmp_path, name):
 
 
 def test_of_several_layers_one_must_be_named(tmp_path):
-    path = write_vector(tmp_path / "a.gpkg", ROWS, [CELL], layer="zones")
+    path = write_vector(tmp_path / "a.gpkg", ROWS, [CELL], CGCS2000, layer="zones")
     write_vector(path, {"style": ["-"]}, [None], layer="layer_styles")
     assert len(read_vector(path, None, ["编号"])) == 1
-    write_vector(path, {"id": [1, 2]}, [CELL, CELL], layer="stands")
+    write_vector(path, {"id": [1, 2]}, [CELL, CELL], CGCS2000, layer="stands")
     with pytest.raises(ZoneError, match="holds the layers zones, stands; name one as `layer`"):
         read_vector(path, None, ["编号"])
     assert len(read_vector(path, "stands", ["id"])) == 2

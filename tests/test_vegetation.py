@@ -145,7 +145,7 @@ def test_guards_of_an_index_are_those_of_ndvi_at_the_brightness_of_soil_and_vege
     """R + N of .55 and .49; the span is that from the brightest soil of NDVI .15 to vegetation of .45."""
 
     def at(ndvi, total):
-        return INDICES[index].of(total * (1 - ndvi) / 2, total * (1 + ndvi) / 2)
+        return float(INDICES[index].of(total * (1 - ndvi) / 2, total * (1 + ndvi) / 2))
 
     ndvi = GUARDS["ndvi"]
     carried = (at(ndvi.least_soil, 0.55), at(ndvi.most_soil, 0.55), at(ndvi.least_vegetation, 0.49),

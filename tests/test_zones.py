@@ -166,6 +166,36 @@ def test_stands_that_leave_something_open_are_refused(tmp_path, ecosystems, chan
         stands(tmp_path, ecosystems, **changes)
 
 
+def shrubs(folder, ecosystems, cover, cover_column="盖度"):
+    """A shrub stand without volume beside a pine stand without cover."""
+    rows = {"树种": ["柠条", "油松"], "V": [None, 60.0], "盖度": [cover, None]}
+    path = write_vector(folder / "shrubs.gpkg", rows, [square(0), square(1)])
+    return read_stands(path, None, "树种", {2020: "V"}, ecosystems["forest"], cover_column)
+
+
+def test_a_shrub_stand_needs_its_cover_and_no_volume(tmp_path, ecosystems):
+    table = shrubs(tmp_path, ecosystems, 0.3)
+    cut = stands_in_zone(table, table.geometry.union_all(), [2020])
+    assert (cut.species, cut.cover.tolist()) == (["shrub", "chinese_pine"], [0.3, 0])
+    density = cut.stock(ecosystems["forest"], 2020)[1]
+    assert density == pytest.approx([2.88 * 0.3 / 0.45, 60 * 0.75 * 1.40 * 0.5105])
+    without = shrubs(tmp_path, ecosystems, 0.3, None)
+    assert stands_in_zone(without, without.geometry.union_all(), [2020]).cover is None
+
+
+@pytest.mark.parametrize("cover", [None, 30.0, -0.1])
+def test_a_cover_of_shrubs_that_is_no_fraction_is_refused(tmp_path, ecosystems, cover):
+    with pytest.raises(ZoneError, match="盖度 of a shrub stand is empty or not a cover from 0 to 1"):
+        shrubs(tmp_path, ecosystems, cover)
+
+
+def test_a_species_without_continuous_parameters_is_refused_where_they_are_asked_for(tmp_path, ecosystems):
+    forest = ecosystems["forest"].model_copy(update={"expansion": "continuous"})
+    with pytest.raises(ZoneError, match="the species elm has no `continuous` row in the forest coefficient file"):
+        stands(tmp_path, {"forest": forest}, ["油松", "榆树", "柠条"], [60] * 3, [80] * 3)
+    assert len(stands(tmp_path, {"forest": forest}, ["油松", "柠条"], [60] * 2, [80] * 2)) == 2
+
+
 @pytest.mark.parametrize(
     ("years", "dated", "volume"),
     [

@@ -1,6 +1,10 @@
-"""Models of the dry standing crop of grass on a vegetation index, each with its numbers in the YAML. Pure."""
+"""Models of the dry standing crop of grass on a vegetation index, each with its numbers in the YAML. Pure.
 
-from typing import Annotated, Any, ClassVar, Literal
+A fit of ln y gives back the median of y; its mean is exp(s^2/2) times that, s being the residual standard deviation of
+ln y (smearing; Baskerville 1972).
+"""
+
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -8,6 +12,22 @@ from pydantic import Field, field_validator
 from pipeline.ecosystems.rows import Coefficient, Frozen, of_cause
 
 G_M2_PER_KG_HA = 0.1
+
+Array = np.ndarray | float
+
+
+def power(x: Array, a: Array, b: Array, log_residual: float) -> Array:
+    """y = a x^b exp(s^2/2), 0 where x <= 0 (the form of 金云翔等 2011)."""
+    return np.maximum(x, 0) ** b * (a * np.exp(log_residual**2 / 2))
+
+
+def exponential(x: Array, a: Array, b: Array, log_residual: float) -> Array:
+    """ln y = a + b x, y = exp(a + b x) exp(s^2/2)."""
+    return np.exp(a + b * x + log_residual**2 / 2)
+
+
+FORMS = {"exponential": exponential, "power": power}
+"""The forms that can be fitted to plots."""
 
 ModelRow = Annotated[Coefficient, of_cause("biomass_model")]
 
@@ -35,6 +55,11 @@ class Cubic(Frozen):
     def _four(cls, row: Coefficient) -> Coefficient:
         return _of(4, row, "a cubic model has four coefficients, in ascending powers")
 
+    @property
+    def u95_percent(self) -> float:
+        """95 % half-width of the model, %."""
+        return self.fresh_agb.u95_percent
+
     def dry_g_m2(self, x: np.ndarray) -> np.ndarray:
         """Dry standing crop in g/m2, 0 where the cubic is below 0."""
         fresh_kg_ha = np.maximum(self._fresh(x), 0) * self.fresh_agb.factor
@@ -49,10 +74,13 @@ class Cubic(Frozen):
         return c0 + x * (c1 + x * (c2 + x * c3))
 
 
-class _TwoParameters(Frozen):
-    """``log_residual`` is the residual standard deviation s of ln y of a fit in logarithms: the mean of y is
-    exp(s^2/2) times what such a fit gives back (smearing; Baskerville 1972). 0 for a fit of y itself."""
+class TwoParameters(Frozen):
+    """A fit with two parameters, ``dry_agb`` = [a, b] of y in g DM/m2; ``log_residual`` is s, 0 for a fit of y itself.
 
+    ``form: power``: y = a x^b exp(s^2/2). ``form: exponential``: ln y = a + b x, y = exp(a + b x) exp(s^2/2).
+    """
+
+    form: Literal["power", "exponential"]
     index: Literal["ndvi", "evi2", "savi", "msavi", "kndvi"] = "ndvi"
     """The index that the model was calibrated on."""
     dry_agb: ModelRow
@@ -64,34 +92,17 @@ class _TwoParameters(Frozen):
         return _of(2, row, "a power or exponential model has two coefficients, a and b")
 
     @property
-    def _smearing(self) -> Any:
-        return np.exp(self.log_residual**2 / 2) * self.dry_agb.factor
+    def u95_percent(self) -> float:
+        """95 % half-width of the model, %."""
+        return self.dry_agb.u95_percent
+
+    def dry_g_m2(self, x: np.ndarray) -> np.ndarray:
+        """Dry standing crop in g/m2."""
+        return FORMS[self.form](x, *self.dry_agb.value, self.log_residual) * self.dry_agb.factor
 
     def grows(self, index: np.ndarray) -> np.ndarray:
         """Where the model has biomass at all."""
         return index > 0
 
 
-class Power(_TwoParameters):
-    """y = a x^b exp(s^2/2), ``dry_agb`` = [a, b] in g DM/m2 (the form of 金云翔等 2011)."""
-
-    form: Literal["power"]
-
-    def dry_g_m2(self, x: np.ndarray) -> np.ndarray:
-        """Dry standing crop in g/m2."""
-        a, b = self.dry_agb.value
-        return np.maximum(x, 0) ** b * (a * self._smearing)
-
-
-class Exponential(_TwoParameters):
-    """ln y = a + b x, y = exp(a + b x) exp(s^2/2), ``dry_agb`` = [a, b], y in g DM/m2."""
-
-    form: Literal["exponential"]
-
-    def dry_g_m2(self, x: np.ndarray) -> np.ndarray:
-        """Dry standing crop in g/m2."""
-        a, b = self.dry_agb.value
-        return np.exp(a + b * x) * self._smearing
-
-
-BiomassModel = Annotated[Cubic | Power | Exponential, Field(discriminator="form")]
+BiomassModel = Annotated[Cubic | TwoParameters, Field(discriminator="form")]

@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 import rasterio
+from numba import njit
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through on a full disk
 from rasterio.enums import Resampling
@@ -24,12 +25,19 @@ ENCODING = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE"
 """DEFLATE opens in every desktop GIS; a higher level costs time for 1 % of size."""
 
 
+IN_MEMORY_PX = 4 << 20
+"""Up to this size a raster is kept in memory until its one copy to a COG, a larger one in an uncompressed file."""
+IN_MEMORY = {"driver": "MEM"}
+ON_DISK = {"driver": "GTiff", "tiled": True, "blockxsize": BLOCK_PX, "blockysize": BLOCK_PX, "bigtiff": "IF_SAFER",
+           "sparse_ok": True}  # fmt: skip
+
+
 class CogWriter:
     """Takes a raster window by window and leaves a valid COG at ``path``, or nothing.
 
-    The windows go to an uncompressed temporary file, so that the memory does not grow with the raster; its
-    overviews are built before the one copy to a COG, at half the time of letting that driver build them. A class
-    raster comes with its ``colors`` (#rrggbb by value) as a colour table.
+    The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
+    built before the one copy to a COG, at half the time of letting that driver build them. A class raster comes with
+    its ``colors`` (#rrggbb by value) as a colour table.
     """
 
     def __init__(
@@ -45,11 +53,13 @@ class CogWriter:
         self._raw, self._part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
         self._sums = np.zeros(3, "int64")  # whole numbers add up the same in any order
         self._range: list[int] = []
+        small = grid.width * grid.height <= IN_MEMORY_PX
         self._file = rasterio.open(
-            self._raw, "w+", driver="GTiff", width=grid.width, height=grid.height, count=1, dtype=variable.dtype,
-            crs=str(grid.crs), transform=grid.affine, nodata=variable.nodata, tiled=True, blockxsize=BLOCK_PX,
-            blockysize=BLOCK_PX, bigtiff="IF_SAFER", sparse_ok=True,
+            "" if small else self._raw, "w+", width=grid.width, height=grid.height, count=1, dtype=variable.dtype,
+            crs=str(grid.crs), transform=grid.affine, nodata=variable.nodata, **(IN_MEMORY if small else ON_DISK),
         )  # fmt: skip
+        if small:
+            self._file.write(np.full(grid.shape, variable.nodata, variable.dtype), 1)
         self._file.scales = (variable.scale,)
         self._file.units = (variable.unit,)
         self._file.descriptions = (description,)
@@ -63,11 +73,10 @@ class CogWriter:
     def write(self, stored: np.ndarray, row: int, column: int) -> None:
         """Put stored integers with their top left pixel at (row, column)."""
         self._file.write(stored, 1, window=Window(column, row, stored.shape[1], stored.shape[0]))
-        valid = stored[stored != self._variable.nodata]
-        if valid.size:
-            self._range += [int(valid.min()), int(valid.max())]
-            valid = valid.astype("int64")
-            self._sums += valid.size, valid.sum(), (valid * valid).sum()
+        low, high, *sums = _summary(stored, self._variable.nodata)
+        if sums[0]:
+            self._range += [low, high]
+            self._sums += sums
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +114,21 @@ class CogWriter:
         if not is_complete(self._part):
             raise OSError(errno.ENOSPC, "the file was cut while it was written")
         os.replace(self._part, self._path)
+
+
+@njit(nogil=True, cache=True)
+def _summary(stored, nodata):
+    """Least, most, number, sum and sum of squares of the values that are not nodata."""
+    low, high, count, total, squares = np.int64(1 << 62), np.int64(-(1 << 62)), 0, 0, 0
+    for y in range(stored.shape[0]):
+        for x in range(stored.shape[1]):
+            value = np.int64(stored[y, x])
+            if value != nodata:
+                low, high = min(low, value), max(high, value)
+                count += 1
+                total += value
+                squares += value * value
+    return low, high, count, total, squares
 
 
 def is_complete(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """GeoPackages of the results, in CGCS2000, with their styles inside, made to open in old desktop GIS too."""
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pyogrio
 from pipeline.errors import OutputError
 from pipeline.outputs.qml import vector_qml
 from pipeline.outputs.sld import vector_sld
+from pipeline.outputs.swap import swap_geopackage
 from pipeline.outputs.vector_styles import VectorStyle, patch_style, shown_variable, zone_style
 from pipeline.results import Results
 from pipeline.totals import COLUMNS
@@ -31,17 +31,19 @@ class Layer:
 
 def write_geopackage(results: Results) -> None:
     """Write ``zones.gpkg``: zones with all numbers of each, and the patches of all zones. Raises OutputError."""
-    layers = [Layer("zones", "碳汇片区", zone_table(results), zones_style(results)), *patch_layers(results)]
+    layers = [Layer("zones", "碳汇片区", zone_table(results), zones_style(results))]
+    layers += patch_layers(results, patches_style(results))
     write_layers(results.folder / "zones.gpkg", layers, results.note, results.data_date)
 
 
 def write_zone_geopackages(results: Results) -> None:
     """Write ``zones/<id>/<id>.gpkg`` of each zone that has rasters: the zone and its patches. Raises OutputError."""
-    zones, style = zone_table(results), zones_style(results)
+    zones, of_zones, of_patches = zone_table(results), zones_style(results), patches_style(results)
     for place, zone in enumerate(zones["zone_id"]):
         if not results.rasters[zone]:
             continue
-        layers = [Layer("zone", zones["name_zh"][place], zones.iloc[[place]], style), *patch_layers(results, zone)]
+        layers = [Layer("zone", zones["name_zh"][place], zones.iloc[[place]], of_zones)]
+        layers += patch_layers(results, of_patches, zone)
         folder = results.folder / "zones" / zone
         write_layers(folder / f"{zone}.gpkg", layers, results.note, results.data_date)
 
@@ -65,18 +67,20 @@ def zones_style(results: Results) -> VectorStyle:
 
 def patches_style(results: Results) -> VectorStyle:
     """How the patches of a run are drawn, the same in every file: by the pairs of classes there are in the city."""
-    tables = [table for table in results.patches.values() if len(table)]
-    pairs = {pair for table in tables for pair in zip(table["sink_class"], table["suggestion"], strict=True)}
-    names = {key: zh for table in tables for key, zh in zip(table["suggestion"], table["suggestion_zh"], strict=True)}
-    return patch_style(results.styles, pairs, names)
+    pairs = {
+        pair
+        for table in results.patches.values()
+        for pair in table[["sink_class", "suggestion"]].drop_duplicates().itertuples(index=False, name=None)
+    }
+    return patch_style(results.styles, results.suggestions.classes, pairs)
 
 
-def patch_layers(results: Results, zone: str | None = None) -> list[Layer]:
+def patch_layers(results: Results, style: VectorStyle, zone: str | None = None) -> list[Layer]:
     """The layer of the patches of one zone or all; none where there is no patch."""
     tables = [table for name, table in results.patches.items() if zone in (None, name) and len(table)]
     if not tables:
         return []
-    return [Layer("patches", "管理图斑", pd.concat(tables, ignore_index=True), patches_style(results))]
+    return [Layer("patches", "管理图斑", pd.concat(tables, ignore_index=True), style)]
 
 
 def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
@@ -95,7 +99,7 @@ def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
             _add_titles(database, layers)
             _add_styles(database, layers, time)
             database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
-        os.replace(part, path)
+        swap_geopackage(part, path)
     except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         raise OutputError(
             f"{path}: cannot be written ({error}); close it in other programs or free disk space"

@@ -103,15 +103,15 @@ class Page:
 
     def rule(self, x0: float, y0: float, x1: float, y1: float, width: float = 0.5, color: str = FAINT, **style) -> None:
         """A straight line, ``width`` in points."""
-        self.axes.add_line(Line2D((x0, x1), (y0, y1), linewidth=width, color=color, solid_capstyle="butt", **style))
+        self.axes.add_artist(Line2D((x0, x1), (y0, y1), linewidth=width, color=color, solid_capstyle="butt", **style))
 
     def rectangle(self, box: Box, **style) -> Patch:
-        return self.axes.add_patch(Rectangle((box.left, box.bottom), box.width, box.height, **style))
+        return self.axes.add_artist(Rectangle((box.left, box.bottom), box.width, box.height, **style))
 
     def shape(self, geometry: shapely.Geometry, clip: Patch | None = None, **style) -> None:
         """Polygons in page coordinates, holes left open, cut off at the patch ``clip``."""
         if not geometry.is_empty:
-            patch = self.axes.add_patch(PathPatch(outline_path(geometry), **style))
+            patch = self.axes.add_artist(PathPatch(outline_path(geometry), **style))
             if clip is not None:
                 patch.set_clip_path(clip)
 
@@ -157,7 +157,10 @@ class Page:
                 metadata={"Title": self.title, "Creator": "sinkmap", "CreationDate": None},
             )  # fmt: skip
             FigureCanvasAgg(self.figure)
-            self.figure.savefig(parts[1], format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None})
+            self.figure.savefig(
+                parts[1], format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None},
+                pil_kwargs={"compress_level": 3},
+            )  # fmt: skip
             os.replace(parts[0], pdf)
             os.replace(parts[1], png)
         finally:

@@ -144,7 +144,7 @@ def patch_zone(unit: ZonePatches) -> None:
         grid, values = _generalised(files)
     fractions = coverage_fractions(grid, unit.zone.geometry)
     minimum = min_cells(unit.min_area_mu, abs(grid.affine.determinant))
-    polygons, codes = outline_patches(join_classes(*_classes(unit, values)), fractions, grid.affine, minimum)
+    polygons, codes = outline_patches(join_classes(*_classes(unit, values)), fractions, grid, minimum)
     polygons = gpd.GeoSeries(polygons, crs=str(grid.crs)).to_crs(CGCS2000)
     filled = fill_zone(polygons.to_numpy(), unit.outline.to_crs(CGCS2000)[0])
     left = ~shapely.is_missing(filled)

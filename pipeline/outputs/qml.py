@@ -70,7 +70,7 @@ def vector_elements(style: VectorStyle) -> list[Element]:
         node("symbols", {}, *symbols),
     )
     aliases = (node("alias", {"field": column, "name": zh}) for column, (_, zh) in style.titles.items())
-    labels = [_labeling(style.label)] if style.label else []
+    labels = [_labeling(style.label, style.label_from_mm)] if style.label else []
     return [renderer, *labels, node("aliases", {}, *aliases)]
 
 
@@ -131,7 +131,7 @@ def _expression(condition: Condition) -> str:
     return f'"{condition.column}" {condition.operator} {value}'
 
 
-def _labeling(column: str) -> Element:
+def _labeling(column: str, from_mm: float) -> Element:
     """Texts of a column; a sheet of the atlas has the name of its own polygon for a title already."""
     buffer = node(
         "text-buffer",
@@ -139,9 +139,9 @@ def _labeling(column: str) -> Element:
     )
     shown = {"fieldName": f'if(@atlas_featureid = $id, NULL, "{column}")', "isExpression": 1}
     text = text_style(8, shown, buffer)
-    inside = {"placement": 4, "fitInPolygonOnly": 0, "priority": 5, "centroidInside": 1, "distUnits": "MM"}
-    drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "displayAll": 0}
-    settings = node("settings", {}, text, node("text-format", {"autoWrapLength": 0}), node("placement", inside),
+    place = {"placement": 4, "fitInPolygonOnly": 0, "priority": 5, "centroidInside": 1, "distUnits": "MM"}
+    drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "minFeatureSize": from_mm}
+    settings = node("settings", {}, text, node("text-format", {"autoWrapLength": 0}), node("placement", place),
                     node("rendering", drawn))  # fmt: skip
     return node("labeling", {"type": "simple"}, settings)
 

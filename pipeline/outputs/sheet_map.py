@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -63,13 +63,9 @@ class MapFrame:
         near = shapely.clip_by_rect(geometry, *self.bounds)
         return shapely.transform(near, self.to_page)
 
-    @cached_property
-    def _to_degrees(self) -> Transformer:
-        return Transformer.from_crs(self.crs, CGCS2000, always_xy=True)
-
     def degrees(self, points: np.ndarray) -> np.ndarray:
         """Longitude and latitude (n, 2) of points in the CRS of the frame."""
-        return np.column_stack(self._to_degrees.transform(*np.asarray(points).T))
+        return np.column_stack(to_degrees(self.crs).transform(*np.asarray(points).T))
 
     def edge(self, side: str, count: int = 65) -> np.ndarray:
         """Points (n, 2) along the bottom, top, left or right edge, in the CRS of the frame."""
@@ -81,8 +77,14 @@ class MapFrame:
     def north_degrees(self) -> float:
         """Direction of true north at the centre, degrees clockwise from the top of the page."""
         lon, lat = self.degrees(np.array([self.centre]))[0]
-        x, y = self._to_degrees.transform(lon, lat + 0.01, direction="INVERSE")
+        x, y = to_degrees(self.crs).transform(lon, lat + 0.01, direction="INVERSE")
         return math.degrees(math.atan2(x - self.centre[0], y - self.centre[1]))
+
+
+@cache
+def to_degrees(crs: str) -> Transformer:
+    """From a CRS to longitude and latitude; making one takes longer than drawing a map."""
+    return Transformer.from_crs(crs, CGCS2000, always_xy=True)
 
 
 def round_scale(denominator: float) -> float:

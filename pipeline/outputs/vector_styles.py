@@ -3,39 +3,18 @@
 A style is a value that `pipeline.outputs.qml` writes for QGIS and `pipeline.outputs.sld` for any other GIS.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline.styles import Styles
+from pipeline.patches import PATCH_COLUMNS
+from pipeline.styles import ClassStyle, Styles
 from pipeline.totals import COLUMNS
-
-PATCH_COLUMNS: dict[str, tuple[str, str]] = {
-    "patch_id": ("Patch", "图斑编号"),
-    "zone_id": ("Zone", "片区编号"),
-    "zone_name": ("Name of the zone", "片区名称"),
-    "ecosystem": ("Ecosystem", "生态系统"),
-    "sink_class": ("Sink class", "碳汇等级代码"),
-    "sink_class_zh": ("Sink class in Chinese", "碳汇等级"),
-    "cover_class": ("Class of vegetation cover by satellite", "覆盖度等级代码"),
-    "cover_class_zh": ("Class of vegetation cover by satellite in Chinese", "遥感植被覆盖度等级"),
-    "suggestion": ("Suggestion, no prescription", "建议代码"),
-    "suggestion_zh": ("Suggestion in Chinese, no prescription", "建议措施(非处方)"),
-    "area_ha": ("Area on the CGCS2000 ellipsoid, ha", "椭球面积(公顷)"),
-    "area_mu": ("Area on the CGCS2000 ellipsoid, mu", "椭球面积(亩)"),
-    "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
-    "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
-    "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
-    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/公顷/年, 吸收为正)"),
-}
-"""Columns of the patches: English and Chinese title."""
 
 ZONE_COLUMNS = {name: titles for name, titles in COLUMNS.items() if name != "level"}
 """Columns of the zones: English and Chinese title."""
 
 INK, PAPER = "#333333", "#ffffff"
-QUALITATIVE = ("#1b9e77", "#d95f02", "#7570b3", "#e7298a", "#66a61e", "#e6ab02", "#a6761d", "#666666")
-"""ColorBrewer Dark2 (Brewer et al. 2003), told apart also by the colour-blind up to its fifth."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +45,12 @@ class Rule:
 @dataclass(frozen=True)
 class VectorStyle:
     """Rules of a layer, the column whose text labels the polygons (None: no labels), English and Chinese titles of the
-    columns."""
+    columns. A polygon is labelled from a size of ``label_from_mm`` on the map."""
 
     rules: tuple[Rule, ...]
     label: str | None
     titles: dict[str, tuple[str, str]]
+    label_from_mm: float = 0
 
 
 def shown_variable(values: Iterable[float | None]) -> str:
@@ -110,26 +90,24 @@ def ecosystem_style(styles: Styles) -> VectorStyle:
     return VectorStyle(tuple(rules), None, ZONE_COLUMNS)
 
 
-def patch_style(styles: Styles, pairs: set[tuple[str, str]], suggestions: dict[str, str]) -> VectorStyle:
+def patch_style(styles: Styles, suggestions: tuple[ClassStyle, ...], pairs: Collection[tuple[str, str]]) -> VectorStyle:
     """Patches by the ``pairs`` of sink class and suggestion that there are: the colour says what to do, the hatching
-    what the carbon does (brown lines where it falls, green where it rises, none where neither is sure).
-    ``suggestions`` are Chinese names by key."""
-    colors = dict(zip(sorted(suggestions), QUALITATIVE * len(suggestions), strict=False))
+    what the carbon does (brown lines where it falls, green where it rises, none where neither is sure)."""
     angles = {"loss": 45, "gain": 135}
     rules = tuple(
         Rule(
-            f"{zh} · {sink.zh}",
-            (Condition("sink_class", "=", sink.key), Condition("suggestion", "=", key)),
-            fill=lighter(colors[key]),
+            f"{suggestion.zh} · {sink.zh}",
+            (Condition("sink_class", "=", sink.key), Condition("suggestion", "=", suggestion.key)),
+            fill=lighter(suggestion.color),
             hatch=sink.color if sink.key in angles else None,
             angle=angles.get(sink.key, 45),
             outline_mm=0.1,
         )
-        for key, zh in suggestions.items()
+        for suggestion in suggestions
         for sink in styles.classes["sink_class"]
-        if (sink.key, key) in pairs
+        if (sink.key, suggestion.key) in pairs
     )
-    return VectorStyle(rules, None, PATCH_COLUMNS)
+    return VectorStyle(rules, "suggestion_zh", PATCH_COLUMNS, label_from_mm=8)
 
 
 def lighter(color: str, share: float = 0.45) -> str:

@@ -12,6 +12,7 @@ from openpyxl.cell import Cell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.engine import Engine
@@ -36,7 +37,8 @@ SUBHEAD = PatternFill("solid", fgColor="E5F5E0")
 WARNING = PatternFill("solid", fgColor="FDE0C5")
 LINE = Border(bottom=Side("thin", color="D9D9D9"))
 MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 16
-LONG_TEXT = 60
+PAGE_WIDTH = 190
+"""Characters across an A4 sheet that one can still read."""
 FIRST_ROW = 3
 """Tables begin below a Chinese and an English header row."""
 
@@ -97,7 +99,8 @@ def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
             cell.font = Font(bold=column == 1)
         if line and line[0] in {table.name for table in tables}:
-            sheet.cell(number, 1).hyperlink = f"#'{line[0]}'!A1"
+            cell = sheet.cell(number, 1)
+            cell.hyperlink = Hyperlink(ref=cell.coordinate, location=f"'{line[0]}'!A1")
     for column, width in zip("ABC", (26, 58, 58), strict=True):
         sheet.column_dimensions[column].width = width
     _print_setup(sheet, results.note)
@@ -121,6 +124,8 @@ def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
     sheet.freeze_panes = f"{'C' if 'zone_id' in table.columns else 'B'}{FIRST_ROW}"
     sheet.auto_filter.ref = f"A2:{get_column_letter(len(table.columns))}{sheet.max_row}"
     sheet.print_title_rows = "1:2"
+    if "zone_id" in table.columns:
+        sheet.print_title_cols = "A:B"
     _print_setup(sheet, note)
 
 
@@ -138,7 +143,8 @@ def _put(cell: Cell, value: object) -> Cell:
 
 def _format(cell: Cell, name: str) -> None:
     cell.border = LINE
-    cell.alignment = Alignment(vertical="top", wrap_text=isinstance(cell.value, str) and len(cell.value) > LONG_TEXT)
+    long = isinstance(cell.value, str) and text_width(cell.value) > MAX_WIDTH - 2
+    cell.alignment = Alignment(vertical="top", wrap_text=long)
     if isinstance(cell.value, float):
         cell.number_format = number_format(name)
     if isinstance(cell.value, str) and "unverified" in cell.value:
@@ -172,9 +178,10 @@ def text_width(text: str) -> int:
 
 
 def _print_setup(sheet: Worksheet, note: str) -> None:
-    """A4 landscape, as wide as one page; the note and the page at the foot."""
+    """A4 landscape, as many pages wide as can be read; the note and the page at the foot."""
+    width = sum(column.width for column in sheet.column_dimensions.values())
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
-    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = -(-int(width) // PAGE_WIDTH), 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_margins.left = sheet.page_margins.right = 0.4
     sheet.oddFooter.left.text, sheet.oddFooter.right.text = note.replace("&", "&&"), "&P / &N"

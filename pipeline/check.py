@@ -1,0 +1,76 @@
+"""What `sinkmap check` shows: findings on the boundaries, overlaps, zones and the ledger of areas as tables."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from pipeline.boundary_check import check_stands, check_zones
+from pipeline.ecosystems import Ecosystem
+from pipeline.finding import LEVELS, Finding
+
+COLOURS = {"error": "red", "warning": "yellow", "note": ""}
+
+
+def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]:
+    """All findings on the zones and the stands of a `RunConfig`."""
+    zones, stands = config.zones, config.stands
+    found = check_zones(
+        zones.path, zones.layer, zones.columns.model_dump(), zones.classes, zones.expected, ecosystems,
+        zones.overlaps, zones.reference,
+    )  # fmt: skip
+    if stands:
+        columns = [stands.columns.species, *stands.columns.volume_m3_ha.values()]
+        found += check_stands(stands.path, stands.layer, columns)
+    return found
+
+
+def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
+    """The findings, worst first, and the matrix of overlaps where there are any."""
+    table = Table("级别 level", "项目 kind", "片区 zone", "发现 finding", "说明")
+    for finding in findings:
+        level = f"{LEVELS[finding.level]} {finding.level}"
+        table.add_row(level, finding.kind, finding.zone, finding.en, finding.zh, style=COLOURS[finding.level])
+    yield table
+    shared = {
+        frozenset(finding.zone.split()): finding.measure
+        for finding in findings
+        if finding.kind in ("overlap", "duplicate") and finding.zone != "stands"
+    }
+    if shared:
+        names = sorted(set().union(*shared))
+        matrix = Table("重叠 ha", *names, title="片区重叠面积(公顷) overlaps, ha")
+        for name in names:
+            areas = ("" if other == name else shared.get(frozenset((name, other))) for other in names)
+            matrix.add_row(name, *(f"{area:.4g}" if area else "" for area in areas))
+        yield matrix
+
+
+def zone_table(run) -> Table:
+    """The zones of a `Run` as they are counted."""
+    table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "小班 stands")
+    for zone in run.zones:
+        stands = run.stands.get(zone.id)
+        table.add_row(zone.id, zone.name, zone.ecosystem, zone.stratum, str(len(stands.species)) if stands else "")
+    return table
+
+
+LEDGER_SHOWN = {
+    "zone_id": "片区 zone", "polygon_wanmu": "图斑 万亩", "overlap_ha": "重叠 ha", "counted_wanmu": "计入 万亩",
+    "declared_wanmu": "申报 万亩", "declared_difference_percent": "差 %", "planned_wanmu": "规划 万亩",
+    "planned_difference_percent": "差 %", "status_zh": "状态 status",
+}  # fmt: skip
+
+
+def ledger_table(ledger: list[dict]) -> Table:
+    """The ledger of areas without the pixels, which are not counted yet."""
+    table = Table(title="面积台账 area ledger")
+    for title in LEDGER_SHOWN.values():
+        table.add_column(title, justify="left" if title[-1] in "es" else "right")
+    for row, following in zip(ledger, [*ledger[1:], ledger[-1]], strict=True):
+        cells = ("" if row[name] is None else _cell(row[name]) for name in LEDGER_SHOWN)
+        table.add_row(*cells, end_section=row["level"] != following["level"])
+    return table
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

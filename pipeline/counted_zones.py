@@ -1,0 +1,38 @@
+"""The zones as a run counts them: read, compared with what is known of them, overlaps settled."""
+
+import geopandas as gpd
+
+from pipeline.area_ledger import area_ledger, mismatches
+from pipeline.ecosystems import Ecosystem
+from pipeline.errors import ZoneError
+from pipeline.overlaps import settle_overlaps
+from pipeline.shift_check import shift_sentence, zone_shift
+from pipeline.vector_file import read_vector
+from pipeline.zones import read_zones
+
+
+def counted_zones(config, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """The zones as they are counted, and the sentences of what was mended or is beyond tolerance. Raises ZoneError
+    for what the config does not let pass: overlaps, a shift like that of web maps, areas beyond tolerance."""
+    zones = config.zones
+    table, notes = read_zones(
+        zones.path, zones.layer, zones.columns.model_dump(), zones.classes, zones.expected, ecosystems
+    )
+    if zones.reference:
+        shift, _ = zone_shift(table, read_vector(zones.reference, None, []))
+        if shift and shift.is_gcj02:
+            raise ZoneError(f"{zones.path}: {shift_sentence(shift)}")
+    table, overlapping = settle_overlaps(table, zones.overlaps)
+    ledger = area_ledger(table, zones.planned_wanmu, config.area_tolerance_percent)
+    return table, notes + overlapping + passed_areas(ledger, config.area_mismatch)
+
+
+def passed_areas(ledger: list[dict], how: str) -> list[str]:
+    """The sentences on areas beyond tolerance. Raises ZoneError with them unless ``how`` is warn."""
+    beyond = mismatches(ledger)
+    if beyond and how == "stop":
+        raise ZoneError(
+            f"areas differ beyond tolerance: {'; '.join(beyond)}; correct the boundaries or the declared areas, or set "
+            "area_mismatch to warn"
+        )
+    return beyond

@@ -1,0 +1,45 @@
+"""Numbers that stand beside the totals and are never summed with them: gain and loss by increment, methane, inundation,
+and how much of a zone lies beyond the range of its biomass model. Pure."""
+
+from pipeline.ecosystems import Wetland
+from pipeline.sketch import INDEX, Sketch
+from pipeline.zone_model import ZoneModel
+
+SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
+    "zone_id": ("Zone", "片区编号"),
+    "name_zh": ("Name", "片区名称"),
+    "ecosystem": ("Ecosystem", "生态系统"),
+    "clamped_fraction": (
+        "Fraction of the observed area beyond the calibrated range of the biomass model",
+        "超出生物量模型标定范围的面积比例",
+    ),
+    "inundated_fraction": ("Open water's fraction of the observed area", "淹水(开阔水面)面积比例"),
+    "gain_tC_yr": ("Biomass carbon gain by volume increment, t C per year", "生长量法碳增量(吨碳/年)"),
+    "loss_tC_yr": ("Biomass carbon loss by volume decrease, t C per year", "蓄积减少碳损失(吨碳/年)"),
+    "gain_loss_tC_yr": (
+        "Gain less loss, t C per year; not to be added to the sink",
+        "增减法碳变化(吨碳/年, 不与碳汇相加)",
+    ),
+    "methane_tCO2e_yr": ("Methane emission, t CO2e per year; not in the sink", "甲烷排放(吨CO2当量/年, 未计入碳汇)"),
+}
+"""Columns of the table in order: English and Chinese title."""
+
+
+def separate_rows(zones: list[tuple[ZoneModel, Sketch]]) -> list[dict]:
+    """One row a zone, keys `SEPARATE_COLUMNS`, from its model and its sketch of the current period; what does not apply
+    is None."""
+    return [_row(model, sketch) for model, sketch in zones]
+
+
+def _row(model: ZoneModel, sketch: Sketch) -> dict:
+    zone, ecosystem = model.zone, model.ecosystem
+    row = dict.fromkeys(SEPARATE_COLUMNS) | {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}
+    if model.stands is None and sketch.observed:
+        row["clamped_fraction"] = sketch.mean(ecosystem.clamped(INDEX, zone.stratum))
+    if isinstance(ecosystem, Wetland):
+        row["inundated_fraction"] = sketch.water_fraction if sketch.observed else None
+        row["methane_tCO2e_yr"] = ecosystem.methane_t_co2e(zone.area_ha)
+    if model.stands and len(model.stands.volume_m3_ha) > 1:
+        gain, loss = model.stands.gain_loss(ecosystem)
+        row |= {"gain_tC_yr": gain, "loss_tC_yr": loss, "gain_loss_tC_yr": gain - loss}
+    return row

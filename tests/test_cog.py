@@ -1,0 +1,61 @@
+"""A raster waits for its copy to a COG in memory or, if it is large, in a file: the pixels are the same."""
+
+import numpy as np
+import pytest
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
+
+from pipeline.outputs import cog
+from pipeline.outputs.cog import CogWriter
+from pipeline.variables import VARIABLES
+
+GRID = GeoBox((700, 1100), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
+
+
+@pytest.fixture(params=["ndvi", "clear_count"])
+def variable(request):
+    return VARIABLES[request.param]
+
+
+def written(path, variable, windows):
+    with CogWriter(path, GRID, variable, "a zone", {"ZONE": "F01"}) as writer:
+        for row, column, stored in windows:
+            writer.write(stored, row, column)
+    return path
+
+
+def levels(path):
+    """Pixels of the raster and of its overviews."""
+    with rasterio.open(path) as file:
+        count = len(file.overviews(1))
+        found = [file.read(1)]
+    for level in range(count):
+        with rasterio.open(path, overview_level=level) as file:
+            found.append(file.read(1))
+    return found
+
+
+def test_in_memory_and_by_way_of_a_file_the_pixels_are_the_same(variable, tmp_path, monkeypatch):
+    """Overviews of overviews differ by a step of rounding: GDAL averages the pixels in memory, the level before in
+    a file."""
+    values = np.random.default_rng(1).integers(0, 9000, (300, 500)).astype(variable.dtype)
+    windows = [(0, 0, values), (300, 600, values[:200])]
+    small = levels(written(tmp_path / "small.tif", variable, windows))
+    monkeypatch.setattr(cog, "IN_MEMORY_PX", 0)
+    large = levels(written(tmp_path / "large.tif", variable, windows))
+    assert [level.shape for level in large] == [level.shape for level in small] == [(700, 1100), (350, 550), (175, 275)]
+    assert (large[0] == small[0]).all()
+    for one, other in zip(large[1:], small[1:], strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.tif", "small.tif"]
+
+
+def test_statistics_are_those_of_the_pixels(variable, tmp_path):
+    stored = np.array([[1, 2, 6, variable.nodata]], variable.dtype)
+    path = written(tmp_path / "a.tif", variable, [(10, 20, stored), (400, 0, stored[:, 3:])])
+    with rasterio.open(path) as file:
+        tags = file.tags(1)
+        assert (file.read(1) != variable.nodata).sum() == 3
+    names = ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV")
+    assert [float(tags[f"STATISTICS_{name}"]) for name in names] == pytest.approx([1, 6, 3, (14 / 3) ** 0.5], rel=1e-5)

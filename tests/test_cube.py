@@ -1,0 +1,55 @@
+"""The cube is a Zarr store like any other, whatever wrote it."""
+
+import numpy as np
+import pytest
+import zarr
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
+
+from pipeline.cube import Cube, Tile
+from pipeline.variables import INDEX_NODATA
+
+GRID = GeoBox((1024, 1536), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
+WINDOW = (slice(768, 1024), slice(900, 1400))
+
+
+@pytest.fixture(params=[512, 768, 2048])
+def cube(request, tmp_path):
+    """A cube in which one window of one tile is filled."""
+    cube = Cube(tmp_path / "cube.zarr", GRID, request.param)
+    cube.create()
+    cube.add_year(2024, ("ndvi", "clear_count"))
+    row, column = (w.start // request.param for w in WINDOW)
+    window = (WINDOW[0], slice(max(900, column * request.param), min(1400, (column + 1) * request.param)))
+    values = np.arange(256 * (window[1].stop - window[1].start)).reshape(256, -1)
+    layers = {"ndvi": (values % 10_000).astype("int16"), "clear_count": (values % 200).astype("uint8")}
+    cube.write(2024, Tile(row, column, window), layers)
+    return cube, window, layers
+
+
+def test_what_was_written_is_read_and_all_else_is_nodata(cube):
+    cube, window, layers = cube
+    for name, fill in (("ndvi", INDEX_NODATA), ("clear_count", 0)):
+        expected = np.full(GRID.shape, fill, layers[name].dtype)
+        expected[window] = layers[name]
+        for part in (window, np.s_[0:1024, 0:1536], np.s_[767:770, 899:1025], np.s_[5:6, 7:8]):
+            read = cube.read(2024, name, part)
+            assert read.dtype == expected.dtype
+            assert (read == expected[part]).all()
+
+
+def test_zarr_reads_the_same(cube):
+    cube, _, _ = cube
+    group = zarr.open_group(cube.path / "2024", mode="r")
+    for name in ("ndvi", "clear_count"):
+        assert (group[name][:] == cube.read(2024, name, np.s_[0:1024, 0:1536])).all()
+
+
+def test_coverage_comes_back_until_it_is_forgotten(cube):
+    cube, window, _ = cube
+    fractions = np.linspace(0, 1, 256 * (window[1].stop - window[1].start), dtype="float32").reshape(256, -1)
+    cube.write_coverage("F01", window, fractions)
+    assert (cube.read_coverage("F01", window) == fractions).all()
+    cube.forget_coverage("F01")
+    with pytest.raises(FileNotFoundError):
+        cube.read_coverage("F01", window)

@@ -1,0 +1,85 @@
+"""What stands beside the totals: by hand, and never in them."""
+
+import numpy as np
+import pytest
+import shapely
+from tiny_world import World, read_csv, undisturbed
+
+from pipeline.separate import SEPARATE_COLUMNS, separate_rows
+from pipeline.sketch import LEVELS, Sketch
+from pipeline.stands import ZoneStands
+from pipeline.vegetation import EndMembers
+from pipeline.zone_model import ZoneModel
+from pipeline.zones import Zone
+
+
+def model(ecosystems, name, stratum, stands=None):
+    zone = Zone("Z1", "甲", name, stratum, 100.0, None, shapely.box(0, 0, 1000, 1000))
+    return ZoneModel(zone, ecosystems[name], EndMembers(0.10, 0.80), stands)
+
+
+def sketch(land, water=()):
+    """Pixels by index level."""
+    weights = [np.zeros(LEVELS.size) for _ in range(2)]
+    for levels, weight in zip((land, water), weights, strict=True):
+        for level in levels:
+            weight[level - LEVELS[0]] += 1
+    size = float(len(land) + len(water))
+    return Sketch(*weights, np.array([0, size]), size)
+
+
+def row(*zone):
+    (found,) = separate_rows([zone])
+    assert list(found) == list(SEPARATE_COLUMNS)
+    return {key: value for key, value in found.items() if value is not None and key not in ("zone_id", "name_zh")}
+
+
+def test_grass_beyond_the_calibrated_range_is_counted(ecosystems):
+    """Two of four pixels lie outside .07-.45."""
+    found = row(model(ecosystems, "grassland", "desert_steppe"), sketch([600, 2000, 4500, 4600]))
+    assert found == {"ecosystem": "grassland", "clamped_fraction": 0.5}
+
+
+def test_a_wetland_has_its_inundated_share_and_no_methane_unless_its_numbers_are_given(ecosystems):
+    found = row(model(ecosystems, "wetland", "reed"), sketch([3000] * 3, [0]))
+    assert found == {"ecosystem": "wetland", "clamped_fraction": 0, "inundated_fraction": 0.25}
+
+
+def test_nothing_observed_is_nothing_known(ecosystems):
+    assert row(model(ecosystems, "wetland", "reed"), sketch([])) == {"ecosystem": "wetland"}
+
+
+def test_gain_less_loss_of_two_stands(ecosystems):
+    """10 ha of larch 50 -> 60 and 5 ha of birch 110 -> 100 m3/ha in 5 years."""
+    stands = ZoneStands(np.array([None] * 2), ["larch", "birch"], np.array([10.0, 5.0]),
+                        {2020: np.array([50.0, 110.0]), 2025: np.array([60.0, 100.0])})  # fmt: skip
+    found = row(model(ecosystems, "forest", "larch_middle", stands), sketch([6000]))
+    gain, loss = 10 * 2 * 0.57 * 1.40 * 0.5158, 5 * 2 * 1.05 * 1.23 * 0.5125
+    assert (found["gain_tC_yr"], found["loss_tC_yr"]) == pytest.approx((gain, loss))
+    assert found["gain_loss_tC_yr"] == pytest.approx(gain - loss)
+
+
+METHANE = """
+methane:
+  flux: {value: 235, unit: kg CH4/ha/yr, u95_percent: 80, valid: [0, 1000], source: own chambers, status: local}
+  warming: {value: 28, unit: t CO2/t CH4, distribution: fixed, valid: [20, 90], source: own choice, status: local}
+"""
+
+
+def test_growth_and_methane_change_no_total(tmp_path):
+    """Other increment tables and methane switched on: a new separate table; stock and sink of all levels as before."""
+    world = World.at(tmp_path / "world")
+    world.change_coefficient("forest", "[1.0, 0.83, 0.57, 0.53, 0.6]", "[2.0, 1.66, 1.14, 1.06, 1.2]")
+    world.change_coefficient("wetland", "default_stratum: reed\n", f"default_stratum: reed{METHANE}")
+    world.run()
+    found, before = world.files(), undisturbed()
+    assert found["separate.csv"] != before["separate.csv"]
+    for name in ("summary.csv", "by_year.csv"):
+        (tmp_path / name).write_bytes(before[name])
+        for old, new in zip(read_csv(tmp_path / name), read_csv(world.results / name), strict=True):
+            changed = {key for key in old if old[key] != new[key]}
+            assert changed <= {"method", "unverified"}, (name, changed)
+    rows = {each["zone_id"]: each for each in read_csv(world.results / "separate.csv")}
+    assert float(rows["F01"]["gain_loss_tC_yr"]) > 0
+    area = next(each for each in read_csv(world.results / "summary.csv") if each["zone_id"] == "W01")["area_ha"]
+    assert float(rows["W01"]["methane_tCO2e_yr"]) == pytest.approx(float(area) * 235 * 28 / 1000)

@@ -1,0 +1,180 @@
+"""What a map sheet is made of: fonts, figures in words, lines of text, scale, graticule, rasters."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import shapely
+from matplotlib.font_manager import FontEntry, fontManager
+from rasterio.transform import from_origin
+
+from pipeline.errors import OutputError
+from pipeline.outputs import sheet_text as say
+from pipeline.outputs.fonts import MARKS, bundled_fonts, find_fonts
+from pipeline.outputs.page import Box, Page
+from pipeline.outputs.sheet_map import MapFrame, angle, coloured, label_places, read_decimated, round_scale
+from pipeline.styles import RampStyle
+
+# Fonts
+
+
+def test_without_an_installed_chinese_font_the_own_one_serves():
+    fonts = find_fonts("大青山", [])
+    assert fonts == bundled_fonts()
+    assert fonts.regular[0].endswith("NotoSansSC-Regular.ttf")
+    assert fonts.missing(MARKS + "包头市林草湿碳汇") == []
+
+
+def test_an_installed_font_is_taken_only_if_it_holds_every_character():
+    latin = next(entry for entry in fontManager.ttflist if entry.name == "DejaVu Sans" and entry.weight == 400)
+    own = bundled_fonts()
+    poor = FontEntry(fname=latin.fname, name="Noto Sans CJK SC", weight=400)
+    good = FontEntry(fname=own.regular[0], name="SimHei", weight=400)
+    assert find_fonts("碳", [poor]) == own
+    assert find_fonts("碳", [poor, good]).name == "SimHei"
+    assert find_fonts("碳", [FontEntry(fname=own.regular[0], name="A Latin font", weight=400)]) == own
+
+
+def test_a_character_that_no_font_holds_is_named():
+    with pytest.raises(OutputError, match=r"'𪚥林': the font Noto Sans SC has no 𪚥 \(U\+2A6A5\)"):
+        find_fonts("𪚥林", [])
+
+
+def test_a_chinese_character_is_one_em_wide():
+    assert bundled_fonts().width_mm("碳汇", 72) == pytest.approx(2 * 25.4)
+
+
+# Figures in words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(461_839.06, "461,839"), (-64_465.8, "−64,466"), (24.02, "24.0"), (2.344, "2.34"), (0.1568, "0.157"), (0.0, "0"),
+     (-0.0004, "0.000"), (None, "—"), (float("nan"), "—")],
+)  # fmt: skip
+def test_numbers_keep_three_digits_and_a_true_minus(value, text):
+    assert say.number(value) == text
+
+
+def test_a_sink_shows_its_sign_and_zero_has_none():
+    assert [say.number(value, signed=True) for value in (17_239.05, -2.34, 0)] == ["+17,239", "−2.34", "0"]
+
+
+def test_an_interval_per_ha_is_that_of_the_total_by_the_area():
+    row = {"area_ha": 200.0, "sink_tCO2_yr_low95": -100.0, "sink_tCO2_yr_high95": 500.0, "fvc_mean_low95": 0.3,
+           "fvc_mean_high95": 0.505, "carbon_tC_low95": None, "carbon_tC_high95": None}  # fmt: skip
+    assert say.bounds(row, "sink_tCO2_ha_yr") == (-0.5, 2.5)
+    assert say.interval(row, "sink_tCO2_ha_yr") == "−0.500 至 2.50"
+    assert say.interval(row, "fvc_mean", 100) == "30.0 至 50.5"
+    assert say.interval(row, "carbon_tC_ha") == "—"
+    assert say.interval(row, "ndvi_mean") == "—"
+
+
+def test_the_plan_is_the_area_by_suggestion_the_largest_first():
+    patches = pd.DataFrame(
+        {"suggestion_zh": ["补植", "封育", "补植"], "area_ha": [10.0, 60.0, 30.0], "area_mu": [150.0, 900.0, 450.0],
+         "carbon_tC": [5.0, None, 20.0]}
+    )  # fmt: skip
+    assert say.plan_rows(patches) == [
+        ("封育", "1", "900", "60.0", "60.0", "—"),
+        ("补植", "2", "600", "40.0", "40.0", "25.0"),
+        ("合计", "3", "1,500", "100", "100.0", "25.0"),
+    ]
+
+
+def test_sources_are_counted_by_sensor():
+    scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
+              {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
+    assert say.source_line(scenes) == "数据源: GF-6 1 景、Sentinel-2 2 景, 2019-07-23 至 2023-08-20"
+
+
+# Lines
+
+
+def test_lines_fit_their_width_and_lose_nothing():
+    page = Page(bundled_fonts(), "")
+    text = "状态: 正常 (carbon_tC_ha outside 1 to 5)；内蒙古自治区包头市达尔罕茂明安联合旗，荒漠草原（示意）。" * 3
+    lines = page.broken(text, 60, 7)
+    assert all(page.fonts.width_mm(line, 7) <= 60 for line in lines)
+    assert re.sub(r"\s", "", "".join(lines)) == re.sub(r"\s", "", text)
+    assert not any(line[0] in "，。；）" for line in lines)
+    assert page.broken("two words", 10, 7) == ["two", "words"]
+
+
+# Maps
+
+
+@pytest.mark.parametrize(("needed", "scale"), [(123_400, 140_000), (250_000, 250_000), (9_100, 10_000), (101, 120)])
+def test_scales_are_round_and_show_no_less_than_is_needed(needed, scale):
+    assert round_scale(needed) == scale
+
+
+def test_a_frame_shows_its_zone_with_a_margin():
+    bounds = (400_000, 4_500_000, 430_000, 4_510_000)
+    frame = MapFrame.around(Box(10, 20, 150, 80), "EPSG:32649", bounds)
+    assert frame.scale == 220_000  # 30 km over 150 mm less the margin of 8 % are 1:217 391
+    assert shapely.box(*frame.bounds).contains(shapely.box(*bounds))
+    centre, corner = frame.to_page(np.array([(415_000, 4_505_000), (frame.bounds[0], frame.bounds[1])]))
+    assert tuple(centre) == (85, 60)
+    assert tuple(corner) == pytest.approx((10, 20))
+
+
+def test_a_zone_smaller_than_a_pixel_still_has_surroundings():
+    frame = MapFrame.around(Box(0, 0, 100, 100), "EPSG:32649", (400_000, 4_500_000, 400_010, 4_500_010), least_m=1200)
+    assert frame.bounds[3] - frame.bounds[1] == pytest.approx(1200)
+
+
+def test_true_north_turns_with_the_distance_to_the_central_meridian():
+    """The convergence of UTM is about (lon - lon0) sin(lat): 1 degree west of 111 E at 41 N turns north by 0.66 to
+    the east of grid north."""
+    west = MapFrame(Box(0, 0, 100, 100), "EPSG:32649", (415_846, 4_540_000), 100)  # 110 E
+    assert west.degrees(np.array([west.centre]))[0][0] == pytest.approx(110, abs=0.01)
+    assert west.north_degrees() == pytest.approx(0.656, abs=0.01)
+    assert MapFrame(Box(0, 0, 100, 100), "EPSG:32649", (500_000, 4_540_000), 100).north_degrees() == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "side", "step", "text"),
+    [(110.5, "E", 1800, "110°30′E"), (41, "N", 3600, "41°N"), (15 + 58 / 60 + 15 / 3600, "E", 15, "15°58′15″E"),
+     (-70.25, "E", 900, "70°15′W"), (109 + 59.99999 / 60, "E", 300, "110°00′E")],
+)  # fmt: skip
+def test_angles_are_written_as_on_map_edges(degrees, side, step, text):
+    assert angle(degrees, side, step) == text
+
+
+def test_a_raster_is_read_no_finer_than_asked_in_its_unit(tmp_path):
+    path = tmp_path / "sink.tif"
+    stored = np.full((400, 1000), 200, "int16")
+    stored[:, :500] = -32768
+    with rasterio.open(
+        path, "w", driver="GTiff", height=400, width=1000, count=1, dtype="int16", nodata=-32768, crs="EPSG:32649",
+        transform=from_origin(0, 4000, 10, 10),
+    ) as file:  # fmt: skip
+        file.scales = (0.005,)
+        file.write(stored, 1)
+    values, bounds = read_decimated(path, 100)
+    assert values.shape == (40, 100)
+    assert np.isnan(values[:, :50]).all()
+    assert (values[:, 50:] == 1).all()
+    assert bounds == (0, 0, 10_000, 4000)
+
+
+def test_classes_are_coloured_as_the_style_says():
+    style = RampStyle(breaks=(0, 1), colors=("#ff0000", "#00ff00", "#0000ff"), unit_zh="")
+    image = coloured(np.array([[-1, 0], [1, np.nan]]), style)
+    assert image.tolist() == [[[255, 0, 0, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
+
+
+def test_labels_lie_on_large_shapes_and_beside_small_ones():
+    shapes = {
+        "large": shapely.box(10, 10, 50, 50),
+        "small": shapely.box(70, 70, 71, 71),
+        "edge": shapely.box(99, 0, 100, 1),
+    }
+    places = label_places(Box(0, 0, 100, 100), shapes, dict.fromkeys(shapes, (8, 3)))
+    boxes = {name: shapely.box(p.left, p.bottom, p.right, p.top) for name, p in places.items()}
+    assert shapes["large"].contains(boxes["large"])
+    assert 0 < boxes["small"].distance(shapes["small"]) < 2
+    assert shapely.box(0, 0, 100, 100).contains(boxes["edge"])

@@ -1,0 +1,159 @@
+"""The workbook, reopened: its numbers are those of the tables, and it is ready to read and print."""
+
+import math
+import zipfile
+
+import openpyxl
+import pytest
+from tiny_world import World, read_csv
+
+from pipeline.ecosystems.base import BinnedCoefficient, Coefficient
+from pipeline.outputs.workbook import number_format, text_width
+from pipeline.tables import coefficient_rows
+from pipeline.totals import COLUMNS
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = World.finished(tmp_path_factory.mktemp("workbook"))
+    world.settings |= {"deliverables": ["patches", "workbook"], "uncertainty": {"draws": 200}}
+    world.write_config()
+    world.run()
+    return world
+
+
+@pytest.fixture(scope="module")
+def book(world):
+    return openpyxl.load_workbook(world.results / "tiny.xlsx")
+
+
+def rows_of(sheet, columns) -> list[dict]:
+    """The rows of a sheet by column name."""
+    titles = [sheet.cell(1, column).value for column in range(1, sheet.max_column + 1)]
+    names = {chinese: name for name, (_, chinese) in columns.items()}
+    return [
+        {names[title]: value for title, value in zip(titles, row, strict=True)}
+        for row in sheet.iter_rows(min_row=3, values_only=True)
+    ]
+
+
+def same(shown: object, text: str) -> bool:
+    """Whether a cell holds what the CSV says, to the ten digits that it writes."""
+    if text == "":
+        return shown is None
+    if isinstance(shown, int | float):
+        return math.isclose(shown, float(text), rel_tol=1e-9)
+    return shown == text
+
+
+def test_every_cell_of_the_summary_stands_in_the_workbook(world, book):
+    rows = rows_of(book["片区"], COLUMNS) + rows_of(book["分类合计"], COLUMNS)
+    table = read_csv(world.results / "summary.csv")
+    assert len(rows) == len(table) == 8
+    wrong = [
+        (ours["zone_id"], name, ours[name], text)
+        for ours, theirs in zip(rows, table, strict=True)
+        for name, text in theirs.items()
+        if not same(ours[name], text)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("sheet", "file"), [("逐年", "by_year.csv"), ("不确定性", "intervals.csv"), ("图斑汇总", "patches.csv")]
+)
+def test_the_other_tables_are_those_of_their_files(world, book, sheet, file):
+    table = read_csv(world.results / file)
+    shown = list(book[sheet].iter_rows(min_row=3, values_only=True))
+    assert len(shown) == len(table) > 0
+    for ours, theirs in zip(shown, table, strict=True):
+        assert all(same(value, text) for value, text in zip(ours, theirs.values(), strict=True)), (ours, theirs)
+
+
+def test_each_table_has_two_header_rows_that_stay_and_are_printed_on_every_page(book):
+    for sheet in book.worksheets[1:]:
+        titles = [sheet.cell(1, column).value for column in range(1, sheet.max_column + 1)]
+        assert all(any("一" <= letter <= "鿿" or letter == "N" for letter in title) for title in titles), titles
+        assert len(set(titles)) == len(titles)
+        assert all(sheet.cell(2, column).value.isascii() for column in range(1, sheet.max_column + 1))
+        assert sheet.freeze_panes[1:] == "3"
+        assert sheet.print_title_rows == "$1:$2"
+        assert (sheet.page_setup.orientation, int(sheet.page_setup.paperSize)) == ("landscape", 9)
+        assert "不作为交易依据" in sheet.oddFooter.left.text
+
+
+def test_no_number_is_cut_by_its_column(book):
+    for sheet in book.worksheets[1:]:
+        for column in sheet.iter_cols(min_row=3):
+            width = sheet.column_dimensions[column[0].column_letter].width
+            for cell in column:
+                if isinstance(cell.value, float) and cell.number_format == "#,##0":
+                    assert len(f"{cell.value:,.0f}") < width
+                elif isinstance(cell.value, str) and not cell.alignment.wrap_text:
+                    assert text_width(cell.value) <= width
+
+
+def test_the_cover_says_what_the_numbers_are_and_leads_to_the_sheets(book):
+    cover = book["说明"]
+    text = " ".join(str(value) for row in cover.iter_rows(values_only=True) for value in row if value)
+    for words in ("模拟", "不作为交易依据", "储量不是碳汇", "不是草原综合植被盖度", "不作为处方"):
+        assert words in text
+    links = [cell.hyperlink.location for (cell, *_) in cover.iter_rows() if cell.hyperlink]
+    assert links == [f"'{sheet.title}'!A1" for sheet in book.worksheets[1:]]
+
+
+def test_every_coefficient_is_there_with_its_source_and_unverified_ones_are_marked(book, ecosystems):
+    def count(node) -> int:
+        if isinstance(node, Coefficient | BinnedCoefficient):
+            values = node.values if isinstance(node, BinnedCoefficient) else node.value
+            return len(values) if isinstance(values, tuple) else 1
+        parts = node.values() if isinstance(node, dict) else [getattr(node, name) for name in type(node).model_fields]
+        return sum(count(part) for part in parts if hasattr(part, "model_fields") or isinstance(part, dict))
+
+    rows = list(coefficient_rows(ecosystems))
+    assert len(rows) == sum(count(ecosystem) for ecosystem in ecosystems.values())
+    assert all(row["source"] and row["unit"] and row["u95"].startswith("±") for row in rows)
+    assert "strata.desert_steppe.root_shoot" in {row["coefficient"] for row in rows}
+    assert -901.287 in [row["value"] for row in rows]
+    sheet = book["系数"]
+    marked = [cell for cell in sheet["G"][2:] if cell.fill.fgColor.rgb.endswith("FDE0C5")]
+    assert marked == [cell for cell in sheet["G"][2:] if "unverified" in cell.value] != []
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("observed_fraction", "0.0%"),
+        ("fvc_mean", "0.0%"),
+        ("ndvi_mean", "0.000"),
+        ("area_ha", "#,##0.0"),
+        ("area_mu", "#,##0"),
+        ("area_wanmu", "#,##0.00"),
+        ("carbon_tC_ha", "#,##0.00"),
+        ("carbon_tC", "#,##0"),
+        ("carbon_tC_low95", "#,##0"),
+        ("sink_tCO2_ha_yr", "#,##0.00"),
+        ("sink_tCO2_yr_high95", "#,##0"),
+        ("value", "General"),
+    ],
+)
+def test_numbers_are_shown_as_fits_their_unit(name, form):
+    assert number_format(name) == form
+
+
+def test_a_name_that_looks_like_a_formula_stays_a_text(world, tmp_path):
+    from pipeline.outputs.workbook import _put
+
+    cell = _put(openpyxl.Workbook().active.cell(1, 1), "=1+1")
+    assert (cell.data_type, cell.value) == ("s", "=1+1")
+    assert _put(cell, "a\x07b").value == "ab"
+
+
+def test_the_same_results_give_the_same_bytes(world):
+    path = world.results / "tiny.xlsx"
+    before = path.read_bytes()
+    path.unlink()
+    world.run()
+    assert path.read_bytes() == before
+    with zipfile.ZipFile(path) as file:
+        assert {info.date_time for info in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
