@@ -1,10 +1,11 @@
 """Measure sinkmap: how near to the limit it is, how far ahead of what users write, and how much memory it takes.
 
-    python bench/run.py [--megapixels 36] [--work DIR] [--only L,P,U,G] [--large] [--native] [--repeat N]
+    python bench/run.py [--megapixels 36] [--work DIR] [--only L,P,U,G,R] [--large] [--native] [--repeat N]
 
 L  the limit: decode the blocks that touch a zone, encode the same rasters (limit.py)
 P  the product, all four stages from an empty folder (product.py)
 A  P again after one changed coefficient, which comes with P; E: encoding only what A wrote, which comes with L
+R  reading each product against decoding the same blocks (reading.py), a line per product
 U  what users write with xarray and exactextract; G: with xarray's groupby (user.py)
 
 on a simulated 10 m job (data.py), all on the same two cores. Each contender runs in a process of its own; the clock
@@ -41,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=36)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "sinkmap-bench")
-    parser.add_argument("--only", default="L,P,U,G", help="contenders; P brings A with it")
+    parser.add_argument("--only", default="L,P,U,G,R", help="contenders; P brings A with it")
     parser.add_argument("--large", action="store_true", help="also the memory of P with four times the area")
     parser.add_argument("--native", action="store_true", help="B11 and SCL at 20 m")
     parser.add_argument("--repeat", type=int, default=3)
@@ -66,6 +67,9 @@ def main() -> None:
             print(f"{pair}   {spread(ratios)}   of CPU {cpu:.2f}   target: {target}")
     if "P" in only:
         print(f"the first run of an installation compiles numba's kernels: {compile_seconds(work, warm_up):.1f} s more")
+    if "R" in only:
+        for product, ratio in start("reading", work / "products").items():
+            print(f"reading {product:16} x {ratio:.2f} of decoding it   target: at most 1.2")
     if asked.large:
         large = work / f"{name}-large"
         start("data", large, "--megapixels", asked.megapixels, "--mirrored", *options)

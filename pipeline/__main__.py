@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import scene_commands
 from pipeline.errors import (
     ConfigError,
     OutputError,
@@ -134,6 +135,10 @@ def what_if_command(
             answer.zone, answer.quantity, f"{answer.before:,.0f}", ends[0], f"{answer.after:,.0f}", ends[1], share
         )
     console.print(table)
+
+
+for command in (scene_commands.scenes, scene_commands.harmonise, scene_commands.quality):
+    app.command()(command)
 
 
 @app.command()

@@ -1,24 +1,22 @@
-"""Find the scenes: a STAC catalogue, a folder of STAC items, of .SAFE products, or a manifest."""
+"""Which of the scenes found are usable: checked from their headers, before a pixel is read."""
 
-import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pystac
 import rasterio
 import shapely
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry
 from rasterio.errors import RasterioIOError
 
+from pipeline import hdfeos
 from pipeline.admission import admit
 from pipeline.errors import SceneError
-from pipeline.scene import Band, Scene
-from pipeline.sensors.declared import MANIFEST, scenes_of_manifest
-from pipeline.sensors.sentinel2 import scene_from_item, scene_from_safe
+from pipeline.harmonise import Row, harmonised
+from pipeline.layouts import candidates
+from pipeline.scene import INDEX, Band, Scene
 
 MonthDay = tuple[int, int]
 
@@ -43,19 +41,23 @@ def find_scenes(
     area: shapely.Geometry,
     remote: bool = False,
     max_megapixels: float = np.inf,
+    finest_m: float | None = None,
+    indices: tuple[str, ...] = ("ndvi",),
+    rows: tuple[Row, ...] = (),
 ) -> tuple[list[Scene], list[SetAside]]:
     """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
 
-    A scene is usable if `admit` lets its files pass (``remote``, ``max_megapixels``), if they open, have a CRS and
-    hold all ``bands``, and if its quality layer covers its bands. Scenes off ``area`` (in ``crs``) are left out
-    silently. Raises SceneError where nothing usable is found.
+    A scene is usable if `admit` lets its files pass (``remote``, ``max_megapixels``), if they open, have a CRS, hold
+    all ``bands`` and give all ``indices``, if its quality layers cover its bands, and if its pixels are no coarser than
+    ``finest_m`` (metres; None takes any). Its bands are adjusted by the harmonisation ``rows`` of its sensor. Scenes
+    off ``area`` (in ``crs``) are left out silently. Raises SceneError where nothing usable is found.
     """
     if not path.exists():
         raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path")
     scenes: dict[str, Scene] = {}
     aside: list[SetAside] = []
     found = 0
-    for name, read in _candidates(path):
+    for name, read in candidates(path):
         try:
             scene = read()
             found += 1
@@ -63,10 +65,9 @@ def find_scenes(
             if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
                 if scene.id in scenes:
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")
-                bounds = _checked_bounds(scene, bands, crs)
-                if shapely.box(*bounds).intersects(area):
-                    used = {band: scene.bands[band] for band in bands}
-                    scenes[scene.id] = replace(scene, bounds=bounds, bands=used)
+                scene = harmonised(scene, rows, bands)
+                if used := usable(scene, bands, crs, area, finest_m, indices):
+                    scenes[scene.id] = used
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
     if not scenes:
@@ -78,95 +79,89 @@ def find_scenes(
     return sorted(scenes.values(), key=lambda scene: (scene.day, scene.id)), aside
 
 
-Candidate = tuple[str, Callable[[], Scene]]
-"""Name of something that looks like a scene, and its reader."""
-
-
-def _candidates(path: Path) -> Iterator[Candidate]:
-    """Everything at or under ``path`` that looks like a scene."""
-    if path.is_file():
-        yield from scenes_of_manifest(path) if path.suffix in (".yaml", ".yml") else _items(path)
-        return
-    if (path / MANIFEST).is_file():
-        yield from scenes_of_manifest(path / MANIFEST)
-    for safe in sorted(path.glob("*.SAFE")):
-        yield safe.name, partial(scene_from_safe, safe)
-    if (path / "catalog.json").is_file():
-        yield from _items(path / "catalog.json")
-    else:
-        yield from _item_files(sorted(path.rglob("*.json")))
-
-
-def _items(catalogue: Path) -> Iterator[Candidate]:
-    """Items linked by a STAC catalogue, or lying below it where it links none (a subset that was copied)."""
-    return _item_files(_linked_items(catalogue) or sorted(catalogue.parent.rglob("*.json")))
-
-
-def _item_files(files: list[Path]) -> Iterator[Candidate]:
-    for file in files:
-        if not any(parent.suffix == ".SAFE" for parent in file.parents):
-            content = _read_json(file)
-            if content.get("type") == "Feature" and "stac_version" in content:
-                yield str(content.get("id", file.name)), partial(_scene, content, file)
-
-
-def _scene(content: dict, file: Path) -> Scene:
-    try:
-        item = pystac.Item.from_dict(content, preserve_dict=False)
-    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SceneError(f"{file}: is not a valid STAC item ({error}); get it again") from error
-    return scene_from_item(item, file.parent)
-
-
-def _linked_items(catalogue: Path) -> list[Path]:
-    """Files of the items that a catalogue on disk links to, through its children."""
-    links = _read_json(catalogue).get("links")
-    if not isinstance(links, list):
-        raise SceneError(f"{catalogue}: is not a STAC catalogue; correct scenes.path")
-    found = [catalogue.parent / link["href"] for link in links if link.get("rel") == "item"]
-    for link in links:
-        if link.get("rel") == "child":
-            found += _linked_items(catalogue.parent / link["href"])
-    return found
-
-
-def _read_json(file: Path) -> dict:
-    """The object in a JSON file; empty where it holds anything else or cannot be read."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _checked_bounds(scene: Scene, bands: tuple[str, ...], crs: str) -> tuple[float, float, float, float]:
-    """Bounds of the scene in ``crs``, from the headers. Raises SceneError for what is wrong with its files."""
+def usable(
+    scene: Scene,
+    bands: tuple[str, ...],
+    crs: str,
+    area: shapely.Geometry,
+    finest_m: float | None,
+    indices: tuple[str, ...] = ("ndvi",),
+) -> Scene | None:
+    """The scene with ``bands`` alone and its bounds in ``crs``, None where it is off ``area``. Raises SceneError for
+    what is wrong with it."""
+    further = sorted(set(indices) - set(OF_NDVI))
+    if scene.level == INDEX and further:
+        raise SceneError(f"scene {scene.id} brings NDVI alone, not {', '.join(further)}; ask for ndvi, or leave it out")
     missing = [band for band in bands if band not in scene.bands]
     if missing:
         raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
-    boxes = {name: _footprint(scene.id, band) for name, band in scene.layers.items() if name in (*bands, "quality")}
-    extent = boxes["red"].extent
-    for name, box in boxes.items():
-        covered = box.extent.to_crs(extent.crs).intersection(extent).area / extent.area
+    scene = scene.using(bands)
+    boxes = {name: footprint(scene.id, band) for name, band in scene.layers.items()}
+    box = boxes["red"]
+    for name, other in boxes.items():
+        covered = other.extent.to_crs(box.crs).intersection(box.extent).area / box.extent.area
         if covered < MIN_COVERED:
             raise SceneError(f"scene {scene.id}: its {name} layer covers {covered:.0%} of it; get the product again")
-    return tuple(extent.to_crs(crs).boundingbox)
+    # the area is small and lies well within any CRS that a scene may have; the far ends of a scene may not in ours
+    here = Geometry(area, crs)
+    here = here.to_crs(box.crs, resolution=_step(here)).intersection(box.extent)
+    if here.is_empty:
+        return None
+    size = max(_pixel_size(boxes[name], here, crs) for name in ("red", "nir") if name in boxes)
+    if finest_m and size > finest_m * COARSER:
+        raise SceneError(
+            f"scene {scene.id} has pixels of {size:.3g} m, coarser than the grid's {finest_m:g} m, and is not made "
+            "finer; raise grid.resolution_m, leave it out, or repeat its pixels with grid.allow_coarser"
+        )
+    return replace(scene, bounds=_bounds(box, here, crs))
 
 
-def _footprint(scene: str, band: Band) -> GeoBox:
+OF_NDVI = ("ndvi", "kndvi")
+"""Indices that NDVI alone determines."""
+
+COARSER = 1.05
+"""Pixels may be larger than those of the grid by what projections and names (MODIS 500 m: 463 m) make of them."""
+
+
+def _step(geometry: Geometry) -> float:
+    """Spacing of points along the outline, by which it bends with a projection."""
+    box = geometry.boundingbox
+    return max(box.span_x, box.span_y) / 16 or 1.0
+
+
+def _pixel_size(box: GeoBox, here: Geometry, crs: str) -> float:
+    """Side of a pixel in metres of ``crs``, at the middle of ``here`` (CRS of the box)."""
+    middle = here.centroid.coords[0]
+    x, y = (step * abs(side) for step, side in zip((1, 1), (box.affine.a, box.affine.e), strict=True))
+    corners = Geometry(shapely.MultiPoint([middle, (middle[0] + x, middle[1]), (middle[0], middle[1] + y)]), box.crs)
+    (x0, y0), (x1, y1), (x2, y2) = (point.coords[0] for point in corners.to_crs(crs).geoms)
+    return abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) ** 0.5
+
+
+def _bounds(box: GeoBox, here: Geometry, crs: str) -> tuple[float, float, float, float]:
+    """Bounds in ``crs`` of a scene: of its outline, as far as that CRS reaches, and of its part ``here``."""
+    outline = box.extent.to_crs(crs, resolution=_step(box.extent))
+    points = np.vstack([shapely.get_coordinates(part.geom) for part in (outline, here.to_crs(crs, _step(here)))])
+    points = points[np.isfinite(points).all(axis=1)]
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+
+
+def footprint(scene: str, band: Band) -> GeoBox:
     """Grid of a layer, from its header. Raises SceneError for an unreadable file or one without CRS."""
     try:
-        with rasterio.open(band.path) as file:
+        if band.in_hdf:
+            return hdfeos.grid_of(band.path)
+        with rasterio.open(band.address) as file:
             if file.crs is None:
                 raise SceneError(f"scene {scene}: {band.path} has no CRS; get the product again")
             if band.index > file.count:
                 raise SceneError(f"scene {scene}: {band.path} has {file.count} bands, not {band.index}")
             return GeoBox.from_rio(file)
-    except RasterioIOError as error:
+    except (RasterioIOError, OSError, ValueError) as error:
         raise SceneError(f"scene {scene}: {band.path} cannot be read ({error}); get the product again") from error
 
 
 def grid_origin(scene: Scene, crs: str) -> tuple[float, float]:
     """A corner for the run's grid: that of the scene where it is in ``crs``, so that pixels can be copied."""
-    box = _footprint(scene.id, scene.bands["red"])
+    box = footprint(scene.id, scene.bands["red"])
     return (box.affine.c, box.affine.f) if box.crs == CRS(crs) else (0.0, 0.0)

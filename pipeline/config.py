@@ -4,132 +4,18 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, field_validator, model_validator
-from pyproj import CRS
-from pyproj.exceptions import CRSError
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from pipeline.cover_config import Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
 from pipeline.indices import INDICES
+from pipeline.input_config import CONTRACT, EcosystemName, Grid, Scenes, Stands, Years, Zones
 from pipeline.yaml_file import read_yaml
 
-EcosystemName = Literal["forest", "grassland", "wetland"]
 DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
 ExportName = Literal["shp", "gdb", "geoparquet"]
 DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
-
-
-def _years(value: object) -> object:
-    """2024, [2019, 2021] or "2019-2025" (both ends included) as a tuple of years."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
-    if isinstance(value, str):
-        first, dash, last = value.partition("-")
-        if first.strip().isdigit() and (last.strip().isdigit() or not dash):
-            return tuple(range(int(first), int(last or first) + 1))
-        raise ValueError("years are written 2024, 2019-2025 or [2019, 2021]")
-    return value
-
-
-def _month_day(value: object) -> object:
-    if isinstance(value, str):
-        month, _, day = value.partition("-")
-        if month.isdigit() and day.isdigit() and 1 <= int(month) <= 12 and 1 <= int(day) <= 31:
-            return (int(month), int(day))
-    raise ValueError('a day of the season is written "MM-DD", such as "07-15"')
-
-
-def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(years)) < len(years):
-        raise ValueError("a year is named twice")
-    return tuple(sorted(years))
-
-
-Years = Annotated[tuple[int, ...], BeforeValidator(_years), Field(min_length=1), AfterValidator(_distinct)]
-MonthDay = Annotated[tuple[int, int], BeforeValidator(_month_day)]
-
-
-CLASS_WORDS = {
-    "forest": ("forest", "林地", "森林", "林"),
-    "grassland": ("grassland", "草地", "草原", "草"),
-    "wetland": ("wetland", "湿地"),
-}
-CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
-"""Zones of the city's plan."""
-
-
-class Scenes(Frozen):
-    """Where the scenes are (STAC catalogue, folder of items or .SAFE, or a manifest) and which count. ``remote`` lets
-    their files lie in GDAL's virtual file systems; a raster of more than ``max_megapixels`` is refused."""
-
-    path: Path
-    years: Years
-    season: tuple[MonthDay, MonthDay] = ((7, 15), (8, 31))
-    remote: bool = False
-    max_megapixels: Annotated[float, Field(gt=0)] = 2000
-
-
-class ZoneColumns(Frozen):
-    """Column names of the zone table; ``declared_wanmu`` is the area of record in 万亩."""
-
-    id: str
-    name: str
-    ecosystem: str
-    declared_wanmu: str | None = None
-    stratum: str | None = None
-
-
-class Zones(Frozen):
-    """The zone boundaries. ``classes`` lists the words of the ecosystem column, ``expected`` the contract, and
-    ``planned_wanmu`` the areas of the plan, 万亩. ``reference`` is a boundary known to be right, such as the
-    districts', which shows a shift of the zones; ``overlaps`` says what becomes of ground that two zones claim."""
-
-    path: Path
-    layer: str | None = None
-    columns: ZoneColumns
-    classes: dict[EcosystemName, tuple[str, ...]] = Field(default_factory=CLASS_WORDS.copy)
-    expected: dict[EcosystemName, int] = Field(default_factory=CONTRACT.copy)
-    planned_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    overlaps: Literal["refuse", "warn", "clip"] = "refuse"
-    reference: Path | None = None
-
-
-class StandColumns(Frozen):
-    """Column names of the stand table; ``volume_m3_ha`` gives the live volume column of each inventory year, ``cover``
-    that of the cover (0-1) of shrub stands."""
-
-    id: str = "XIAO_BAN"
-    species: str = "YOU_SHI_SZ"
-    volume_m3_ha: dict[int, str]
-    cover: str | None = None
-
-
-class Stands(Frozen):
-    """Forest stands (小班)."""
-
-    path: Path
-    layer: str | None = None
-    columns: StandColumns
-
-
-class Grid(Frozen):
-    """The run's grid. Tiles of ``tile_px`` bound the memory; large ones read faster."""
-
-    crs: str
-    resolution_m: Annotated[float, Field(gt=0)]
-    tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
-
-    @field_validator("crs")
-    @classmethod
-    def _in_metres(cls, value: str) -> str:
-        try:
-            crs = CRS.from_user_input(value)
-        except CRSError:
-            raise ValueError("is not a CRS; write it like EPSG:32649") from None
-        if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
-            raise ValueError("is not a projected CRS in metres; take one like EPSG:32649")
-        return value
 
 
 class Composite(Frozen):
@@ -141,6 +27,9 @@ class Composite(Frozen):
     method: Literal["max_index", "median", "geometric_median"] = "max_index"
     indices: tuple[Literal["ndvi", "ndmi"], ...] = ("ndvi",)
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
+    bright_soil: bool = False
+    """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
+    dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones."""
 
     @field_validator("indices")
     @classmethod
@@ -197,6 +86,7 @@ class RunConfig(Frozen):
     cover_classes: Literal["sl190", "five"] = "sl190"
     periods: Periods
     coefficients: Path
+    harmonise: Literal["none", "hls_bandpass", "roy2016"] | Path = "none"
     uncertainty: Uncertainty = Uncertainty()
     plausibility: Path | None = None
     styles: Path | None = None
@@ -221,9 +111,10 @@ class RunConfig(Frozen):
         return tuple(name for name in INDICES if name in asked)
 
     def tables(self) -> list[str]:
-        """The files of zones, stands and coefficients, with all that belong to a shapefile."""
+        """The files of zones, stands, coefficients and own harmonisation, with all that belong to a shapefile."""
         files = [self.zones.path, *sorted(self.coefficients.glob("*.yaml"))]
         files += [self.stands.path] if self.stands else []
+        files += [self.harmonise] if isinstance(self.harmonise, Path) else []
         return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
 
     def with_exports(self, names: list[str]) -> "RunConfig":
@@ -250,13 +141,13 @@ def read_config(path: Path) -> RunConfig:
         return {field: Path(os.path.normpath(folder / getattr(part, field)))}
 
     updates: dict = absolute(config, "coefficients")
-    for name in ("styles", "plausibility"):
-        if getattr(config, name):
+    for name in ("styles", "plausibility", "harmonise"):
+        if getattr(config, name) and not isinstance(getattr(config, name), str):
             updates |= absolute(config, name)
     if config.patches.suggestions:
         updates["patches"] = config.patches.model_copy(update=absolute(config.patches, "suggestions"))
     for name in ("scenes", "zones", "stands"):
-        if (part := getattr(config, name)) is not None:
+        if (part := getattr(config, name)) is not None and part.path is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))
     if config.zones.reference:
         updates["zones"] = updates["zones"].model_copy(update=absolute(config.zones, "reference"))

@@ -94,17 +94,20 @@ def tile_years(run: Run) -> list[TileYear]:
     settings, grid = run.config.composite, run.cube.grid
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
     how = (settings.method, run.config.indices, buffer_px)
-    code = code_key("composite", "composite_methods", "median", "indices", "reflectance", "scene", "cube", "variables")
+    code = code_key(
+        "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance", "hdfeos", "scene", "cube",
+        "variables",
+    )  # fmt: skip
     place = [str(grid.crs), list(grid.affine)]
     units = []
     for year in run.years:
         for tile in run.tiles:
             scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
             key = key_parts(
-                code=code, settings=how, grid=[*place, repr(tile)],
+                code=code, settings=[*how, settings.bright_soil], grid=[*place, repr(tile)],
                 scenes=[run.fingerprint(scene) for scene in scenes],
             )  # fmt: skip
-            units.append(TileYear(run.cube, tile, year, scenes, *how, run.marks, key))
+            units.append(TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil))
     return units
 
 

@@ -124,7 +124,7 @@ def period_facts(run: Run, sketch: Sketch, period: Period) -> PeriodFacts:
         label=period.label,
         observed_fraction=sketch.observed_fraction,
         clear_per_year=sketch.clear_median / len(period.years),
-        sensors=frozenset(scene.sensor for scene in scenes),
+        sensors=frozenset(scene.like or scene.sensor for scene in scenes),
         declared_scale=any(scene.origin == "manifest" for scene in scenes),
     )
 

@@ -15,13 +15,14 @@ from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import ConfigError, SceneError, ZoneError
+from pipeline.errors import SceneError, ZoneError
 from pipeline.indices import bands_of
+from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, stands_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
-from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.stands import ZoneStands
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.varying import Settings
@@ -167,14 +168,24 @@ class Run:
                     f"the year {year} has no usable scene{reason}; add scenes or take it out of scenes.years"
                 )
 
+    @property
+    def sensor_mix(self) -> dict[int, list[str]]:
+        """By year, the sensors whose bands the scenes have, harmonised ones as what they are harmonised to."""
+        return {year: sorted({s.like or s.sensor for s in self.scenes if s.day.year == year}) for year in self.years}
+
+    @property
+    def harmonised(self) -> bool:
+        """Whether the scenes of all years have the bands of one and the same sensor."""
+        return len({sensor for sensors in self.sensor_mix.values() for sensor in sensors}) <= 1
+
     def fingerprint(self, scene: Scene) -> list:
         """What the pixels of a scene depend on: content of its files, scales, quality rule; not its place."""
         layers = {
-            name: [self.checksums[band.path], band.index, band.scale, band.offset, band.nodata]
+            name: [self.checksums[band.path], band.member, band.index, band.scale, band.offset, band.nodata]
             for name, band in scene.layers.items()
         }
-        rule = scene.rule and [sorted(scene.rule.clear), sorted(scene.rule.water), sorted(scene.rule.buffered)]
-        return [scene.id, str(scene.day), layers, rule]
+        checks = [[check.rule.key, check.of_doubtful] for check in scene.checks]
+        return [scene.id, str(scene.day), layers, scene.rule and scene.rule.key, checks]
 
     def reaches(self, scene: Scene, tile: Tile) -> bool:
         return shapely.box(*scene.bounds).intersects(self._tile_boxes[tile.name])
@@ -230,13 +241,15 @@ def prepare(config: RunConfig, out: Path) -> Run:
     table, notes = counted_zones(config, ecosystems)
     zones = zones_on_grid(table, config.grid.crs)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
+    folder = out / config.name
+    wanted = config.scenes
     scenes, aside = find_scenes(
-        config.scenes.path, config.scenes.years, config.scenes.season, bands_of(config.indices),
-        config.grid.crs, shapely.box(*extent), config.scenes.remote, config.scenes.max_megapixels,
+        place_of_scenes(config, extent, folder / "work" / "stac"), wanted.years, wanted.season,
+        bands_of(config.indices), config.grid.crs, shapely.box(*extent), wanted.remote, wanted.max_megapixels,
+        finest_m(config), config.indices, read_harmonisation(config.harmonise),
     )  # fmt: skip
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
-    folder = out / config.name
     work = writable_folder(folder / "work")
     writable_folder(work / "sketches")
     run = Run(
@@ -245,7 +258,7 @@ def prepare(config: RunConfig, out: Path) -> Run:
         ecosystems=ecosystems,
         zone_table=table,
         zones=zones,
-        stands=_stands(config, ecosystems, zones, notes),
+        stands=stands_of(config, ecosystems, zones, notes),
         scenes=scenes,
         set_aside=aside,
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
@@ -259,39 +272,6 @@ def prepare(config: RunConfig, out: Path) -> Run:
     )
     _leave_out_known_bad(run)
     return run
-
-
-def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
-    """Raises ConfigError where a biomass model would be given another index than it was calibrated on."""
-    for name, ecosystem in ecosystems.items():
-        index = config.cover.get(name, Cover()).index
-        if ecosystem.model_index not in (None, index):
-            raise ConfigError(
-                f"cover.{name}.index is {index}, but the biomass model of {name} was calibrated on "
-                f"{ecosystem.model_index}; set it to {ecosystem.model_index} or fit a model on {index}"
-            )
-
-
-def _stands(config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]) -> dict:
-    """`ZoneStands` by id of the forest zones that they reach into; what was mended is said in ``notes``."""
-    if config.stands is None:
-        return {}
-    columns = config.stands.columns
-    table = read_stands(
-        config.stands.path,
-        config.stands.layer,
-        columns.species,
-        columns.volume_m3_ha,
-        ecosystems["forest"],
-        columns.cover,
-    ).to_crs(config.grid.crs)
-    notes += table.attrs.get("mended", [])
-    cut = {
-        zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
-        for zone in zones
-        if zone.ecosystem == "forest"
-    }
-    return {zone: stands for zone, stands in cut.items() if stands}
 
 
 def _leave_out_known_bad(run: Run) -> None:

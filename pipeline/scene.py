@@ -1,13 +1,20 @@
 """A scene as the pipeline reads it: bands with scale and offset, a quality layer with its rule."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
 
 CLEAR, WATER, BUFFERED = 1, 2, 4
 """Bits of a pixel's class: usable, open water, to be grown by the cloud buffer."""
+
+DOUBTFUL = 8
+"""Bit of a pixel that is clear only if a further check agrees; taken out when all checks are made."""
+
+SURFACE_REFLECTANCE, INDEX = "surface_reflectance", "index"
+"""Levels of a scene. An index scene brings NDVI itself: see `index_bands`."""
 
 
 @dataclass(frozen=True)
@@ -22,17 +29,115 @@ class QualityRule:
     buffered: frozenset[int]
     nodata: int
     source: str
+    doubtful: frozenset[int] = frozenset()
+    """Values that are clear only if a further check agrees."""
+
+    @property
+    def key(self) -> list:
+        """What the classes depend on, as JSON values."""
+        return [sorted(values) for values in (self.clear, self.water, self.buffered, self.doubtful)] + [self.nodata]
+
+    def about(self, bands: tuple[str, ...]) -> "QualityRule":
+        """The rule where only ``bands`` are used: this one, for it is about all of them."""
+        return self
 
     def classes(self, quality: np.ndarray) -> np.ndarray:
-        """uint8 bits CLEAR | WATER | BUFFERED of each value, same shape. Raises ValueError for a rule about
-        values that the layer cannot hold."""
-        table = np.zeros(np.iinfo(quality.dtype).max + 1, "uint8")
-        if max(self.clear | self.water | self.buffered, default=0) >= table.size:
-            raise ValueError(f"its quality layer is {quality.dtype} and cannot hold all values of its rule")
-        for bit, values in ((CLEAR, self.clear | self.water), (WATER, self.water), (BUFFERED, self.buffered)):
+        """uint8 bits of `scene` of each value, same shape. Raises ValueError for a rule about values that the layer
+        cannot hold."""
+        return _classes(self, quality)
+
+    def table(self, size: int) -> np.ndarray:
+        """uint8 bits of each value below ``size``."""
+        table = np.zeros(size, "uint8")
+        usable = self.clear | self.water | self.doubtful
+        if max(usable | self.buffered, default=0) >= size:
+            raise ValueError(f"its quality layer has {size} values and cannot hold all of its rule")
+        for bit, values in (
+            (CLEAR, usable), (WATER, self.water), (BUFFERED, self.buffered), (DOUBTFUL, self.doubtful)
+        ):  # fmt: skip
             table[list(values)] |= bit
         table[self.nodata] = 0
-        return _look_up(table, quality.ravel()).reshape(quality.shape)
+        return table
+
+
+@dataclass(frozen=True)
+class Bits:
+    """A field of a quality layer: ``width`` bits from bit ``first`` (0 is the lowest), and the values meant.
+    ``band`` names the one band that it is about, None if it is about all."""
+
+    first: int
+    width: int = 1
+    values: tuple[int, ...] = (1,)
+    band: str | None = None
+
+    def hold(self, stored: np.ndarray) -> np.ndarray:
+        """Whether the field has one of its values, for each stored value."""
+        return np.isin(stored >> self.first & (1 << self.width) - 1, self.values)
+
+
+@dataclass(frozen=True)
+class BitRule:
+    """Which bit fields of a product's quality layer mask a pixel, mark it as open water (still clear), or as cloud
+    and shadow to be grown (also masked). ``source`` cites the rule; ``nodata`` marks what the layer does not cover."""
+
+    masked: tuple[Bits, ...]
+    water: tuple[Bits, ...] = ()
+    buffered: tuple[Bits, ...] = ()
+    nodata: int | None = None
+    source: str = ""
+
+    @property
+    def key(self) -> list:
+        """What the classes depend on, as JSON values."""
+        return [repr(self.masked), repr(self.water), repr(self.buffered), self.nodata]
+
+    def about(self, bands: tuple[str, ...]) -> "BitRule":
+        """The rule where only ``bands`` are used."""
+        return replace(self, masked=tuple(bits for bits in self.masked if bits.band in (None, *bands)))
+
+    def classes(self, quality: np.ndarray) -> np.ndarray:
+        """uint8 bits of `scene` of each value, same shape. Raises ValueError for a layer without integers."""
+        return _classes(self, quality)
+
+    def table(self, size: int) -> np.ndarray:
+        """uint8 bits of each value below ``size``."""
+        values = np.arange(size)
+        table = np.full(size, CLEAR, "uint8")
+        for bits in self.water:
+            table[bits.hold(values)] |= WATER
+        for bits in (*self.masked, *self.buffered):
+            table[bits.hold(values)] &= 255 - CLEAR - WATER
+        for bits in self.buffered:
+            table[bits.hold(values)] |= BUFFERED
+        if self.nodata is not None:
+            table[self.nodata] = 0
+        return table
+
+
+def _classes(rule: "QualityRule | BitRule", quality: np.ndarray) -> np.ndarray:
+    stored = _unsigned(quality)
+    return _look_up(_table(rule, stored.dtype.itemsize), stored.ravel()).reshape(quality.shape)
+
+
+@lru_cache(maxsize=64)
+def _table(rule: "QualityRule | BitRule", bytes_per_value: int) -> np.ndarray:
+    """The rule's table for all values of a layer: the scenes of a product share it."""
+    return rule.table(1 << 8 * bytes_per_value)
+
+
+def _unsigned(quality: np.ndarray) -> np.ndarray:
+    """The bits of a layer of 8- or 16-bit integers as unsigned ones: -1 of int8 is 255."""
+    if quality.dtype.kind not in "iu" or quality.dtype.itemsize > 2:
+        raise ValueError(f"its quality layer is {quality.dtype}, not 8- or 16-bit integers")
+    return quality.view(f"u{quality.dtype.itemsize}")
+
+
+@njit(nogil=True, cache=True)
+def _refuse(classes, dropped, values, asked):
+    """Take the bits ``dropped`` for its value out of each pixel that has a bit of ``asked``; without branches, which
+    speckled masks make slow."""
+    for i in range(values.size):
+        classes[i] &= 255 - dropped[values[i]] * np.uint8((classes[i] & asked) != 0)
 
 
 @njit(nogil=True, cache=True)
@@ -46,20 +151,63 @@ def _look_up(table, values):
 
 @dataclass(frozen=True)
 class Band:
-    """One layer of a file. Reflectance (unit 1) = stored value x scale + offset; ``index`` counts from 1."""
+    """One layer of a file. Reflectance (unit 1) = stored value x scale + offset; ``index`` counts from 1.
+
+    ``member`` names the image within a zip, or the dataset within an HDF file.
+    """
 
     path: str
     index: int = 1
     scale: float = 1.0
     offset: float = 0.0
     nodata: float = 0
+    member: str = ""
+
+    @property
+    def in_hdf(self) -> bool:
+        """Whether it is a dataset of an HDF file."""
+        return bool(self.member) and not self.path.lower().endswith(".zip")
+
+    @property
+    def address(self) -> str:
+        """What GDAL opens: the file, or the image within its zip."""
+        return f"/vsizip/{self.path}/{self.member}" if self.member and not self.in_hdf else self.path
+
+    def adjusted(self, slope: float, intercept: float) -> "Band":
+        """The band with reflectance' = slope x reflectance + intercept."""
+        return replace(self, scale=self.scale * slope, offset=self.offset * slope + intercept)
+
+
+def index_bands(index: Band) -> dict[str, Band]:
+    """The red and near-infrared pair (1 - NDVI) / 2 and (1 + NDVI) / 2 of a layer of NDVI: its normalised difference
+    is that NDVI, so that composites need no second way. For NDVI alone; no other index comes out right."""
+    return {"red": index.adjusted(-0.5, 0.5), "nir": index.adjusted(0.5, 0.5)}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A further quality layer: what it does not call clear is masked; with ``of_doubtful``, only where the scene's own
+    quality layer is in doubt."""
+
+    band: Band
+    rule: QualityRule | BitRule
+    of_doubtful: bool = False
+
+    def refuse(self, classes: np.ndarray, quality: np.ndarray) -> None:
+        """Take CLEAR and WATER out of ``classes`` (changed in place) where ``quality`` does not agree."""
+        stored = _unsigned(quality)
+        table = _table(self.rule, stored.dtype.itemsize)
+        dropped = np.where(table & CLEAR, 0, CLEAR | WATER).astype("uint8")
+        _refuse(classes.reshape(-1), dropped, stored.ravel(), DOUBTFUL if self.of_doubtful else 255)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One surface-reflectance product of one date. Bands are keyed by common name (red, nir, swir16...).
+    """One product of one date. Bands are keyed by common name (red, nir, swir16...).
 
-    ``origin`` says how scale and offset were known; ``rule`` is None where the product has no quality layer.
+    ``sensor`` is the kind of instrument, ``platform`` the satellite. ``origin`` says how scale and offset were known;
+    ``rule`` is None where the product has no quality layer. ``cloud_percent`` is what the product says of itself.
+    ``like`` is the sensor to whose bands the reflectance is adjusted; empty where it is its own.
     """
 
     id: str
@@ -67,10 +215,26 @@ class Scene:
     taken: datetime
     bands: dict[str, Band] = field(hash=False)
     quality: Band | None
-    rule: QualityRule | None
+    rule: QualityRule | BitRule | None
     origin: str
     bounds: tuple[float, float, float, float] | None = None
     """Left, bottom, right, top in the CRS of the run's grid."""
+    checks: tuple[Check, ...] = ()
+    level: str = SURFACE_REFLECTANCE
+    product: str = ""
+    platform: str = ""
+    tile: str = ""
+    cloud_percent: float | None = None
+    like: str = ""
+
+    def using(self, bands: tuple[str, ...]) -> "Scene":
+        """The scene with these bands alone, and the rules about them."""
+        return replace(
+            self,
+            bands={band: self.bands[band] for band in bands},
+            rule=self.rule and self.rule.about(bands),
+            checks=tuple(replace(check, rule=check.rule.about(bands)) for check in self.checks),
+        )
 
     @property
     def day(self) -> date:
@@ -79,8 +243,9 @@ class Scene:
 
     @property
     def layers(self) -> dict[str, Band]:
-        """All bands and the quality layer."""
-        return {**self.bands, **({"quality": self.quality} if self.quality else {})}
+        """All bands, the quality layer and those of the checks."""
+        checks = {f"check {number}": check.band for number, check in enumerate(self.checks, 1)}
+        return {**self.bands, **({"quality": self.quality} if self.quality else {}), **checks}
 
     @property
     def paths(self) -> list[str]:

@@ -1,11 +1,13 @@
 """The unit of work of stage 1, run by one worker: the composite of a tile and year."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from pipeline.bright_soil import BrightSoil
 from pipeline.catalog import SetAside
 from pipeline.composite import buffer_clouds
 from pipeline.composite_methods import COMPOSITES
@@ -13,7 +15,7 @@ from pipeline.cube import Cube, Tile
 from pipeline.errors import SceneError
 from pipeline.indices import bands_of
 from pipeline.provenance import Marks
-from pipeline.reflectance import read_band, read_classes
+from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import Scene
 
 
@@ -30,6 +32,7 @@ class TileYear:
     buffer_px: int
     marks: Marks
     key: dict[str, str]
+    bright_soil: bool = False
 
     @property
     def name(self) -> str:
@@ -41,9 +44,10 @@ class TileYear:
 
 
 def composite_tile(unit: TileYear) -> list[SetAside]:
-    """Read the scenes once, mask, composite, store in the cube. Scenes that fail are returned; then nothing is
-    marked, and the unit is to be run again without them."""
+    """Read the scenes once (twice where bright soil is looked for), mask, composite, store in the cube. Scenes that
+    fail are returned; then nothing is marked, and the unit is to be run again without them."""
     grid = unit.cube.grid[unit.tile.window]
+    soil = _bright_soil(unit.scenes, grid.pad(unit.buffer_px)) if unit.bright_soil else None
     composite = COMPOSITES[unit.method](grid.shape, unit.indices, len({scene.day for scene in unit.scenes}))
     failed, day = [], None
     for scene in unit.scenes:
@@ -51,10 +55,9 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
             day = scene.day
             composite.next_day(day.timetuple().tm_yday)
         try:
-            classes = _classes(scene, grid, unit.buffer_px)
+            classes = _classes(scene, grid, unit.buffer_px, soil)
             if composite.wants(classes):
-                names = bands_of(unit.indices)
-                composite.add(classes, {name: _stored(scene, name, grid) for name in names})
+                composite.add(classes, read_bands(scene, bands_of(unit.indices), grid))
         except SceneError as error:
             failed.append(SetAside(scene.id, str(error)))
         except ValueError as error:
@@ -66,12 +69,20 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     return failed
 
 
-def _classes(scene: Scene, grid: GeoBox, buffer_px: int) -> np.ndarray:
+def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
+    """What the season shows of bright soil; a scene that fails adds nothing, and is told of when it is composited."""
+    soil = BrightSoil(grid.shape)
+    for scene in scenes:
+        with suppress(SceneError):
+            soil.add(read_classes(scene, grid), read_bands(scene, ("red", "nir"), grid))
+    return soil
+
+
+def _classes(scene: Scene, grid: GeoBox, buffer_px: int, soil: BrightSoil | None) -> np.ndarray:
     # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
-    classes = buffer_clouds(read_classes(scene, grid.pad(buffer_px)), buffer_px)
+    wide = grid.pad(buffer_px)
+    classes = read_classes(scene, wide)
+    if soil:
+        classes = soil.rescue(classes, read_bands(scene, ("red", "nir"), wide))
+    classes = buffer_clouds(classes, buffer_px)
     return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])
-
-
-def _stored(scene: Scene, name: str, grid: GeoBox) -> tuple[np.ndarray, float, float, float]:
-    band = scene.bands[name]
-    return read_band(scene, name, grid), band.scale, band.offset, band.nodata

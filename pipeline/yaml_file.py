@@ -1,6 +1,7 @@
 """YAML files: read safely, checked against a model, errors with file and line."""
 
 import difflib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
         raise ConfigError(
             "\n".join(_sentence(path, root, item, adapter) for item in reversed(places.values()))
         ) from error
+
+
+def write_yaml(path: Path, content: Any) -> None:
+    """Write YAML whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        YAML(typ="safe", pure=True).dump(content, file)
+    os.replace(part, path)
 
 
 def _sentence(path: Path, root: Any, error: dict, adapter: TypeAdapter) -> str:

@@ -11,7 +11,8 @@ from pipeline.config import RunConfig, read_coefficients, read_config
 from pipeline.cover_config import FixedEndMembers
 from pipeline.errors import ConfigError
 
-CONFIGS = [*sorted((ROOT / "configs").glob("*.yaml")), ROOT / "tests" / "real" / "t33.yaml"]
+SHIPPED = sorted(path for path in (ROOT / "configs").glob("*.yaml") if not path.stem.endswith(".template"))
+CONFIGS = [*SHIPPED, ROOT / "tests" / "real" / "t33.yaml"]
 COEFFICIENTS = ROOT / "configs" / "coefficients"
 
 CONFIG = """\

@@ -16,10 +16,20 @@ READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 """Libraries that read and write files."""
 
 PURE = [
-    *("carbon", "composite", "composite_methods", "cover_classes", "indices", "median", "sketch", "variables"),
+    *(
+        "bright_soil",
+        "carbon",
+        "composite",
+        "composite_methods",
+        "cover_classes",
+        "indices",
+        "median",
+        "sketch",
+        "variables",
+    ),
     *("vegetation", *(module for module in MODULES if module.startswith("ecosystems"))),
 ]
-TOP = {"run", "record", "calibration", "publish", "flow", "plan", "__main__"}
+TOP = {"inputs", "run", "scene_commands", "record", "calibration", "publish", "flow", "plan", "__main__"}
 MAX_LINES = 300
 
 

@@ -107,7 +107,8 @@ def test_every_import_of_the_package_is_declared():
                 imported |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module)
-    declared = {requirement.name.replace("-", ".") for requirement in RUNTIME}  # odc-geo holds odc.geo
+    # odc-geo holds odc.geo, pystac-client pystac_client
+    declared = {requirement.name.replace("-", sign) for requirement in RUNTIME for sign in "._"}
     known = declared | set(sys.stdlib_module_names) | {"pipeline"}
     assert [name for name in sorted(imported) if not any(f"{name}.".startswith(f"{root}.") for root in known)] == []
 

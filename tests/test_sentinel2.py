@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from conftest import REAL, make_grid, write_item, write_tif
 from pystac import Item
 
 from pipeline.errors import SceneError
+from pipeline.layouts import candidates
 from pipeline.reflectance import read_band, read_classes
 from pipeline.scene import BUFFERED, CLEAR, WATER
 from pipeline.sensors.sentinel2 import SCENE_CLASSIFICATION, scene_from_item, scene_from_safe
@@ -70,6 +72,42 @@ def test_every_baseline_gives_the_same_index(tmp_path, baseline, offset):
     assert scene.id == "S2A_MSIL2A_20230801T032541_N0000_R018_T49TDE_20230801T080000"
     assert scene.taken.isoformat() == "2023-08-01T03:25:41.024000+00:00"
     assert baseline in scene.origin
+
+
+def zipped(safe: Path) -> Path:
+    """The product as the archive hands it out: one zip with the .SAFE folder in it."""
+    path = safe.with_name(f"{safe.name}.zip")
+    with ZipFile(path, "w") as archive:
+        for file in sorted(safe.rglob("*.*")):
+            archive.write(file, file.relative_to(safe.parent))
+    shutil.rmtree(safe)
+    return path
+
+
+@pytest.mark.parametrize(("baseline", "offset"), [("02.14", None), ("05.09", -1000)])
+def test_a_zip_is_read_where_it_lies(tmp_path, baseline, offset):
+    folder = write_safe(tmp_path, metadata(baseline, offset), offset or 0)
+    expected = scene_from_safe(folder)
+    index, classes = ndvi(expected), read_classes(expected, make_grid(8, 8))
+    path = zipped(folder)
+    ((name, read),) = candidates(tmp_path)
+    scene = read()
+    assert (name, scene.id, scene.paths) == (path.name, expected.id, [str(path)])
+    assert (ndvi(scene) == index).all()
+    assert (read_classes(scene, make_grid(8, 8)) == classes).all()
+
+
+def test_a_zip_of_level_1c_or_no_zip_at_all_is_refused(tmp_path):
+    with ZipFile(tmp_path / "S2A_MSIL1C_A.SAFE.zip", "w") as archive:
+        archive.writestr("S2A_MSIL1C_A.SAFE/MTD_MSIL1C.xml", "<product/>")
+    (tmp_path / "S2A_MSIL2A_B.SAFE.zip").write_bytes(b"PK cut")
+    said = []
+    for _, read in candidates(tmp_path):
+        with pytest.raises(SceneError) as error:
+            read()
+        said.append(str(error.value))
+    assert said[0].endswith("S2A_MSIL1C_A.SAFE.zip is level 1C, not surface reflectance; get its complete L2A product")
+    assert "S2A_MSIL2A_B.SAFE.zip: cannot be read" in said[1]
 
 
 def test_scene_classes_of_20_m_stand_on_the_grid_of_10_m(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 from conftest import CRS, LEFT, TOP, write_vector
 from shapely import MultiPolygon, Point, Polygon, box, force_3d
 
-from pipeline.config import CLASS_WORDS, CONTRACT
 from pipeline.errors import ZoneError
+from pipeline.input_config import CLASS_WORDS, CONTRACT
 from pipeline.stands import ZoneStands, read_stands, stands_in_zone
 from pipeline.zones import read_zones, zones_on_grid
 

@@ -75,4 +75,5 @@ def _scene(manifest: Manifest, entry: DeclaredScene, folder: Path) -> Scene:
             frozenset(quality.clear), frozenset(quality.water), frozenset(quality.cloud), quality.nodata, "manifest"
         ),
         origin="manifest",
+        product="manifest",
     )

@@ -1,21 +1,31 @@
-"""Sentinel-2 L2A: STAC items (COG or JP2 copies) and .SAFE folders."""
+"""Sentinel-2 L2A, native resolution 10 m (B8A, B11, SCL 20 m): .SAFE folders and their zips, STAC items (COG, JP2).
 
+The offset of baseline 04.00 and later comes from the product's own metadata. The scene classification is one rule for
+all ecosystems: open water is clear and marked, and each ecosystem says itself what share of water it bears.
+"""
+
+import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 from xml.etree.ElementTree import Element, ParseError
+from zipfile import BadZipFile, ZipFile
 
 import pystac
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import parse
+from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError
 from pipeline.scene import Band, QualityRule, Scene
+from pipeline.sensors.hrefs import local_file
 
-COMMON_NAMES = {"B02": "blue", "B03": "green", "B04": "red", "B08": "nir", "B11": "swir16"}
-NATIVE_RESOLUTION = {"B02": "10m", "B03": "10m", "B04": "10m", "B08": "10m", "B11": "20m", "SCL": "20m"}
-BAND_IDS = {"B02": "1", "B03": "2", "B04": "3", "B08": "7", "B11": "11"}
-"""``band_id`` of BOA_ADD_OFFSET in MTD_MSIL2A.xml (B8A is 8)."""
+PRODUCT, SENSOR = "Sentinel-2 L2A", "sentinel-2"
+
+COMMON_NAMES = {"B02": "blue", "B03": "green", "B04": "red", "B08": "nir", "B8A": "nir08", "B11": "swir16"}
+NATIVE_RESOLUTION = {"B02": "10m", "B03": "10m", "B04": "10m", "B08": "10m", "B8A": "20m",
+                     "B11": "20m", "SCL": "20m"}  # fmt: skip
+BAND_IDS = {"B02": "1", "B03": "2", "B04": "3", "B08": "7", "B8A": "8", "B11": "11"}
+"""``band_id`` of BOA_ADD_OFFSET in MTD_MSIL2A.xml."""
 
 OFFSET_BASELINE = 4.0
 """Processing baseline from which on the product carries BOA_ADD_OFFSET."""
@@ -41,69 +51,95 @@ def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
     bands = {}
     for code, name in COMMON_NAMES.items():
         asset = item.assets.get(name) or item.assets.get(code)
-        path = asset and _local(asset.href, folder)
+        path = asset and local_file(asset.href, folder)
         if path and path.is_file():
             scale, offset = _scale_offset(item, asset)
             bands[name] = Band(str(path), scale=scale, offset=offset)
     asset = item.assets.get("scl") or item.assets.get("SCL")
-    scl = asset and _local(asset.href, folder)
+    scl = asset and local_file(asset.href, folder)
     _require(item.id, bands, scl is not None and scl.is_file())
     if item.datetime is None:
         raise SceneError(f"scene {item.id} has no datetime; add it to the item")
     return Scene(
         id=item.id,
-        sensor="sentinel-2",
+        sensor=SENSOR,
         taken=item.datetime,
         bands=bands,
         quality=Band(str(scl)),
         rule=SCENE_CLASSIFICATION,
         origin=_origin(item),
+        product=PRODUCT,
+        platform=str(item.properties.get("platform", "")).lower(),
+        tile=str(item.properties.get("grid:code", "")).removeprefix("MGRS-"),
+        cloud_percent=item.properties.get("eo:cloud_cover"),
     )
 
 
-def scene_from_safe(folder: Path) -> Scene:
-    """The scene of a .SAFE folder; scale and offset from its MTD_MSIL2A.xml, never from the date.
+def scene_from_safe(product: Path) -> Scene:
+    """The scene of a .SAFE folder or of a zip of one; scale and offset from its MTD_MSIL2A.xml, never from the date.
 
     Raises SceneError for level 1C, unreadable metadata and missing bands.
     """
-    metadata = folder / "MTD_MSIL2A.xml"
-    if not metadata.is_file():
-        level = (
-            "level 1C, not surface reflectance" if (folder / "MTD_MSIL1C.xml").is_file() else "without MTD_MSIL2A.xml"
-        )
-        raise SceneError(f"{folder.name} is {level}; get its complete L2A product")
+    files, metadata = _safe_files(product), product / "MTD_MSIL2A.xml"
+    if "MTD_MSIL2A.xml" not in files:
+        level = "level 1C, not surface reflectance" if "MTD_MSIL1C.xml" in files else "without MTD_MSIL2A.xml"
+        raise SceneError(f"{product.name} is {level}; get its complete L2A product")
     try:
-        root = parse(metadata).getroot()
+        root = fromstring(_content(files["MTD_MSIL2A.xml"]))
         quantification = float(_text(root, "BOA_QUANTIFICATION_VALUE"))
         offsets = {e.get("band_id"): float(e.text) for e in root.iter("BOA_ADD_OFFSET")}
         baseline = _text(root, "PROCESSING_BASELINE")
         carries_offset = float(baseline) >= OFFSET_BASELINE
         taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME").replace("Z", "+00:00"))
-    except (OSError, ParseError, DefusedXmlException, ValueError, TypeError) as error:
+    except (OSError, BadZipFile, ParseError, DefusedXmlException, ValueError, TypeError) as error:
         raise SceneError(f"{metadata}: cannot be read ({error}); get the product again") from error
-    missing = [code for code in COMMON_NAMES if BAND_IDS[code] not in offsets]
+    images = {code: next((band for name, band in files.items() if name.endswith(f"_{code}_{res}.jp2")), None)
+              for code, res in NATIVE_RESOLUTION.items()}  # fmt: skip
+    missing = [code for code in COMMON_NAMES if images[code] and BAND_IDS[code] not in offsets]
     if carries_offset and missing:
         raise SceneError(
-            f"{folder.name} has baseline {baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; "
+            f"{product.name} has baseline {baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; "
             "get its metadata again"
         )
-    images = {code: next(folder.glob(f"GRANULE/*/IMG_DATA/R{res}/*_{code}_{res}.jp2"), None)
-              for code, res in NATIVE_RESOLUTION.items()}  # fmt: skip
     bands = {
-        name: Band(str(images[code]), scale=1 / quantification, offset=offsets.get(BAND_IDS[code], 0) / quantification)
+        name: replace(images[code], scale=1 / quantification, offset=offsets.get(BAND_IDS[code], 0) / quantification)
         for code, name in COMMON_NAMES.items()
         if images[code]
     }
-    _require(folder.name, bands, images["SCL"] is not None)
+    _require(product.name, bands, images["SCL"] is not None)
+    tile, cloud = re.search(r"_T(\d\d[A-Z]{3})_", product.name), root.findtext(".//Cloud_Coverage_Assessment")
     return Scene(
-        id=folder.name.removesuffix(".SAFE"),
-        sensor="sentinel-2",
+        id=product.name.removesuffix(".zip").removesuffix(".SAFE"),
+        sensor=SENSOR,
         taken=taken,
         bands=bands,
-        quality=Band(str(images["SCL"])),
+        quality=images["SCL"],
         rule=SCENE_CLASSIFICATION,
         origin=f"MTD_MSIL2A.xml baseline {baseline}",
+        product=PRODUCT,
+        platform=(root.findtext(".//SPACECRAFT_NAME") or "").lower(),
+        tile=tile[1] if tile else "",
+        cloud_percent=float(cloud) if cloud else None,
     )
+
+
+def _safe_files(product: Path) -> dict[str, Band]:
+    """The files of a .SAFE folder or zip by their path within it. Raises SceneError for an unreadable zip."""
+    if product.is_dir():
+        return {path.relative_to(product).as_posix(): Band(str(path)) for path in sorted(product.rglob("*.*"))}
+    try:
+        with ZipFile(product) as archive:
+            members = sorted(archive.namelist())
+    except (OSError, BadZipFile) as error:
+        raise SceneError(f"{product}: cannot be read ({error}); get the product again") from error
+    return {name.rpartition(".SAFE/")[2]: Band(str(product), member=name) for name in members}
+
+
+def _content(file: Band) -> bytes:
+    if not file.member:
+        return Path(file.path).read_bytes()
+    with ZipFile(file.path) as archive:
+        return archive.read(file.member)
 
 
 def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]:
@@ -137,14 +173,6 @@ def _origin(item: pystac.Item) -> str:
     applied = item.properties.get("earthsearch:boa_offset_applied")
     baseline = item.properties.get("s2:processing_baseline", "unknown")
     return f"STAC item, baseline {baseline}, boa_offset_applied {applied}"
-
-
-def _local(href: str, folder: Path) -> Path | None:
-    """The file behind an href, None for a remote one: pixels come from disk."""
-    parts = urlparse(href)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return None if len(parts.scheme) > 1 else folder / href
 
 
 def _require(scene: str, bands: dict, has_quality: bool) -> None:

@@ -1,0 +1,77 @@
+"""What a run reads: its stands and scenes, found as its config asks for them."""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from pipeline.config import Cover, RunConfig
+from pipeline.ecosystems import Ecosystem
+from pipeline.errors import ConfigError
+from pipeline.harmonise import SHIPPED_ROWS, Row
+from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.yaml_file import read_yaml
+from pipeline.zones import Zone
+
+
+def stands_of(
+    config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]
+) -> dict[str, ZoneStands]:
+    """Stands by id of the forest zones that they reach into; what was mended is said in ``notes``."""
+    if config.stands is None:
+        return {}
+    columns = config.stands.columns
+    table = read_stands(
+        config.stands.path,
+        config.stands.layer,
+        columns.species,
+        columns.volume_m3_ha,
+        ecosystems["forest"],
+        columns.cover,
+    ).to_crs(config.grid.crs)
+    notes += table.attrs.get("mended", [])
+    cut = {
+        zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
+        for zone in zones
+        if zone.ecosystem == "forest"
+    }
+    return {zone: stands for zone, stands in cut.items() if stands}
+
+
+def place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:
+    """The folder, catalogue or manifest of the scenes; what an API answers is kept in ``cache``."""
+    if config.scenes.api is None:
+        return config.scenes.path
+    # asking and downloading needs libraries that no other run loads
+    from pipeline.stac_api import Search, fetch_items, in_degrees
+
+    api, scenes = config.scenes.api, config.scenes
+    bbox = in_degrees(extent, config.grid.crs)
+    return fetch_items(
+        Search(api.url, api.collections, bbox, scenes.years, scenes.season, api.cloud_below), cache, scenes.remote
+    )
+
+
+def finest_m(config: RunConfig) -> float | None:
+    """Pixels that are coarser, in metres, are refused; None where any are taken."""
+    return None if config.grid.allow_coarser else config.grid.resolution_m
+
+
+def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
+    """Raises ConfigError where a biomass model would be given another index than it was calibrated on."""
+    for name, ecosystem in ecosystems.items():
+        index = config.cover.get(name, Cover()).index
+        if ecosystem.model_index not in (None, index):
+            raise ConfigError(
+                f"cover.{name}.index is {index}, but the biomass model of {name} was calibrated on "
+                f"{ecosystem.model_index}; set it to {ecosystem.model_index} or fit a model on {index}"
+            )
+
+
+def read_harmonisation(choice: str | Path) -> tuple[Row, ...]:
+    """The rows of a set that ships, those of a file, or none. Raises ConfigError."""
+    if choice == "none":
+        return ()
+    if isinstance(choice, Path):
+        return read_yaml(choice, TypeAdapter(tuple[Row, ...]))
+    return tuple(row for row in read_yaml(SHIPPED_ROWS, TypeAdapter(tuple[Row, ...])) if row.set == choice)

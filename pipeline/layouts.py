@@ -1,0 +1,125 @@
+"""What looks like a scene, in a folder of whatever the staff were given: each product is known by its layout."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pystac
+
+from pipeline.errors import SceneError
+from pipeline.scene import Scene
+from pipeline.sensors import hls, landsat, vegetation_index
+from pipeline.sensors.declared import MANIFEST, scenes_of_manifest
+from pipeline.sensors.sentinel2 import scene_from_item, scene_from_safe
+
+Candidate = tuple[str, Callable[[], Scene]]
+"""Name of something that looks like a scene, and its reader."""
+
+SAFE_ZIP = re.compile(r"S2\w_MSIL\d\w_.*\.zip", re.IGNORECASE)
+LANDSAT_TAR = re.compile(r"L[COTEM]0\d_.*\.tar(\.gz)?", re.IGNORECASE)
+
+
+def candidates(path: Path) -> Iterator[Candidate]:
+    """Everything at or under ``path`` that looks like a scene, in a fixed order."""
+    if path.is_file():
+        yield from scenes_of_manifest(path) if path.suffix in (".yaml", ".yml") else _items(path)
+        return
+    folders = list(_folders(path))
+    for folder, files in folders:
+        yield from _products(folder, files)
+    if (path / "catalog.json").is_file():
+        yield from _items(path / "catalog.json")
+    else:
+        yield from _item_files([folder / name for folder, files in folders for name in files])
+
+
+def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """``path`` and the folders below it, each with the names in it, sorted; a .SAFE folder is taken as one name."""
+    for folder, subfolders, files in os.walk(path):
+        products = [name for name in subfolders if name.endswith(".SAFE")]
+        subfolders[:] = sorted(set(subfolders) - set(products))
+        yield Path(folder), sorted(files + products)
+
+
+def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
+    """The scenes that the names in a folder announce."""
+    metadata: dict[str, Path] = {}
+    for name in files:
+        path = folder / name
+        if name == MANIFEST:
+            yield from scenes_of_manifest(path)
+        elif name.endswith(".SAFE") or SAFE_ZIP.fullmatch(name):
+            yield name, partial(scene_from_safe, path)
+        elif LANDSAT_TAR.fullmatch(name):
+            yield name, partial(_refuse, f"{path}: is an archive; unpack it into a folder")
+        elif match := landsat.MTL_NAME.fullmatch(name):
+            metadata.setdefault(match[1], path)
+        elif hls.FILE_NAME.fullmatch(name):
+            yield name.removesuffix(".Fmask.tif"), partial(hls.scene_from_hls, path)
+        elif vegetation_index.NAME.match(name):
+            yield from _vegetation_index(path)
+    for scene, path in metadata.items():
+        yield scene, partial(landsat.scene_from_mtl, path)
+
+
+def _vegetation_index(path: Path) -> Iterator[Candidate]:
+    if path.suffix in (".hdf", ".h5"):
+        yield path.name, partial(vegetation_index.scene_from_hdf, path)
+    elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
+        yield path.name, partial(vegetation_index.scene_from_tifs, path)
+
+
+def _refuse(sentence: str) -> Scene:
+    raise SceneError(sentence)
+
+
+def _items(catalogue: Path) -> Iterator[Candidate]:
+    """Items linked by a STAC catalogue, or lying below it where it links none (a subset that was copied)."""
+    return _item_files(_linked_items(catalogue) or sorted(catalogue.parent.rglob("*.json")))
+
+
+def _item_files(files: list[Path]) -> Iterator[Candidate]:
+    for file in files:
+        if file.suffix == ".json" and not any(parent.suffix == ".SAFE" for parent in file.parents):
+            content = _read_json(file)
+            if content.get("type") == "Feature" and "stac_version" in content and not _stands_beside_mtl(file):
+                yield str(content.get("id", file.name)), partial(_scene, content, file)
+
+
+def _stands_beside_mtl(file: Path) -> bool:
+    """Whether a STAC item describes a Landsat product whose own metadata lie beside it."""
+    product = re.sub(r"_(SR|ST)_stac\.json$", "", file.name)
+    return product != file.name and any(file.parent.glob(f"{product}_MTL.*"))
+
+
+def _scene(content: dict, file: Path) -> Scene:
+    try:
+        item = pystac.Item.from_dict(content, preserve_dict=False)
+        read = landsat.scene_from_landsat_item if landsat.is_landsat(item) else scene_from_item
+        return read(item, file.parent)
+    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SceneError(f"{file}: is not a valid STAC item ({error}); get it again") from error
+
+
+def _linked_items(catalogue: Path) -> list[Path]:
+    """Files of the items that a catalogue on disk links to, through its children."""
+    links = _read_json(catalogue).get("links")
+    if not isinstance(links, list):
+        raise SceneError(f"{catalogue}: is not a STAC catalogue; correct scenes.path")
+    found = [catalogue.parent / link["href"] for link in links if link.get("rel") == "item"]
+    for link in links:
+        if link.get("rel") == "child":
+            found += _linked_items(catalogue.parent / link["href"])
+    return found
+
+
+def _read_json(file: Path) -> dict:
+    """The object in a JSON file; empty where it holds anything else or cannot be read."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

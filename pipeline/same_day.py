@@ -1,0 +1,93 @@
+"""Local harmonisation: regress one sensor on another over the pixels that both saw clear on the same day."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from odc.geo.geobox import GeoBox
+
+from pipeline.catalog import footprint
+from pipeline.errors import SceneError
+from pipeline.harmonise import Pairs, Row
+from pipeline.layouts import candidates
+from pipeline.reflectance import read_bands, read_classes
+from pipeline.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
+
+BANDS = ("red", "nir")
+WINDOW = 1024
+"""Pixels of a side that are read at a time."""
+
+
+def scenes_in(folder: Path) -> list[Scene]:
+    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read is left out."""
+    found = []
+    for _, read in candidates(folder):
+        with suppress(SceneError):
+            scene = read()
+            if scene.level == SURFACE_REFLECTANCE:
+                found.append(scene.using(BANDS))
+    return found
+
+
+def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
+    """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Pixels of the coarser
+    of the two, clear land alone, same local day; the finer is averaged by area.
+
+    Raises SceneError where there are no such days, more than one sensor on a side, or too few pixels.
+    """
+    pairs = {band: Pairs() for band in BANDS}
+    couples = [(a, b) for a in source for b in target if a.day == b.day and a.sensor != b.sensor]
+    if len({(a.sensor, b.sensor) for a, b in couples}) != 1:
+        raise SceneError(
+            f"{len(couples)} pairs of scenes were taken on one day by one sensor in the first folder and another in "
+            "the second; give two folders of one sensor each that share days"
+        )
+    for a, b in couples:
+        for grid in _shared_windows(a, b):
+            _add(pairs, a, b, grid)
+    rows = []
+    for band, sums in pairs.items():
+        try:
+            fit = sums.regression()
+        except ValueError as error:
+            raise SceneError(
+                f"{couples[0][0].sensor} against {couples[0][1].sensor}, {band}: {error}; add scenes of shared days"
+            ) from error
+        days = sorted({str(a.day) for a, _ in couples})
+        rows.append(Row(**{
+            "set": name, "from": couples[0][0].sensor, "to": couples[0][1].sensor, "band": band,
+            "slope": round(fit.slope, 4), "intercept": round(fit.intercept, 4), "rmse": round(fit.rmse, 4), "n": fit.n,
+            "source": f"local same-day regression, {', '.join(days)}", "status": "local",
+        }))  # fmt: skip
+    return rows
+
+
+def _shared_windows(a: Scene, b: Scene) -> list[GeoBox]:
+    """Windows of the grid of the coarser of two scenes, as far as the finer reaches."""
+    boxes = [footprint(scene.id, scene.bands["red"]) for scene in (a, b)]
+    coarse, fine = sorted(boxes, key=lambda box: -abs(box.resolution.x))
+    shared = fine.extent.to_crs(coarse.crs, resolution=1000 * abs(fine.resolution.x)).intersection(coarse.extent)
+    if shared.is_empty:
+        return []
+    grid = coarse.enclosing(shared)
+    return [
+        grid[top : min(top + WINDOW, grid.height), left : min(left + WINDOW, grid.width)]
+        for top in range(0, grid.height, WINDOW)
+        for left in range(0, grid.width, WINDOW)
+    ]
+
+
+def _add(pairs: dict[str, Pairs], a: Scene, b: Scene, grid: GeoBox) -> None:
+    """Add the pixels of a window that are clear land in both."""
+    both = [read_classes(scene, grid) & (CLEAR | WATER) == CLEAR for scene in (a, b)]
+    clear = both[0] & both[1]
+    if not clear.any():
+        return
+    found = [read_bands(scene, BANDS, grid) for scene in (a, b)]
+    for band, sums in pairs.items():
+        values = []
+        for scene_bands in found:
+            stored, scale, offset, nodata = scene_bands[band]
+            reflectance = stored[clear] * scale + offset
+            reflectance[stored[clear] == nodata] = float("nan")
+            values.append(reflectance)
+        sums.add(*values)

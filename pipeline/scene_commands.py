@@ -1,0 +1,91 @@
+"""The commands about scenes: list them, fit one sensor to another, say what they show of the zones."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+def scenes(
+    folder: Annotated[Path, typer.Argument(help="Folder of scenes, STAC catalogue or manifest.")],
+    config: Annotated[Path | None, typer.Argument(help="A run's YAML file: its zones, years and season.")] = None,
+) -> None:
+    """List the scenes that a folder holds, what is known of them, and what is refused and why; read no pixel."""
+    from pipeline.listing import list_scenes
+
+    listed = list_scenes(folder, _wanted(config))
+    table = Table("产品 product", "日期 date", "图幅 tile", "级别 level", "定标 offset", "云 cloud", "片区 zones")
+    for one in (one for one in listed if one.product):
+        shares = ("" if share is None else f"{share:.0%}" for share in (
+            one.cloud_percent and one.cloud_percent / 100, one.zones_covered
+        ))  # fmt: skip
+        table.add_row(one.product, one.date, one.tile, one.level, one.offset, *shares)
+    console.print(table)
+    for one in (one for one in listed if one.remark):
+        console.print(f"{one.name}: {one.remark}.", style="yellow", markup=False)
+    console.print(f"{len(listed)} scenes found, {sum(not one.remark for one in listed)} of them usable.")
+
+
+def harmonise(
+    source: Annotated[Path, typer.Argument(help="Folder of scenes of the sensor to be adjusted.")],
+    target: Annotated[Path, typer.Argument(help="Folder of scenes of the sensor to adjust to.")],
+    write: Annotated[Path, typer.Option("--write", help="File of the rows, for `harmonise` in the config.")] = Path(
+        "harmonisation.yaml"
+    ),
+) -> None:
+    """Fit one sensor's reflectance to another's on pixels that both saw clear on the same day."""
+    from pipeline.same_day import fit_rows, scenes_in
+    from pipeline.yaml_file import write_yaml
+
+    rows = fit_rows(scenes_in(source), scenes_in(target), "local")
+    table = Table("band", "slope", "intercept", "RMSE", "n", title=f"{rows[0].origin} -> {rows[0].to}")
+    for row in rows:
+        table.add_row(row.band, *(f"{value:.4f}" for value in (row.slope, row.intercept, row.rmse)), f"{row.n}")
+    console.print(table)
+    write_yaml(write, [row.model_dump(by_alias=True) for row in rows])
+    console.print(f"Written to {write}; name it in the config as `harmonise: {write}`.")
+
+
+def quality(
+    config: Annotated[Path, typer.Argument(help="The run's YAML file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of all runs.")] = Path("out"),
+) -> None:
+    """Write scene_quality.csv: what share of each zone each scene shows clear, as water, or flagged."""
+    from pipeline.config import read_config
+    from pipeline.engine import Failure, open_engine
+    from pipeline.run import prepare
+    from pipeline.scene_quality import ZoneQuality, reaching, write_quality, zone_quality
+
+    run = prepare(read_config(config), out.resolve())
+    file = run.out / "scene_quality.csv"
+    units = [ZoneQuality(run.cube, run.tiles_of(zone), zone, reaching(run.scenes, zone), file) for zone in run.zones]
+    with open_engine(console) as engine:
+        found = engine.run("quality", zone_quality, units)
+    for result in found:
+        if isinstance(result, Failure):
+            raise result.error
+    write_quality(file, [row for rows in found for row in rows])
+    console.print(f"Written to {file}.")
+
+
+def _wanted(config: Path | None):
+    """What the run of a config asks of its scenes, None without one."""
+    import shapely
+
+    from pipeline.config import read_coefficients, read_config
+    from pipeline.counted_zones import counted_zones
+    from pipeline.inputs import finest_m
+    from pipeline.listing import Wanted
+    from pipeline.zones import zones_on_grid
+
+    if config is None:
+        return None
+    settings = read_config(config)
+    table, _ = counted_zones(settings, read_coefficients(settings.coefficients))
+    outline = shapely.union_all([zone.geometry for zone in zones_on_grid(table, settings.grid.crs)])
+    return Wanted(outline, settings.grid.crs, finest_m(settings), settings.scenes.years, settings.scenes.season)

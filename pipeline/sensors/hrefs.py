@@ -1,0 +1,12 @@
+"""Where the files of a STAC item are."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+
+def local_file(href: str, folder: Path) -> Path | None:
+    """The file behind an href, relative ones from ``folder``; None for a remote one: pixels come from disk."""
+    parts = urlparse(href)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if len(parts.scheme) > 1 else folder / href

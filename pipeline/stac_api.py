@@ -1,0 +1,125 @@
+"""Ask a STAC API for scenes, once: its answer is kept with the run, so that a rerun asks nobody and reads the same."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pystac
+import requests
+from pyproj import Transformer
+from pystac_client import Client
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+
+from pipeline.errors import SceneError
+from pipeline.provenance import content_key, read_json, write_json
+
+ASSETS = frozenset(("red", "nir", "nir08", "swir16", "scl", "qa_pixel", "qa_radsat", "B04", "B08", "B8A", "B11", "SCL"))
+"""Assets that are fetched: bands and quality layers that a composite may use."""
+
+TIMEOUT_S = (10.0, 60.0)
+"""To connect, and between two pieces of an answer."""
+
+ASKED = "search.json"
+"""What was asked, written when all of the answer is there."""
+
+PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is asked for: items of ``collections`` at the API's ``url`` that meet ``bbox`` (west, south, east, north in
+    degrees), in the season (first and last month and day) of the years, with less than ``cloud_below`` percent of
+    cloud by their own account (None: any)."""
+
+    url: str
+    collections: tuple[str, ...]
+    bbox: tuple[float, float, float, float]
+    years: tuple[int, ...]
+    season: tuple[tuple[int, int], tuple[int, int]]
+    cloud_below: float | None = None
+
+
+def in_degrees(bounds: Sequence[float], crs: str) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees of bounds (left, bottom, right, top) in ``crs``, to a tenth of a metre."""
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    return tuple(round(float(edge), 6) for edge in to_degrees.transform_bounds(*bounds))
+
+
+def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
+    """The folder below ``cache`` that holds the answer as STAC items, asked for only where it is not there yet.
+
+    Assets on disk are used where they lie. With ``remote``, those that a server holds are downloaded beside their
+    item; without it they are refused. Delete the folder to ask again. Raises SceneError where the API does not answer,
+    finds nothing, or has pixels that may not be fetched.
+    """
+    folder = cache / content_key(asdict(search))
+    if read_json(folder / ASKED) == json.loads(json.dumps(asdict(search))):
+        return folder
+    try:
+        items = _ask(search)
+        if not items:
+            raise SceneError(f"{search.url}: has no scene of {', '.join(search.collections)} there; widen scenes.api")
+        for item in items:
+            _keep(item, folder / item.id, remote)
+    except (APIError, requests.RequestException, pystac.STACError, KeyError, ValueError) as error:
+        raise SceneError(
+            f"{search.url}: the STAC API cannot be read ({error}); check scenes.api and the network, then run again"
+        ) from error
+    write_json(folder / ASKED, asdict(search))
+    return folder
+
+
+def _ask(search: Search) -> list[pystac.Item]:
+    """The items by id, each once, from all pages of the answer."""
+    client = Client.open(search.url, stac_io=StacApiIO(timeout=TIMEOUT_S, max_retries=2))
+    # an API need not answer POST; where it does, long searches fit
+    methods = {link.extra_fields.get("method", "GET") for link in client.get_links("search")}
+    method = "POST" if "POST" in methods else "GET"
+    found = {}
+    for year in search.years:
+        # a day more on both sides: the local day may begin in the day before of UTC
+        (first, last), day = ((date(year, *end) for end in search.season), timedelta(days=1))
+        asked = client.search(
+            method=method, collections=list(search.collections), bbox=search.bbox,
+            datetime=f"{first - day}/{last + day}", limit=100,
+        )  # fmt: skip
+        for item in asked.items():
+            cloud = item.properties.get("eo:cloud_cover")
+            if search.cloud_below is None or cloud is None or cloud < search.cloud_below:
+                found[item.id] = item
+    return [found[key] for key in sorted(found)]
+
+
+def _keep(item: pystac.Item, folder: Path, remote: bool) -> None:
+    """Store an item with the assets of `ASSETS` alone, their hrefs leading to files on disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    item.make_asset_hrefs_absolute()
+    content = item.to_dict(include_self_link=False, transform_hrefs=False)
+    content["links"] = []
+    content["assets"] = {key: asset for key, asset in content["assets"].items() if key in ASSETS}
+    for asset in content["assets"].values():
+        if urlparse(asset["href"]).scheme in ("http", "https"):
+            if not remote:
+                raise SceneError(
+                    f"scene {item.id} has its pixels at {asset['href']}; set scenes.remote: true to download them"
+                )
+            asset["href"] = _download(asset["href"], folder).name
+    write_json(folder / "item.json", content)
+
+
+def _download(href: str, folder: Path) -> Path:
+    """The file behind ``href`` in ``folder``; one that is there is whole."""
+    target = folder / Path(unquote(urlparse(href).path)).name
+    if not target.is_file():
+        part = target.with_name(f"{target.name}.part")
+        with requests.get(href, stream=True, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
+            answer.raise_for_status()
+            for piece in answer.iter_content(PIECE):
+                file.write(piece)
+        os.replace(part, target)
+    return target

@@ -1,0 +1,171 @@
+"""One sensor's reflectance as another's: published rows, the band they hold for, and local fits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import CRS, make_grid, noon, write_tif
+from ruamel.yaml import YAML
+from tiny_world import command
+
+from pipeline.catalog import find_scenes
+from pipeline.errors import SceneError
+from pipeline.harmonise import MIN_PAIRS, Pairs, harmonised
+from pipeline.inputs import read_harmonisation
+from pipeline.same_day import fit_rows, scenes_in
+from pipeline.scene import INDEX, Band, Scene
+
+RED_NIR = ("red", "nir")
+
+
+def scene(platform="sentinel-2a", sensor="sentinel-2", **bands) -> Scene:
+    """A scene of stored reflectance, 1e-4 a step."""
+    bands = {name: Band(f"{name}.tif", scale=1e-4) for name in bands or ("red", "nir", "nir08")}
+    return Scene("A", sensor, noon(2023, 8, 1), bands, None, None, "-", platform=platform)
+
+
+def reflectance(scene: Scene, stored: dict[str, float]) -> dict[str, float]:
+    """Of the bands of a scene, from what their files store."""
+    return {name: stored[band.path[:-4]] * band.scale + band.offset for name, band in scene.bands.items()}
+
+
+def test_bandpass_of_hls_and_its_effect_on_ndvi():
+    """R = .10 and N = .30: NDVI rises by 0.0047 (science.md 1.3)."""
+    found = harmonised(scene(), read_harmonisation("hls_bandpass"), RED_NIR)
+    values = reflectance(found, {"red": 1000, "nir": 9999, "nir08": 3000})
+    assert values["red"] == pytest.approx(0.9765 * 0.10 + 0.0009)
+    assert values["nir"] == pytest.approx(0.9983 * 0.30 - 0.0001)
+    ndvi = (values["nir"] - values["red"]) / (values["nir"] + values["red"])
+    assert ndvi - 0.5 == pytest.approx(0.0047, abs=5e-5)
+    assert found.like == "landsat-oli"
+
+
+@pytest.mark.parametrize(("satellite", "slope"), [("a", 0.9983), ("b", 0.9966), ("c", 0.9995)])
+def test_each_satellite_has_its_own_rows(satellite, slope):
+    found = harmonised(scene(f"sentinel-2{satellite}"), read_harmonisation("hls_bandpass"), RED_NIR)
+    assert found.bands["nir"].scale == pytest.approx(slope * 1e-4)
+
+
+def test_b08_is_refused_for_rows_of_b8a():
+    with pytest.raises(
+        SceneError, match=r"scene A has no nir08 \(B8A\), which its harmonisation is for, and nir \(B08\)"
+    ):
+        harmonised(scene(red=1, nir=1), read_harmonisation("hls_bandpass"), RED_NIR)
+
+
+def test_what_is_no_matter_of_the_rows_stays_as_it_is():
+    """HLS is harmonised already, an index has no bands, and Landsat is what is adjusted to."""
+    rows = read_harmonisation("hls_bandpass")
+    for one in (replace(scene(), like="hls"), replace(scene(), level=INDEX), scene("landsat-8", "landsat-oli")):
+        assert harmonised(one, rows, RED_NIR) is one
+    assert harmonised(scene(), (), RED_NIR).like == ""
+
+
+def test_roy_2016_goes_by_the_sensor():
+    found = harmonised(scene("landsat-7", "landsat-etm+", red=1, nir=1), read_harmonisation("roy2016"), RED_NIR)
+    values = reflectance(found, {"red": 1000, "nir": 3000})
+    assert values == pytest.approx({"red": 0.09657, "nir": 0.29506})
+
+
+def test_a_band_without_a_row_is_refused():
+    rows = tuple(row for row in read_harmonisation("roy2016") if row.band != "nir")
+    with pytest.raises(SceneError, match="no harmonisation of nir of landsat-etm"):
+        harmonised(scene("landsat-7", "landsat-etm+", red=1, nir=1), rows, RED_NIR)
+
+
+def test_every_published_row_has_its_source_and_the_nasa_table_is_whole():
+    rows = read_harmonisation("hls_bandpass") + read_harmonisation("roy2016")
+    assert all(row.source and row.status == "published" for row in rows)
+    per_satellite = {s: {r.band for r in rows if r.origin == f"sentinel-2{s}"} for s in "abc"}
+    assert set(map(frozenset, per_satellite.values())) == {frozenset({"blue", "green", "red", "nir08", "swir16"})}
+
+
+# Local fits
+
+
+def test_a_regression_worked_by_hand():
+    """500 pairs on y = 0.9 x + 0.01, half of them 0.002 above and half below: exactly these come out."""
+    x = np.repeat([0.1, 0.2, 0.3, 0.4, 0.5], 100)
+    y = 0.9 * x + 0.01 + np.tile([0.002, -0.002], 250)
+    pairs = Pairs()
+    pairs.add(np.append(x[:200], np.nan), np.append(y[:200], 1.0))
+    pairs.add(x[200:], y[200:])
+    fit = pairs.regression()
+    assert (fit.slope, fit.intercept, fit.rmse, fit.n) == pytest.approx((0.9, 0.01, 0.002, 500))
+
+
+@pytest.mark.parametrize(
+    ("n", "says"), [(MIN_PAIRS - 1, "499 clear pixels .* are too few, 500 are needed"), (600, "alike")]
+)
+def test_too_few_or_equal_pixels_fit_nothing(n, says):
+    pairs = Pairs()
+    pairs.add(np.full(n, 0.2), np.full(n, 0.3))
+    with pytest.raises(ValueError, match=says):
+        pairs.regression()
+
+
+def write_sensor(folder, sensor, day="2023-08-01", slope=1.0, intercept=0.0, pixel=30, side=30):
+    """A manifest's scene whose reflectance is a plane over the ground, seen with ``slope`` and ``intercept``; a band of
+    cloud at its left."""
+    step = (np.arange(side) + 0.5) * pixel
+    ground = 0.05 + 1e-4 * step[:, None] + 3e-4 * step[None, :]
+    bands = np.stack([slope * ground + intercept, slope * 1.5 * ground + intercept])
+    write_tif(folder / "image.tif", (bands * 1e4).round().astype("uint16"), pixel=pixel)
+    quality = np.ones((side, side), "uint8")
+    quality[:, : round(60 / pixel)] = 3
+    write_tif(folder / "quality.tif", quality, pixel=pixel)
+    (folder / "manifest.yaml").write_text(f"""
+sensor: {sensor}
+level: surface_reflectance
+scale: 1e-4
+offset: 0
+scenes:
+  - id: {sensor}-{day}
+    date: {day}T04:00:00Z
+    bands: {{red: [image.tif, 1], nir: [image.tif, 2]}}
+    quality: {{file: quality.tif, clear: [1], cloud: [3]}}
+""")
+    return folder
+
+
+def test_a_local_fit_finds_what_one_sensor_does_to_the_other(tmp_path):
+    """The finer is averaged over the pixels of the coarser, and cloud in either is left out."""
+    a = write_sensor(tmp_path / "a", "gf-1-wfv4", pixel=10, side=90)
+    b = write_sensor(tmp_path / "b", "landsat-oli", slope=0.95, intercept=0.012)
+    rows = fit_rows(scenes_in(a), scenes_in(b), "local")
+    for row in rows:
+        assert (row.slope, row.intercept) == pytest.approx((0.95, 0.012), abs=2e-4)
+        assert row.rmse < 1e-4
+        assert row.n == 30 * 28
+        assert (row.origin, row.to, row.status) == ("gf-1-wfv4", "landsat-oli", "local")
+
+
+def test_the_written_rows_make_a_run_harmonised(tmp_path):
+    """`sinkmap harmonise` writes what `harmonise:` reads; with it the two sensors agree to a step of their storage."""
+    a = write_sensor(tmp_path / "both" / "a", "gf-1-wfv4", slope=1 / 0.95, intercept=-0.012 / 0.95)
+    b = write_sensor(tmp_path / "both" / "b", "landsat-oli")
+    file = tmp_path / "rows.yaml"
+    done = command("harmonise", a, b, "--write", file)
+    assert done.returncode == 0, done.stderr
+    assert "0.95" in done.stdout
+    assert YAML(typ="safe").load(file)[0]["status"] == "local"
+    area = make_grid(30, 30, pixel=30).extent.geom
+    found, _ = find_scenes(
+        tmp_path / "both", (2023,), ((7, 15), (8, 31)), RED_NIR, CRS, area, rows=read_harmonisation(file)
+    )
+    assert {one.like or one.sensor for one in found} == {"landsat-oli"}
+
+
+@pytest.mark.parametrize(
+    ("day", "sensor", "side", "says"),
+    [
+        ("2023-08-02", "landsat-oli", 30, "0 pairs of scenes were taken on one day"),
+        ("2023-08-01", "gf-1-wfv4", 30, "0 pairs of scenes"),
+        ("2023-08-01", "landsat-oli", 20, "360 clear pixels of the same day are too few"),
+    ],
+)
+def test_a_fit_without_pairs_is_refused(tmp_path, day, sensor, side, says):
+    a = write_sensor(tmp_path / "a", "gf-1-wfv4", side=side)
+    b = write_sensor(tmp_path / "b", sensor, day, side=side)
+    with pytest.raises(SceneError, match=says):
+        fit_rows(scenes_in(a), scenes_in(b), "local")

@@ -1,0 +1,69 @@
+"""HLS v2: Fmask bits, the near infrared that NASA adjusted, and other versions refused."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import make_grid, write_tif
+
+from pipeline.errors import SceneError
+from pipeline.layouts import candidates
+from pipeline.reflectance import read_bands, read_classes
+from pipeline.scene import BUFFERED, CLEAR, WATER
+from pipeline.sensors.hls import FMASK
+
+GRID = make_grid(4, 4, pixel=30)
+CODES = {"L30": ("B04", "B05"), "S30": ("B04", "B8A", "B08")}
+
+
+def write_hls(folder: Path, kind: str, version="v2.0", scale: float | None = 1e-4) -> str:
+    """A granule of 4 x 4 pixels: red 500, near infrared 3000, B08 of S30 9000; returns its name."""
+    name = f"HLS.{kind}.T49TDE.2023213T031201.{version}"
+    for code, value in zip(CODES[kind], (500, 3000, 9000), strict=False):
+        path = write_tif(folder / f"{name}.{code}.tif", np.full((4, 4), value, "int16"), pixel=30, nodata=-9999)
+        if scale:
+            with rasterio.open(path, "r+") as file:
+                file.scales = (scale,)
+    write_tif(folder / f"{name}.Fmask.tif", np.full((4, 4), 0b01000000, "uint8"), pixel=30, nodata=255)
+    return name
+
+
+def scene_in(folder: Path):
+    ((_, read),) = candidates(folder)
+    return read()
+
+
+@pytest.mark.parametrize("kind", CODES)
+@pytest.mark.parametrize("scale", [1e-4, None])
+def test_reflectance_of_both_products(tmp_path, kind, scale):
+    """Of S30 the near infrared is B8A; B08 lies there and is not taken."""
+    name = write_hls(tmp_path, kind, scale=scale)
+    scene = scene_in(tmp_path)
+    found = read_bands(scene, ("red", "nir"), GRID)
+    assert [float(s[0, 0] * k + o) for s, k, o, _ in found.values()] == pytest.approx([0.05, 0.30])
+    assert (scene.id, scene.tile, scene.day.isoformat(), scene.like) == (name, "49TDE", "2023-08-01", "hls")
+    assert (read_classes(scene, GRID) == CLEAR).all()
+
+
+def test_fmask_bits_as_documented():
+    """Bit 0 cirrus (not set by Fmask 4), 1 cloud, 2 adjacent, 3 shadow, 4 snow, 5 water, 6-7 aerosol; 255 is fill."""
+    stored = np.array([1 << bit for bit in range(8)] + [255, 0b11000000], "uint8")
+    assert FMASK.classes(stored).tolist() == [
+        CLEAR, BUFFERED, 0, BUFFERED, 0, CLEAR | WATER, CLEAR, CLEAR, 0, CLEAR
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (lambda f: write_hls(f, "L30", "v1.4"), "is HLS version 1, whose masks differ; get version 2.0"),
+        (lambda f: (f / f"{write_hls(f, 'S30')}.B8A.tif").unlink(), "lacks B8A; get the complete product"),
+        (lambda f: write_hls(f, "L30", scale=3.0), "its scale 3.0 is neither a factor nor a divisor"),
+    ],
+)
+def test_what_is_incomplete_or_old_is_refused(tmp_path, fault, says):
+    fault(tmp_path)
+    with pytest.raises(SceneError, match=re.escape(says)):
+        scene_in(tmp_path)

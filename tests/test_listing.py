@@ -1,0 +1,85 @@
+"""`sinkmap scenes`: one look at a folder of everything, products told apart, refusals said."""
+
+import pytest
+import shapely
+from conftest import CRS, LEFT, TOP, write_item
+from test_hls import write_hls
+from test_landsat import write_landsat
+from test_sentinel2 import metadata, write_safe
+from test_vegetation_index import write_hdf4
+from tiny_world import World, command
+
+from pipeline.errors import SceneError
+from pipeline.listing import Wanted, list_scenes
+
+ZONES = shapely.box(LEFT, TOP - 40, LEFT + 80, TOP)
+"""Twice as wide as the scenes of 4 pixels of 10 m."""
+
+
+def mixed(folder):
+    """One of each product, some in folders of their own, and what is refused."""
+    write_safe(folder / "sentinel", metadata("05.09", -1000), -1000)
+    write_landsat(folder / "landsat", "OLI_TIRS")
+    write_landsat(folder / "old", "TM", collection="01")
+    write_hls(folder / "hls", "S30")
+    write_item(folder / "items", "A", properties={"eo:cloud_cover": 40, "grid:code": "MGRS-49TDE"})
+    (folder / "modis").mkdir()
+    write_hdf4(folder / "modis" / "MOD13A1.A2023209.h26v04.061.hdf")
+    (folder / "S2A_MSIL1C_X.SAFE").mkdir()
+    (folder / "S2A_MSIL1C_X.SAFE" / "MTD_MSIL1C.xml").touch()
+    (folder / "notes.json").write_text("{}")
+    return folder
+
+
+def test_a_mixed_folder(tmp_path):
+    listed = {one.product: one for one in list_scenes(mixed(tmp_path)) if one.product}
+    assert {product: (one.tile, one.level, one.remark) for product, one in listed.items()} == {
+        "Sentinel-2 L2A": ("49TDE", "surface_reflectance", ""),
+        "Landsat C2 L2": ("128032", "surface_reflectance", ""),
+        "HLS v2 S30": ("49TDE", "surface_reflectance", ""),
+        "MOD13A1": ("h26v04", "index", ""),
+    }
+    refused = [one.remark for one in list_scenes(tmp_path) if one.remark]
+    assert len(refused) == 2
+    assert "level 1C, not surface reflectance" in refused[0]
+    assert "is of Collection 01, not 2" in refused[1]
+
+
+def wanted(**changes) -> Wanted:
+    return Wanted(
+        **{"zones": ZONES, "crs": CRS, "finest_m": 10, "years": (2023,), "season": ((7, 15), (8, 31))} | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "covered", "remark"),
+    [
+        ({}, 0.5, ""),
+        ({"years": (2022,)}, 0.5, "outside scenes.years"),
+        ({"season": ((8, 2), (8, 31))}, 0.5, "outside scenes.season"),
+        ({"zones": shapely.box(LEFT + 500, TOP - 40, LEFT + 580, TOP)}, 0, "off the zones"),
+        ({"finest_m": 5}, 0.5, "refused: scene A has pixels of 10 m, coarser than the grid's 5 m"),
+    ],
+)
+def test_what_a_run_makes_of_a_scene(tmp_path, changes, covered, remark):
+    write_item(tmp_path, "A", properties={"eo:cloud_cover": 40})
+    (one,) = list_scenes(tmp_path, wanted(**changes))
+    assert one.zones_covered == pytest.approx(covered)
+    assert one.remark.startswith(remark)
+    assert bool(one.remark) == bool(remark)
+    assert (one.date, one.cloud_percent) == ("2023-08-01", 40)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SceneError, match="there is no such scene folder"):
+        list_scenes(tmp_path / "nowhere")
+
+
+def test_the_command_lists_with_and_without_a_config(tmp_path):
+    world = World.at(tmp_path)
+    alone = command("scenes", tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert "12 scenes found, 12 of them usable" in alone.stdout
+    with_config = command("scenes", tmp_path, world.config)
+    assert with_config.returncode == 0, with_config.stderr
+    assert "100%" in with_config.stdout

@@ -1,0 +1,45 @@
+"""What each scene shows of each zone, counted on a zone of 100 pixels."""
+
+import csv
+
+import numpy as np
+import shapely
+from conftest import CRS, LEFT, TOP, make_grid, write_item
+from tiny_world import World, command
+
+from pipeline.catalog import find_scenes
+from pipeline.cube import Cube, Tile
+from pipeline.scene_quality import ZoneQuality, reaching, zone_quality
+from pipeline.zones import Zone
+
+ZONE = shapely.box(LEFT + 20, TOP - 120, LEFT + 120, TOP - 20)
+"""10 x 10 pixels of 10 m."""
+
+
+def test_shares_of_a_zone(tmp_path):
+    """Of 100 pixels 90 have reflectance; of these 50 land, 20 water, 20 cloud or snow."""
+    classes, red = np.full((16, 16), 4, "uint8"), np.full((16, 16), 900, "uint16")
+    classes[:, 7:9], classes[:, 9], classes[:, 10] = 6, 9, 11
+    red[:, 11:] = 0
+    pixels = {"scl": classes, "red": red, "nir": np.full((16, 16), 3000, "uint16")}
+    write_item(tmp_path, "A", pixels=pixels)
+    grid = make_grid(16, 16)
+    found, _ = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, grid.extent.geom)
+    zone = Zone("G01", "-", "grassland", "-", 1.0, None, ZONE)
+    cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)))
+    (row,) = zone_quality(ZoneQuality(cube, (tile,), zone, reaching(found, zone), tmp_path))
+    assert (row.zone_id, row.scene, row.date) == ("G01", "A", "2023-08-01")
+    assert row.seen_percent == 90
+    assert (row.clear_percent, row.water_percent) == (100 * 70 / 90, 100 * 20 / 90)
+    assert row.flagged_percent == 100 * 20 / 90
+
+
+def test_the_command_writes_a_row_for_each_zone_and_scene(tmp_path):
+    world = World.at(tmp_path)
+    done = command("quality", world.config, "--out", world.out)
+    assert done.returncode == 0, done.stderr
+    with (world.results / "scene_quality.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 * 12
+    shares = [float(row["晴空占比 clear_percent"]) + float(row["掩膜占比 flagged_percent"]) for row in rows]
+    assert max(abs(share - 100) for share in shares) < 0.11

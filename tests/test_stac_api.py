@@ -1,0 +1,150 @@
+"""Scenes from a STAC API: a real one on the loopback, asked once, with pages, by GET and by POST."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from conftest import CRS, LEFT, TOP, write_item
+from ruamel.yaml import YAML
+from stac_server import serving
+from tiny_world import World, command, result_files
+
+from pipeline.catalog import find_scenes
+from pipeline.config import read_config
+from pipeline.errors import ConfigError, SceneError
+from pipeline.stac_api import Search, fetch_items, in_degrees
+
+BBOX = in_degrees((LEFT, TOP - 40, LEFT + 40, TOP), CRS)
+SEASON = ((7, 15), (8, 31))
+DAYS = {"A": "2023-07-20", "B": "2023-08-01", "C": "2023-08-05", "D": "2023-08-09", "E": "2023-08-20"}
+
+
+def items_below(folder: Path, href, bbox=BBOX) -> list[dict]:
+    """The items of a folder as an API gives them: collection, box, and assets at ``href(file)``."""
+    found = []
+    for path in sorted(folder.rglob("*.json")):
+        item = json.loads(path.read_text(encoding="utf-8"))
+        if item.get("type") == "Feature":
+            for asset in item["assets"].values():
+                asset["href"] = href((path.parent / asset["href"]).resolve())
+            found.append(item | {"collection": "sentinel-2-l2a", "bbox": list(bbox), "links": []})
+    return found
+
+
+def five(folder: Path) -> Path:
+    for name, day in DAYS.items():
+        write_item(folder, name, day, properties={"eo:cloud_cover": {"C": 90}.get(name, 5)})
+    write_item(folder, "F", "2023-10-01")
+    return folder
+
+
+def search(url: str, **changes) -> Search:
+    return replace(Search(url, ("sentinel-2-l2a",), BBOX, (2023,), SEASON, 60), **changes)
+
+
+def found_in(folder: Path) -> list[str]:
+    area = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
+    return [scene.id for scene in find_scenes(folder, (2023,), SEASON, ("red", "nir"), CRS, area)[0]]
+
+
+@pytest.mark.parametrize("post", [True, False], ids=["POST", "GET"])
+def test_all_pages_of_the_answer_and_no_cloudy_or_late_scene(tmp_path, post):
+    """Five scenes in season, three pages of two at most; C has 90 % of cloud."""
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, items_below(scenes, Path.as_uri), post) as server:
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=False)
+    assert found_in(folder) == ["A", "B", "D", "E"]
+    assert server.requests.count(f"{'POST' if post else 'GET'} /search") == 3
+
+
+def test_the_answer_is_kept_and_not_asked_for_again(tmp_path):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, items_below(scenes, Path.as_uri)) as server:
+        first = fetch_items(search(server.url), tmp_path / "cache", remote=False)
+    kept = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    assert fetch_items(search(server.url), tmp_path / "cache", remote=False) == first  # the server is gone
+    assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == kept
+    with pytest.raises(SceneError, match=r"the STAC API cannot be read .* check scenes.api and the network"):
+        fetch_items(search(server.url, cloud_below=50), tmp_path / "cache", remote=False)
+
+
+def test_pixels_on_a_server_are_downloaded_if_the_config_allows(tmp_path):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        with pytest.raises(SceneError, match=r"scene A has its pixels at http.*A_\w+\.tif; set scenes.remote: true"):
+            fetch_items(search(server.url), tmp_path / "cache", remote=False)
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        asked = len(server.requests)
+        assert fetch_items(search(server.url), tmp_path / "cache", remote=True) == folder
+        assert len(server.requests) == asked
+    assert found_in(folder) == ["A", "B", "D", "E"]
+    assert (folder / "A" / "A_red.tif").read_bytes() == (scenes / "A_red.tif").read_bytes()
+    assert not list(folder.rglob("*.part"))
+
+
+def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):
+    """What is whole is kept, what is not has no final name, and the search does not count as answered."""
+    scenes = five(tmp_path / "scenes")
+    gone = scenes / "E_nir.tif"
+    content = gone.read_bytes()
+    gone.unlink()
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        with pytest.raises(SceneError, match="404"):
+            fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        assert not list(tmp_path.rglob("search.json"))
+        gone.write_bytes(content)
+        server.requests.clear()
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+    assert found_in(folder) == ["A", "B", "D", "E"]
+    assert "GET /files/A_red.tif" not in server.requests
+
+
+def test_nothing_there_is_said(tmp_path):
+    with serving(tmp_path, []) as server, pytest.raises(SceneError, match="has no scene of sentinel-2-l2a there"):
+        fetch_items(search(server.url), tmp_path / "cache", remote=False)
+
+
+def test_what_is_asked_decides_what_is_kept(tmp_path):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, items_below(scenes, Path.as_uri)) as server:
+        folders = {
+            fetch_items(search(server.url, **changes), tmp_path / "cache", remote=False)
+            for changes in ({}, {"cloud_below": None}, {"season": ((8, 1), (8, 31))})
+        }
+    assert len(folders) == 3
+    assert np.isfinite(asdict(search("http://x"))["bbox"]).all()
+
+
+def test_a_run_on_an_api_is_the_run_on_the_folder(tmp_path):
+    """The same bytes from the world's own scenes, served; and again with the server gone."""
+    world = World.finished(tmp_path / "world")
+    expected = result_files(world.out / "tiny")
+    scenes = world.folder / "scenes"
+    bbox = in_degrees((LEFT, TOP - 6000, LEFT + 9000, TOP), CRS)
+    with serving(scenes, items_below(scenes, Path.as_uri, bbox)) as server:
+        settings = YAML(typ="safe").load(world.config)
+        api = {"url": server.url, "collections": ["sentinel-2-l2a"]}
+        settings["scenes"] = {"api": api, **{key: settings["scenes"][key] for key in ("years", "season")}}
+        by_api = world.folder / "api.yaml"
+        with by_api.open("w", encoding="utf-8") as file:
+            YAML(typ="safe").dump(settings, file)
+        done = command("zones", by_api, "--out", tmp_path / "out")
+        assert done.returncode == 0, done.stderr
+    assert result_files(tmp_path / "out" / "tiny") == expected
+    again = command("zones", by_api, "--out", tmp_path / "out")
+    assert again.returncode == 0, again.stderr
+    assert result_files(tmp_path / "out" / "tiny") == expected
+
+
+@pytest.mark.parametrize(
+    "scenes", ["{years: 2023}", '{path: x, api: {url: "http://x", collections: [a]}, years: 2023}']
+)
+def test_one_place_of_scenes_is_needed(tmp_path, scenes):
+    (tmp_path / "c.yaml").write_text(f"name: x\nscenes: {scenes}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="give either path or api"):
+        read_config(tmp_path / "c.yaml")
