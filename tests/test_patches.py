@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
-from conftest import LEFT, TOP, make_grid
+from conftest import LEFT, TOP, make_grid, write_tif
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rio_cogeo.cogeo import cog_validate
@@ -15,6 +15,7 @@ from tiny_world import World, read_csv, run_here
 from pipeline.config import read_config
 from pipeline.coverage import coverage_fractions
 from pipeline.errors import ConfigError
+from pipeline.outputs.patches import read_values
 from pipeline.patches import (
     PATCH_COLUMNS,
     class_rows,
@@ -243,6 +244,21 @@ def test_a_table_that_leaves_a_patch_without_suggestion_is_refused(tmp_path, old
     file.write_text(text.replace(old, new), "utf-8")
     with pytest.raises(ConfigError, match=says):
         read_suggestions(file)
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def test_a_second_band_of_the_sink_is_read_as_its_standard_error(tmp_path):
+    stored = np.array([[[400, 400, -32768]], [[100, 300, 100]]], "int16")
+    path = write_tif(tmp_path / "sink.tif", stored, nodata=-32768)
+    with rasterio.open(path, "r+") as file:
+        file.scales = (0.005, 0.005)
+    with rasterio.open(path) as file:
+        values = read_values({"sink": file})
+    assert values["error"].tolist() == [pytest.approx([0.5, 1.5, 0.5])]
+    found = sink_classes(values["sink"], values["error"], UNCLEAR)
+    assert names(SINK, found[0]) == ["gain", "unclear", "not_compared"]
 
 
 # --- a run ------------------------------------------------------------------------------------------------

@@ -160,10 +160,10 @@ def _generalised(files: dict) -> tuple[GeoBox, dict[str, np.ndarray]]:
     fine = GeoBox.from_rio(files["fvc"])
     block = int(np.ceil(np.sqrt(fine.width * fine.height / MAX_CELLS)))
     shape = -(-fine.height // block), -(-fine.width // block)
-    return fine.zoom_to(shape), _read(files, out_shape=shape, resampling=Resampling.average)
+    return fine.zoom_to(shape), read_values(files, out_shape=shape, resampling=Resampling.average)
 
 
-def _read(files: dict, **how) -> dict[str, np.ndarray]:
+def read_values(files: dict, **how) -> dict[str, np.ndarray]:
     """float32 values of the rasters in their units, NaN for nodata; "error" is the second band of the sink, if any."""
     bands = {name: (file, 1) for name, file in files.items()}
     if "sink" in files and files["sink"].count > 1:
@@ -192,7 +192,7 @@ def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
             for left in range(0, grid.width, WINDOW_PX):
                 window = Window(left, top, min(WINDOW_PX, grid.width - left), min(WINDOW_PX, grid.height - top))
                 inside = coverage_fractions(grid[window.toslices()], unit.zone.geometry) > 0
-                found = dict(zip(CLASS_KEYS, _classes(unit, _read(wanted, window=window)), strict=True))
+                found = dict(zip(CLASS_KEYS, _classes(unit, read_values(wanted, window=window)), strict=True))
                 for name, writer in writers.items():
                     writer.write(stored[name][found[name]] * inside, top, left)
 
