@@ -11,7 +11,6 @@ import os
 import pkgutil
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -230,8 +229,8 @@ class World:
         """Run in this process."""
         return run_here(self.config, self.out, workers, zone, year, strict, until, client)
 
-    def files(self) -> dict[str, object]:
-        """Every result by name: bytes of rasters and tables, content of the GeoPackage."""
+    def files(self) -> dict[str, bytes]:
+        """The bytes of every result by name."""
         return result_files(self.results)
 
 
@@ -312,25 +311,19 @@ def _finished_world() -> World:
 
 
 @cache
-def undisturbed() -> dict[str, object]:
+def undisturbed() -> dict[str, bytes]:
     """The result files of a run that nothing disturbed."""
     return _finished_world().files()
 
 
-def result_files(results: Path) -> dict[str, object]:
-    """Every result in a folder by name: bytes, but for the GeoPackage, which holds the time, its rows."""
-    found: dict[str, object] = {}
+def result_files(results: Path) -> dict[str, bytes]:
+    """The bytes of every result in a folder by name, but for the record of the run, which holds the time."""
+    found: dict[str, bytes] = {}
     for path in sorted(results.rglob("*")):
         name = str(path.relative_to(results))
         if path.is_file() and not name.startswith("work") and name != "run.json":
-            found[name] = geopackage_rows(path) if path.suffix == ".gpkg" else path.read_bytes()
+            found[name] = path.read_bytes()
     return found
-
-
-def geopackage_rows(path: Path) -> list[tuple]:
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        tables = ("zones", "gpkg_data_columns", "gpkg_geometry_columns")
-        return [row for table in tables for row in database.execute(f"SELECT * FROM {table}")]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
