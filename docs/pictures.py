@@ -46,11 +46,13 @@ def sink_map(axes: Axes, zones: gpd.GeoDataFrame) -> None:
 def sheet_picture() -> None:
     """The map sheet of the burnt forest, small enough for a page."""
     with Image.open(RUN / "zones" / "F05" / "F05_sheet.png") as sheet:
-        width = 1500
+        width = 1400
         small = sheet.convert("RGB").resize(
             (width, round(width * sheet.height / sheet.width)), Image.Resampling.LANCZOS
         )
-        small.quantize(128).save(ROOT / "docs" / "sheet.png", optimize=True)
+        # of 256 colours by the widest cover: rare ones, such as a class of the map, stay what they are
+        small = small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        small.save(ROOT / "docs" / "sheet.png", optimize=True)
 
 
 def main() -> None:
