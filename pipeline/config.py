@@ -6,10 +6,9 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, field_validator, model_validator
 
-from pipeline.cover_config import Cover
+from pipeline.cover_config import INDEX_NAMES, Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
-from pipeline.indices import INDICES
 from pipeline.input_config import CONTRACT, EcosystemName, Grid, Scenes, Stands, Years, Zones
 from pipeline.yaml_file import read_yaml
 
@@ -108,7 +107,7 @@ class RunConfig(Frozen):
     def indices(self) -> tuple[str, ...]:
         """What the composites keep: ndvi, the further indices asked for, and those that an ecosystem's cover uses."""
         asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
-        return tuple(name for name in INDICES if name in asked)
+        return tuple(name for name in INDEX_NAMES if name in asked)
 
     def tables(self) -> list[str]:
         """The files of zones, stands, coefficients and own harmonisation, with all that belong to a shapefile."""

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.ecosystems import Frozen
 from pipeline.vegetation import Calibration, CoverModel, EndMembers
 
+INDEX_NAMES = ("ndvi", "ndmi", "evi2", "savi", "msavi", "kndvi")
+"""What a composite can keep, in the order in which it does."""
+
 
 class FixedEndMembers(Frozen):
     """End-members given in the config, index units."""

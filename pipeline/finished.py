@@ -12,11 +12,11 @@ from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import OutputError
 from pipeline.realisations import Realisations, realise
 from pipeline.sketch import Sketch, load_sketches
-from pipeline.stands import ZoneStands
 from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
+from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel
-from pipeline.zones import Zone
+from pipeline.zone_stands import ZoneStands
 
 
 @dataclass(frozen=True)

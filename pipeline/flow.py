@@ -138,7 +138,7 @@ def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches,
 def zone_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches of all zones with their keys."""
     periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
-    code = code_key("sketch", "coverage", "work", "variables")
+    code = code_key("sketch", "zone_pixels", "coverage", "work", "variables")
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
@@ -203,7 +203,18 @@ def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
 def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
     very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
-    code = code_key("work", "sketch", "coverage", "carbon", "pixel_error", "varying", "variables", "outputs/cog")
+    code = code_key(
+        "work",
+        "sketch",
+        "zone_pixels",
+        "coverage",
+        "carbon",
+        "pixel_error",
+        "varying",
+        "variables",
+        "encoding",
+        "outputs/cog",
+    )
     composites = zone_composites(run)
     units = []
     for zone in run.zones:

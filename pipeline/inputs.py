@@ -9,9 +9,10 @@ from pipeline.config import Cover, RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError
 from pipeline.harmonise import SHIPPED_ROWS, Row
-from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.stands import read_stands, stands_in_zone
 from pipeline.yaml_file import read_yaml
-from pipeline.zones import Zone
+from pipeline.zone import Zone
+from pipeline.zone_stands import ZoneStands
 
 
 def stands_of(

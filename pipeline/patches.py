@@ -15,7 +15,7 @@ from pipeline.styles import CLASS_KEYS, Styles
 from pipeline.suggestions import Suggestions
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
-from pipeline.zones import Zone
+from pipeline.zone import Zone
 
 SINK_CLASSES, COVER_CLASSES = CLASS_KEYS["sink_class"], CLASS_KEYS["cover_class"]
 

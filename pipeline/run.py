@@ -22,13 +22,14 @@ from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
-from pipeline.stands import ZoneStands
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.varying import Settings
 from pipeline.vector_file import CGCS2000
+from pipeline.zone import Zone
 from pipeline.zone_model import Period
-from pipeline.zones import Zone, zones_on_grid
+from pipeline.zone_stands import ZoneStands
+from pipeline.zones import zones_on_grid
 
 SIMULATED = "示意, 模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"

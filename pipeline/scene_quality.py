@@ -15,7 +15,7 @@ from pipeline.cube import Cube, Tile
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import CLEAR, WATER, Scene
 from pipeline.work import zone_windows
-from pipeline.zones import Zone
+from pipeline.zone import Zone
 
 TITLES = (
     "片区编号 zone_id", "景号 scene", "日期 date", "传感器 sensor", "观测占比 seen_percent",

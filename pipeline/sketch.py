@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
-from pipeline.variables import INDEX_NODATA, INDEX_STEP
+from pipeline.variables import INDEX_STEP
 
 LEVELS = np.arange(-10_000, 10_001)
 """Stored index levels; level x INDEX_STEP is the index."""
@@ -69,50 +68,6 @@ class Sketch:
         return float(total / self.observed) if self.observed else np.nan
 
 
-class SketchBuilder:
-    """Adds up the windows of a zone into a sketch, always in the same order."""
-
-    def __init__(self) -> None:
-        self._land = np.zeros(LEVELS.size)
-        self._water = np.zeros(LEVELS.size)
-        self._clear = np.zeros(1)
-        self._size = 0.0
-
-    def add(self, fractions: np.ndarray, index: np.ndarray, clear: np.ndarray, water: np.ndarray) -> None:
-        """Add a window: covered fractions and clear observations of all the years (rows, columns), stored index and
-        open water (years, rows, columns)."""
-        grown = np.zeros(max(self._clear.size, int(clear.max(initial=0)) + 1))
-        grown[: self._clear.size] = self._clear
-        self._clear = grown
-        self._size += _add_window(fractions, index, clear, water, self._land, self._water, self._clear)
-
-    def sketch(self) -> Sketch:
-        return Sketch(self._land, self._water, self._clear, self._size)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _add_window(fractions, index, clear, water, land_weights, water_weights, clear_weights):
-    """Add each pixel's fraction to its levels and its clear count; returns the sum of fractions."""
-    years, height, width = index.shape
-    size = 0.0
-    for y in range(height):
-        for x in range(width):
-            weight = np.float64(fractions[y, x])
-            if weight == 0:
-                continue
-            size += weight
-            clear_weights[clear[y, x]] += weight
-            seen = 0
-            for year in range(years):
-                seen += index[year, y, x] != INDEX_NODATA
-            for year in range(years):
-                level = index[year, y, x]
-                if level != INDEX_NODATA:
-                    weights = water_weights if water[year, y, x] else land_weights
-                    weights[level - FIRST_LEVEL] += weight / seen
-    return size
-
-
 def pool(sketches: list[Sketch]) -> np.ndarray:
     """Land weights of several sketches together, (20001,): the distribution that end-members are taken from."""
     return np.sum([sketch.land for sketch in sketches], axis=0)
@@ -132,44 +87,6 @@ def representative(weights: np.ndarray, count: int) -> tuple[np.ndarray, np.ndar
 def per_level(quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The quantity at each index level, float32 (20001,)."""
     return np.asarray(quantity(INDEX), "float32")
-
-
-@njit(nogil=True, cache=True)
-def mean_of_years(index, water, response, dry_only):
-    """Per pixel the mean over its observed years of ``response`` (20001,) at the stored index; NaN where none.
-
-    ``index`` int16 and ``water`` bool are (years, rows, columns). With ``dry_only`` open water counts with 0.
-    The same numbers as `Sketch.mean`, pixel by pixel.
-    """
-    years, height, width = index.shape
-    means = np.full((height, width), np.nan, np.float32)
-    for y in range(height):
-        for x in range(width):
-            total = np.float32(0)
-            seen = 0
-            for year in range(years):
-                level = index[year, y, x]
-                if level == INDEX_NODATA:
-                    continue
-                seen += 1
-                if not (dry_only and water[year, y, x]):
-                    total += response[level - FIRST_LEVEL]
-            if seen:
-                means[y, x] = total / np.float32(seen)
-    return means
-
-
-@njit(nogil=True, cache=True)
-def open_water(clear_count, water_count, min_share):
-    """Pixels (rows, columns) whose clear observations are water at the share ``min_share`` or more, bool."""
-    height, width = clear_count.shape
-    wet = np.empty((height, width), np.bool_)
-    share = np.float32(min_share)
-    for y in range(height):
-        for x in range(width):
-            count = water_count[y, x]
-            wet[y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[y, x]) * share
-    return wet
 
 
 def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:

@@ -1,6 +1,5 @@
 """Forest stands (小班): species and live volume at the inventories, cover of shrubs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,69 +12,7 @@ from pipeline.ecosystems import Forest
 from pipeline.ecosystems.forest import SHRUB
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
-
-GROUP_M3_HA = 5
-"""Steps of volume within which stands are summed up; the edges of the expansion tables are multiples of it."""
-
-
-@dataclass(frozen=True)
-class ZoneStands:
-    """The stands of one zone, cut to it. Arrays over stands: ``geometry`` in grid CRS, ``area_ha`` ellipsoidal;
-    ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha; ``cover`` (1) counts for shrubs, None takes the
-    reference cover."""
-
-    geometry: np.ndarray
-    species: list[str]
-    area_ha: np.ndarray
-    volume_m3_ha: dict[int, np.ndarray]
-    cover: np.ndarray | None = None
-
-    def dated(self, years: tuple[int, ...]) -> float:
-        """The date (decimal year) at which a period's stock is known: its centre, held within the inventories."""
-        return float(np.clip(np.mean(years), min(self.volume_m3_ha), max(self.volume_m3_ha)))
-
-    def stock(self, forest: Forest, date: float) -> tuple[np.ndarray, np.ndarray]:
-        """(AGB in t DM/ha, carbon in t C/ha) of each stand, volumes interpolated between the inventories: (s,), or
-        (s, n) where rows of the forest hold n > 1 draws.
-
-        The expansion bin is that of the first inventory at every date.
-        """
-        inventories = sorted(self.volume_m3_ha)
-        volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
-        at_date = np.array([np.interp(date, inventories, column) for column in volumes.T])
-        cover = None if self.cover is None else self.cover[:, None]
-        agb, carbon = forest.stand_stock(at_date[:, None], volumes[0][:, None], self.species, cover)
-        return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
-
-    def grouped(self) -> "ZoneStands":
-        """The stands summed up by species and steps of 5 m3/ha of the first inventory, without outlines: nearly the
-        same stock with far fewer members, each in one bin of the expansion tables."""
-        first = self.volume_m3_ha[min(self.volume_m3_ha)]
-        kinds, kind = np.unique(self.species, return_inverse=True)
-        keys, group = np.unique(np.stack([kind, np.ceil(first / GROUP_M3_HA)]), axis=1, return_inverse=True)
-        area = np.bincount(group, self.area_ha)
-        return ZoneStands(
-            geometry=np.empty(0, object),
-            species=[str(kinds[int(number)]) for number in keys[0]],
-            area_ha=area,
-            volume_m3_ha={
-                year: np.bincount(group, self.area_ha * volume) / area for year, volume in self.volume_m3_ha.items()
-            },
-            cover=None if self.cover is None else np.bincount(group, self.area_ha * self.cover) / area,
-        )
-
-    def gain_loss(self, forest: Forest) -> tuple[float, float]:
-        """(gain, loss) of the zone's stands in t C/yr, both >= 0, by the mean yearly volume increment between the first
-        and the last inventory (IPCC 2006 V4 eq 2.7). Another family than `stock`: never to be added to its difference.
-
-        Raises ValueError where there is one inventory only.
-        """
-        first, last = min(self.volume_m3_ha), max(self.volume_m3_ha)
-        if first == last:
-            raise ValueError("an increment needs two inventories")
-        increment = (self.volume_m3_ha[last] - self.volume_m3_ha[first]) / (last - first)
-        gain, loss = forest.stand_gain_loss(increment, self.volume_m3_ha[first], self.species)
-        return float((self.area_ha * gain).sum()), float((self.area_ha * loss).sum())
+from pipeline.zone_stands import ZoneStands
 
 
 def read_stands(

@@ -6,8 +6,8 @@ from pipeline.carbon import HA_PER_WANMU, stock_difference
 from pipeline.comparability import Certificate
 from pipeline.plausibility import Finding
 from pipeline.sketch import Sketch
+from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel, stock
-from pipeline.zones import Zone
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),

@@ -6,9 +6,6 @@ the error of each quantity. A stored value times ``scale`` is the value in ``uni
 
 from dataclasses import dataclass
 
-import numpy as np
-from numba import njit
-
 INDEX_STEP = 1e-4
 """Quantisation of a vegetation index in the cube, in the sketches and in the rasters."""
 
@@ -30,35 +27,6 @@ class Variable:
     scale: float
     nodata: int
     valid: tuple[float, float]
-
-    def encode(self, values: np.ndarray) -> np.ndarray:
-        """Stored integers round(values / scale), NaN as nodata.
-
-        Raises ValueError where a value does not fit or would be nodata: a saturated number is a wrong number.
-        """
-        stored = np.full(values.shape, self.nodata, self.dtype)
-        limits = np.iinfo(self.dtype)
-        fits, apart = _encode(values.ravel(), self.scale, limits.min, limits.max, self.nodata, stored.ravel())
-        if not apart:
-            raise ValueError(f"a value of {self.name} equals its nodata {self.nodata}")
-        if not fits:
-            raise ValueError(f"{self.name} in {self.unit} exceeds what {self.dtype} x {self.scale} can hold")
-        return stored
-
-
-@njit(nogil=True, cache=True)
-def _encode(values, scale, low, high, nodata, stored):
-    """Fill ``stored`` where there is a value; returns whether all fit, and whether none would be nodata."""
-    for i in range(values.size):
-        value = values[i]
-        if value == value:  # not NaN
-            level = np.rint(value / scale)
-            if level < low or level > high:
-                return False, True
-            if level == nodata:
-                return True, False
-            stored[i] = level
-    return True, True
 
 
 INDEX_NAMES = (

@@ -9,10 +9,10 @@ from scipy.special import ndtr
 
 from pipeline.ecosystems import Ecosystem, with_values
 from pipeline.ecosystems.rows import Cause
-from pipeline.stands import ZoneStands
 from pipeline.uncertainty import Z95, Draws, drawn
 from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel
+from pipeline.zone_stands import ZoneStands
 
 CAUSES: tuple[str, ...] = (*get_args(Cause), "observation")
 """Lines of the variance account; ``observation`` is ground without a clear observation."""

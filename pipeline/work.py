@@ -15,15 +15,17 @@ from odc.geo.geobox import GeoBox
 from pipeline.carbon import CO2_PER_C, stock_difference
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Tile, Window
+from pipeline.encoding import encode
 from pipeline.errors import ZoneError
 from pipeline.outputs.cog import CogWriter
 from pipeline.pixel_error import IndexErrors, StandErrors, index_errors, stand_errors
 from pipeline.provenance import Marks
-from pipeline.sketch import INDEX, SketchBuilder, mean_of_years, open_water, save_sketches
+from pipeline.sketch import INDEX, save_sketches
 from pipeline.variables import VARIABLES
 from pipeline.varying import Settings
+from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel
-from pipeline.zones import Zone
+from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def _errors(unit: ZoneMaps) -> IndexErrors | StandErrors | None:
 
 def _encoded(zone: str, layer: Layer, values: np.ndarray) -> np.ndarray:
     try:
-        return VARIABLES[layer.variable].encode(values)
+        return encode(VARIABLES[layer.variable], values)
     except ValueError as error:
         raise ZoneError(f"zone {zone}: {error}; check the coefficients and the stand volumes (m3/ha)") from error
 

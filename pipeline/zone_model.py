@@ -8,9 +8,9 @@ import numpy as np
 
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, used_by
 from pipeline.sketch import Sketch, per_level
-from pipeline.stands import ZoneStands
 from pipeline.vegetation import EndMembers
-from pipeline.zones import Zone
+from pipeline.zone import Zone
+from pipeline.zone_stands import ZoneStands
 
 CALIBRATED_U95 = (0.10, 0.10)
 """95 % half-widths of calibrated or given end-members, index units (expert judgement, unverified)."""

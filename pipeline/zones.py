@@ -1,6 +1,5 @@
 """Zone boundaries: read, check against the contract, area of record."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
@@ -10,22 +9,10 @@ from pandas import isna
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
+from pipeline.zone import Zone
 
 MAX_REPAIR = 0.01
 """Share of its area that the repair of an invalid outline may change."""
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A development zone (片区). ``geometry`` is in the CRS of the grid, ``area_ha`` ellipsoidal."""
-
-    id: str
-    name: str
-    ecosystem: str
-    stratum: str
-    area_ha: float
-    declared_wanmu: float | None
-    geometry: shapely.Geometry
 
 
 def read_zones(

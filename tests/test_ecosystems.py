@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from pipeline.ecosystems import BinnedCoefficient, coefficients, used_by, with_values
 from pipeline.sketch import INDEX, LEVELS, Sketch
-from pipeline.stands import ZoneStands
 from pipeline.vegetation import EndMembers
+from pipeline.zone_stands import ZoneStands
 
 ENDS = EndMembers(0.10, 0.80)
 

@@ -25,6 +25,8 @@ PURE = [
         "indices",
         "median",
         "sketch",
+        "zone_pixels",
+        "encoding",
         "variables",
     ),
     *("vegetation", *(module for module in MODULES if module.startswith("ecosystems"))),

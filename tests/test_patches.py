@@ -33,7 +33,7 @@ from pipeline.patches import (
 from pipeline.run import prepare
 from pipeline.styles import CLASS_KEYS, read_styles
 from pipeline.suggestions import SHIPPED, read_suggestions
-from pipeline.zones import Zone
+from pipeline.zone import Zone
 
 UNCLEAR = (-0.1, 0.1)
 SINK, COVER = CLASS_KEYS["sink_class"], CLASS_KEYS["cover_class"]

@@ -10,13 +10,13 @@ from pipeline.comparability import Certificate
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
 from pipeline.realisations import Realisations, realise
 from pipeline.sketch import LEVELS, Sketch
-from pipeline.stands import ZoneStands
 from pipeline.totals import group_rows, zone_row
 from pipeline.uncertainty import interval, variance_shares
 from pipeline.varying import CAUSES, Settings
 from pipeline.vegetation import EndMembers
+from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel, stock
-from pipeline.zones import Zone
+from pipeline.zone_stands import ZoneStands
 
 SETTINGS = Settings(count=4000, seed=1, area_u95_percent=3)
 BASELINE, CURRENT = Period((2019, 2020, 2021)), Period((2023, 2024, 2025))

@@ -10,7 +10,7 @@ from tiny_world import World, command
 from pipeline.catalog import find_scenes
 from pipeline.cube import Cube, Tile
 from pipeline.scene_quality import ZoneQuality, reaching, zone_quality
-from pipeline.zones import Zone
+from pipeline.zone import Zone
 
 ZONE = shapely.box(LEFT + 20, TOP - 120, LEFT + 120, TOP - 20)
 """10 x 10 pixels of 10 m."""

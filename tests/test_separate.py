@@ -7,10 +7,10 @@ from tiny_world import World, read_csv, undisturbed
 
 from pipeline.separate import SEPARATE_COLUMNS, separate_rows
 from pipeline.sketch import LEVELS, Sketch
-from pipeline.stands import ZoneStands
 from pipeline.vegetation import EndMembers
+from pipeline.zone import Zone
 from pipeline.zone_model import ZoneModel
-from pipeline.zones import Zone
+from pipeline.zone_stands import ZoneStands
 
 
 def model(ecosystems, name, stratum, stands=None):

@@ -6,18 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.sketch import (
-    INDEX,
-    Sketch,
-    SketchBuilder,
-    load_sketches,
-    mean_of_years,
-    open_water,
-    per_level,
-    pool,
-    save_sketches,
-)
+from pipeline.sketch import INDEX, Sketch, load_sketches, per_level, pool, save_sketches
 from pipeline.variables import INDEX_NODATA
+from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water
 
 SHAPE = (4, 3)
 QUANTITIES = [lambda x: x, lambda x: np.clip((x - 0.1) / 0.6, 0, 1), lambda x: x**3 - 2 * x + 5]

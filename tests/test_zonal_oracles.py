@@ -14,9 +14,10 @@ from rasterio.features import rasterize
 
 from pipeline.composite_methods import PeakComposite
 from pipeline.coverage import coverage_fractions
+from pipeline.encoding import encode
 from pipeline.scene import CLEAR
-from pipeline.sketch import SketchBuilder
 from pipeline.variables import INDEX_NODATA, VARIABLES
+from pipeline.zone_pixels import SketchBuilder
 
 REFERENCE = REAL / "zonal_reference"
 needs_reference = pytest.mark.skipif(
@@ -200,8 +201,8 @@ def test_an_offset_of_the_stored_values_that_is_declared_changes_nothing(red, ni
 def test_nodata_is_never_a_value(name, value):
     variable = VARIABLES[name]
     try:
-        stored = variable.encode(np.array([value], "float32"))
+        stored = encode(variable, np.array([value], "float32"))
     except ValueError:
         return  # beyond what the raster holds: an error, never a wrong number
     assert stored[0] != variable.nodata
-    assert variable.encode(np.array([np.nan], "float32"))[0] == variable.nodata
+    assert encode(variable, np.array([np.nan], "float32"))[0] == variable.nodata

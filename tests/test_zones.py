@@ -8,7 +8,8 @@ from shapely import MultiPolygon, Point, Polygon, box, force_3d
 
 from pipeline.errors import ZoneError
 from pipeline.input_config import CLASS_WORDS, CONTRACT
-from pipeline.stands import ZoneStands, read_stands, stands_in_zone
+from pipeline.stands import read_stands, stands_in_zone
+from pipeline.zone_stands import ZoneStands
 from pipeline.zones import read_zones, zones_on_grid
 
 COLUMNS = {"id": "编号", "name": "名称", "ecosystem": "类型", "declared_wanmu": "万亩", "stratum": "植被"}

@@ -38,7 +38,8 @@ from pipeline.styles import CLASS_KEYS, Styles
 from pipeline.suggestions import Suggestions
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000
-from pipeline.zones import Zone, zones_on_grid
+from pipeline.zone import Zone
+from pipeline.zones import zones_on_grid
 
 MAX_CELLS = 4_000_000
 """A zone with more pixels is generalised from blocks of them (10^8 pixels of 10 m: from 50 m, 3.75 亩), which bounds

@@ -1,0 +1,18 @@
+"""A development zone, the value that everything below the reading of boundaries works with."""
+
+from dataclasses import dataclass
+
+import shapely
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A development zone (片区). ``geometry`` is in the CRS of the grid, ``area_ha`` ellipsoidal."""
+
+    id: str
+    name: str
+    ecosystem: str
+    stratum: str
+    area_ha: float
+    declared_wanmu: float | None
+    geometry: shapely.Geometry
