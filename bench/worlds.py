@@ -76,17 +76,18 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Case:
-    """A zone as the product sees it, and its true stock at the two periods, t C."""
+    """A zone as the product sees it, and what is true: its stock at the two periods (t C), its cover at the current."""
 
     model: ZoneModel
     sketches: dict[str, Sketch]
     true_tC: tuple[float, float]
+    true_cover: float
 
     @property
     def truth(self) -> dict[str, float]:
-        """True stock (t C) of the current period and sink (t CO2/yr)."""
-        years = self.model.years_between(BASELINE, CURRENT)
-        return {"carbon_tC": self.true_tC[1], "sink_tCO2_yr": float(stock_difference(*self.true_tC, years))}
+        """True figures of the current period, by quantity as in `Realisations`."""
+        sink = float(stock_difference(*self.true_tC, self.model.years_between(BASELINE, CURRENT)))
+        return {"carbon_tC": self.true_tC[1], "sink_tCO2_yr": sink, "fvc_mean": self.true_cover}
 
 
 @cache
@@ -136,7 +137,9 @@ class World:
         )
         index = {period: self._index(place, period) for period in (BASELINE, CURRENT)}
         sketches = {period.label: self._sketch(place, period, index[period]) for period in index}
-        return Case(model, sketches, self._stands_tC(model) if stands else self._index_tC(place, model, index))
+        true_tC = self._stands_tC(model) if stands else self._index_tC(place, model, index)
+        cover = self._ends(model).cover(index[CURRENT]).mean()
+        return Case(model, sketches, true_tC, float(cover))
 
     # --- what is true -----------------------------------------------------------------------------------------
 
@@ -259,10 +262,12 @@ def count(worlds: int, draws: int, seed: int = 1) -> Held:
         groups = {f"{place.id} {place.stratum}{' by stands' * bool(place.stands)}": [place] for place in PLACES}
         groups |= {name: [place for place in PLACES if place.ecosystem == name] for name in shipped()}
         for group, members in (groups | {"city": list(PLACES)}).items():
-            total = Realisations.summed([parts[place][0] for place in members])
-            for quantity in ("carbon_tC", "sink_tCO2_yr"):
-                truth = sum(parts[place][1][quantity] for place in members)
-                held[group, quantity].append(_held(total.all[quantity, CURRENT.label], truth))
+            found = [parts[place][0] for place in members]
+            total = found[0] if len(members) == 1 else Realisations.summed(found)
+            for quantity, period in total.all:
+                if period == CURRENT.label:
+                    truth = sum(parts[place][1][quantity] for place in members)
+                    held[group, quantity].append(_held(total.all[quantity, period], truth))
     return held
 
 

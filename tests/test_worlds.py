@@ -18,6 +18,8 @@ def test_in_a_world_without_errors_the_estimate_is_the_truth(place):
         for period in (BASELINE, CURRENT)
     )
     assert now == pytest.approx(case.truth["carbon_tC"], rel=1e-3)
+    cover = stock(case.model, case.sketches[CURRENT.label], CURRENT)["fvc"]
+    assert cover == pytest.approx(case.truth["fvc_mean"], abs=1e-3)
     sink = float(stock_difference(then, now, case.model.years_between(BASELINE, CURRENT)))
     assert sink == pytest.approx(case.truth["sink_tCO2_yr"], rel=1e-2, abs=2e-3 * now)
 
