@@ -1,6 +1,6 @@
 """Measure sinkmap: how near to the limit it is, how far ahead of what users write, and how much memory it takes.
 
-    python bench/run.py [--megapixels 36] [--work DIR] [--only L,P,U,G,R] [--large] [--native] [--repeat N]
+    python bench/run.py [--megapixels 36] [--work DIR] [--only L,P,U,G,R,W] [--large] [--native] [--repeat N]
 
 L  the limit: decode the blocks that touch a zone, encode the same rasters (limit.py)
 P  the product, all four stages from an empty folder (product.py)
@@ -12,6 +12,8 @@ on a simulated 10 m job (data.py), all on the same two cores. Each contender run
 starts after imports, a small warm-up and a read of the inputs into the page cache. Rounds go P A L U G, P A L U G,
 ... so that what else the machine does hits all alike; ratios are medians of the rounds' own ratios. On a busy machine
 the ratio of CPU seconds is the steadier one, but does not see a core that waits.
+
+W, when asked for, is no contender: it counts how often the intervals hold the truth of simulated worlds (worlds.py).
 """
 
 import argparse
@@ -42,12 +44,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=36)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "sinkmap-bench")
-    parser.add_argument("--only", default="L,P,U,G,R", help="contenders; P brings A with it")
+    parser.add_argument("--only", default="L,P,U,G,R", help="contenders; P brings A with it, and W is apart")
     parser.add_argument("--large", action="store_true", help="also the memory of P with four times the area")
     parser.add_argument("--native", action="store_true", help="B11 and SCL at 20 m")
     parser.add_argument("--repeat", type=int, default=3)
     asked = parser.parse_args()
     work, only = asked.work.resolve(), set(asked.only.upper().split(","))
+    if "W" in only:
+        subprocess.run([sys.executable, "-m", "bench.worlds"], cwd=ROOT, check=True)
+    if only == {"W"}:
+        return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     options = ["--native"] * asked.native
