@@ -30,7 +30,7 @@ ECOSYSTEMS = ["林地"] * 12 + ["草地"] * 5 + ["湿地"] * 5
 PER_SIDE = 5
 COVERED = 0.43
 SEED = 49
-LAYOUT = 1
+LAYOUT = 2
 """To be raised when this file makes other data."""
 
 
@@ -71,6 +71,8 @@ def _config() -> dict:
         "zones": {"path": "zones.gpkg", "columns": {"id": "id", "name": "name", "ecosystem": "kind"}},
         "grid": {"crs": CRS, "resolution_m": RESOLUTION},
         "composite": {"indices": ["ndvi", "ndmi"]},
+        "deliverables": [],  # sheets and project have no counterpart in the limit, nor have the draws
+        "uncertainty": {"draws": 0},
         "periods": {"current": 2024},
         "coefficients": "coefficients",
     }
