@@ -62,6 +62,7 @@ sample: .venv/.installed-dev ## make data/sample again
 
 pictures: zones ## draw the pictures of the documentation
 	$(BIN)/python docs/pictures.py
+	-python3 docs/project_picture.py
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
     --annotation-style line --custom-compile-command "make lock"

@@ -1,0 +1,80 @@
+"""Draw ``project.png``, the sample's QGIS project as QGIS shows it: the view of the sink beside a page of the atlas.
+
+Runs with the Python that QGIS brings (Debian: python3-qgis), after ``make zones``; says so where there is none.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+try:
+    from qgis.core import (
+        QgsApplication,
+        QgsLayoutExporter,
+        QgsMapRendererSequentialJob,
+        QgsMapSettings,
+        QgsProject,
+    )
+    from qgis.PyQt.QtCore import QSize
+    from qgis.PyQt.QtGui import QColor, QImage, QPainter
+except ImportError:
+    sys.exit("docs/project.png is left as it is: no QGIS for Python is here (Debian: apt-get install python3-qgis)")
+
+ROOT = Path(__file__).parent.parent
+PROJECT = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "out" / "sample" / "sample.qgz"
+VIEW, PAGE_ZONE = "碳汇", "F05"
+HEIGHT = 760
+
+
+def view(project: QgsProject) -> QImage:
+    """The map of the view whose name begins with `VIEW`, over all zones."""
+    themes = project.mapThemeCollection()
+    name = next(name for name in themes.mapThemes() if name.startswith(VIEW))
+    settings = QgsMapSettings()
+    settings.setLayers(themes.mapThemeVisibleLayers(name))
+    settings.setDestinationCrs(project.crs())
+    settings.setTransformContext(project.transformContext())
+    settings.setBackgroundColor(QColor("white"))
+    settings.setOutputSize(QSize(HEIGHT * 3 // 4, HEIGHT))
+    settings.setOutputDpi(72)
+    extent = settings.fullExtent()
+    extent.scale(1.05)
+    settings.setExtent(extent)
+    job = QgsMapRendererSequentialJob(settings)
+    job.start()
+    job.waitForFinished()
+    return job.renderedImage()
+
+
+def atlas_page(project: QgsProject) -> QImage:
+    """The page of `PAGE_ZONE` of the project's atlas."""
+    layout = project.layoutManager().layouts()[0]
+    atlas = layout.atlas()
+    atlas.beginRender()
+    for page in range(atlas.count()):
+        atlas.seekTo(page)
+        if PAGE_ZONE in atlas.currentFilename() + str(atlas.nameForPage(page)):
+            break
+    return QgsLayoutExporter(layout).renderPageToImage(0, dpi=110).scaledToHeight(HEIGHT, 1)
+
+
+def main() -> None:
+    application = QgsApplication([], False)
+    application.initQgis()
+    project = QgsProject.instance()
+    if not project.read(str(PROJECT)):
+        sys.exit(f"{PROJECT}: no project is there; run `make zones` first")
+    left, right = view(project), atlas_page(project)
+    picture = QImage(left.width() + right.width() + 12, HEIGHT, QImage.Format_RGB32)
+    picture.fill(QColor("#8a8a8a"))
+    painter = QPainter(picture)
+    painter.drawImage(0, 0, left)
+    painter.drawImage(left.width() + 12, 0, right)
+    painter.end()
+    picture.save(str(ROOT / "docs" / "project.png"))
+    application.exitQgis()
+
+
+if __name__ == "__main__":
+    main()
