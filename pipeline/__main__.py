@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import scene_commands
+from pipeline import questions, scene_commands
 from pipeline.errors import (
     ConfigError,
     OutputError,
@@ -19,15 +19,13 @@ from pipeline.errors import (
     ZoneError,
     os_error_sentence,
 )
+from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
-ConfigPath = Annotated[Path, typer.Argument(help="The run's YAML file.")]
-OutPath = Annotated[Path, typer.Option("--out", help="Folder of all runs; the results go to OUT/<name of the run>.")]
 ZoneId = Annotated[str | None, typer.Option("--zone", help="Map this zone only; the tables hold all zones.")]
 Year = Annotated[int | None, typer.Option("--year", help="Map this year alone, without comparison.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes instead of threads.")]
@@ -46,9 +44,6 @@ class Form(StrEnum):
 
     exponential = "exponential"
     power = "power"
-
-
-SAMPLE = Path("configs/sample.yaml")
 
 
 def _stage(name: str, help_text: str) -> None:
@@ -137,7 +132,7 @@ def what_if_command(
     console.print(table)
 
 
-for command in (scene_commands.scenes, scene_commands.harmonise, scene_commands.quality):
+for command in (questions.explain, scene_commands.scenes, scene_commands.harmonise, scene_commands.quality):
     app.command()(command)
 
 

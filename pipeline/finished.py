@@ -1,5 +1,6 @@
 """A finished run, read back from its record: questions about it need no scene, no boundary and no raster."""
 
+import csv
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,6 +78,7 @@ class FinishedRun:
             species=entry["stands"]["species"],
             area_ha=np.array(entry["stands"]["area_ha"]),
             volume_m3_ha={int(year): np.array(v) for year, v in entry["stands"]["volume_m3_ha"].items()},
+            cover=None if entry["stands"]["cover"] is None else np.array(entry["stands"]["cover"]),
         )
         return ZoneModel(
             place,
@@ -93,6 +95,19 @@ class FinishedRun:
             return load_sketches(path)
         except OSError as error:
             raise OutputError(f"{path}: the sketch is gone; run `sinkmap zones` again") from error
+
+    def intervals(self, zone: str) -> dict[tuple[str, str], dict[str, float]]:
+        """What ``intervals.csv`` says of a zone by quantity and period; nothing where the run drew none."""
+        try:
+            with (self.folder / "intervals.csv").open(encoding="utf-8-sig", newline="") as file:
+                rows = [row for row in csv.DictReader(file) if row["zone_id"] == zone]
+        except OSError:
+            return {}
+        words = ("level", "zone_id", "quantity", "period")
+        return {
+            (row["quantity"], row["period"]): {name: float(v) for name, v in row.items() if v and name not in words}
+            for row in rows
+        }
 
     def realise(self, model: ZoneModel, sketches: dict[str, Sketch]) -> Realisations:
         """Realisations of the current period and the sink of a zone."""

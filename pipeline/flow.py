@@ -62,7 +62,7 @@ def run_stages(
         return []
     run.refuse_replaced()
     rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(run, models)))
-    record(run, end_members, models, seconds)
+    record(run, end_members, models, rows, seconds)
     return rows
 
 

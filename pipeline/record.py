@@ -3,10 +3,14 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+import shapely
+
 from pipeline.provenance import read_json, versions, write_json
 from pipeline.run import Run
+from pipeline.scene import Scene
 from pipeline.uncertainty import mean_correlation
 from pipeline.vegetation import EndMembers
+from pipeline.work import zone_windows
 from pipeline.zone_model import ZoneModel
 
 
@@ -17,9 +21,12 @@ def remember_pace(run: Run, pace: dict[str, float]) -> None:
 
 
 def record(
-    run: Run, end_members: dict[str, EndMembers], models: dict[str, ZoneModel], seconds: dict[str, float]
-) -> None:
-    """Write ``run.json``: effective config, inputs with checksums, versions, what was set aside, timings."""
+    run: Run, end_members: dict[str, EndMembers], models: dict[str, ZoneModel], rows: list[dict],
+    seconds: dict[str, float],
+) -> None:  # fmt: skip
+    """Write ``run.json``: effective config, inputs with checksums, versions, what was set aside, timings, and of the
+    zones what their ``rows`` of the result table rest on."""
+    by_zone = {row["zone_id"]: row for row in rows}
     write_json(
         run.results / "run.json",
         {
@@ -28,11 +35,9 @@ def record(
             "config": run.config.model_dump(mode="json"),
             "coefficients": {name: method.model_dump(mode="json") for name, method in run.ecosystems.items()},
             "end_members": {zone: asdict(pair) for zone, pair in end_members.items()},
-            "zones": [zone_entry(run, models[zone.id]) for zone in run.zones],
+            "zones": [zone_entry(run, models[zone.id], by_zone[zone.id]) for zone in run.zones],
             "inputs": run.inputs(),
-            "scenes": [
-                {"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in run.scenes
-            ],
+            "scenes": [scene_entry(run, scene) for scene in run.scenes],
             "set_aside": [asdict(aside) for aside in run.set_aside],
             "failed_zones": [{"zone": failed.zone.id, "reason": failed.reason} for failed in run.failed],
             "notes": run.notes,
@@ -42,10 +47,24 @@ def record(
     )
 
 
-def zone_entry(run: Run, model: ZoneModel) -> dict:
+def scene_entry(run: Run, scene: Scene) -> dict:
+    """What a scene is, and the zones that its frame reaches."""
+    frame = shapely.box(*scene.bounds)
+    return {
+        "id": scene.id,
+        "day": str(scene.day),
+        "sensor": scene.sensor,
+        "scale_known_from": scene.origin,
+        "zones": [zone.id for zone in run.zones if frame.intersects(zone.geometry)],
+    }
+
+
+def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:
     """What a zone's totals are worked out from, besides coefficients and sketch: enough to do it again without its
-    outline (`finished.FinishedRun`)."""
-    zone, stands = model.zone, model.stands.grouped() if model.stands else None
+    outline (`finished.FinishedRun`); and its ``row`` of the result table with all digits. ``windows`` are where the
+    cube keeps its covered fractions, rows and columns of the grid."""
+    windows = zone_windows(run.cube, run.tiles_of(model.zone), model.zone.geometry)
+    zone, stands = model.zone, model.stands.grouped(model.ecosystem) if model.stands else None
     return {
         "id": zone.id,
         "name": zone.name,
@@ -53,6 +72,8 @@ def zone_entry(run: Run, model: ZoneModel) -> dict:
         "stratum": zone.stratum,
         "area_ha": zone.area_ha,
         "declared_wanmu": zone.declared_wanmu,
+        "windows": [[(part.start, part.stop) for part in window] for window in windows],
+        "figures": {name: value for name, value in row.items() if value is not None},
         "sketch": run.sketch_path(zone).name,
         "shipped_end_members": model.shipped_end_members,
         "residual_correlation": mean_correlation(zone.geometry, run.config.uncertainty.correlation_length_m),
@@ -61,5 +82,6 @@ def zone_entry(run: Run, model: ZoneModel) -> dict:
             "species": stands.species,
             "area_ha": stands.area_ha.tolist(),
             "volume_m3_ha": {year: volume.tolist() for year, volume in stands.volume_m3_ha.items()},
+            "cover": None if stands.cover is None else stands.cover.tolist(),
         },
     }

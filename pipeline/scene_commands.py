@@ -1,14 +1,12 @@
 """The commands about scenes: list them, fit one sensor to another, say what they show of the zones."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+from pipeline.terminal import console
 
 
 def scenes(

@@ -26,25 +26,34 @@ class ZoneStands:
         """The date (decimal year) at which a period's stock is known: its centre, held within the inventories."""
         return float(np.clip(np.mean(years), min(self.volume_m3_ha), max(self.volume_m3_ha)))
 
+    def volume_at(self, date: float) -> np.ndarray:
+        """Live volume (s,) at a date, m3/ha, interpolated between the inventories."""
+        inventories = sorted(self.volume_m3_ha)
+        volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
+        return np.array([np.interp(date, inventories, column) for column in volumes.T])
+
     def stock(self, forest: Forest, date: float) -> tuple[np.ndarray, np.ndarray]:
         """(AGB in t DM/ha, carbon in t C/ha) of each stand, volumes interpolated between the inventories: (s,), or
         (s, n) where rows of the forest hold n > 1 draws.
 
         The expansion bin is that of the first inventory at every date.
         """
-        inventories = sorted(self.volume_m3_ha)
-        volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
-        at_date = np.array([np.interp(date, inventories, column) for column in volumes.T])
         cover = None if self.cover is None else self.cover[:, None]
-        agb, carbon = forest.stand_stock(at_date[:, None], volumes[0][:, None], self.species, cover)
+        first = self.volume_m3_ha[min(self.volume_m3_ha)]
+        agb, carbon = forest.stand_stock(self.volume_at(date)[:, None], first[:, None], self.species, cover)
         return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
 
-    def grouped(self) -> "ZoneStands":
+    def grouped(self, forest: Forest | None = None) -> "ZoneStands":
         """The stands summed up by species and steps of 5 m3/ha of the first inventory, without outlines: nearly the
-        same stock with far fewer members, each in one bin of the expansion tables."""
+        same stock with far fewer members, each in one bin of the expansion tables. With ``forest`` also by the bins of
+        its root tables, whose edges are in biomass: the very same stock."""
         first = self.volume_m3_ha[min(self.volume_m3_ha)]
         kinds, kind = np.unique(self.species, return_inverse=True)
-        keys, group = np.unique(np.stack([kind, np.ceil(first / GROUP_M3_HA)]), axis=1, return_inverse=True)
+        by = [kind, np.ceil(first / GROUP_M3_HA)]
+        if forest:
+            agb, carbon = self.stock(forest, min(self.volume_m3_ha))
+            by.append(np.divide(carbon, agb, out=np.zeros(agb.size), where=agb > 0).round(9))
+        keys, group = np.unique(np.stack(by), axis=1, return_inverse=True)
         area = np.bincount(group, self.area_ha)
         return ZoneStands(
             geometry=np.empty(0, object),

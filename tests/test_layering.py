@@ -31,7 +31,7 @@ PURE = [
     ),
     *("vegetation", *(module for module in MODULES if module.startswith("ecosystems"))),
 ]
-TOP = {"inputs", "run", "scene_commands", "record", "calibration", "publish", "flow", "plan", "__main__"}
+TOP = {"inputs", "run", "scene_commands", "record", "calibration", "publish", "flow", "plan", "questions", "__main__"}
 MAX_LINES = 300
 
 

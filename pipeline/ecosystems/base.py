@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, model_validator
 
-from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Frozen, Named, Row, of_cause
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Frozen, Named, Row, of_cause
 from pipeline.vegetation import EndMembers
 
 EndMember = Annotated[Coefficient, of_cause("end_members")]
@@ -105,6 +105,14 @@ class Ecosystem(Frozen, ABC):
     @abstractmethod
     def carbon(self, agb: np.ndarray, stratum: str) -> np.ndarray:
         """Biomass carbon stock in t C/ha from above-ground biomass in t DM/ha."""
+
+    @abstractmethod
+    def biomass_factor(self, stratum: str) -> Factor:
+        """Above-ground biomass, t DM/ha, over that function of the index which it is proportional to."""
+
+    @abstractmethod
+    def carbon_factor(self, stratum: str) -> Factor:
+        """Carbon stock, t C/ha, over above-ground biomass, t DM/ha."""
 
     @abstractmethod
     def rows_used(self, stratum: str, species: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from pipeline.ecosystems.rows import Coefficient, Frozen, of_cause
+from pipeline.ecosystems.rows import Coefficient, Factor, Frozen, of_cause
 
 G_M2_PER_KG_HA = 0.1
 
@@ -69,6 +69,19 @@ class Cubic(Frozen):
         """Where the model has biomass at all."""
         return self._fresh(index) > 0
 
+    @property
+    def factor(self) -> Factor:
+        """Dry crop in g/m2 over the fresh crop."""
+        powers = zip(self.fresh_agb.value, ("", " x", " x^2", " x^3"), strict=True)
+        cubic = " ".join(f"{c:+.10g}{power}" for c, power in powers)
+        fresh_to_dry = self.fresh_to_dry.value
+        return Factor(
+            f"the fresh crop y = max(0, {cubic}), kg/ha",
+            f"{G_M2_PER_KG_HA:g} / (fresh:dry)",
+            f"{G_M2_PER_KG_HA:g} / {fresh_to_dry:.7g}",
+            G_M2_PER_KG_HA / fresh_to_dry,
+        )
+
     def _fresh(self, x: np.ndarray) -> np.ndarray:
         c0, c1, c2, c3 = self.fresh_agb.value
         return c0 + x * (c1 + x * (c2 + x * c3))
@@ -99,6 +112,13 @@ class TwoParameters(Frozen):
     def dry_g_m2(self, x: np.ndarray) -> np.ndarray:
         """Dry standing crop in g/m2."""
         return FORMS[self.form](x, *self.dry_agb.value, self.log_residual) * self.dry_agb.factor
+
+    @property
+    def factor(self) -> Factor:
+        """Dry crop in g/m2 over itself."""
+        (a, b), s = self.dry_agb.value, self.log_residual
+        crop = f"{a:.7g} x^{b:.7g}" if self.form == "power" else f"exp({a:.7g} + {b:.7g} x)"
+        return Factor(f"the dry crop y = {crop} × exp({s:.7g}^2 / 2), g/m2", "1", "1", 1.0)
 
     def grows(self, index: np.ndarray) -> np.ndarray:
         """Where the model has biomass at all."""

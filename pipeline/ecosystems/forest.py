@@ -16,7 +16,7 @@ from pipeline.ecosystems.base import (
     key_of,
     refuse_shared_names,
 )
-from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Frozen, Named, of_cause
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Frozen, Named, of_cause
 
 Expansion = Annotated[Coefficient, of_cause("expansion")]
 ExpansionTable = Annotated[BinnedCoefficient, of_cause("expansion")]
@@ -121,6 +121,21 @@ class Forest(Ecosystem):
     def carbon(self, agb: np.ndarray, stratum: str) -> np.ndarray:
         canopy = self.strata[stratum]
         return agb * ((1 + canopy.root_shoot.value) * canopy.carbon_fraction.value)
+
+    def biomass_factor(self, stratum: str) -> Factor:
+        canopy = self.strata[stratum]
+        per_agb, full = self.carbon_factor(stratum), canopy.carbon_t_ha.value
+        return Factor(
+            f"mean of min(1, f / f_ref), f_ref = {self.reference_cover.value:.7g}",
+            f"C_class / ({per_agb.symbols})",
+            f"{full:.7g} / ({per_agb.numbers})",
+            full / per_agb.value,
+        )
+
+    def carbon_factor(self, stratum: str) -> Factor:
+        root_shoot, carbon = (getattr(self.strata[stratum], row).value for row in ("root_shoot", "carbon_fraction"))
+        numbers = f"(1 + {root_shoot:.7g}) × {carbon:.7g}"
+        return Factor("AGB", "(1 + R) × CF", numbers, (1 + root_shoot) * carbon)
 
     @property
     def _kinds(self) -> dict[str, Named]:

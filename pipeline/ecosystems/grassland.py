@@ -9,7 +9,7 @@ from pydantic import model_validator
 from pipeline.carbon import T_HA_PER_G_M2
 from pipeline.ecosystems.base import CarbonFraction, Ecosystem, RootShoot, Stratum
 from pipeline.ecosystems.biomass import BiomassModel
-from pipeline.ecosystems.rows import Coefficient
+from pipeline.ecosystems.rows import Coefficient, Factor
 
 
 class Steppe(Stratum):
@@ -52,6 +52,19 @@ class Grassland(Ecosystem):
 
     def carbon(self, agb: np.ndarray, stratum: str) -> np.ndarray:
         return agb * ((1 + self.strata[stratum].root_shoot.value) * self.carbon_fraction.value)
+
+    def biomass_factor(self, stratum: str) -> Factor:
+        low, high = self.strata[stratum].index_range
+        model = self.biomass_model.factor
+        x = f"x = {self.model_index.upper()} held within {low:g}-{high:g}"
+        driver = f"mean of {model.of}, {x}, 0 on water and bare ground"
+        symbols, numbers = f"{model.symbols} × {T_HA_PER_G_M2:g}", f"{model.numbers} × {T_HA_PER_G_M2:g}"
+        return Factor(driver, symbols, numbers, model.value * T_HA_PER_G_M2)
+
+    def carbon_factor(self, stratum: str) -> Factor:
+        root_shoot, carbon = self.strata[stratum].root_shoot.value, self.carbon_fraction.value
+        numbers = f"(1 + {root_shoot:.7g}) × {carbon:.7g}"
+        return Factor("AGB", "(1 + R) × CF", numbers, (1 + root_shoot) * carbon)
 
     def clamped(self, index: np.ndarray, stratum: str) -> np.ndarray:
         low, high = self.strata[stratum].index_range

@@ -1,6 +1,6 @@
 """Rows of the coefficient library: a number or a table with its error, unit, valid range, source and status."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -163,3 +163,13 @@ class Named(Frozen):
     """A kind of land or tree, found by its ``names`` in the zone or stand table."""
 
     names: tuple[str, ...]
+
+
+class Factor(NamedTuple):
+    """A proportion as a report prints it: ``symbols`` as letters, ``numbers`` as arithmetic that can be redone, and its
+    ``value``. ``of`` says what it is multiplied with."""
+
+    of: str
+    symbols: str
+    numbers: str
+    value: float

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.carbon import T_HA_PER_G_M2
 from pipeline.ecosystems.base import END_MEMBERS, CarbonFraction, ClassMean, Ecosystem, Stratum
-from pipeline.ecosystems.rows import Coefficient, Frozen, of_cause
+from pipeline.ecosystems.rows import Coefficient, Factor, Frozen, of_cause
 
 
 class Emergent(Stratum):
@@ -48,6 +48,15 @@ class Wetland(Ecosystem):
 
     def carbon(self, agb: np.ndarray, stratum: str) -> np.ndarray:
         return agb * self.carbon_fraction.value
+
+    def biomass_factor(self, stratum: str) -> Factor:
+        full = self.strata[stratum].agb_g_m2.value
+        numbers = f"{full:.7g} × {T_HA_PER_G_M2:g}"
+        return Factor("mean emergent cover f", f"AGB_class × {T_HA_PER_G_M2:g}", numbers, full * T_HA_PER_G_M2)
+
+    def carbon_factor(self, stratum: str) -> Factor:
+        carbon = self.carbon_fraction.value
+        return Factor("AGB", "CF", f"{carbon:.7g}", carbon)
 
     def rows_used(self, stratum: str, species: Iterable[str] = ()) -> list[str]:
         return ["carbon_fraction", *(f"strata.{stratum}.{name}" for name in ("agb_g_m2", *END_MEMBERS))]

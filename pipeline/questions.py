@@ -1,0 +1,120 @@
+"""Commands that ask a finished run: no scene and no boundary is read."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console
+
+AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
+
+
+def explain(
+    zone: Annotated[str, typer.Option("--zone", help="Zone id.")],
+    metric: Annotated[str, typer.Option("--metric", help="Column of the result table, such as carbon_tC.")],
+    config: ConfigPath = SAMPLE,
+    year: Annotated[int | None, typer.Option("--year", help="This year; else the current period.")] = None,
+    out: OutPath = Path("out"),
+    as_json: AsJson = False,
+) -> None:
+    """Say where a figure comes from: formula, coefficients, scenes, ground seen, boundary, interval."""
+    from pipeline.config import read_config
+    from pipeline.explain import explain as explained
+    from pipeline.finished import FinishedRun
+
+    settings = read_config(config)
+    run = FinishedRun.read(out.resolve() / settings.name)
+    answer = explained(run, zone, metric, year) | {
+        "command": shlex.join(["sinkmap", "zones", str(config), "--out", str(out), "--force"]),
+        "config_changed": settings.model_dump(mode="json") != run.record["config"],
+    }
+    if as_json:
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
+        return
+    for line in _explanation(answer):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _explanation(answer: dict) -> Iterator[str]:
+    """The lines of an answer of `explain.explain`."""
+    zone = answer["zone"]
+    yield f"{zone['id']} {zone['name']}, {zone['ecosystem']}, {zone['stratum']}: {answer['metric']} {answer['period']}"
+    yield f"{answer['title']} | {answer['title_zh']}"
+    yield answer["note"]
+    if answer["value"] is None:
+        yield f"No figure: {answer['status']}"
+    else:
+        yield f"= {answer['value']:.10g} {answer['unit']} ({answer['status']})"
+    yield from _section("Formula 公式" + (f" ({answer['method']})" if answer["method"] else ""), (
+        f"{step['figure']} = {step['formula']}\n    = {step['numbers']} = {step['value']:.7g} {step['unit']}"
+        for step in answer["steps"]
+    ))  # fmt: skip
+    yield from _section("Coefficients 系数", map(_coefficient, answer["coefficients"]))
+    if ends := answer["end_members"]:
+        soil, vegetation = ends["u95"]
+        yield from _section("End-members 端元", [
+            f"soil {ends['soil']:g} ± {soil:g}, vegetation {ends['vegetation']:g} ± {vegetation:g} "
+            f"({ends['index']}, {ends['model']}), {ends['from']}"
+        ])  # fmt: skip
+    yield from _section("Ground seen 观测", (
+        f"{seen['period']}: {seen['observed_fraction']:.2%} observed ({seen['observed_pixels']:.7g} of "
+        f"{seen['zone_pixels']:.7g} px), median {seen['clear_obs_median']:g} clear observations, "
+        f"open water {seen['open_water_fraction'] or 0:.2%} of it"
+        for seen in answer["observation"]
+    ))  # fmt: skip
+    yield from _section(f"Scenes used 影像 ({len(answer['scenes'])}, whose frame reaches the zone)", (
+        f"{scene['id']} {scene['day']} {scene['sensor']} ({scene['scale_known_from']})" for scene in answer["scenes"]
+    ))  # fmt: skip
+    yield from _section(
+        "Set aside in the run 未用", (f"{one['scene']}: {one['reason']}" for one in answer["set_aside"])
+    )
+    boundary = answer["boundary"]
+    yield from _section("Boundary 边界", [*_file(boundary), f"area {boundary['area_ha']:.10g} ha"])
+    if answer["stands"]:
+        yield from _section("Stands 小班", _file(answer["stands"]))
+    yield from _section("Interval 区间", _interval(answer))
+    if certificate := answer["comparability"]:
+        yield from _section("Comparability 可比性", (text for text in certificate.values() if text))
+    yield from _section("Versions 版本", [", ".join(f"{name} {of}" for name, of in answer["versions"].items())])
+    changed = " (the config has changed since; its former state is in run.json)" if answer["config_changed"] else ""
+    yield from _section(f"Run finished {answer['finished']}; to do it again{changed}", [answer["command"]])
+
+
+def _section(title: str, lines) -> Iterator[str]:
+    lines = list(lines)
+    if lines:
+        yield f"\n{title}"
+        yield from (f"  {line}" for line in lines)
+
+
+def _coefficient(row: dict) -> str:
+    width = f"{row['u95_percent']:g} %" if row["u95_percent"] is not None else row["u95_abs"]
+    error = "fixed" if width is None else f"± {width}"
+    bins = f" in steps at {row['edges']} of {row['of']}" if "edges" in row else ""
+    status = row["status"].upper() + " 未核实" if row["status"] == "unverified" else row["status"]
+    only = ", for the interval only" if row["used_for"] == "interval" else ""
+    return f"{row['path']} = {row['value']}{bins} {error} (95 %), {row['unit']} [{status}{only}] {row['source']}"
+
+
+def _file(table: dict) -> list[str]:
+    layer = f", layer {table['layer']}" if table["layer"] else ""
+    return [f"{table['file']}{layer}", *(f"xxh3-128 {digest}  {name}" for name, digest in table["checksums"].items())]
+
+
+def _interval(answer: dict) -> Iterator[str]:
+    interval = answer["interval"]
+    if interval is None:
+        yield "none is drawn of this figure"
+        return
+    drawn = f", {interval['draws']} draws, seed {interval['seed']}" if "draws" in interval else ""
+    yield f"95 %: {interval['low95']:.7g} to {interval['high95']:.7g} {answer['unit']}{drawn}"
+    if "conservative" in interval:
+        yield f"conservative (lower end of the 90 % interval): {interval['conservative']:.7g} {answer['unit']}"
+    if interval["causes"]:
+        yield "causes: " + ", ".join(
+            f"{cause.replace('_', ' ')} {share:.0%}" for cause, share in interval["causes"].items()
+        )

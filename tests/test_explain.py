@@ -1,0 +1,180 @@
+"""Where a figure comes from: it is that of the tables, its formula can be redone by hand, its command runs."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+from tiny_world import LEFT, PIXEL, YEARS, ZONES, World, clouds_over, command, read_csv
+
+from pipeline.ecosystems import coefficients
+from pipeline.errors import ConfigError
+from pipeline.explain import METRICS, explain
+from pipeline.finished import FinishedRun
+from pipeline.stands import ZoneStands
+
+YEARLY = [metric for metric in METRICS if not metric.startswith("sink") and metric != "area_ha"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """The tiny world with an interval, W01 under cloud all 2024, and a scene that reaches the east only."""
+    world = World.at(tmp_path_factory.mktemp("explain"))
+    world.settings["uncertainty"] = {"draws": 300}
+    world.write_config()
+    for day in ("08-01", "08-11"):
+        world.write_scene(2024, day, scl=clouds_over(day, ZONES["W01"][2]))
+    world.write_scene(2023, "08-05", scl=clouds_over("08-05", ZONES["W01"][2]), left=LEFT + 255 * PIXEL)
+    (world.scene(2025, "08-11") / "B08.tif").write_bytes(b"torn")
+    world.run()
+    return world
+
+
+@pytest.fixture(scope="module")
+def finished(world):
+    return FinishedRun.read(world.results)
+
+
+def redone(numbers: str) -> float:
+    """What the printed arithmetic comes to."""
+    return eval(numbers.replace("×", "*"), {"__builtins__": {}})
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_figure_is_that_of_the_summary(world, finished, zone, metric):
+    row = next(row for row in read_csv(world.results / "summary.csv") if row["zone_id"] == zone)
+    answer = explain(finished, zone, metric)
+    assert answer["value"] == pytest.approx(float(row[metric]), rel=1e-9)
+    assert answer["steps"][-1]["value"] == answer["value"]
+
+
+@pytest.mark.parametrize("metric", YEARLY)
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_figure_of_a_year_is_that_of_the_years(world, finished, zone, metric):
+    for row in read_csv(world.results / "by_year.csv"):
+        if row["zone_id"] == zone:
+            answer = explain(finished, zone, metric, int(row["year"]))
+            assert answer["value"] == (pytest.approx(float(row[metric]), rel=1e-9) if row[metric] else None)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("zone", ZONES)
+def test_every_step_comes_to_its_value(finished, zone, metric):
+    for step in explain(finished, zone, metric)["steps"]:
+        assert redone(step["numbers"]) == pytest.approx(step["value"], rel=1e-5), step
+
+
+def test_grass_is_biomass_by_roots_by_carbon_by_area(finished):
+    step = explain(finished, "G01", "carbon_tC")["steps"][-1]
+    assert step["formula"] == "AGB × (1 + R) × CF × A"
+    biomass, roots, fraction, area = step["numbers"].split(" × ")
+    assert (roots, fraction) == ("(1 + 4.79)", "0.45")
+    assert float(biomass) == pytest.approx(explain(finished, "G01", "agb_tDM_ha")["value"], rel=1e-6)
+    assert float(area) == pytest.approx(explain(finished, "G01", "area_ha")["value"], rel=1e-6)
+
+
+def test_stands_are_a_sum_over_species(finished):
+    """By hand: BCEF 0.75 and 1.4 at the volumes of the first inventory, R 0.4 below 50 t/ha."""
+    pine, larch, total = explain(finished, "F01", "carbon_tC")["steps"]
+    assert pine["numbers"].endswith(" × 66 × 0.75 × (1 + 0.4) × 0.5105")
+    assert larch["numbers"].endswith(" × 45 × 1.4 × (1 + 0.4) × 0.5158")
+    assert total["value"] == pytest.approx(pine["value"] + larch["value"])
+
+
+def test_a_year_without_a_clear_observation_has_no_figure(finished):
+    answer = explain(finished, "W01", "carbon_tC", 2024)
+    assert (answer["value"], answer["steps"], answer["interval"]) == (None, [], None)
+    assert answer["status"] == "no clear observation in 2024"
+    assert explain(finished, "F01", "carbon_tC", 2024)["value"] > 0  # stands need none
+
+
+def test_coefficients_come_with_error_source_and_status(finished):
+    answer = explain(finished, "G01", "carbon_tC")
+    rows = {row["path"]: row for row in answer["coefficients"]}
+    roots = rows["grassland.strata.typical_steppe.root_shoot"]
+    assert (roots["value"], roots["u95_percent"], roots["status"]) == (4.79, 50, "verified")
+    assert "Hu F.-L." in roots["source"]
+    assert rows["grassland.residual"]["used_for"] == "interval"
+    known = coefficients(finished.ecosystems["grassland"])
+    assert all(row["status"] == known[path.partition(".")[2]].status for path, row in rows.items())
+    assert "grassland.carbon_fraction" not in {
+        row["path"] for row in explain(finished, "G01", "agb_tDM_ha")["coefficients"]
+    }
+
+
+def test_scenes_are_those_of_its_years_that_reach_the_zone(finished):
+    def used(zone, year):
+        return [scene["day"] for scene in explain(finished, zone, "fvc_mean", year)["scenes"]]
+
+    assert used("F01", 2023) == ["2023-08-01", "2023-08-11"]
+    assert used("G01", 2023) == ["2023-08-01", "2023-08-05", "2023-08-11"]
+    sink = explain(finished, "F02", "sink_tCO2_yr")
+    assert {scene["day"][:4] for scene in sink["scenes"]} == {str(year) for year in YEARS}
+    assert [aside["scene"] for aside in sink["set_aside"]] == ["S2_20250811"]
+
+
+def test_interval_and_causes_are_those_of_the_table(world, finished):
+    row = next(row for row in read_csv(world.results / "summary.csv") if row["zone_id"] == "G01")
+    total, per_ha = (explain(finished, "G01", metric)["interval"] for metric in ("sink_tCO2_yr", "sink_tCO2_ha_yr"))
+    assert total["low95"] == pytest.approx(float(row["sink_tCO2_yr_low95"]), rel=1e-9)
+    assert total["high95"] / per_ha["high95"] == pytest.approx(float(row["area_ha"]), rel=1e-9)
+    assert sum(total["causes"].values()) == pytest.approx(1)
+    assert explain(finished, "G01", "index_mean")["interval"] is None
+
+
+def test_boundary_ground_and_certificate_are_named(finished):
+    answer = explain(finished, "W01", "sink_tCO2_yr")
+    assert list(answer["boundary"]["checksums"]) == ["zones.gpkg"]
+    assert answer["comparability"]["comparability"] == "conditional"
+    assert answer["end_members"]["from"] == "shipped with the stratum reed"
+    assert [seen["period"] for seen in answer["observation"]] == ["2019-2021", "2023-2025"]
+    assert all(0 < seen["open_water_fraction"] < 0.1 for seen in answer["observation"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "metric", "year", "sentence"),
+    [
+        ("X1", "carbon_tC", None, "there is no zone X1; the zones are F01, F02, G01, W01"),
+        ("F01", "carbon", None, "there is no metric carbon; the metrics are carbon_tC"),
+        ("F01", "carbon_tC", 2022, "the run has no year 2022; its years are 2019"),
+        ("F01", "sink_tCO2_yr", 2024, "a sink compares two periods"),
+    ],
+)
+def test_what_the_run_does_not_have_is_one_sentence(finished, zone, metric, year, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        explain(finished, zone, metric, year)
+
+
+def test_the_command_prints_the_figure_and_how_to_do_it_again(world):
+    asked = ["explain", world.config, "--out", world.out, "--zone", "G01", "--metric", "carbon_tC"]
+    printed = command(*asked)
+    assert printed.returncode == 0, printed.stderr
+    answer = json.loads(command(*asked, "--json").stdout)
+    for said in (f"{answer['value']:.10g} t C", "AGB × (1 + R) × CF × A", "4.79", "UNVERIFIED", answer["command"]):
+        assert said in printed.stdout
+    before = (world.results / "summary.csv").read_bytes()
+    (world.results / "summary.csv").unlink()
+    program, *again = shlex.split(answer["command"])
+    assert program == "sinkmap"
+    assert command(*again).returncode == 0
+    assert (world.results / "summary.csv").read_bytes() == before
+
+
+def test_a_folder_without_a_run_is_one_sentence(tmp_path):
+    world = World.at(tmp_path)
+    done = command("explain", world.config, "--out", tmp_path, "--zone", "G01", "--metric", "area_ha")
+    assert done.returncode == 5
+    assert "holds no finished run" in done.stderr
+
+
+def test_grouped_with_the_tables_the_stands_hold_the_very_same_stock(finished):
+    """Biomass of 36-39 m3/ha x 1.4 lies on both sides of 50 t/ha, the edge of the roots."""
+    forest = finished.ecosystems["forest"]
+    volumes = np.array([35.2, 35.6, 36.0, 38.0])
+    stands = ZoneStands(
+        np.array([None] * 4), ["larch"] * 4, np.array([3.0, 5.0, 7.0, 11.0]), {2020: volumes, 2024: volumes + 9}
+    )
+    exact, grouped = ((one.area_ha * one.stock(forest, 2022.0)[1]).sum() for one in (stands, stands.grouped(forest)))
+    assert grouped == pytest.approx(exact, rel=1e-12)
+    assert len(stands.grouped(forest).species) == 2
