@@ -11,9 +11,9 @@ from pipeline.ecosystems.base import END_MEMBERS
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
 from pipeline.formulas import steps
-from pipeline.realisations import CAUSES_ZH
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS
+from pipeline.varying import CAUSES_ZH
 from pipeline.zone_model import Period, ZoneModel
 
 METRICS = ("carbon_tC", "carbon_tC_ha", "agb_tDM_ha", "fvc_mean", "index_mean", "ndvi_mean", "sink_tCO2_yr",
