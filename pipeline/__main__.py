@@ -132,7 +132,13 @@ def what_if_command(
     console.print(table)
 
 
-for command in (questions.explain, scene_commands.scenes, scene_commands.harmonise, scene_commands.quality):
+for command in (
+    questions.explain,
+    questions.diff,
+    scene_commands.scenes,
+    scene_commands.harmonise,
+    scene_commands.quality,
+):
     app.command()(command)
 
 

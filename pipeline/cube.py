@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import shapely
 import zarr
+from affine import Affine
 from numcodecs import Blosc
 from odc.geo.geobox import GeoBox, GeoboxTiles
 from rasterio.transform import from_origin
@@ -95,6 +96,12 @@ class Cube:
     path: Path
     grid: GeoBox
     tile_px: int
+
+    @classmethod
+    def kept(cls, path: Path) -> "Cube":
+        """The cube that is there. Raises FileNotFoundError where there is none."""
+        about = zarr.open_group(path, mode="r").attrs
+        return cls(path, GeoBox(about["shape"], Affine(*about["transform"]), about["crs"]), about["tile_px"])
 
     def create(self) -> bool:
         """Make the store, or keep the one that has this very grid. Returns whether it is new."""

@@ -31,9 +31,12 @@ class FinishedRun:
     def read(cls, folder: Path) -> "FinishedRun":
         """The run whose results are in ``folder``. Raises OutputError where there is none."""
         try:
-            return cls(folder, json.loads((folder / "run.json").read_text(encoding="utf-8")))
+            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones` first") from error
+        if not all("figures" in zone for zone in record["zones"]):
+            raise OutputError(f"{folder}: the run is of another version of sinkmap; run `sinkmap zones` again")
+        return cls(folder, record)
 
     @property
     def baseline(self) -> Period | None:

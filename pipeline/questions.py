@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console
 
@@ -37,6 +38,51 @@ def explain(
         return
     for line in _explanation(answer):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def diff(
+    run_a: Annotated[Path, typer.Argument(help="Result folder of the first run, OUT/<name>.")],
+    run_b: Annotated[Path, typer.Argument(help="Result folder of the second run.")],
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split each zone's change between two runs into boundary, clear pixels, cover, coefficients and code."""
+    from pipeline.attribution import ATTRIBUTION_COLUMNS
+    from pipeline.finished import FinishedRun
+    from pipeline.outputs.table import write_csv
+    from pipeline.run_difference import compare
+
+    first, second = (FinishedRun.read(folder.resolve()) for folder in (run_a, run_b))
+    rows = compare(first, second)
+    if csv:
+        write_csv(csv, ATTRIBUTION_COLUMNS, rows)
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for quantity in ("carbon_tC", "sink_tCO2_yr"):
+        console.print(_difference_table(quantity, [row for row in rows if row["quantity"] == quantity], second))
+    for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
+        zones = dict.fromkeys(row["zone_id"] for row in rows if row["note"] == note)
+        console.print(f"{', '.join(zones)}: {note}.", style="yellow", soft_wrap=True)
+    for run, other in ((first, second), (second, first)):
+        if alone := run.zones.keys() - other.zones.keys():
+            console.print(f"Only in {run.folder}: {', '.join(sorted(alone))}.", soft_wrap=True)
+    moved = dict.fromkeys(f"{row['zone_id']} ({row['quantity']})" for row in rows if row["beyond_interval"])
+    console.print(f"Beyond the first run's 95 % interval: {', '.join(moved) or 'none'}.", soft_wrap=True)
+
+
+def _difference_table(quantity: str, rows: list[dict], run) -> Table:
+    """The attribution of one quantity; columns that no zone needs are left out."""
+    from pipeline.attribution import ATTRIBUTION_COLUMNS, FACTORS
+
+    shown = ["before", "after", "change", *(f for f in FACTORS if any(row[f] is not None for row in rows))]
+    table = Table("片区 zone", title=f"{run.record['note']}\n{quantity}")
+    for name in shown:
+        table.add_column(f"{ATTRIBUTION_COLUMNS[name][1]} {name}", justify="right")
+    for row in rows:
+        forms = {name: ",.2f" if name in ("before", "after") else "+,.2f" for name in shown}
+        table.add_row(row["zone_id"], *("" if row[n] is None else format(row[n], form) for n, form in forms.items()))
+    return table
 
 
 def _explanation(answer: dict) -> Iterator[str]:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from pipeline.carbon import stock_difference
 from pipeline.ecosystems import Ecosystem, find, with_values
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
 from pipeline.uncertainty import Interval, interval
-from pipeline.zone_model import ZoneModel, stock
+from pipeline.zone_model import ZoneModel, totals
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,8 @@ def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answ
     zone, sketches = before.zone.id, run.sketches(before.zone.id)
     figures, draws = [], []
     for model in (before, after):
-        now = stock(model, sketches[run.current.label], run.current)["carbon_stock"]
-        found = {"carbon_tC": now * model.zone.area_ha}
-        if run.baseline and not model.incomparable(run.baseline, run.current):
-            then = stock(model, sketches[run.baseline.label], run.baseline)["carbon_stock"]
-            change = stock_difference(then, now, model.years_between(run.baseline, run.current))
-            found["sink_tCO2_yr"] = float(change) * model.zone.area_ha
-        figures.append(found)
+        then = sketches[run.baseline.label] if run.baseline else None
+        figures.append(totals(model, then, sketches[run.current.label], run.baseline, run.current))
         draws.append(run.realise(model, sketches).all if run.settings.count else {})
     return [
         Answer(

@@ -60,7 +60,7 @@ def sketch_zone(unit: ZoneSketches) -> None:
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
         fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
         unit.cube.write_coverage(unit.path.stem, window, fractions)
-        seen = {year: _year_layers(unit.cube, year, window, unit.index, unit.min_water_share) for year in years}
+        seen = {year: year_layers(unit.cube, year, window, unit.index, unit.min_water_share) for year in years}
         for period in unit.periods:
             index, clear, water = (np.stack(layers) for layers in zip(*(seen[y] for y in period.years), strict=True))
             builders[period.label].add(fractions, index, clear.sum(axis=0, dtype="uint16"), water)
@@ -149,7 +149,7 @@ def map_zone(unit: ZoneMaps) -> None:
             if not fractions.any():
                 continue
             index, share = unit.model.index, unit.model.ecosystem.min_water_share
-            seen = [_year_layers(unit.cube, year, window, index, share) for year in years]
+            seen = [year_layers(unit.cube, year, window, index, share) for year in years]
             layers = [np.stack(stack) for stack in zip(*seen, strict=True)]
             strip = Strip(unit.model, grid[window], fractions, years, *layers)
             place = window[0].start - box[0].start, window[1].start - box[1].start
@@ -254,10 +254,10 @@ class Strip:
         return self._stand_fractions
 
 
-def _year_layers(
+def year_layers(
     cube: Cube, year: int, window: Window, index: str, min_water_share: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(stored index, clear count, open water) of a year of the cube."""
+    """(stored index, clear count, open water) of a year of the cube. Raises OSError where a layer is not kept."""
     stored, clear, water = (cube.read(year, name, window) for name in (index, "clear_count", "water_count"))
     return stored, clear, open_water(clear, water, min_water_share)
 

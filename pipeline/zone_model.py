@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from pipeline.carbon import stock_difference
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, used_by
 from pipeline.sketch import Sketch, per_level
 from pipeline.vegetation import EndMembers
@@ -124,6 +125,19 @@ class ZoneModel:
             need = self.ecosystem.min_window_years
             return f"a period has {short} years, {need} are needed", f"时段仅{short}年, 少于{need}年"
         return None
+
+
+def totals(
+    model: ZoneModel, then: Sketch | None, now: Sketch, baseline: Period | None, current: Period
+) -> dict[str, float]:
+    """carbon_tC of the current period and, where the periods compare, sink_tCO2_yr; NaN where nothing is known."""
+    area, density = model.zone.area_ha, stock(model, now, current)["carbon_stock"]
+    found = {"carbon_tC": density * area}
+    if baseline and not model.incomparable(baseline, current):
+        before = stock(model, then, baseline)["carbon_stock"]
+        sink = float(stock_difference(before, density, model.years_between(baseline, current)))
+        found["sink_tCO2_yr"] = sink * area
+    return found
 
 
 def stock(model: ZoneModel, sketch: Sketch, period: Period) -> dict[str, float]:

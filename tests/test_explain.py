@@ -5,10 +5,12 @@ import shlex
 
 import numpy as np
 import pytest
-from tiny_world import LEFT, PIXEL, YEARS, ZONES, World, clouds_over, command, read_csv
+from tiny_world import LEFT, PIXEL, YEARS, ZONES, World, clouds_over, read_csv
+from typer.testing import CliRunner
 
+from pipeline.__main__ import app
 from pipeline.ecosystems import coefficients
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, OutputError
 from pipeline.explain import METRICS, explain
 from pipeline.finished import FinishedRun
 from pipeline.stands import ZoneStands
@@ -147,25 +149,35 @@ def test_what_the_run_does_not_have_is_one_sentence(finished, zone, metric, year
 
 
 def test_the_command_prints_the_figure_and_how_to_do_it_again(world):
-    asked = ["explain", world.config, "--out", world.out, "--zone", "G01", "--metric", "carbon_tC"]
-    printed = command(*asked)
-    assert printed.returncode == 0, printed.stderr
-    answer = json.loads(command(*asked, "--json").stdout)
+    asked = ["explain", str(world.config), "--out", str(world.out), "--zone", "G01", "--metric", "carbon_tC"]
+    printed, data = (
+        CliRunner().invoke(app, [*asked, *form], catch_exceptions=False).stdout for form in ([], ["--json"])
+    )
+    answer = json.loads(data)
     for said in (f"{answer['value']:.10g} t C", "AGB × (1 + R) × CF × A", "4.79", "UNVERIFIED", answer["command"]):
-        assert said in printed.stdout
+        assert said in printed
     before = (world.results / "summary.csv").read_bytes()
     (world.results / "summary.csv").unlink()
     program, *again = shlex.split(answer["command"])
     assert program == "sinkmap"
-    assert command(*again).returncode == 0
+    assert CliRunner().invoke(app, again, catch_exceptions=False).exit_code == 0
     assert (world.results / "summary.csv").read_bytes() == before
 
 
 def test_a_folder_without_a_run_is_one_sentence(tmp_path):
     world = World.at(tmp_path)
-    done = command("explain", world.config, "--out", tmp_path, "--zone", "G01", "--metric", "area_ha")
-    assert done.returncode == 5
-    assert "holds no finished run" in done.stderr
+    asked = ["explain", str(world.config), "--out", str(tmp_path), "--zone", "G01", "--metric", "area_ha"]
+    with pytest.raises(OutputError, match="holds no finished run"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+
+
+def test_a_record_of_another_version_is_one_sentence(world, tmp_path):
+    record = json.loads((world.results / "run.json").read_text(encoding="utf-8"))
+    for zone in record["zones"]:
+        del zone["figures"]
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(OutputError, match="of another version of sinkmap"):
+        FinishedRun.read(tmp_path)
 
 
 def test_grouped_with_the_tables_the_stands_hold_the_very_same_stock(finished):

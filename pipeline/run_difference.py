@@ -1,0 +1,142 @@
+"""Two finished runs compared zone by zone: which factor changed the stock and the sink (`attribution`)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.attribution import ATTRIBUTION_COLUMNS, Swap, attribute, beyond
+from pipeline.errors import OutputError
+from pipeline.finished import FinishedRun
+from pipeline.kept_pixels import KeptPixels, common
+from pipeline.sketch import Sketch
+from pipeline.zone_model import Period, ZoneModel, totals
+
+Sketches = tuple[Sketch | None, Sketch]
+"""Of the baseline and the current period."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A zone in one of the two runs; ``baseline`` and ``pixels`` may be None."""
+
+    model: ZoneModel
+    baseline: Period | None
+    current: Period
+    sketches: Sketches
+    pixels: KeptPixels | None
+    stands_file: str | None
+
+    @classmethod
+    def of(cls, run: FinishedRun, zone: str) -> "Side":
+        """The zone as the run knows it."""
+        kept, stands = run.sketches(zone), run.record["config"]["stands"]
+        then = kept[run.baseline.label] if run.baseline else None
+        file = run.record["inputs"].get(stands["path"]) if stands else None
+        sketches = (then, kept[run.current.label])
+        return cls(run.model(zone), run.baseline, run.current, sketches, KeptPixels.of(run, zone), file)
+
+    @property
+    def periods(self) -> tuple[Period | None, Period]:
+        return self.baseline, self.current
+
+    def totals(self, model: ZoneModel | None = None, sketches: Sketches | None = None) -> dict[str, float]:
+        """Stock and sink, with another model or other sketches in its place."""
+        return totals(model or self.model, *(sketches or self.sketches), self.baseline, self.current)
+
+
+def compare(run_a: FinishedRun, run_b: FinishedRun) -> list[dict]:
+    """Rows of the attribution, keys `ATTRIBUTION_COLUMNS`, of the zones of both runs in the order of the second. Raises
+    OutputError where the two have no zone in common."""
+    shared = [zone for zone in run_b.zones if zone in run_a.zones]
+    if not shared:
+        raise OutputError(f"{run_a.folder} and {run_b.folder} have no zone in common; name two runs of the same zones")
+    return [row for zone in shared for row in _zone_rows(run_a, run_b, zone)]
+
+
+def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[dict]:
+    recorded_a, recorded_b = (run.zones[zone]["figures"] for run in (run_a, run_b))
+    a, b = (Side.of(run, zone) for run in (run_a, run_b))
+    chain, notes = _chain(a, b)
+    start = a.totals()
+    for quantity in ("carbon_tC", "sink_tCO2_yr"):
+        before, after = recorded_a.get(quantity), recorded_b.get(quantity)
+        row = dict.fromkeys(ATTRIBUTION_COLUMNS) | {"zone_id": zone, "quantity": quantity}
+        row |= {"before": before, "after": after, "note": "; ".join(notes) or None}
+        if before is None or after is None:
+            missing = " and ".join(name for name, value in (("first", before), ("second", after)) if value is None)
+            yield row | {"note": f"the {missing} run gives no such figure"}
+            continue
+        swaps = [Swap(factor, figures[quantity]) for factor, figures in chain]
+        parts = attribute(before, after, start[quantity], swaps)
+        yield row | {"change": after - before} | parts | {"beyond_interval": beyond(recorded_a, quantity, after)}
+
+
+def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[str]]:
+    """The figures after each swap by the factor swapped, and what there is to say of it."""
+    notes = []
+    if a.periods != b.periods:
+        notes.append("the periods differ: their years are paired in order, what lies between them goes to coefficients")
+    moved = replace(a.model, zone=replace(a.model.zone, area_ha=b.model.zone.area_ha))
+    end = ("coefficients", b.totals())
+    if a.model.stands or b.model.stands:
+        there = a.totals(_stands_moved(moved, a, b))
+        return [("boundary", there), ("clear_pixels", there), ("cover", there), end], notes
+    swapped, why = _swapped(a, b)
+    if not why:
+        factors = ("boundary", "clear_pixels", "cover", "clear_pixels")
+        return [*((f, a.totals(moved, pair)) for f, pair in zip(factors, swapped, strict=True)), end], notes
+    chain = [("boundary", a.totals(moved))]
+    if a.model.index == b.model.index and all(b.sketches[i] for i in (0, 1) if a.sketches[i]):
+        chain.append(("clear_pixels_and_cover", a.totals(moved, b.sketches)))
+    return [*chain, end], [*notes, f"the boundary counts by its area alone and the pixels are not told apart: {why}"]
+
+
+def _stands_moved(model: ZoneModel, a: Side, b: Side) -> ZoneModel:
+    """The model with the stands inside the second boundary: cut anew where their file is the same, else as dense as
+    before."""
+    if a.model.stands is None:
+        return model
+    if b.model.stands and a.stands_file == b.stands_file:
+        return replace(model, stands=b.model.stands)
+    stands, grown = a.model.stands, model.zone.area_ha / a.model.zone.area_ha
+    return replace(model, stands=replace(stands, area_ha=stands.area_ha * grown))
+
+
+def _swapped(a: Side, b: Side) -> tuple[list[Sketches], str]:
+    """Sketches of the first run's index: under the second's boundary, on the pixel-years clear in both, with the
+    second's values on those, on all of the second's; or why the cubes do not give them."""
+    for which, side in (("first", a), ("second", b)):
+        if side.pixels is None:
+            return [], f"the cube of the {which} run is gone"
+    if a.pixels.cube.grid != b.pixels.cube.grid:
+        return [], "the grids differ"
+    if [p and len(p.years) for p in a.periods] != [p and len(p.years) for p in b.periods]:
+        return [], "the periods have different numbers of years"
+    try:
+        found = [_swapped_period(a, b, place) for place in (0, 1)]
+    except OSError:
+        return [], f"a cube lacks years, covered fractions or the index {a.model.index}"
+    if None in found:
+        return [], "a cube is no longer that of its run"
+    if not all(sketch.observed for period in found for sketch in period if sketch):
+        return [], "no pixel-year is clear in both"
+    return list(zip(*found, strict=True)), ""
+
+
+def _swapped_period(a: Side, b: Side, place: int) -> list[Sketch | None] | None:
+    """The sketches of one period; None where those of the unchanged runs are not what the runs kept."""
+    if a.periods[place] is None:
+        return [None] * 4
+    index, share = a.model.index, a.model.ecosystem.min_water_share
+    of_a, of_b = (side.pixels.layers(side.periods[place].years, index, share) for side in (a, b))
+    layers = (of_a, common(of_a, of_b), common(of_b, of_a), of_b)
+    found = [b.pixels.sketch(of) for of in layers]
+    same = _same(a.pixels.sketch(of_a), a.sketches[place])
+    if b.model.index == index and b.model.ecosystem.min_water_share == share:
+        same = same and _same(found[-1], b.sketches[place])
+    return found if same else None
+
+
+def _same(one: Sketch, other: Sketch) -> bool:
+    return np.array_equal(one.land, other.land) and np.array_equal(one.water, other.water) and one.size == other.size

@@ -1,0 +1,203 @@
+"""What a change between two runs comes from: each factor alone moves its own column, together they are the whole."""
+
+import json
+import shutil
+
+import pytest
+import shapely
+from tiny_world import CLOUD, PIXEL, STANDS, ZONES, World, landscape, read_csv, sky
+from typer.testing import CliRunner
+
+from pipeline.__main__ import app
+from pipeline.attribution import ATTRIBUTION_COLUMNS, FACTORS, Swap, attribute, beyond
+from pipeline.errors import OutputError
+from pipeline.finished import FinishedRun
+from pipeline.run_difference import compare
+
+ROOTS = "value: 4.79"
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """The tiny world, run."""
+    return World.finished(tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture
+def second(tmp_path):
+    """The same world again, with its finished run, to be changed and run once more."""
+    return World.finished(tmp_path)
+
+
+def differences(first: World, second: World) -> dict[tuple[str, str], dict]:
+    """Rows by zone and quantity; all of them add up."""
+    rows = compare(FinishedRun.read(first.results), FinishedRun.read(second.results))
+    for row in rows:
+        assert list(row) == list(ATTRIBUTION_COLUMNS)
+    for row in (row for row in rows if row["change"] is not None):
+        assert sum(row[f] or 0 for f in FACTORS) == pytest.approx(row["change"], abs=1e-11 * abs(row["before"]))
+        assert row["change"] == row["after"] - row["before"]
+    return {(row["zone_id"], row["quantity"]): row for row in rows}
+
+
+def asking(*arguments: str) -> str:
+    """What a command of the program prints."""
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+
+def only(row: dict, factor: str) -> None:
+    """The change is that of one factor, up to rounding."""
+    assert row["change"] != 0
+    assert row[factor] == pytest.approx(row["change"], rel=1e-9)
+    for other in set(FACTORS) - {factor}:
+        assert row[other] in (0, None) or abs(row[other]) < 1e-11 * abs(row["before"]), other
+
+
+def test_a_chain_adds_up_and_a_factor_may_come_twice():
+    """100 -> 130: records lie 1 above and 2 below what the present code makes of them."""
+    chain = [Swap("boundary", 110), Swap("clear_pixels", 104), Swap("cover", 120), Swap("clear_pixels", 125),
+             Swap("coefficients", 132)]  # fmt: skip
+    parts = attribute(100, 130, recomputed=99, chain=chain)
+    assert parts == {"boundary": 11, "clear_pixels": -6 + 5, "cover": 16, "clear_pixels_and_cover": None,
+                     "coefficients": 7, "code": -1 - 2}  # fmt: skip
+    assert sum(part or 0 for part in parts.values()) == 30
+
+
+def test_beyond_is_outside_the_interval_of_the_first():
+    figures = {"carbon_tC_low95": 90.0, "carbon_tC_high95": 110.0}
+    assert [beyond(figures, "carbon_tC", value) for value in (89, 100, 111)] == [True, False, True]
+    assert beyond({}, "carbon_tC", 100) is None
+
+
+def test_identical_runs_differ_in_nothing(first, second):
+    for row in differences(first, second).values():
+        assert [row[factor] for factor in FACTORS if row[factor] is not None] == [0] * 5
+        assert (row["change"], row["clear_pixels_and_cover"], row["note"]) == (0, None, None)
+
+
+def test_a_coefficient_moves_its_column_of_its_zones(first, second):
+    second.change_coefficient("grassland", ROOTS, "value: 5.79")
+    second.run()
+    rows = differences(first, second)
+    for quantity in ("carbon_tC", "sink_tCO2_yr"):
+        only(rows["G01", quantity], "coefficients")
+        assert rows["G01", quantity]["coefficients"] == pytest.approx(rows["G01", quantity]["before"] / 5.79)
+        assert all(rows[zone, quantity]["change"] == 0 for zone in ("F01", "F02", "W01"))
+
+
+def test_a_stand_volume_is_a_coefficient(first, second):
+    (larch, then, now, shape), pine = STANDS
+    second.write_stands([(larch, then, now + 3, shape), pine])
+    second.run()
+    row = differences(first, second)["F01", "carbon_tC"]
+    only(row, "coefficients")
+    assert (row["clear_pixels"], row["cover"]) == (0, 0)
+
+
+def test_a_moved_boundary_is_boundary_alone(first, second):
+    """The western two columns and more of G01 and F01 are cut off: with them go their pixels and their stands."""
+    cut = {name: (kind, stratum, shape.difference(shapely.box(0, 0, shape.bounds[0] + 2.5 * PIXEL, 9e6)))
+           for name, (kind, stratum, shape) in ZONES.items()}  # fmt: skip
+    second.write_zones(ZONES | {name: cut[name] for name in ("G01", "F01")})
+    second.run()
+    rows = differences(first, second)
+    for quantity in ("carbon_tC", "sink_tCO2_yr"):
+        only(rows["G01", quantity], "boundary")
+        only(rows["F01", quantity], "boundary")
+        assert rows["G01", quantity]["boundary"] < 0
+        assert rows["F02", quantity]["change"] == 0
+
+
+def test_a_scene_removed_is_lost_pixels_and_fainter_peaks(first, second):
+    """Without the greenest date of 2025 the other date counts: .05 less on what it saw, which is cover, and a cloud
+    over the east of F02, which is clear pixels."""
+    shutil.rmtree(second.scene(2025, "08-01"))
+    second.run()
+    rows = differences(first, second)
+    cloudy, clear = rows["F02", "carbon_tC"], rows["W01", "carbon_tC"]
+    only(clear, "cover")
+    assert clear["cover"] < 0
+    assert cloudy["clear_pixels"] != 0
+    assert cloudy["cover"] < 0
+    assert cloudy["boundary"] == cloudy["coefficients"] == cloudy["code"] == 0
+
+
+def test_a_scene_that_only_covered_what_others_missed_is_clear_pixels(first, second, tmp_path):
+    """A third date of 2024 that sees F02 under the others' cloud: taken away, its pixels are lost."""
+    more = World.at(tmp_path / "more")
+    scl = sky("08-01")
+    scl[:50, 125:245] = CLOUD
+    for world in (more, second):
+        for day in ("08-01", "08-11"):
+            world.write_scene(2024, day, scl=scl)
+    more.write_scene(2024, "08-21", ndvi=landscape(2024, "08-01"))
+    more.run()
+    second.run()
+    only(differences(more, second)["F02", "carbon_tC"], "clear_pixels")
+
+
+def test_all_at_once_still_adds_up(first, second):
+    second.change_coefficient("grassland", ROOTS, "value: 5.79")
+    shutil.rmtree(second.scene(2025, "08-01"))
+    kind, stratum, shape = ZONES["G01"]
+    second.write_zones(ZONES | {"G01": (kind, stratum, shape.buffer(-PIXEL))})
+    second.run()
+    row = differences(first, second)["G01", "carbon_tC"]
+    assert all(row[factor] for factor in ("boundary", "cover", "coefficients"))
+    assert row["code"] == 0
+
+
+def test_another_code_is_what_the_present_one_does_not_reproduce(first, second):
+    """A record 7 t above what its own sketch gives today."""
+    file = second.results / "run.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    record["zones"][2]["figures"]["carbon_tC"] += 7
+    file.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    row = differences(first, second)["G01", "carbon_tC"]
+    assert (row["code"], row["cover"], row["coefficients"]) == (pytest.approx(7), 0, 0)
+
+
+def test_a_figure_that_a_run_withholds_is_not_compared(first, second):
+    file = second.results / "run.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    del record["zones"][3]["figures"]["sink_tCO2_yr"]
+    file.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    row = differences(first, second)["W01", "sink_tCO2_yr"]
+    assert row["change"] is row["after"] is None
+    assert row["note"] == "the second run gives no such figure"
+
+
+def test_without_a_cube_pixels_are_not_told_apart(first, second):
+    shutil.rmtree(second.scene(2025, "08-01"))
+    second.run()
+    shutil.rmtree(second.results / "work" / "cube.zarr")
+    row = differences(first, second)["W01", "carbon_tC"]
+    only(row, "clear_pixels_and_cover")
+    assert row["clear_pixels"] is row["cover"] is None
+    assert row["note"].endswith("the cube of the second run is gone")
+
+
+def test_a_cube_of_a_later_run_is_not_believed(first, second):
+    for file in (second.results / "work" / "cube.zarr" / "2024" / "ndvi" / "c").rglob("[0-9]"):
+        if file.is_file():
+            file.unlink()
+    row = differences(first, second)["G01", "carbon_tC"]
+    assert row["change"] == row["clear_pixels_and_cover"] == 0
+    assert "a cube is no longer that of its run" in row["note"]
+
+
+def test_the_command_prints_tables_and_writes_them(first, second, tmp_path):
+    second.change_coefficient("grassland", ROOTS, "value: 5.79")
+    second.run()
+    asked = ["diff", str(first.results), str(second.results)]
+    rows = json.loads(asking(*asked, "--json", "--csv", str(tmp_path / "diff.csv")))
+    assert rows == compare(FinishedRun.read(first.results), FinishedRun.read(second.results))
+    assert [row["zone_id"] for row in read_csv(tmp_path / "diff.csv")] == [row["zone_id"] for row in rows]
+    printed = asking(*asked)
+    assert f"{rows[4]['coefficients']:+,.2f}" in printed
+    assert "Beyond the first run's 95 % interval: none." in printed
+
+
+def test_a_folder_without_a_run_is_one_sentence(first, tmp_path):
+    with pytest.raises(OutputError, match="holds no finished run"):
+        asking("diff", str(first.results), str(tmp_path))
