@@ -39,6 +39,12 @@ class FinishedRun:
         return cls(folder, record)
 
     @property
+    def work(self) -> Path:
+        """Folder of what is kept; a year mapped on its own shares that of its run."""
+        own = self.folder / "work"
+        return own if own.is_dir() else self.folder.parent / "work"
+
+    @property
     def baseline(self) -> Period | None:
         years = self.record["config"]["periods"]["baseline"]
         return Period(tuple(years)) if years else None
@@ -93,7 +99,7 @@ class FinishedRun:
 
     def sketches(self, zone: str) -> dict[str, Sketch]:
         """The sketches of a zone by year and period. Raises OutputError where they were deleted."""
-        path = self.folder / "work" / "sketches" / self.zones[zone]["sketch"]
+        path = self.work / "sketches" / self.zones[zone]["sketch"]
         try:
             return load_sketches(path)
         except OSError as error:

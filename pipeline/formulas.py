@@ -162,6 +162,8 @@ def _stands(model: ZoneModel, period: Period, carbon: bool) -> list[Step]:
 
 def _trees(forest, key: tuple, volume: float, carbon: bool) -> tuple[str, str]:
     species, expansion, per_agb = key
+    if volume == 0:
+        return "V", "0"
     row = forest.species[species]
     fraction = (row.continuous if forest.expansion == "continuous" else row).carbon_fraction.value
     symbols = f"V × {'BCEF' if forest.expansion == 'ipcc' else '(D × BEF)'}"

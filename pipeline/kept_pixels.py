@@ -32,7 +32,7 @@ class KeptPixels:
         """Those of a zone of the run; None where the cube was deleted."""
         entry = run.zones[zone]
         try:
-            cube = Cube.kept(run.folder / "work" / "cube.zarr")
+            cube = Cube.kept(run.work / "cube.zarr")
         except (OSError, KeyError, ValueError):
             return None
         windows = tuple(tuple(slice(*part) for part in window) for window in entry["windows"])

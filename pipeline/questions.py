@@ -80,9 +80,15 @@ def _difference_table(quantity: str, rows: list[dict], run) -> Table:
     for name in shown:
         table.add_column(f"{ATTRIBUTION_COLUMNS[name][1]} {name}", justify="right")
     for row in rows:
-        forms = {name: ",.2f" if name in ("before", "after") else "+,.2f" for name in shown}
-        table.add_row(row["zone_id"], *("" if row[n] is None else format(row[n], form) for n, form in forms.items()))
+        table.add_row(row["zone_id"], *(_change(row[name], name not in ("before", "after")) for name in shown))
     return table
+
+
+def _change(value: float | None, signed: bool) -> str:
+    """A figure or a change with its sign; nothing where unknown, 0 where it is 0 and not rounded to it."""
+    if not value:
+        return "" if value is None else "0"
+    return f"{value:+,.2f}" if signed else f"{value:,.2f}"
 
 
 def _explanation(answer: dict) -> Iterator[str]:

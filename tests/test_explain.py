@@ -13,7 +13,7 @@ from pipeline.ecosystems import coefficients
 from pipeline.errors import ConfigError, OutputError
 from pipeline.explain import METRICS, explain
 from pipeline.finished import FinishedRun
-from pipeline.stands import ZoneStands
+from pipeline.zone_stands import ZoneStands
 
 YEARLY = [metric for metric in METRICS if not metric.startswith("sink") and metric != "area_ha"]
 
@@ -132,6 +132,15 @@ def test_boundary_ground_and_certificate_are_named(finished):
     assert answer["end_members"]["from"] == "shipped with the stratum reed"
     assert [seen["period"] for seen in answer["observation"]] == ["2019-2021", "2023-2025"]
     assert all(0 < seen["open_water_fraction"] < 0.1 for seen in answer["observation"])
+
+
+def test_a_year_mapped_on_its_own_is_explained_too(world, finished):
+    world.run(year=2024)
+    alone = FinishedRun.read(world.results / "2024")
+    assert explain(alone, "G01", "carbon_tC")["value"] == explain(finished, "G01", "carbon_tC", 2024)["value"]
+    assert explain(alone, "W01", "carbon_tC")["status"].startswith("no data: no clear observation in 2024")
+    sink = explain(alone, "G01", "sink_tCO2_yr")
+    assert (sink["value"], sink["status"]) == (None, "ok; no sink: one period only")
 
 
 @pytest.mark.parametrize(
