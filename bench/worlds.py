@@ -26,12 +26,13 @@ from pipeline.carbon import stock_difference
 from pipeline.config import Uncertainty, read_coefficients
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, with_values
 from pipeline.realisations import Realisations, Settings, realise
-from pipeline.sketch import Sketch, SketchBuilder
-from pipeline.stands import ZoneStands
+from pipeline.sketch import Sketch
 from pipeline.uncertainty import Z95, drawn, interval, mean_correlation
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 from pipeline.vegetation import EndMembers
-from pipeline.zone_model import Period, ZoneModel
+from pipeline.zone_model import CALIBRATED_U95, Period, ZoneModel
+from pipeline.zone_pixels import SketchBuilder
+from pipeline.zone_stands import ZoneStands
 from pipeline.zones import Zone
 
 LIBRARY = Path(__file__).parent.parent / "configs" / "coefficients"
@@ -165,7 +166,7 @@ class World:
         return EndMembers(*CALIBRATED.get(place.ecosystem, (stratum.soil_index.value, stratum.vegetation_index.value)))
 
     def _ends(self, model: ZoneModel) -> EndMembers:
-        """The true end-members: of shipped ones the rows, of calibrated ones the product's own half-widths."""
+        """The true end-members: of shipped ones the rows, of calibrated ones the product's own half-width."""
         name = model.ecosystem.ecosystem
         if model.shipped_end_members:
             stratum = self._ecosystem(model).strata[model.zone.stratum]
@@ -174,8 +175,8 @@ class World:
             for end in ("soil", "vegetation"):
                 self._shared.setdefault((name, end), self._errors * float(self._rng.standard_normal()))
             soil, vegetation = (
-                getattr(model.end_members, end) + half_width / Z95 * self._shared[name, end]
-                for end, half_width in zip(("soil", "vegetation"), model.end_members_u95, strict=True)
+                getattr(model.end_members, end) + CALIBRATED_U95 / Z95 * self._shared[name, end]
+                for end in ("soil", "vegetation")
             )
         kind = "carlson_ripley" if self._takes_other_cover[name] else "linear"
         return replace(model.end_members, model=kind).drawn(soil, vegetation)

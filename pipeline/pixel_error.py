@@ -72,11 +72,9 @@ def _of_coefficients(model: ZoneModel) -> list[np.ndarray]:
 
 
 def _of_end_members(model: ZoneModel) -> list[np.ndarray]:
-    ends, sigmas = model.end_members, np.array(model.end_members_u95) / Z95
-    pairs = (
-        (ends.soil + sigmas[0] * ONE_SIGMA, np.full(2, ends.vegetation)),
-        (np.full(2, ends.soil), ends.vegetation + sigmas[1] * ONE_SIGMA),
-    )
+    ends = model.end_members
+    soil, vegetation = (drawn(row, ONE_SIGMA) for row in model.end_member_rows)
+    pairs = ((soil, np.full(2, ends.vegetation)), (np.full(2, ends.soil), vegetation))
     moved = (
         model.ecosystem.respond(INDEX[:, None], ends.drawn(*pair), model.zone.stratum)["carbon_stock"] for pair in pairs
     )

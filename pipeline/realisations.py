@@ -138,7 +138,7 @@ class _Zone:
     def _residual(self, period: Period) -> np.ndarray | float:
         """1 + the zone mean of the pixels' residuals. Part of it stays (soil, slope, species), part is the year's."""
         rows, zone = self._model.coefficients, self._model.zone
-        stays = rows["residual_persistence"].central
+        stays = self._varying.persistence
         spread = rows["residual"].half_width / Z95 * self._correlation**0.5
         lasting = self._normal("residual", zone.id)
         passing = np.mean([self._normal("residual", zone.id, year) for year in period.years], axis=0)

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from pipeline.ecosystems import Ecosystem, with_values
 from pipeline.ecosystems.rows import Cause
-from pipeline.uncertainty import Z95, Draws, drawn
+from pipeline.uncertainty import Draws, drawn
 from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel
 from pipeline.zone_stands import ZoneStands
@@ -63,6 +63,12 @@ class Varying:
         used = [path for path in self.model.rows if rows[path].cause in self.active]
         return with_values(self.model.ecosystem, {path: drawn(rows[path], self._draws.of(name, path)) for path in used})
 
+    @cached_property
+    def persistence(self) -> np.ndarray:
+        """Correlation of the residuals of two dates, (n,), the same for all zones. Always drawn: where the residuals do
+        not vary it changes nothing, and where they do, what stays of them is part of their error."""
+        return drawn(self.model.coefficients["residual_persistence"], self._draws.of("residual_persistence"))
+
     def response(self, index: np.ndarray, years: tuple[int, ...] = ()) -> np.ndarray:
         """Carbon stock (t C/ha) and cover (1) at index values (k,), as (2, k, n).
 
@@ -88,10 +94,8 @@ class Varying:
     def _drawn(self, ends: EndMembers) -> EndMembers:
         name = self.model.ecosystem.ecosystem
         soil, vegetation = (
-            value + half_width / Z95 * self.normal("end_members", name, which)
-            for which, value, half_width in zip(
-                ("soil", "vegetation"), (ends.soil, ends.vegetation), self.model.end_members_u95, strict=True
-            )
+            drawn(row, self.normal("end_members", name, which)) if "end_members" in self.active else row.central
+            for which, row in zip(("soil", "vegetation"), self.model.end_member_rows, strict=True)
         )
         return ends.drawn(np.minimum(soil, vegetation - 0.1), vegetation)
 
@@ -109,7 +113,7 @@ class Varying:
         if row.cause not in self.active:
             return row.central
         inventories = sorted(self.model.stands.volume_m3_ha)
-        stays = self.model.coefficients["residual_persistence"].central
+        stays = self.persistence
         own = np.array([self.normal(row.cause, "inventory", year) for year in inventories])
         at = np.array([np.interp(date, inventories, unit) for unit in np.eye(len(inventories))])
         return drawn(row, np.sqrt(stays) * self.normal(row.cause, "inventories") + np.sqrt(1 - stays) * (at @ own))

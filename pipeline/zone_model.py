@@ -13,8 +13,8 @@ from pipeline.vegetation import EndMembers
 from pipeline.zone import Zone
 from pipeline.zone_stands import ZoneStands
 
-CALIBRATED_U95 = (0.10, 0.10)
-"""95 % half-widths of calibrated or given end-members, index units (expert judgement, unverified)."""
+CALIBRATED_U95 = 0.10
+"""95 % half-width of a calibrated or given end-member, index units (expert judgement, unverified)."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,27 @@ class ZoneModel:
         """What the standard error of a pixel rests on besides the stock: the half-widths of the rows in use."""
         extra = ("index_bias", "residual", "residual_persistence", *(("stand_volume",) if self.stands else ()))
         rows = [(path, self.coefficients[path]) for path in (*self.rows, *extra)]
-        return [[path, row.central, row.half_width, row.distribution] for path, row in rows] + [self.end_members_u95]
+        rows += [("end-member", row) for row in self.end_member_rows]
+        return [[path, row.central, row.half_width, row.distribution, row.valid] for path, row in rows]
 
     @property
     def unverified(self) -> list[str]:
         """Those of `rows` whose source was not checked."""
         return [path for path in self.rows if self.coefficients[path].status == "unverified"]
 
-    @property
-    def end_members_u95(self) -> tuple[float, float]:
-        """95 % half-widths of the two end-members, index units."""
-        if not self.shipped_end_members:
-            return CALIBRATED_U95
-        stratum = self.ecosystem.strata[self.zone.stratum]
-        return stratum.soil_index.half_width, stratum.vegetation_index.half_width
+    @cached_property
+    def end_member_rows(self) -> tuple[Coefficient, Coefficient]:
+        """The index of soil and of vegetation with their error: the stratum's rows, or those of a calibration."""
+        if self.shipped_end_members:
+            stratum = self.ecosystem.strata[self.zone.stratum]
+            return stratum.soil_index, stratum.vegetation_index
+        return tuple(
+            Coefficient(
+                value=value, unit=self.index, u95_abs=CALIBRATED_U95, distribution="normal", valid=(-1, 1),
+                source="calibrated or given", status="unverified", cause="end_members",
+            )
+            for value in (self.end_members.soil, self.end_members.vegetation)
+        )  # fmt: skip
 
     @property
     def index(self) -> str:

@@ -12,7 +12,7 @@ from pipeline.realisations import Realisations, realise
 from pipeline.sketch import LEVELS, Sketch
 from pipeline.totals import group_rows, zone_row
 from pipeline.uncertainty import interval, variance_shares
-from pipeline.varying import CAUSES, Settings
+from pipeline.varying import CAUSES, Settings, Varying
 from pipeline.vegetation import EndMembers
 from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel, stock
@@ -176,3 +176,31 @@ def test_an_interval_row_tells_its_shares(ecosystems):
     shares = [line[f"share_{cause}"] for cause in CAUSES if line[f"share_{cause}"] is not None]
     assert sum(shares) == pytest.approx(1)
     assert line["p2_5"] < line["p5"] == line["conservative"] < line["median"] < line["p95"] < line["p97_5"]
+
+
+def test_shipped_end_members_stay_in_their_valid_range(ecosystems):
+    """Soil of a reed bed: .05 +- .20, valid from .03 to .25. Without that end the draws would reach an index below 0,
+    and the cover of a pixel at .25 could not be drawn as none."""
+    model = replace(
+        zone_model(ecosystems, "wetland", "reed", "W01"), end_members=EndMembers(0.05, 0.82), shipped_end_members=True
+    )
+    soil = Varying(model, SETTINGS, frozenset({"end_members"})).response(np.array([0.029, 0.15, 0.251]))[1]
+    assert (soil[0] == 0).all()
+    assert 0.2 < (soil[1] == 0).mean() < 0.5
+    assert (soil[2] > 0).all()
+
+
+def test_how_much_of_a_residual_stays_is_uncertain_itself(ecosystems):
+    """The passing part of equal volumes makes their difference, sqrt(1 - p) of the error: of .8 +- .2 its kurtosis is
+    3 E[(1 - p)^2] / E[1 - p]^2, above the 3 of a p that is known."""
+    settings = replace(SETTINGS, count=40_000)
+    stands = stands_of([60.0, 30.0], [60.0, 30.0])
+    model = zone_model(ecosystems, "forest", "larch_middle", "F01", stands)
+    varying = Varying(model, settings, frozenset({"stand_volume"}))
+    then, now = (varying.stand_density(stands, period)[0] for period in (BASELINE, CURRENT))
+    change = (now - then) / (now - then).std()
+    left = 1 - varying.persistence
+    assert (change**4).mean() == pytest.approx(3 * (left**2).mean() / left.mean() ** 2, rel=0.1)
+    assert (change**4).mean() > 3.3
+    assert 0.6 < np.percentile(varying.persistence, 2.5) < 0.65
+    assert varying.persistence.max() <= 1
