@@ -151,7 +151,7 @@ def _end_members(run: FinishedRun, model: ZoneModel, metric: str) -> dict | None
         origin = f"shipped with the stratum {model.zone.stratum}"
     elif model.end_members.calibration:
         origin = "calibrated on the run's own pooled years"
-    return ends | {"u95": list(model.end_members_u95), "from": origin}
+    return ends | {"u95": [row.half_width for row in model.end_member_rows], "from": origin}
 
 
 def _observation(label: str, sketch: Sketch) -> dict:
