@@ -474,7 +474,7 @@ def test_a_config_runs_no_code(world, sinkmap, monkeypatch, tag):
 def test_a_scene_replaced_while_the_run_reads_it_stops_the_run_and_is_read_again(world, sinkmap, monkeypatch):
     from pipeline import tile_year as work
 
-    read, path = work.read_band, world.scene(2021, DAYS[0]) / "B04.tif"
+    read, path = work.read_bands, world.scene(2021, DAYS[0]) / "B04.tif"
     content = path.read_bytes()
 
     def read_and_replace(scene, *arguments):
@@ -483,7 +483,7 @@ def test_a_scene_replaced_while_the_run_reads_it_stops_the_run_and_is_read_again
             os.utime(path, (1, 1))
         return read(scene, *arguments)
 
-    monkeypatch.setattr(work, "read_band", read_and_replace)
+    monkeypatch.setattr(work, "read_bands", read_and_replace)
     code, _, error = sinkmap("zones", world.config, "--out", world.out)
     assert code == SCENE
     assert_one_sentence(error, path, "was replaced while the run went on", "run again")
@@ -703,7 +703,7 @@ def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap,
     for stage in ("composite", "calibrate", "map", "publish"):
         assert sinkmap(stage, world.config, "--out", world.out)[0] == 0
     assert (world.results / "summary.csv").is_file()
-    monkeypatch.setattr("pipeline.tile_year.read_band", None)
+    monkeypatch.setattr("pipeline.tile_year.read_bands", None)
     monkeypatch.setattr("pipeline.tile_year.read_classes", None)
     for name in ("plan", "check"):
         code, said, error = sinkmap(name, world.config, "--out", world.folder / "other")
@@ -856,7 +856,7 @@ def test_a_zone_smaller_than_a_pixel_has_a_number(world):
 def test_bare_ground_is_a_measured_zero_and_not_empty(world):
     for year in YEARS:
         for day in DAYS:
-            world.write_scene(year, day, ndvi=np.full((200, 300), 0.03), scl=np.full((200, 300), VEGETATION))
+            world.write_scene(year, day, ndvi=np.full((200, 300), 0.06), scl=np.full((200, 300), VEGETATION))
     row = world.run().row("G01")
     assert row["fvc_mean"] == 0
     assert row["carbon_tC"] == 0
