@@ -2,7 +2,6 @@
 reads what the run recorded and its sketches, no scene and no raster."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
@@ -169,10 +168,7 @@ def _observation(label: str, sketch: Sketch) -> dict:
 
 def _table(run: FinishedRun, config: dict) -> dict:
     """A vector file of the run and the checksums (xxh3-128) of its parts when the run read it."""
-    path = Path(config["path"])
-    parts = {Path(name).name: digest for name, digest in run.record["inputs"].items()
-             if Path(name).parent == path.parent and Path(name).stem == path.stem}  # fmt: skip
-    return {"file": str(path), "layer": config["layer"], "checksums": parts}
+    return {"file": config["path"], "layer": config["layer"], "checksums": run.checksums(config["path"])}
 
 
 def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict | None:

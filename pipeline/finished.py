@@ -105,6 +105,12 @@ class FinishedRun:
         except OSError as error:
             raise OutputError(f"{path}: the sketch is gone; run `sinkmap zones` again") from error
 
+    def checksums(self, table: str) -> dict[str, str]:
+        """Checksums of the parts of a vector file, by name, when the run read it."""
+        path = Path(table)
+        inputs = {Path(name): digest for name, digest in self.record["inputs"].items()}
+        return {p.name: digest for p, digest in inputs.items() if (p.parent, p.stem) == (path.parent, path.stem)}
+
     def intervals(self, zone: str) -> dict[tuple[str, str], dict[str, float]]:
         """What ``intervals.csv`` says of a zone by quantity and period; nothing where the run drew none."""
         try:

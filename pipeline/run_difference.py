@@ -25,16 +25,17 @@ class Side:
     current: Period
     sketches: Sketches
     pixels: KeptPixels | None
-    stands_file: str | None
+    inventory: list
+    """What the stands are: content of their file, layer and columns."""
 
     @classmethod
     def of(cls, run: FinishedRun, zone: str) -> "Side":
         """The zone as the run knows it."""
         kept, stands = run.sketches(zone), run.record["config"]["stands"]
         then = kept[run.baseline.label] if run.baseline else None
-        file = run.record["inputs"].get(stands["path"]) if stands else None
+        inventory = [*run.checksums(stands["path"]).values(), stands["layer"], stands["columns"]] if stands else []
         sketches = (then, kept[run.current.label])
-        return cls(run.model(zone), run.baseline, run.current, sketches, KeptPixels.of(run, zone), file)
+        return cls(run.model(zone), run.baseline, run.current, sketches, KeptPixels.of(run, zone), inventory)
 
     @property
     def periods(self) -> tuple[Period | None, Period]:
@@ -93,11 +94,11 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
 
 
 def _stands_moved(model: ZoneModel, a: Side, b: Side) -> ZoneModel:
-    """The model with the stands inside the second boundary: cut anew where their file is the same, else as dense as
+    """The model with the stands inside the second boundary: cut anew where the inventory is the same, else as dense as
     before."""
     if a.model.stands is None:
         return model
-    if b.model.stands and a.stands_file == b.stands_file:
+    if b.model.stands and a.inventory == b.inventory:
         return replace(model, stands=b.model.stands)
     stands, grown = a.model.stands, model.zone.area_ha / a.model.zone.area_ha
     return replace(model, stands=replace(stands, area_ha=stands.area_ha * grown))

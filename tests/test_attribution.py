@@ -147,6 +147,20 @@ def test_all_at_once_still_adds_up(first, second):
     assert row["code"] == 0
 
 
+def test_years_of_other_periods_are_paired_in_order(second):
+    """The world greens by .01 a year on the same ground: from 2024 to 2025 all change is cover."""
+    for year in (2024, 2025):
+        second.run(year=year)
+    one, next_one = (FinishedRun.read(second.results / str(year)) for year in (2024, 2025))
+    row = next(row for row in compare(one, next_one) if (row["zone_id"], row["quantity"]) == ("W01", "carbon_tC"))
+    only(row, "cover")
+    assert row["cover"] > 0
+    assert row["note"].startswith("the periods differ")
+    unlike = compare(one, FinishedRun.read(second.results))
+    assert "the periods have different numbers of years" in unlike[-2]["note"]
+    assert "the first run gives no such figure" in unlike[-1]["note"]
+
+
 def test_another_code_is_what_the_present_one_does_not_reproduce(first, second):
     """A record 7 t above what its own sketch gives today."""
     file = second.results / "run.json"

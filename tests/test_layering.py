@@ -25,6 +25,8 @@ PURE = [
         "indices",
         "median",
         "sketch",
+        "attribution",
+        "formulas",
         "zone_pixels",
         "encoding",
         "variables",
