@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from pipeline import questions, scene_commands
 from pipeline.errors import (
@@ -107,32 +106,8 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     _print_notes(run)
 
 
-@app.command("what-if")
-def what_if_command(
-    changes: Annotated[list[str], typer.Option("--set", help="ecosystem.coefficient=number; may be repeated.")],
-    config: ConfigPath = SAMPLE,
-    zone: Annotated[list[str] | None, typer.Option("--zone", help="These zones; else all that change.")] = None,
-    out: OutPath = Path("out"),
-) -> None:
-    """Totals with other coefficients, at once: from the sketches of the last run, no raster is read."""
-    from pipeline.config import read_config
-    from pipeline.finished import FinishedRun
-    from pipeline.what_if import what_if
-
-    run = FinishedRun.read(out.resolve() / read_config(config).name)
-    table = Table("片区 zone", "指标 quantity", title=f"{run.record['note']}\n{'; '.join(changes)}")
-    for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
-        table.add_column(title, justify="right")
-    for answer in what_if(run, changes, zone):
-        ends = [f"{i.p2_5:,.0f} – {i.p97_5:,.0f}" if i else "" for i in (answer.interval_before, answer.interval_after)]
-        share = f"{answer.after / answer.before - 1:+.1%}" if answer.before else ""
-        table.add_row(
-            answer.zone, answer.quantity, f"{answer.before:,.0f}", ends[0], f"{answer.after:,.0f}", ends[1], share
-        )
-    console.print(table)
-
-
 for command in (
+    questions.what_if,
     questions.explain,
     questions.diff,
     scene_commands.scenes,
@@ -258,11 +233,16 @@ def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: s
             f"delivered ({zones}); mend the cause and run again"
         )
     if rows:
-        console.print(
-            f"Results: {run.results}\nOpen zones.gpkg and zones/<id>/*.tif in QGIS or ArcGIS, summary.csv in Excel."
-        )
+        console.print(f"Results: {run.results}\nOpen {_what_to_open(run)}.", soft_wrap=True)
     else:
         console.print(f"Stage {until} is done; its files are in {run.work if until != 'map' else run.results}.")
+
+
+def _what_to_open(run) -> str:
+    name, made = run.config.name, run.config.deliverables
+    files = {"project": f"{name}.qgz in QGIS", "sheets": "atlas.pdf", "workbook": f"{name}.xlsx in Excel"}
+    shown = [text for deliverable, text in files.items() if deliverable in made]
+    return ", ".join([*shown, "zones.gpkg and zones/<id>/*.tif in any GIS", "summary.csv"])
 
 
 def _print_notes(run) -> None:

@@ -14,6 +14,30 @@ from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console
 AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
 
 
+def what_if(
+    changes: Annotated[list[str], typer.Option("--set", help="ecosystem.coefficient=number; may be repeated.")],
+    config: ConfigPath = SAMPLE,
+    zone: Annotated[list[str] | None, typer.Option("--zone", help="These zones; else all that change.")] = None,
+    out: OutPath = Path("out"),
+) -> None:
+    """Totals with other coefficients, at once: from the sketches of the last run, no raster is read."""
+    from pipeline.config import read_config
+    from pipeline.finished import FinishedRun
+    from pipeline.what_if import what_if as answers
+
+    run = FinishedRun.read(out.resolve() / read_config(config).name)
+    table = Table("片区 zone", "指标 quantity", title=f"{run.record['note']}\n{'; '.join(changes)}")
+    for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
+        table.add_column(title, justify="right")
+    for answer in answers(run, changes, zone):
+        ends = [f"{i.p2_5:,.0f} – {i.p97_5:,.0f}" if i else "" for i in (answer.interval_before, answer.interval_after)]
+        share = f"{answer.after / answer.before - 1:+.1%}" if answer.before else ""
+        table.add_row(
+            answer.zone, answer.quantity, f"{answer.before:,.0f}", ends[0], f"{answer.after:,.0f}", ends[1], share
+        )
+    console.print(table)
+
+
 def explain(
     zone: Annotated[str, typer.Option("--zone", help="Zone id.")],
     metric: Annotated[str, typer.Option("--metric", help="Column of the result table, such as carbon_tC.")],
