@@ -45,7 +45,7 @@ check: .venv/.installed ## check config, boundaries, stands and scenes, reading 
 	$(BIN)/python -m pipeline check "$(CONFIG)"
 
 test: .venv/.installed-dev ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: .venv/.installed-dev ## check style and formatting
 	$(BIN)/ruff check .

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import shapely
 import zarr
-from affine import Affine
 from numcodecs import Blosc
 from odc.geo.geobox import GeoBox, GeoboxTiles
+from rasterio import Affine
 from rasterio.transform import from_origin
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError

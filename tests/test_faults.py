@@ -491,7 +491,7 @@ def test_a_scene_replaced_while_the_run_reads_it_stops_the_run_and_is_read_again
     marks = {mark.stem for mark in (world.results / "work" / "marks").glob("tile-*.json")}
     assert len(marks) == 10
     assert not {name for name in marks if "2021" in name}
-    monkeypatch.setattr(work, "read_band", read)
+    monkeypatch.setattr(work, "read_bands", read)
     assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
     assert world.files() == undisturbed()
 
