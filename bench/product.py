@@ -53,7 +53,7 @@ def again(job: Path) -> dict:
     (job / "coefficients" / file).write_text(text.replace(old, new), encoding="utf-8")
     composites, maps = _times(job, "out/*/work/cube.zarr/**/*"), _times(job, "out/*/zones/*/*.tif")
     decoded = AssertionError("a scene was decoded")
-    with patch.multiple("pipeline.tile_year", read_band=_raiser(decoded), read_classes=_raiser(decoded)):
+    with patch.multiple("pipeline.tile_year", read_bands=_raiser(decoded), read_classes=_raiser(decoded)):
         found = measured(job, lambda: produce(job))
     assert _times(job, "out/*/work/cube.zarr/**/*") == composites, "a composite was written"
     rewritten = [path for path, time in _times(job, "out/*/zones/*/*.tif").items() if maps.get(path) != time]

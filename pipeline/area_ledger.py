@@ -1,5 +1,7 @@
 """The ledger of areas: what was drawn, what the pixels cover, what was declared, and what the plan says."""
 
+from functools import cache
+
 import geopandas as gpd
 import numpy as np
 import shapely
@@ -138,6 +140,12 @@ def covered_ha(size_px: float, pixel_m: float, geometry: shapely.Geometry, crs: 
     """Area on the ellipsoid of ``size_px`` covered pixels of a zone (``geometry`` in ``crs``), ha: planar area by the
     areal scale of the projection at the zone's centre (Snyder 1987). UTM makes areas here 0.03-0.08 % too small."""
     centre = geometry.centroid
-    longitude, latitude = Transformer.from_crs(crs, CGCS2000, always_xy=True).transform(centre.x, centre.y)
-    scale = Proj(CRS(crs)).get_factors(longitude, latitude).areal_scale
-    return size_px * pixel_m**2 / scale / 1e4
+    to_degrees, projection = _projection(str(crs))
+    longitude, latitude = to_degrees.transform(centre.x, centre.y)
+    return size_px * pixel_m**2 / projection.get_factors(longitude, latitude).areal_scale / 1e4
+
+
+@cache
+def _projection(crs: str) -> tuple[Transformer, Proj]:
+    """To degrees on CGCS2000, and the projection itself; each takes long to set up."""
+    return Transformer.from_crs(crs, CGCS2000, always_xy=True), Proj(CRS(crs))

@@ -9,6 +9,7 @@ have in common.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import shapely
@@ -68,6 +69,7 @@ def drawn(row: Row, normal: np.ndarray) -> np.ndarray:
             return centre + reach * np.where(p < 0.5, np.sqrt(2 * p) - 1, 1 - np.sqrt(2 * (1 - p)))
 
 
+@lru_cache(maxsize=1024)
 def mean_correlation(geometry: shapely.Geometry, length_m: float, pairs: int = 20_000) -> float:
     """Mean correlation of the errors at two points of an area, 1 for one that is small against ``length_m``.
 
@@ -78,6 +80,7 @@ def mean_correlation(geometry: shapely.Geometry, length_m: float, pairs: int = 2
     """
     if length_m <= 0:
         return 0.0
+    shapely.prepare(geometry)
     rng = np.random.default_rng(1)
     points = _points_inside(geometry, pairs, rng)
     reach_m2 = 2 * np.pi * (length_m / 3) ** 2
