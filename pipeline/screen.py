@@ -81,16 +81,18 @@ RESULT_SHOWN = {
     "name_zh": ("名称", ""),
     "area_wanmu": ("万亩", ".4g"),
     "observed_fraction": ("观测", ".0%"),
-    "ndvi_mean": ("NDVI", ".3f"),
-    "fvc_mean": ("覆盖度", ".1%"),
-    "carbon_tC_ha": ("碳密度 tC/ha", ".2f"),
+    "fvc_mean": ("覆盖度", ".0%"),
+    "carbon_tC_ha": ("tC/ha", ".2f"),
     "carbon_tC": ("碳储量 tC", ",.0f"),
     "sink_tCO2_yr": ("碳汇 tCO2/yr", "+,.0f"),
+    "sink_tCO2_yr_low95": ("95%下限", "+,.0f"),
+    "sink_tCO2_yr_high95": ("95%上限", "+,.0f"),
+    "sink_finding_zh": ("判定", ""),
     "status_zh": ("状态", ""),
 }
 """Columns of the closing table: title and number format."""
 
-ONLY_WIDE = ("name_zh", "observed_fraction", "fvc_mean", "carbon_tC_ha")
+ONLY_WIDE = ("name_zh", "observed_fraction", "fvc_mean", "carbon_tC_ha", "sink_tCO2_yr_low95", "sink_tCO2_yr_high95")
 WIDE = 120
 
 
