@@ -734,10 +734,9 @@ def small_disk(folder, options):
 def test_a_full_disk_is_said_in_one_sentence_and_finished_work_is_kept(world, sinkmap, size):
     with small_disk(world.out, f"size={size}"):
         code, _, error = sinkmap("zones", world.config, "--out", world.out)
-        # libtiff has its own say on the C level
         # libtiff prints for itself, from several threads at once: what it says ends where our sentence begins
-        assert_one_sentence(error[error.index("Error: ") :], world.out, "free")
         assert code == OUTPUT
+        assert_one_sentence(error[error.index("Error: ") :], world.out, "free")
         assert not (world.results / "zones.gpkg").exists()
         assert leftovers(world.out) == []
         for path in world.results.glob("zones/*/*.tif"):
@@ -749,19 +748,20 @@ def test_a_disk_that_fills_while_a_raster_is_finished_is_said_in_one_sentence(wo
     copy = cog.copy
 
     def copy_without_room(*arguments, **options):
-        # never more than the small disk holds: another thread may come here when that is gone
+        # appended, for a second thread must not empty what the first has filled; never more than the small disk holds:
+        # another thread may come here when that is gone
         if world.out.is_mount():
             free = min(shutil.disk_usage(world.out).free, SMALL_DISK)
-            with contextlib.suppress(OSError):
-                (world.out / "filler").write_bytes(bytes(free))
+            with contextlib.suppress(OSError), (world.out / "filler").open("ab", buffering=0) as filler:
+                filler.write(bytes(free))
         return copy(*arguments, **options)
 
     monkeypatch.setattr(cog, "copy", copy_without_room)
     with small_disk(world.out, f"size={SMALL_DISK}"):
         code, _, error = sinkmap("zones", world.config, "--out", world.out)
         # libtiff prints for itself, from several threads at once: what it says ends where our sentence begins
-        assert_one_sentence(error[error.index("Error: ") :], world.out, "free")
         assert code == OUTPUT
+        assert_one_sentence(error[error.index("Error: ") :], world.out, "free")
         assert [name for name in published(world.out) if name != "filler" and not name.endswith(".tif")] == []
 
 
