@@ -34,21 +34,21 @@ def write_findings(path: Path, findings: list[Finding]) -> None:
         }
     )
     shapes = gpd.GeoSeries([finding.geometry for finding in findings], crs=CGCS2000)
-    part = path.with_suffix(".part.gpkg")
-    part.unlink(missing_ok=True)
+    raw = path.with_suffix(".raw.gpkg")
+    raw.unlink(missing_ok=True)
     try:
-        pyogrio.write_dataframe(table, part, layer=TABLE, driver="GPKG", dataset_options={"VERSION": "1.2"})
+        pyogrio.write_dataframe(table, raw, layer=TABLE, driver="GPKG", dataset_options={"VERSION": "1.2"})
         for layer, kind in LAYERS.items():
             here = shapes.geom_type.isin([kind, kind.removeprefix("Multi")])
             located = gpd.GeoDataFrame(table[here], geometry=shapes[here], crs=CGCS2000)
             pyogrio.write_dataframe(
-                located, part, layer=layer, driver="GPKG", geometry_type=kind, promote_to_multi=True, append=True
+                located, raw, layer=layer, driver="GPKG", geometry_type=kind, promote_to_multi=True, append=True
             )
-        swap_geopackage(part, path)
+        swap_geopackage(raw, path)
     except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         raise OutputError(
             f"{path}: cannot be written ({error}); close it in other programs or free disk space"
         ) from error
     finally:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            raw.unlink(missing_ok=True)

@@ -86,27 +86,27 @@ def patch_layers(results: Results, style: VectorStyle, zone: str | None = None) 
 def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
     """A GeoPackage 1.2 of these layers, their styles and Chinese titles, written whole to another name and swapped.
     It is dated ``date`` throughout: the same results give the same bytes. Raises OutputError."""
-    part, time = path.with_suffix(".part.gpkg"), f"{date}T00:00:00.000Z"
+    raw, time = path.with_suffix(".raw.gpkg"), f"{date}T00:00:00.000Z"
     try:
-        part.unlink(missing_ok=True)
+        raw.unlink(missing_ok=True)
         for layer in layers:
             pyogrio.write_dataframe(
-                layer.table, part, layer=layer.name, driver="GPKG", geometry_type="MultiPolygon",
-                promote_to_multi=True, append=part.exists(), dataset_options={"VERSION": "1.2"},
+                layer.table, raw, layer=layer.name, driver="GPKG", geometry_type="MultiPolygon",
+                promote_to_multi=True, append=raw.exists(), dataset_options={"VERSION": "1.2"},
                 layer_options={"DESCRIPTION": note, "IDENTIFIER": layer.title, "GEOMETRY_NAME": "geom"},
             )  # fmt: skip
-        with closing(sqlite3.connect(part)) as database, database:
+        with closing(sqlite3.connect(raw)) as database, database:
             _add_titles(database, layers)
             _add_styles(database, layers, time)
             database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
-        swap_geopackage(part, path)
+        swap_geopackage(raw, path)
     except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         raise OutputError(
             f"{path}: cannot be written ({error}); close it in other programs or free disk space"
         ) from error
     finally:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            raw.unlink(missing_ok=True)
 
 
 def _add_titles(database: sqlite3.Connection, layers: list[Layer]) -> None:
