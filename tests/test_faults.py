@@ -548,6 +548,7 @@ def test_a_log_that_a_crash_left_beside_a_geopackage_does_not_break_the_next_one
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(world):
     code = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background is born without it
         "from pipeline import work\n"
         "from pipeline.__main__ import main\n"
         "real = work.Marks.write\n"
