@@ -11,8 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import dask
 import rasterio
+from dask.threaded import get
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rich.console import Console
@@ -47,7 +47,7 @@ class Engine:
         return self._client is not None
 
     def run(self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False) -> list:
-        """function(unit) of each unit, in their order. A SinkmapError of a unit becomes a `Failure` in its place, so
+        """function(unit) of each unit, begun and returned in their order. A SinkmapError of a unit becomes a `Failure` in its place, so
         that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is raised, or with
         ``isolate`` a Failure, too. A unit whose worker dies is tried again, twice at most, and then a Failure."""
         if not units:
@@ -65,8 +65,10 @@ class Engine:
             advance()
             return result
 
-        tasks = [dask.delayed(done, pure=False)(dask.delayed(unit, traverse=False)) for unit in units]
-        return list(dask.compute(*tasks, scheduler="threads", num_workers=self.workers, traverse=False))
+        # Dask begins with the highest key of what may be done in any order
+        keys = [f"{rank:09}" for rank in range(len(units), 0, -1)]
+        tasks = {key: (partial(done, unit),) for key, unit in zip(keys, units, strict=True)}
+        return list(get(tasks, keys, num_workers=self.workers))
 
     def _on_client(self, work: Callable, units: list, advance: Callable[[], None]) -> list:
         from distributed import KilledWorker, as_completed

@@ -14,7 +14,7 @@ from rich.console import Console
 from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landscape, undisturbed
 
 from pipeline.__main__ import main
-from pipeline.engine import open_engine
+from pipeline.engine import Engine, open_engine
 
 
 @pytest.fixture
@@ -92,6 +92,13 @@ def test_a_run_gives_rasters_tables_and_a_geopackage():
 def test_any_number_of_threads_gives_the_same_bytes(world, workers):
     world.run(workers)
     assert not differing(world.files())
+
+
+def test_threads_begin_the_units_in_their_order():
+    begun = []
+    units = [f"{place} of 120" for place in range(120)]
+    assert Engine(Console(quiet=True), workers=1).run("units", lambda unit: begun.append(unit) or unit, units) == units
+    assert begun == units
 
 
 def test_two_processes_give_the_same_bytes(world, sinkmap, monkeypatch):
