@@ -47,9 +47,10 @@ class Engine:
         return self._client is not None
 
     def run(self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False) -> list:
-        """function(unit) of each unit, begun and returned in their order. A SinkmapError of a unit becomes a `Failure` in its place, so
-        that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is raised, or with
-        ``isolate`` a Failure, too. A unit whose worker dies is tried again, twice at most, and then a Failure."""
+        """function(unit) of each unit, begun and returned in their order. A SinkmapError of a unit becomes a `Failure`
+        in its place, so that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is
+        raised, or with ``isolate`` a Failure, too. A unit whose worker dies is tried again, twice at most, and then a
+        Failure."""
         if not units:
             return []
         work = partial(_guarded, function, isolate)
