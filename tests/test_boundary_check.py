@@ -274,15 +274,17 @@ class TestRealDistricts:
     reference = BOUNDARIES / "baotou_districts_tianditu.gpkg"
 
     @pytest.fixture(scope="class")
-    def shifted(self, tmp_path_factory):
+    @classmethod
+    def shifted(cls, tmp_path_factory):
         parts = [
             gpd.read_file(path).geometry.item() for path in sorted((BOUNDARIES / "invalid_rings").glob("*.geojson"))
         ]
         return write(tmp_path_factory.mktemp("rings"), parts, crs="EPSG:4326")
 
     @pytest.fixture(scope="class")
-    def found(self, shifted, ecosystems):
-        return findings(shifted, ecosystems, overlaps="warn", reference=self.reference)
+    @classmethod
+    def found(cls, shifted, ecosystems):
+        return findings(shifted, ecosystems, overlaps="warn", reference=cls.reference)
 
     def test_the_shift_is_that_of_web_maps(self, found):
         (shift,) = of_kind(found, "shift")

@@ -14,7 +14,7 @@ from tiny_world import ZONES, World, box
 from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
 from pipeline.outputs.raster_styles import class_table, side_files, variable_pipe
 from pipeline.outputs.sld import vector_sld
-from pipeline.outputs.swap import swap_geopackage
+from pipeline.outputs.swap import swapped
 from pipeline.outputs.vector_styles import boundary_style, patch_style, shown_variable, zone_style
 from pipeline.styles import read_styles
 from pipeline.suggestions import read_suggestions
@@ -159,17 +159,21 @@ def test_a_geopackage_has_a_default_style_for_each_layer_and_the_same_bytes_each
 
 
 def test_a_geopackage_does_not_tell_in_how_many_steps_it_was_written(tmp_path):
+    written, whole = [], []
     for name, steps in (("a", 1), ("b", 4)):
-        with contextlib.closing(sqlite3.connect(tmp_path / f"{name}.raw.gpkg", isolation_level=None)) as database:
-            database.execute("CREATE TABLE zones (id TEXT)")
-            database.execute("INSERT INTO zones VALUES ('F01')")
-            for step in range(steps):
-                database.execute("UPDATE zones SET id = ?", (f"F{step:02}",))
-            database.execute("UPDATE zones SET id = 'F01'")
-        swap_geopackage(tmp_path / f"{name}.raw.gpkg", tmp_path / f"{name}.gpkg")
-    raw, whole = ([(tmp_path / f"{name}{end}").read_bytes() for name in "ab"] for end in (".raw.gpkg", ".gpkg"))
-    assert raw[0] != raw[1]
+        path = tmp_path / f"{name}.gpkg"
+        with swapped(path) as part:
+            with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as database:
+                database.execute("CREATE TABLE zones (id TEXT)")
+                database.execute("INSERT INTO zones VALUES ('F01')")
+                for step in range(steps):
+                    database.execute("UPDATE zones SET id = ?", (f"F{step:02}",))
+                database.execute("UPDATE zones SET id = 'F01'")
+            written.append(part.read_bytes())
+        whole.append(path.read_bytes())
+    assert written[0] != written[1]
     assert whole[0] == whole[1]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.gpkg", "b.gpkg"]
 
 
 def test_every_column_has_a_chinese_name_where_old_qgis_looks_for_it(tmp_path):

@@ -5,6 +5,7 @@ import zipfile
 
 import openpyxl
 import pytest
+from pydantic import BaseModel
 from tiny_world import World, read_csv
 
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
@@ -114,7 +115,7 @@ def test_every_coefficient_is_there_with_its_source_and_unverified_ones_are_mark
             values = node.values if isinstance(node, BinnedCoefficient) else node.value
             return len(values) if isinstance(values, tuple) else 1
         parts = node.values() if isinstance(node, dict) else [getattr(node, name) for name in type(node).model_fields]
-        return sum(count(part) for part in parts if hasattr(part, "model_fields") or isinstance(part, dict))
+        return sum(count(part) for part in parts if isinstance(part, BaseModel | dict))
 
     rows = list(coefficient_rows(ecosystems))
     assert len(rows) == sum(count(ecosystem) for ecosystem in ecosystems.values())

@@ -1,7 +1,7 @@
 """GeoPackages of the results, in CGCS2000, with their styles inside, made to open in old desktop GIS too."""
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,9 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
-from pipeline.errors import OutputError
 from pipeline.outputs.qml import vector_qml
 from pipeline.outputs.sld import vector_sld
-from pipeline.outputs.swap import swap_geopackage
+from pipeline.outputs.swap import swapped
 from pipeline.outputs.vector_styles import VectorStyle, patch_style, shown_variable, zone_style
 from pipeline.results import Results
 from pipeline.totals import COLUMNS
@@ -86,27 +85,18 @@ def patch_layers(results: Results, style: VectorStyle, zone: str | None = None) 
 def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
     """A GeoPackage 1.2 of these layers, their styles and Chinese titles, written whole to another name and swapped.
     It is dated ``date`` throughout: the same results give the same bytes. Raises OutputError."""
-    raw, time = path.with_suffix(".raw.gpkg"), f"{date}T00:00:00.000Z"
-    try:
-        raw.unlink(missing_ok=True)
+    time = f"{date}T00:00:00.000Z"
+    with swapped(path, "close it in other programs or free disk space") as part:
         for layer in layers:
             pyogrio.write_dataframe(
-                layer.table, raw, layer=layer.name, driver="GPKG", geometry_type="MultiPolygon",
-                promote_to_multi=True, append=raw.exists(), dataset_options={"VERSION": "1.2"},
+                layer.table, part, layer=layer.name, driver="GPKG", geometry_type="MultiPolygon",
+                promote_to_multi=True, append=part.exists(), dataset_options={"VERSION": "1.2"},
                 layer_options={"DESCRIPTION": note, "IDENTIFIER": layer.title, "GEOMETRY_NAME": "geom"},
             )  # fmt: skip
-        with closing(sqlite3.connect(raw)) as database, database:
+        with closing(sqlite3.connect(part)) as database, database:
             _add_titles(database, layers)
             _add_styles(database, layers, time)
             database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
-        swap_geopackage(raw, path)
-    except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
-        raise OutputError(
-            f"{path}: cannot be written ({error}); close it in other programs or free disk space"
-        ) from error
-    finally:
-        with suppress(OSError):
-            raw.unlink(missing_ok=True)
 
 
 def _add_titles(database: sqlite3.Connection, layers: list[Layer]) -> None:

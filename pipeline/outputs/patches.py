@@ -1,8 +1,7 @@
 """Management patches of all zones: read their rasters, write the class rasters, the patches and their summary."""
 
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from rasterio.windows import Window
 
 from pipeline.coverage import coverage_fractions
 from pipeline.engine import Engine, successes
-from pipeline.errors import OutputError
 from pipeline.outputs.cog import CogWriter
+from pipeline.outputs.swap import swapped
 from pipeline.outputs.table import write_csv
 from pipeline.patches import (
     CLASS_COLUMNS,
@@ -221,14 +220,7 @@ def _means(values: dict[str, np.ndarray], grid: GeoBox, patches: gpd.GeoSeries) 
 
 
 def _write(table: gpd.GeoDataFrame, path: Path) -> None:
-    part = path.with_suffix(".part.fgb")
-    try:
+    with swapped(path, "free disk space, then run again") as part:
         pyogrio.write_dataframe(
             table, part, driver=DRIVER, geometry_type="MultiPolygon", promote_to_multi=True, SPATIAL_INDEX="NO"
         )
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:  # pyogrio raises RuntimeErrors
-        raise OutputError(f"{path}: cannot be written ({error}); free disk space, then run again") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

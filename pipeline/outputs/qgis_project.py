@@ -1,20 +1,18 @@
 """The QGIS project of a run, written without QGIS: a zip that holds one XML. Its paths are relative, so that the folder
 of the results can be moved."""
 
-import os
 import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
 from copy import deepcopy
 from xml.etree.ElementTree import Element
 
 import numpy as np
 from pyproj import CRS
 
-from pipeline.errors import OutputError
 from pipeline.outputs.qgis_layers import KINDS, ProjectLayer, project_layers, theme_name
 from pipeline.outputs.qgis_layout import MapView, atlas_layout
 from pipeline.outputs.qml import HEAD, VERSION
+from pipeline.outputs.swap import swapped
 from pipeline.outputs.xml import document, node
 from pipeline.results import Results
 
@@ -25,19 +23,9 @@ TIME = (1980, 1, 1, 0, 0, 0)
 def write_project(results: Results) -> None:
     """Write ``<name>.qgz`` beside the results. Raises OutputError."""
     path = results.folder / f"{results.name}.qgz"
-    part = path.with_suffix(".part.qgz")
-    try:
-        with zipfile.ZipFile(part, "w") as file:
-            entry = zipfile.ZipInfo(f"{results.name}.qgs", TIME)
-            file.writestr(entry, project_text(results), zipfile.ZIP_DEFLATED)
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); close it in QGIS or free disk space"
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    entry, text = zipfile.ZipInfo(f"{results.name}.qgs", TIME), project_text(results)
+    with swapped(path, "close it in QGIS or free disk space") as part, zipfile.ZipFile(part, "w") as file:
+        file.writestr(entry, text, zipfile.ZIP_DEFLATED)
 
 
 def project_text(results: Results) -> str:

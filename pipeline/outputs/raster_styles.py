@@ -1,11 +1,10 @@
 """Files beside the GeoTIFFs that give their pixels colours and names, without touching the GeoTIFFs."""
 
-import os
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from pipeline.errors import OutputError
 from pipeline.outputs.qml import class_pipe, ramp_pipe, raster_qml
+from pipeline.outputs.swap import swapped
 from pipeline.outputs.xml import document, node
 from pipeline.results import Results
 from pipeline.styles import ClassStyle, Styles
@@ -72,13 +71,7 @@ def _cells(entry: ClassStyle) -> tuple[int | str, ...]:
 def _write_if_new(path: Path, text: str) -> None:
     """A file that holds this already stays untouched, so that synchronising folders moves nothing."""
     content = text.encode()
-    part = path.with_name(path.name + ".part")
-    try:
-        if path.is_file() and path.read_bytes() == content:
-            return
+    if path.is_file() and path.read_bytes() == content:
+        return
+    with swapped(path) as part:
         part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); close it or free disk space") from error
-    finally:
-        part.unlink(missing_ok=True)

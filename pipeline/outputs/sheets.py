@@ -3,7 +3,6 @@
 A sheet is drawn again only when something that it shows has changed.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +25,7 @@ from pipeline.errors import OutputError
 from pipeline.outputs.fonts import Fonts, find_fonts
 from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.sheet_text import plan_cells, quality_lines, source_line
+from pipeline.outputs.swap import swapped
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
 from pipeline.patches import plan_rows
 from pipeline.provenance import Marks, code_key, content_key
@@ -253,18 +253,11 @@ def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
     if not units or (results.marks.holds(mark, key) and path.is_file()):
         return
     results.marks.take_back(mark)
-    part = path.with_name("atlas.pdf.part")
-    try:
-        with PdfWriter() as atlas:
-            for unit in units:
-                atlas.append(unit.writes_to, outline_item=unit.sheet.title)
-            atlas.add_metadata({"/Title": results.title, "/Creator": "sinkmap"})
-            atlas.write(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}); close it or free disk space") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with swapped(path) as part, PdfWriter() as atlas:
+        for unit in units:
+            atlas.append(unit.writes_to, outline_item=unit.sheet.title)
+        atlas.add_metadata({"/Title": results.title, "/Creator": "sinkmap"})
+        atlas.write(part)
     results.marks.write(mark, key)
 
 

@@ -1,19 +1,42 @@
-"""Putting a finished GeoPackage in the place of an older one that another program may have open."""
+"""Files written whole: beside their place, under a name of their own, and then put into it."""
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from pipeline.errors import OutputError
 
 LOGS = ("-wal", "-shm", "-journal")
 
 
-def swap_geopackage(raw: Path, path: Path) -> None:
-    """Replace ``path`` by the content of ``raw``. Raises sqlite3.OperationalError where another program works on
-    ``path``.
+@contextmanager
+def swapped(path: Path, mend: str = "close it or free disk space") -> Iterator[Path]:
+    """Where to write what takes the place of ``path`` when the block ends: whole or not at all. Raises OutputError that
+    says to ``mend`` it."""
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    is_geopackage = path.suffix == ".gpkg"
+    raw = path.with_name(f"{path.stem}.raw{path.suffix}") if is_geopackage else part
+    try:
+        for file in (raw, part):
+            file.unlink(missing_ok=True)
+        yield raw
+        if is_geopackage:
+            _put_away_logs(path)
+            _copy_geopackage(raw, part)
+        os.replace(part, path)
+    except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{path}: cannot be written ({reason}); {mend}") from error
+    finally:
+        for file in (raw, part):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
-    The content is copied by VACUUM: SQLite counts the changes of a file in its header, GDAL makes one more whenever the
-    clock ticks between two of its own, and a copy starts the count anew, so that the same results are the same bytes.
+
+def _put_away_logs(path: Path) -> None:
+    """Make a GeoPackage ready to be replaced. Raises sqlite3.OperationalError where another program works on it.
 
     QGIS keeps a log beside a GeoPackage that it has open (path-wal). Under a new file it would be taken for a part of
     that, and break it; one that a crash left behind is first worked in.
@@ -24,12 +47,10 @@ def swap_geopackage(raw: Path, path: Path) -> None:
             database.execute("PRAGMA journal_mode=DELETE")
     for log in logs:
         log.unlink(missing_ok=True)
-    part = path.with_suffix(".part.gpkg")
-    part.unlink(missing_ok=True)
-    try:
-        with closing(sqlite3.connect(raw)) as database:
-            database.execute("VACUUM INTO ?", (str(part),))
-        os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+
+
+def _copy_geopackage(raw: Path, part: Path) -> None:
+    """Copy by VACUUM: SQLite counts the changes of a file in its header, GDAL makes one more whenever the clock ticks
+    between two of its own, and a copy starts the count anew, so that the same results are the same bytes."""
+    with closing(sqlite3.connect(raw)) as database:
+        database.execute("VACUUM INTO ?", (str(part),))

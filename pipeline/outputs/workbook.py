@@ -1,7 +1,6 @@
 """The workbook: all tables for Excel, ready to read and to print."""
 
 import io
-import os
 import re
 import unicodedata
 import zipfile
@@ -16,7 +15,7 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.engine import Engine
-from pipeline.errors import OutputError
+from pipeline.outputs.swap import swapped
 from pipeline.results import Results
 from pipeline.tables import DEFINITIONS, Table, workbook_tables
 
@@ -54,16 +53,8 @@ def write_workbook(results: Results, engine: Engine) -> None:
     content = io.BytesIO()
     book.save(content)
     path = results.folder / f"{results.name}.xlsx"
-    part = path.with_name(path.name + ".part")
-    try:
+    with swapped(path, "close it in Excel, or free disk space") as part:
         part.write_bytes(without_time(content.getvalue()))
-        os.replace(part, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); close it in Excel, or free disk space"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def without_time(content: bytes) -> bytes:
