@@ -13,6 +13,15 @@ from pipeline.yaml_file import read_yaml
 SHIPPED = Path(__file__).with_name("plausibility.yaml")
 
 
+QUANTITIES_ZH = {
+    "ndvi_mean": "平均NDVI",
+    "agb_tDM_ha": "地上生物量(吨干物质/公顷)",
+    "carbon_tC_ha": "碳密度(吨碳/公顷)",
+    "increment_tC_ha_yr": "碳密度年变化(吨碳/公顷/年)",
+}
+"""What findings call the quantities in Chinese."""
+
+
 class Range(Frozen):
     """``usual`` and ``hard`` (low, high) of a zone mean, in the unit that ends the quantity's name."""
 
@@ -59,7 +68,8 @@ class Finding(Frozen):
     def zh(self) -> str:
         """The finding in Chinese."""
         low, high = self.bound
-        return f"{'不可能' if self.impossible else '异常'}: {self.quantity} {self.value:.3g} 超出 {low:g} – {high:g}"
+        kind = "可能" if self.impossible else "常见"
+        return f"{QUANTITIES_ZH[self.quantity]} {self.value:.3g}, 超出{kind}范围 {low:g} 至 {high:g}"
 
 
 def read_ranges(path: Path | None = None) -> Ranges:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pipeline import cover_classes
 from pipeline.ecosystems import Ecosystem
 from pipeline.ecosystems.base import coefficients
+from pipeline.ecosystems.names import name_zh
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.intervals import INTERVAL_COLUMNS
 from pipeline.patches import CLASS_COLUMNS, PATCH_COLUMNS, class_rows, plan_rows
@@ -35,6 +36,7 @@ TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
     "use": ("Use", "使用情况"),
     "reason": ("Why it was set aside", "未采用原因"),
     "coefficient": ("Coefficient", "系数"),
+    "coefficient_zh": ("Coefficient in Chinese", "系数名称"),
     "value": ("Value", "数值"),
     "unit": ("Unit", "单位"),
     "u95": ("95 % half-width", "95%半宽"),
@@ -44,8 +46,8 @@ TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
 """Titles of every column that a table of the workbook may have."""
 
 QUALITY = ("zone_id", "name_zh", "ecosystem", "period", "observed_fraction", "clear_obs_median", "open_water_fraction",
-           "stand_area_fraction", "comparability", "comparability_zh", "plausibility", "figure_class", "unverified",
-           "status", "status_zh")  # fmt: skip
+           "stand_area_fraction", "comparability", "comparability_zh", "plausibility", "plausibility_zh",
+           "figure_class", "unverified", "unverified_zh", "status", "status_zh")  # fmt: skip
 
 DEFINITIONS = (
     ("碳储量 stock", "生物量碳储量, 吨碳; 储量不是碳汇。", "Biomass carbon at a date, t C. A stock is not a sink."),
@@ -101,7 +103,7 @@ def workbook_tables(results: Results) -> list[Table]:
 
 
 PLAN = ("zone_id", "zone_name", "suggestion", "suggestion_zh", "patches", "area_ha", "area_mu", "share", "carbon_tC")
-COEFFICIENT = ("ecosystem", "coefficient", "value", "unit", "u95", "source", "status")
+COEFFICIENT = ("ecosystem", "coefficient_zh", "coefficient", "value", "unit", "u95", "source", "status")
 SCENE = ("id", "day", "sensor", "scale_known_from", "use", "reason")
 
 
@@ -131,7 +133,13 @@ def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
     each of its steps."""
     for name, ecosystem in ecosystems.items():
         for place, row in coefficients(ecosystem).items():
-            known = {"ecosystem": name, "unit": row.unit, "u95": _half_width(row), "source": row.source}
+            known = {
+                "ecosystem": name,
+                "coefficient_zh": name_zh(ecosystem, place),
+                "unit": row.unit,
+                "u95": _half_width(row),
+                "source": row.source,
+            }
             for part, value in _values(row):
                 yield known | {"coefficient": place + part, "value": value, "status": STATUS_ZH[row.status]}
 

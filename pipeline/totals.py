@@ -4,6 +4,7 @@ import numpy as np
 
 from pipeline.carbon import HA_PER_WANMU, stock_difference
 from pipeline.comparability import Certificate
+from pipeline.ecosystems.names import names_zh
 from pipeline.plausibility import Finding
 from pipeline.sketch import Sketch
 from pipeline.zone import Zone
@@ -47,9 +48,12 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "comparability": ("Certificate: comparable, conditional, not comparable", "可比性"),
     "comparability_zh": ("Certificate in Chinese, with its reasons", "可比性说明"),
     "method": ("Method", "方法"),
+    "method_zh": ("Method in Chinese", "方法说明"),
     "figure_class": ("Class of the carbon figures: a proxy is not creditable", "数据口径"),
     "unverified": ("Unverified coefficients that the stock rests on", "未核实系数"),
+    "unverified_zh": ("Unverified coefficients in Chinese", "未核实系数名称"),
     "plausibility": ("Figures outside their plausible range", "合理性检查"),
+    "plausibility_zh": ("Figures outside their plausible range in Chinese", "合理性说明"),
     "status": ("Status", "状态"),
     "status_zh": ("Status in Chinese", "状态说明"),
 }
@@ -86,8 +90,10 @@ def zone_row(
         "carbon_tC_ha": _known(now["carbon_stock"]),
         "carbon_tC": _known(now["carbon_stock"] * zone.area_ha) if enough else None,
         "method": model.method,
+        "method_zh": model.ecosystem.stand_method_zh if model.stands else model.ecosystem.method_zh,
         "figure_class": PROXY,
         "unverified": "; ".join(model.unverified) or None,
+        "unverified_zh": names_zh(model.ecosystem, model.unverified) or None,
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current)]
     if certificate is None:
@@ -116,7 +122,10 @@ def withhold(row: dict, found: list[Finding]) -> dict:
     """The row with what was found of its figures; where one is impossible, without totals and with the reason."""
     if not found:
         return row
-    row = row | {"plausibility": "; ".join(str(finding) for finding in found)}
+    row = row | {
+        "plausibility": "; ".join(str(finding) for finding in found),
+        "plausibility_zh": "; ".join(finding.zh for finding in found),
+    }
     impossible = [finding for finding in found if finding.impossible]
     if impossible:
         row |= {"carbon_tC": None, "sink_tCO2_ha_yr": None, "sink_tCO2_yr": None}
@@ -221,7 +230,7 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
         known = [(member[column], member["area_ha"]) for member in members if member[column] is not None]
         values, areas = np.array(known).T if known else (None, None)
         row[column] = float((values * areas).sum() / areas.sum()) if known else None
-    for column in ("period", "baseline_period", "index", "method"):
+    for column in ("period", "baseline_period", "index", "method", "method_zh"):
         values = list(dict.fromkeys(member[column] for member in members if member[column]))
         row[column] = " | ".join(values) or None
     lacking = {column: len([m for m in members if m[column] is None]) for column in ("carbon_tC", "sink_tCO2_yr")}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.ecosystems import BinnedCoefficient, coefficients, used_by, with_values
+from pipeline.ecosystems.names import name_zh, names_zh
 from pipeline.sketch import INDEX, LEVELS, Sketch
 from pipeline.vegetation import EndMembers
 from pipeline.zone_stands import ZoneStands
@@ -468,3 +469,20 @@ def test_shrubs_and_trees_stand_beside_one_another(ecosystems):
     drawn = with_values(forest, {"shrub.carbon_t_ha": np.array([1.0, 2.0])})
     np.testing.assert_allclose(stands.stock(drawn, 2020)[1][0], [0.2 / 0.45, 0.4 / 0.45])
     assert used_by(forest, "larch_middle", ["shrub"]) == ["shrub.carbon_t_ha", "shrub.reference_cover"]
+
+
+# --- names in Chinese -------------------------------------------------------------------------------------
+
+
+def test_every_coefficient_has_a_chinese_name_of_its_own(ecosystems):
+    for ecosystem in ecosystems.values():
+        names = [name_zh(ecosystem, path) for path in coefficients(ecosystem)]
+        assert len(set(names)) == len(names)
+        assert not [name for name in names if "_" in name or not any("一" <= letter <= "鿿" for letter in name)]
+
+
+def test_kinds_of_one_quantity_stand_together(ecosystems):
+    paths = ["reference_cover", "species.elm.carbon_fraction", "species.oak.carbon_fraction", "shrub.reference_cover"]
+    assert names_zh(ecosystems["forest"], paths) == "参考盖度; 榆树、蒙古栎含碳率; 灌木参考盖度"
+    assert names_zh(ecosystems["forest"], ["bcef.pines"]) == "松类BCEF"
+    assert names_zh(ecosystems["grassland"], []) == ""

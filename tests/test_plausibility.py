@@ -38,7 +38,7 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
     assert held["sink_tCO2_yr"] is None
     assert held["carbon_tC_ha"] == 150
     assert "carbon_tC_ha 150 outside 0 to 120" in held["status"]
-    assert "不计总量" in held["status_zh"]
+    assert held["status_zh"] == "正常; 碳密度(吨碳/公顷) 150, 超出可能范围 0 至 120, 不计总量"
 
 
 def test_an_unusual_figure_keeps_its_total():
@@ -46,6 +46,7 @@ def test_an_unusual_figure_keeps_its_total():
     held = withhold(light, findings(light, "larch_middle", RANGES))
     assert held["carbon_tC"] == 1e6
     assert "unusual: carbon_tC_ha 5 outside 8 to 60" in held["plausibility"]
+    assert held["plausibility_zh"] == "碳密度(吨碳/公顷) 5, 超出常见范围 8 至 60"
 
 
 def test_the_increment_is_the_sink_as_carbon():

@@ -112,7 +112,10 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "cover": SheetMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
             "plan": plan_of(6),
             "quality": quality_lines(row),
-            "notes": ("方法: NDVI cubic AGB x (1+R) x CF", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
+            "notes": (
+                "方法: NDVI三次地上生物量模型 × (1+根茎比) × 含碳率",
+                "数据源: Sentinel-2 84 景    坐标系: EPSG:32649",
+            ),
             "warning": NOTE,
         }
         | changes
@@ -168,8 +171,8 @@ LONG = "内蒙古自治区包头市达尔罕茂明安联合旗满都拉镇国家
 def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     row = row_of(
         "G05", 203_337.1, status_zh="正常; " + "两期反射率定标来源不同, " * 12,
-        unverified="; ".join(["species.elm.bcef"] * 20),
-        plausibility="unusual: carbon_tC_ha 0.871 outside 1 to 5 (derived from Hu F.-L. et al. 2020)",
+        unverified_zh="; ".join(["榆树、侧柏、杨树含碳率"] * 20),
+        plausibility_zh="碳密度(吨碳/公顷) 0.871, 超出常见范围 1 至 5",
     )  # fmt: skip
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,

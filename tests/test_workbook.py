@@ -123,8 +123,8 @@ def test_every_coefficient_is_there_with_its_source_and_unverified_ones_are_mark
     assert "strata.desert_steppe.root_shoot" in {row["coefficient"] for row in rows}
     assert -901.287 in [row["value"] for row in rows]
     sheet = book["系数"]
-    marked = [cell for cell in sheet["G"][2:] if cell.fill.fgColor.rgb.endswith("FDE0C5")]
-    assert marked == [cell for cell in sheet["G"][2:] if "unverified" in cell.value] != []
+    marked = [cell for cell in sheet["H"][2:] if cell.fill.fgColor.rgb.endswith("FDE0C5")]
+    assert marked == [cell for cell in sheet["H"][2:] if "unverified" in cell.value] != []
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,11 @@ class Ecosystem(Frozen, ABC):
     def method(self) -> str:
         """What a stock is worked out by, as tables print it."""
 
+    @property
+    @abstractmethod
+    def method_zh(self) -> str:
+        """`method` in Chinese."""
+
     def clamped(self, index: np.ndarray, stratum: str) -> np.ndarray:
         """Where the index lies outside the range that the biomass model was calibrated in, and is held at its end."""
         return np.zeros(np.shape(index), bool)

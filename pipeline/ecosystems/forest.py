@@ -109,9 +109,19 @@ class Forest(Ecosystem):
         return "class mean C x min(1, cover/reference cover), proxy"
 
     @property
+    def method_zh(self) -> str:
+        return "林型平均碳密度 × min(1, 盖度/参考盖度), 代理估算"
+
+    @property
     def stand_method(self) -> str:
         """What the stock of stands is worked out by."""
         return f"stand volume x {'BCEF' if self.expansion == 'ipcc' else 'D x BEF'} x (1+R) x CF"
+
+    @property
+    def stand_method_zh(self) -> str:
+        """`stand_method` in Chinese."""
+        expansion = "BCEF" if self.expansion == "ipcc" else "木材密度 × BEF"
+        return f"小班蓄积 × {expansion} × (1+根茎比) × 含碳率"
 
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
         canopy = self.strata[stratum]

@@ -41,6 +41,11 @@ class Grassland(Ecosystem):
         return f"{self.model_index.upper()} {self.biomass_model.form} AGB x (1+R) x CF"
 
     @property
+    def method_zh(self) -> str:
+        form = {"cubic": "三次", "power": "幂函数", "exponential": "指数"}[self.biomass_model.form]
+        return f"{self.model_index.upper()}{form}地上生物量模型 × (1+根茎比) × 含碳率"
+
+    @property
     def model_index(self) -> str:
         return self.biomass_model.index
 

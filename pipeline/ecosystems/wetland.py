@@ -43,6 +43,11 @@ class Wetland(Ecosystem):
         gases = "CO2 only, CH4 excluded" if self.methane is None else "CO2; CH4 in its own line, not in this number"
         return f"class mean AGB x emergent cover x CF ({gases})"
 
+    @property
+    def method_zh(self) -> str:
+        gases = "仅CO2, 不含CH4" if self.methane is None else "CO2; CH4单列, 不计入"
+        return f"类型平均地上生物量 × 挺水植被盖度 × 含碳率 ({gases})"
+
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
         return cover * (self.strata[stratum].agb_g_m2.value * T_HA_PER_G_M2)
 

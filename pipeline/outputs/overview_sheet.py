@@ -76,6 +76,8 @@ class OverviewSheet:
         frame = maps.MapFrame.around(frame_box, self.crs, tuple(shapely.total_bounds(list(self.outlines.values()))))
         maps.draw_ground(page, frame, [])
         maps.draw_graticule(page, frame)
+        for outline in self.outlines.values():
+            maps.draw_unknown(page, frame, outline)
         for zone, path in self.rasters.items():
             maps.draw_raster(page, frame, path, self.style, self.outlines[zone])
         for outline in self.outlines.values():
@@ -116,27 +118,26 @@ class OverviewSheet:
         column, title = SINK_HA if self.compares else STOCK_HA
         inner = page.heading(box, title)
         ends = [end for row in zones for end in (row[column], *bounds(row, column), 0.0) if end is not None]
-        base, room = inner.bottom + 5.8, inner.height - 9.5
+        base, room = inner.bottom + 7, inner.height - 8
         scale = room / (max(ends) - min(ends) or 1)
         zero = base - min(ends) * scale
         step = inner.width / len(zones)
         for place, row in enumerate(zones):
             x = inner.left + step * (place + 0.5)
-            page.text(x, inner.bottom, row["zone_id"], 6.5, ha="center", color=MUTED, width=step - 0.4)
-            top = zero if row[column] is None else self._draw_bar(page, row, column, x, step, zero, scale)
+            page.text(x, inner.bottom + 2.9, row["zone_id"], 6.5, ha="center", color=MUTED, width=step - 0.4)
+            if row[column] is not None:
+                self._draw_bar(page, row, column, x, step, zero, scale)
             text = UNKNOWN if row[column] is None else fixed(row[column], 2, signed=self.compares)
-            page.text(x, top + 0.7, text, 6, ha="center", width=step - 0.4)
+            page.text(x, inner.bottom, text, 6, ha="center", width=step - 0.4)
         page.rule(inner.left, zero, inner.right, zero, 0.6, INK)
 
-    def _draw_bar(self, page: Page, row: dict, column: str, x: float, step: float, zero: float, scale: float) -> float:
-        """The bar and the interval of a zone; returns the top of both."""
+    def _draw_bar(self, page: Page, row: dict, column: str, x: float, step: float, zero: float, scale: float) -> None:
+        """The bar and the interval of a zone."""
         wide, height = min(step * 0.6, 8), row[column] * scale
         color = self.style.colors[int(self.style.classify(row[column]))]
         page.rectangle(
             Box(x - wide / 2, zero + min(height, 0), wide, abs(height)), facecolor=color, edgecolor=MUTED, linewidth=0.3
         )
         low, high = bounds(row, column)
-        if low is None:
-            return zero + max(height, 0)
-        page.rule(x, zero + low * scale, x, zero + high * scale, 0.8, INK)
-        return zero + max(height, high * scale, 0)
+        if low is not None:
+            page.rule(x, zero + low * scale, x, zero + high * scale, 0.8, INK)

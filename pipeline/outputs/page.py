@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
@@ -157,10 +158,12 @@ class Page:
                 metadata={"Title": self.title, "Creator": "sinkmap", "CreationDate": None},
             )  # fmt: skip
             FigureCanvasAgg(self.figure)
-            self.figure.savefig(
-                parts[1], format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None},
-                pil_kwargs={"compress_level": 3},
-            )  # fmt: skip
+            # hinting rounds the advance of each glyph to pixels: a long line would be wider than it was laid out
+            with rc_context({"text.hinting": "none"}):
+                self.figure.savefig(
+                    parts[1], format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None},
+                    pil_kwargs={"compress_level": 3},
+                )  # fmt: skip
             os.replace(parts[0], pdf)
             os.replace(parts[1], png)
         finally:

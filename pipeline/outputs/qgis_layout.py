@@ -206,7 +206,7 @@ def _fitted(extent: Iterable[float], shape: float) -> Box:
 def _scale_bar(box: Box, map_name: str) -> Element:
     """A bar of two segments whose length QGIS rounds to fit each zone."""
     item = _item(
-        SCALE_BAR, box, "scale bar", mapUuid=f"{{{map_name}}}", style="Single Box", unitType="km", unitLabel="km",
+        SCALE_BAR, box, "scale bar", mapUuid=f"{{{map_name}}}", style="Single Box", unitType="km", unitLabel="公里",
         numMapUnitsPerScaleBarUnit=1, numUnitsPerSegment=5, numSegments=2, numSegmentsLeft=0, segmentSizeMode=1,
         minBarWidth=25, maxBarWidth=75, height=2, labelBarSpace=1, boxContentSpace=1, outlineWidth=0.2,
     )  # fmt: skip

@@ -24,6 +24,8 @@ MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
 
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
+UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
+"""Ground without data is hatched: white is also the lowest class of some variables."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,12 @@ def draw_ground(page: Page, frame: MapFrame, neighbours: list[shapely.Geometry])
     clip = page.rectangle(frame.box, facecolor=OUTSIDE, edgecolor="none")
     for geometry in neighbours:
         page.shape(frame.on_page(geometry), clip, facecolor=NEIGHBOUR, edgecolor=FAINT, linewidth=0.4)
+
+
+def draw_unknown(page: Page, frame: MapFrame, zone: shapely.Geometry) -> None:
+    """The ground of a zone as one of which nothing is known; a raster covers what it knows."""
+    clip = page.rectangle(frame.box, facecolor="none", edgecolor="none")
+    page.shape(frame.on_page(zone), clip, **UNKNOWN)
 
 
 def draw_raster(page: Page, frame: MapFrame, path: Path, style: RampStyle, zone: shapely.Geometry) -> None:

@@ -79,10 +79,9 @@ def area(wanmu: float) -> str:
 QUALITY = (
     ("sink_finding_zh", "变化判定"),
     ("comparability_zh", "可比性"),
-    ("plausibility", "合理性"),
+    ("plausibility_zh", "合理性"),
     ("main_cause", "储量不确定性主因"),
-    ("figure_class", "数据口径"),
-    ("unverified", "未核实系数"),
+    ("unverified_zh", "未核实系数"),
 )
 
 

@@ -166,7 +166,7 @@ def _zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fon
         plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
         quality=quality_lines(row),
         notes=(
-            f"方法: {row['method']}",
+            f"方法: {row['method_zh']}",
             f"{source_line(results.scenes)}    {_crs_line(results)}",
         ),
         warning=results.note,

@@ -4,6 +4,7 @@ import io
 import re
 import unicodedata
 import zipfile
+from collections.abc import Iterable
 
 import numpy as np
 from openpyxl import Workbook
@@ -15,13 +16,15 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.engine import Engine
+from pipeline.outputs.qml import FONTS
 from pipeline.outputs.swap import swapped
 from pipeline.results import Results
 from pipeline.tables import DEFINITIONS, Table, workbook_tables
 
 FORMATS = (
     (r"fraction|share|^fvc", "0.0%"),
-    (r"ndvi", "0.000"),
+    (r"ndvi|^index_mean$", "0.000"),
+    (r"^(lower|upper)$", "0%"),
     (r"_ha(_yr)?(_|$)", "#,##0.00"),
     (r"wanmu", "#,##0.00"),
     (r"area_mu", "#,##0"),
@@ -35,9 +38,14 @@ HEAD = PatternFill("solid", fgColor="1B7837")
 SUBHEAD = PatternFill("solid", fgColor="E5F5E0")
 WARNING = PatternFill("solid", fgColor="FDE0C5")
 LINE = Border(bottom=Side("thin", color="D9D9D9"))
+FONT, BODY_SIZE, LINE_HEIGHT = FONTS[0], 10, 16
+"""The font of all cells; its size and the height of its lines in points. Without a name each program takes its own."""
 MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 16
-PAGE_WIDTH = 190
+PAGE_WIDTH = 220
 """Characters across an A4 sheet that one can still read."""
+BODY = Font(FONT, BODY_SIZE)
+NAMES = ("level", "zone_id", "name_zh", "zone_name")
+"""Columns at the left of a table that say what a row is: they stay in sight and stand on every page."""
 FIRST_ROW = 3
 """Tables begin below a Chinese and an English header row."""
 
@@ -83,26 +91,28 @@ def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
         (),
         *((table.name, table.name_en, f"{len(table.rows)}行 rows") for table in tables),
     ]
-    _put(sheet.cell(1, 1), results.title).font = Font(bold=True, size=16, color="1B7837")
+    widths = (26, 58, 58)
+    _put(sheet.cell(1, 1), results.title).font = Font(FONT, 16, bold=True, color="1B7837")
     for number, line in enumerate(lines, FIRST_ROW):
         for column, text in enumerate(line, 1):
             cell = _put(sheet.cell(number, column), text)
             cell.alignment = Alignment(wrap_text=True, vertical="top")
-            cell.font = Font(bold=column == 1)
+            cell.font = Font(FONT, BODY_SIZE, bold=column == 1)
+        sheet.row_dimensions[number].height = _height(zip(line, widths, strict=False))
         if line and line[0] in {table.name for table in tables}:
             cell = sheet.cell(number, 1)
             cell.hyperlink = Hyperlink(ref=cell.coordinate, location=f"'{line[0]}'!A1")
-    for column, width in zip("ABC", (26, 58, 58), strict=True):
+    for column, width in zip("ABC", widths, strict=True):
         sheet.column_dimensions[column].width = width
-    _print_setup(sheet, results.note)
+    _print_setup(sheet, "", results.note)
 
 
 def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
     """One table: Chinese titles, English titles, rows."""
     for column, (name, (english, chinese)) in enumerate(table.columns.items(), 1):
         for row, text, fill, font in (
-            (1, chinese, HEAD, Font(bold=True, color="FFFFFF")),
-            (2, english, SUBHEAD, Font(size=9, color="404040")),
+            (1, chinese, HEAD, Font(FONT, BODY_SIZE, bold=True, color="FFFFFF")),
+            (2, english, SUBHEAD, Font(FONT, 9, color="404040")),
         ):
             cell = _put(sheet.cell(row, column), text)
             cell.fill, cell.font = fill, font
@@ -111,13 +121,16 @@ def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
             _format(_put(sheet.cell(row, column), values.get(name)), name)
         texts = [_shown(sheet.cell(row, column)) for row in range(FIRST_ROW, sheet.max_row + 1)]
         sheet.column_dimensions[get_column_letter(column)].width = _width(chinese, english, texts)
-    sheet.row_dimensions[1].height, sheet.row_dimensions[2].height = 48, 52
-    sheet.freeze_panes = f"{'C' if 'zone_id' in table.columns else 'B'}{FIRST_ROW}"
+    widths = [sheet.column_dimensions[get_column_letter(column)].width for column in range(1, len(table.columns) + 1)]
+    for row, cells in enumerate(sheet.iter_rows(max_col=len(widths), values_only=True), 1):
+        sheet.row_dimensions[row].height = _height(zip(cells, widths, strict=True))
+    named = [place for place, name in enumerate(table.columns, 1) if name in NAMES and place <= len(NAMES)]
+    last = get_column_letter(max(named, default=1))
+    sheet.freeze_panes = f"{get_column_letter(max(named, default=1) + 1)}{FIRST_ROW}"
     sheet.auto_filter.ref = f"A2:{get_column_letter(len(table.columns))}{sheet.max_row}"
     sheet.print_title_rows = "1:2"
-    if "zone_id" in table.columns:
-        sheet.print_title_cols = "A:B"
-    _print_setup(sheet, note)
+    sheet.print_title_cols = f"A:{last}"
+    _print_setup(sheet, table.name, note)
 
 
 def _put(cell: Cell, value: object) -> Cell:
@@ -133,7 +146,7 @@ def _put(cell: Cell, value: object) -> Cell:
 
 
 def _format(cell: Cell, name: str) -> None:
-    cell.border = LINE
+    cell.border, cell.font = LINE, BODY
     long = isinstance(cell.value, str) and text_width(cell.value) > MAX_WIDTH - 2
     cell.alignment = Alignment(vertical="top", wrap_text=long)
     if isinstance(cell.value, float):
@@ -163,16 +176,23 @@ def _width(chinese: str, english: str, texts: list[str]) -> float:
     return min(widest + 2, MAX_WIDTH)
 
 
+def _height(cells: Iterable[tuple[object, float]]) -> float:
+    """Height of a row in points by its values and their columns' widths: programs do not agree on when to find it."""
+    lines = (-(-text_width(value) // int(width - 1)) for value, width in cells if isinstance(value, str))
+    return LINE_HEIGHT * max(1, *lines, 1)
+
+
 def text_width(text: str) -> int:
     """Width of a text in characters; a Chinese one counts two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _print_setup(sheet: Worksheet, note: str) -> None:
-    """A4 landscape, as many pages wide as can be read; the note and the page at the foot."""
+def _print_setup(sheet: Worksheet, title: str, note: str) -> None:
+    """A4 landscape, as many pages wide as can be read; the title at the head, the note and the page at the foot."""
     width = sum(column.width for column in sheet.column_dimensions.values())
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = -(-int(width) // PAGE_WIDTH), 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_margins.left = sheet.page_margins.right = 0.4
+    sheet.oddHeader.center.text = title
     sheet.oddFooter.left.text, sheet.oddFooter.right.text = note.replace("&", "&&"), "&P / &N"

@@ -19,11 +19,11 @@ FIGURES_MM = 56.0
 NO_MAP = "无图"
 
 KEYS = (
-    ("片区边界", "none", INK, 0.9),
-    ("相邻片区", maps.NEIGHBOUR, FAINT, 0.4),
-    ("无数据", maps.OUTSIDE, MUTED, 0.3),
+    ("片区边界", {"facecolor": "none", "edgecolor": INK, "linewidth": 0.9}),
+    ("相邻片区", {"facecolor": maps.NEIGHBOUR, "edgecolor": FAINT, "linewidth": 0.4}),
+    ("无数据", maps.UNKNOWN),
 )
-"""What lines and fills of a map mean: label, fill, edge and its width."""
+"""What lines and fills of a map mean."""
 
 HERE = "#c0392b"
 """Colour of the zone in the locator."""
@@ -167,6 +167,7 @@ def _draw_map(page: Page, sheet: ZoneSheet, shown: SheetMap | None, box: Box) ->
 
 
 def _draw_zone(page: Page, sheet: ZoneSheet, shown: SheetMap | None, frame: maps.MapFrame) -> None:
+    maps.draw_unknown(page, frame, sheet.outline)
     if shown:
         maps.draw_raster(page, frame, shown.path, shown.style, sheet.outline)
     maps.draw_outline(page, frame, sheet.outline)
@@ -178,8 +179,8 @@ def _draw_ramp(page: Page, shown: SheetMap | None, box: Box) -> None:
         maps.draw_legend(page, box, shown.legend, shown.style, shown.ends)
 
 
-def _draw_key(page: Page, x: float, y: float, label: str, fill: str, edge: str, width: float) -> None:
-    page.rectangle(Box(x, y, 6, 2.8), facecolor=fill, edgecolor=edge, linewidth=width)
+def _draw_key(page: Page, x: float, y: float, label: str, style: dict) -> None:
+    page.rectangle(Box(x, y, 6, 2.8), **style)
     page.text(x + 7.5, y + 0.4, label, 7)
 
 
@@ -231,36 +232,33 @@ def _draw_years(page: Page, sheet: ZoneSheet, box: Box) -> None:
     highest = max((row.get("carbon_tC_high95") or row["carbon_tC"] for row in known), default=0)
     unit, divisor = ("万吨碳", 1e4) if highest >= 1e4 else ("吨碳", 1)
     inner = page.heading(box, f"各年生物量碳储量 ({unit})")
-    floor, room = inner.bottom + 7.4, inner.height - 12.6
+    floor, room = inner.bottom + 10.4, inner.height - 12
     step = inner.width / max(len(sheet.by_year), 1)
     every = -(-len(sheet.by_year) // 8)
     for place, row in enumerate(sheet.by_year):
         x, value = inner.left + step * (place + 0.5), row["carbon_tC"]
         if place % every == 0:
             page.text(x, floor - 3.2, str(row["year"]), 6.5, ha="center", color=MUTED)
-        top = floor
         if value is not None:
-            top = _bar(
-                page, row, x, step, floor, room / highest if highest else 0, _year_color(row["year"], sheet.periods)
-            )
-        if every == 1:
+            color = _year_color(row["year"], sheet.periods)
+            _draw_bar(page, row, x, step, floor, room / highest if highest else 0, color)
+        if every == 1:  # below its bar: above it, it would read as the end of the interval
             text = UNKNOWN if value is None else number(value / divisor)
-            page.text(x, top + 0.8, text, 6.5, ha="center", width=step - 0.4)
+            page.text(x, floor - 6.4, text, 7, ha="center", width=step - 0.4)
     page.rule(inner.left, floor, inner.right, floor, 0.6, INK)
     _draw_period_keys(page, inner, sheet)
 
 
-def _bar(page: Page, row: dict, x: float, step: float, floor: float, mm_per_tC: float, color: str) -> float:
-    """A year's bar and its interval; returns the top of both."""
+def _draw_bar(page: Page, row: dict, x: float, step: float, floor: float, mm_per_tC: float, color: str) -> None:
+    """A year's bar and its interval."""
     wide, top = min(step * 0.62, 9), floor + row["carbon_tC"] * mm_per_tC
     page.rectangle(Box(x - wide / 2, floor, wide, top - floor), facecolor=color, edgecolor="none")
     if None in bounds(row, "carbon_tC"):
-        return top
+        return
     low, high = (floor + end * mm_per_tC for end in bounds(row, "carbon_tC"))
     page.rule(x, low, x, high, 0.8, INK)
     for y in (low, high):
         page.rule(x - wide / 5, y, x + wide / 5, y, 0.8, INK)
-    return max(top, high)
 
 
 def _year_color(year: int, periods: tuple[tuple[int, ...], tuple[int, ...]]) -> str:

@@ -1,0 +1,72 @@
+"""What the coefficients are called in Chinese, for sheets and workbook. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from pipeline.ecosystems.base import Ecosystem
+from pipeline.ecosystems.rows import Named
+
+QUANTITIES = {
+    "index_bias": "指数偏差",
+    "residual": "像元残差",
+    "residual_persistence": "残差持续性",
+    "stand_volume": "小班蓄积误差",
+    "stand_area": "小班面积误差",
+    "reference_cover": "参考盖度",
+    "bcef": "BCEF",
+    "bcef_increment": "增量BCEF",
+    "root_shoot": "根茎比",
+    "carbon_fraction": "含碳率",
+    "wood_density": "木材密度",
+    "biomass_expansion": "BEF",
+    "carbon_t_ha": "碳密度",
+    "above_ground_share": "地上碳占比",
+    "soil_index": "裸土端元",
+    "vegetation_index": "植被端元",
+    "agb_g_m2": "地上生物量",
+    "fresh_agb": "鲜草产量模型",
+    "dry_agb": "干草产量模型",
+    "fresh_to_dry": "鲜干比",
+    "flux": "CH4通量",
+    "warming": "CH4增温潜势",
+}
+"""The last known step of a path, such as the carbon fraction of species.elm.carbon_fraction."""
+
+KINDS = {
+    "hardwoods": "阔叶树",
+    "pines": "松类",
+    "other_conifers": "其他针叶树",
+    "conifers": "针叶树",
+    "broadleaf": "阔叶树",
+    "continuous": "连续函数法",
+}
+"""Kinds that have no `Named.names` in the YAML."""
+
+
+def name_zh(ecosystem: Ecosystem, path: str) -> str:
+    """A coefficient in Chinese, such as 榆树含碳率 of species.elm.carbon_fraction: its kind by the first of its names
+    in the YAML, then the quantity. A step that nobody has named stays as it is."""
+    return "".join(_parts(ecosystem, path))
+
+
+def names_zh(ecosystem: Ecosystem, paths: Iterable[str]) -> str:
+    """Coefficients in Chinese in one line, kinds of one quantity together: 侧柏、榆树含碳率; 参考盖度."""
+    kinds: dict[tuple[str, bool], list[str]] = {}
+    for path in paths:
+        kind, quantity = _parts(ecosystem, path)
+        kinds.setdefault((quantity, kind == ""), []).append(kind)
+    return "; ".join("、".join(kind) + quantity for (quantity, _), kind in kinds.items())
+
+
+def _parts(ecosystem: Ecosystem, path: str) -> tuple[str, str]:
+    """Kind ("" for all of the ecosystem) and quantity of a coefficient."""
+    kind, quantity, part = "", "", ecosystem
+    steps = path.split(".")
+    for place, step in enumerate(steps):
+        part = part[step] if isinstance(part, Mapping) else getattr(part, step)
+        if isinstance(part, Named):
+            kind += part.names[0]
+        elif step in QUANTITIES:
+            quantity = QUANTITIES[step]
+        elif step in KINDS or place == len(steps) - 1:
+            kind += KINDS.get(step, step)
+    return kind, quantity
