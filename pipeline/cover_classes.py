@@ -43,6 +43,9 @@ SCHEMES: dict[str, tuple[CoverClass, ...]] = {
 }
 """SL 190-2007 as remembered, thresholds not read in the standard; and the five classes usual in desert steppe."""
 
+SCHEMES_ZH = {"sl190": "SL 190-2007", "five": "五级"}
+"""What the schemes are called in Chinese."""
+
 STATUS = {"sl190": "unverified", "five": "unverified"}
 """Whether the thresholds of a scheme were read in their source."""
 

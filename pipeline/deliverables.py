@@ -66,8 +66,24 @@ THEN: dict[str, Callable[[Results, Engine], None]] = {
 }
 
 
+FILES: dict[str, tuple[str, ...]] = {
+    "patches": ("patches.csv",),
+    "styles": ("zones/*/*.qml", "zones/*/*.tif.aux.xml", "zones/*/*.gpkg"),
+    "project": ("{name}.qgz",),
+    "sheets": ("atlas.pdf", "overview.pdf", "overview.png", "zones/*/*_sheet.pdf", "zones/*/*_sheet.png"),
+    "workbook": ("{name}.xlsx",),
+    "stac": ("collection.json", "zones/*/*.json"),
+}
+"""Where the files of each deliverable lie in the folder of the results; class rasters go with the other rasters."""
+
+
 def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine) -> None:
-    """The GeoPackage of the zones, and what the config's ``deliverables`` lists. Raises OutputError."""
+    """The GeoPackage of the zones, and what the config's ``deliverables`` lists; what it no longer lists is deleted,
+    it would pass for a result. Raises OutputError."""
+    for name in FILES.keys() - set(wanted):
+        for pattern in FILES[name]:
+            for file in list(results.folder.glob(pattern.format(name=results.name))):
+                file.unlink()
     for name, make in FIRST.items():
         if name in wanted:
             make(results, engine)

@@ -10,17 +10,16 @@ from odc.geo.geobox import GeoBox
 from rasterio.features import shapes
 
 from pipeline.carbon import HA_PER_MU
+from pipeline.cover_classes import SCHEMES
 from pipeline.regions import merge_small_regions
-from pipeline.styles import CLASS_KEYS, Styles
+from pipeline.styles import COVER_KEYS, SINK_KEYS, Styles
 from pipeline.suggestions import Suggestions
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
 from pipeline.zone import Zone
 
-SINK_CLASSES, COVER_CLASSES = CLASS_KEYS["sink_class"], CLASS_KEYS["cover_class"]
-
-COVER_BREAKS = (0.30, 0.45, 0.60, 0.75)
-"""Cover classes of SL 190-2007 (thresholds as commonly cited); a break belongs to the class above it."""
+COVER_COUNT = max(map(len, COVER_KEYS.values()))
+"""Cover classes of a scheme with the one of no data."""
 
 Z95 = 1.96
 
@@ -66,45 +65,47 @@ CLASS_COLUMNS: dict[str, tuple[str, str]] = {
 
 
 def sink_classes(sink: np.ndarray, error: np.ndarray | None, unclear: tuple[float, float]) -> np.ndarray:
-    """Place of each sink (t CO2/ha/yr) in `SINK_CLASSES`, uint8: a loss or gain is beyond 1.96 standard errors
+    """Place of each sink (t CO2/ha/yr) in `SINK_KEYS`, uint8: a loss or gain is beyond 1.96 standard errors
     (``error``), or where none is known beyond the range ``unclear`` about zero. Unknown is "not_compared"."""
     half_step = VARIABLES["sink"].scale / 2  # a stored value that is a break must not fall beside it by rounding
     low, high = np.array(unclear) - half_step if error is None else (-Z95 * error, Z95 * error)
-    found = np.full(sink.shape, SINK_CLASSES.index("unclear"), "uint8")
-    found[sink < low] = SINK_CLASSES.index("loss")
-    found[(sink >= high) & (sink > 0)] = SINK_CLASSES.index("gain")
-    found[np.isnan(sink) if error is None else np.isnan(sink + error)] = SINK_CLASSES.index("not_compared")
+    found = np.full(sink.shape, SINK_KEYS.index("unclear"), "uint8")
+    found[sink < low] = SINK_KEYS.index("loss")
+    found[(sink >= high) & (sink > 0)] = SINK_KEYS.index("gain")
+    found[np.isnan(sink) if error is None else np.isnan(sink + error)] = SINK_KEYS.index("not_compared")
     return found
 
 
-def cover_classes(cover: np.ndarray) -> np.ndarray:
-    """Place of each fractional cover (1) in `COVER_CLASSES`, uint8; NaN is "no_data"."""
+def cover_classes(cover: np.ndarray, scheme: str) -> np.ndarray:
+    """Place of each fractional cover (1) in the `COVER_KEYS` of the scheme, uint8; a break belongs to the class above
+    it, NaN is "no_data"."""
+    breaks = np.array([cover_class.lower for cover_class in SCHEMES[scheme][1:]])
     half_step = VARIABLES["fvc"].scale / 2
-    found = np.searchsorted(np.array(COVER_BREAKS) - half_step, cover, side="right").astype("uint8")
-    found[np.isnan(cover)] = COVER_CLASSES.index("no_data")
+    found = np.searchsorted(breaks - half_step, cover, side="right").astype("uint8")
+    found[np.isnan(cover)] = COVER_KEYS[scheme].index("no_data")
     return found
 
 
 def ground_classes(
-    cover: np.ndarray, sink: np.ndarray | None, error: np.ndarray | None, unclear: tuple[float, float]
+    cover: np.ndarray, sink: np.ndarray | None, error: np.ndarray | None, unclear: tuple[float, float], scheme: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sink class and cover class of each cell; where neither is known the sink class is "no_data", too."""
-    cover_class = cover_classes(cover)
+    cover_class = cover_classes(cover, scheme)
     sink_class = sink_classes(np.full(cover.shape, np.nan) if sink is None else sink, error, unclear)
-    unknown = sink_class == SINK_CLASSES.index("not_compared")
-    sink_class[unknown & np.isnan(cover)] = SINK_CLASSES.index("no_data")
+    unknown = sink_class == SINK_KEYS.index("not_compared")
+    sink_class[unknown & np.isnan(cover)] = SINK_KEYS.index("no_data")
     return sink_class, cover_class
 
 
 def join_classes(sink_class: np.ndarray, cover_class: np.ndarray) -> np.ndarray:
     """One code 1..30 for each pair of classes, uint8."""
-    return (sink_class * len(COVER_CLASSES) + cover_class + 1).astype("uint8")
+    return (sink_class * COVER_COUNT + cover_class + 1).astype("uint8")
 
 
-def split_code(code: int) -> tuple[str, str]:
+def split_code(code: int, scheme: str) -> tuple[str, str]:
     """Sink class and cover class of a code of `join_classes`."""
-    sink, cover = divmod(int(code) - 1, len(COVER_CLASSES))
-    return SINK_CLASSES[sink], COVER_CLASSES[cover]
+    sink, cover = divmod(int(code) - 1, COVER_COUNT)
+    return SINK_KEYS[sink], COVER_KEYS[scheme][cover]
 
 
 def min_cells(min_area_mu: float, cell_area_m2: float) -> float:
@@ -162,6 +163,7 @@ def patch_table(
     means: dict[str, np.ndarray],
     styles: Styles,
     suggestions: Suggestions,
+    scheme: str,
 ) -> gpd.GeoDataFrame:
     """The patches of a zone with the columns `PATCH_COLUMNS`, by class and then from north to south.
 
@@ -171,7 +173,7 @@ def patch_table(
     """
     area = np.array(ellipsoidal_area_ha(polygons))
     area *= zone.area_ha / area.sum()
-    sink, cover = np.array([split_code(code) for code in codes]).T
+    sink, cover = np.array([split_code(code, scheme) for code in codes]).T
     chosen = [suggestions.suggest(zone.ecosystem, *pair) for pair in zip(sink, cover, strict=True)]
     table = gpd.GeoDataFrame(
         {

@@ -20,8 +20,9 @@ class Results:
     of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`, ``intervals`` of
     `intervals.INTERVAL_COLUMNS`. ``rasters`` maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a
     zone id to its management patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules,
-    ``min_patch_mu`` is their minimum size in 亩. ``exports`` are further vector formats that are asked for. ``work`` is
-    the folder of what is kept between runs.
+    ``min_patch_mu`` is their minimum size in 亩. ``exports`` are further vector formats that are asked for.
+    ``cover_classes`` are the areas of the classes of ``cover_scheme``. ``work`` is the folder of what is kept between
+    runs.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Results:
     exports: tuple[str, ...]
     work: Path
     marks: Marks
+    cover_scheme: str = "sl190"
     cover_classes: list[dict] = field(default_factory=list)
     patches: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
 

@@ -8,17 +8,24 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from pipeline.cover_classes import SCHEMES
 from pipeline.ecosystems import Frozen
+from pipeline.errors import ConfigError
 from pipeline.variables import VARIABLES
 from pipeline.yaml_file import read_yaml
 
 SHIPPED = Path(__file__).with_name("styles.yaml")
 
+SINK_KEYS = ("loss", "unclear", "gain", "not_compared", "no_data")
+COVER_KEYS = {name: (*(entry.key for entry in classes), "no_data") for name, classes in SCHEMES.items()}
+"""The classes of sink and, by scheme, of cover; how they are called, stored and coloured is for the YAML to say."""
+
 CLASS_KEYS = {
-    "sink_class": ("loss", "unclear", "gain", "not_compared", "no_data"),
-    "cover_class": ("low", "medium_low", "medium", "medium_high", "high", "no_data"),
+    "sink_class": SINK_KEYS,
+    "cover_class": COVER_KEYS["sl190"],
+    **{f"cover_class_{name}": keys for name, keys in COVER_KEYS.items() if name != "sl190"},
 }
-"""The classes that a class variable has; how they are called, stored and coloured is for the YAML to say."""
+"""The keys of each list of classes in the YAML."""
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
@@ -77,9 +84,27 @@ class Styles(Frozen):
         if missing := VARIABLES.keys() - self.ramps.keys() - self.classes.keys():
             raise ValueError(f"no style for {', '.join(sorted(missing))}")
         for name, keys in CLASS_KEYS.items():
-            if {style.key for style in self.classes[name]} != set(keys):
+            if name in self.classes and {style.key for style in self.classes[name]} != set(keys):
                 raise ValueError(f"the classes of {name} must be {', '.join(keys)}")
         return self
+
+    def with_cover_scheme(self, scheme: str) -> Self:
+        """The styles of a run whose cover falls into the classes of ``scheme``. Raises ConfigError where they have no
+        colours."""
+        if scheme == "sl190":
+            return self
+        ramp, classes = f"fvc_{scheme}", f"cover_class_{scheme}"
+        if ramp not in self.ramps or classes not in self.classes:
+            raise ConfigError(
+                f"styles: cover_classes is {scheme}, which has no ramp {ramp} or no classes {classes}; copy them from "
+                f"{SHIPPED}"
+            )
+        return self.model_copy(
+            update={
+                "ramps": self.ramps | {"fvc": self.ramps[ramp]},
+                "classes": self.classes | {"cover_class": self.classes[classes]},
+            }
+        )
 
     def class_of(self, variable: str, key: str) -> ClassStyle:
         """The class ``key`` of a class variable. Raises KeyError."""

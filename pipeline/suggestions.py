@@ -7,25 +7,27 @@ from typing import Self
 from pydantic import model_validator
 
 from pipeline.ecosystems import Frozen
-from pipeline.styles import CLASS_KEYS, ClassStyle
+from pipeline.styles import COVER_KEYS, SINK_KEYS, ClassStyle
 from pipeline.yaml_file import read_yaml
 
 SHIPPED = Path(__file__).with_name("suggestions.yaml")
 
 ECOSYSTEMS = ("forest", "grassland", "wetland")
+COVERS = tuple(dict.fromkeys(key for keys in COVER_KEYS.values() for key in keys))
+"""The cover classes of all schemes."""
 
 
 class Rule(Frozen):
     """A suggestion for the patches whose parts are all listed; a part left out fits all."""
 
     ecosystem: tuple[str, ...] = ECOSYSTEMS
-    sink: tuple[str, ...] = CLASS_KEYS["sink_class"]
-    cover: tuple[str, ...] = CLASS_KEYS["cover_class"]
+    sink: tuple[str, ...] = SINK_KEYS
+    cover: tuple[str, ...] = COVERS
     suggestion: str
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        known = (("ecosystem", ECOSYSTEMS), ("sink", CLASS_KEYS["sink_class"]), ("cover", CLASS_KEYS["cover_class"]))
+        known = (("ecosystem", ECOSYSTEMS), ("sink", SINK_KEYS), ("cover", COVERS))
         for part, words in known:
             if wrong := [word for word in getattr(self, part) if word not in words]:
                 raise ValueError(f"{part} has no {wrong[0]!r}; it is one of {', '.join(words)}")
@@ -43,7 +45,7 @@ class Suggestions(Frozen):
         known = {style.key for style in self.classes}
         if wrong := [rule.suggestion for rule in self.rules if rule.suggestion not in known]:
             raise ValueError(f"a rule suggests {wrong[0]!r}, which is not among the classes")
-        for parts in product(ECOSYSTEMS, CLASS_KEYS["sink_class"], CLASS_KEYS["cover_class"]):
+        for parts in product(ECOSYSTEMS, SINK_KEYS, COVERS):
             if not any(_fits(rule, *parts) for rule in self.rules):
                 raise ValueError(f"no rule fits {' x '.join(parts)}; add one")
         return self

@@ -61,7 +61,7 @@ VARIABLES = {
         Variable("clear_count", "1", "number of clear observations", "晴空观测次数",
                  "uint16", 1, 65535, (0, 65534)),
         Variable("sink_class", "1", "class of the carbon sink", "碳汇等级", "uint8", 1, 0, (1, 254)),
-        Variable("cover_class", "1", "class of fractional vegetation cover by satellite (SL 190-2007)",
-                 "遥感植被覆盖度等级(SL 190-2007)", "uint8", 1, 0, (1, 254)),
+        Variable("cover_class", "1", "class of fractional vegetation cover by satellite",
+                 "遥感植被覆盖度等级", "uint8", 1, 0, (1, 254)),
     )
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """Management patches: they tile the zone, their numbers add up to it, and they come out the same again."""
 
+import zipfile
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -31,12 +33,12 @@ from pipeline.patches import (
     split_code,
 )
 from pipeline.run import prepare
-from pipeline.styles import CLASS_KEYS, read_styles
+from pipeline.styles import COVER_KEYS, SINK_KEYS, read_styles
 from pipeline.suggestions import SHIPPED, read_suggestions
 from pipeline.zone import Zone
 
 UNCLEAR = (-0.1, 0.1)
-SINK, COVER = CLASS_KEYS["sink_class"], CLASS_KEYS["cover_class"]
+SINK, COVER = SINK_KEYS, COVER_KEYS["sl190"]
 
 
 def names(keys: tuple[str, ...], found: np.ndarray) -> list[str]:
@@ -48,8 +50,15 @@ def names(keys: tuple[str, ...], found: np.ndarray) -> list[str]:
 
 def test_a_break_of_cover_belongs_to_the_class_above_it():
     cover = np.array([0, 0.2999, 0.30, 0.4499, 0.45, 0.60, 0.75, 1, np.nan])
-    assert names(COVER, cover_classes(cover)) == [
+    assert names(COVER, cover_classes(cover, "sl190")) == [
         "low", "low", "medium_low", "medium_low", "medium", "medium_high", "high", "high", "no_data",
+    ]  # fmt: skip
+
+
+def test_the_five_classes_have_breaks_of_their_own():
+    cover = np.array([0, 0.0999, 0.10, 0.2999, 0.30, 0.50, 0.70, 1, np.nan])
+    assert names(COVER_KEYS["five"], cover_classes(cover, "five")) == [
+        "very_low", "very_low", "low", "low", "medium", "medium_high", "high", "high", "no_data",
     ]  # fmt: skip
 
 
@@ -69,10 +78,10 @@ def test_without_standard_errors_the_range_about_zero_decides():
 
 
 def test_ground_of_which_nothing_is_known_is_no_data_and_not_a_sink_of_zero():
-    sink, cover = ground_classes(np.array([np.nan, np.nan, 0.5]), np.array([np.nan, 1, np.nan]), None, UNCLEAR)
+    sink, cover = ground_classes(np.array([np.nan, np.nan, 0.5]), np.array([np.nan, 1, np.nan]), None, UNCLEAR, "sl190")
     assert names(SINK, sink) == ["no_data", "gain", "not_compared"]
     assert names(COVER, cover) == ["no_data", "no_data", "medium"]
-    sink, _ = ground_classes(np.array([0.5, np.nan]), None, None, UNCLEAR)
+    sink, _ = ground_classes(np.array([0.5, np.nan]), None, None, UNCLEAR, "sl190")
     assert names(SINK, sink) == ["not_compared", "no_data"]
 
 
@@ -80,7 +89,7 @@ def test_a_code_stands_for_one_pair_of_classes():
     pairs = [(sink, cover) for sink in range(5) for cover in range(6)]
     codes = [int(join_classes(*(np.array([place], "uint8") for place in pair))[0]) for pair in pairs]
     assert sorted(codes) == list(range(1, 31))
-    assert [split_code(code) for code in codes] == [(SINK[sink], COVER[cover]) for sink, cover in pairs]
+    assert [split_code(code, "sl190") for code in codes] == [(SINK[sink], COVER[cover]) for sink, cover in pairs]
 
 
 def test_the_minimum_is_in_mu_but_never_below_four_cells():
@@ -175,7 +184,7 @@ def table(area_ha: float = 12.0) -> gpd.GeoDataFrame:
     )  # fmt: skip
     nan = np.nan
     means = {"fvc": np.array([0.8, 0.1, 0.3]), "carbon_stock": np.array([2, 1, nan]), "sink": np.array([1, -2, nan])}
-    return patch_table(zone, gpd.GeoSeries(boxes, crs=4490), codes, means, read_styles(), read_suggestions())
+    return patch_table(zone, gpd.GeoSeries(boxes, crs=4490), codes, means, read_styles(), read_suggestions(), "sl190")
 
 
 def test_the_patches_have_the_areas_carbon_and_suggestions_of_their_zone():
@@ -234,7 +243,7 @@ def test_the_shipped_table_suggests(ecosystem, sink, cover, zh):
     [
         ("  - {ecosystem: [wetland], suggestion: maintenance}\n", "", "no rule fits wetland x unclear x low; add one"),
         ("suggestion: water_supply", "suggestion: prayer", "suggests 'prayer', which is not among the classes"),
-        ("sink: [loss], cover: [low], suggestion: water", "sink: [lost], cover: [low], suggestion: water", "'lost'"),
+        ("sink: [loss], cover: [very_low, low], suggestion: water", "sink: [lost], suggestion: water", "'lost'"),
     ],
 )
 def test_a_table_that_leaves_a_patch_without_suggestion_is_refused(tmp_path, old, new, says):
@@ -321,7 +330,7 @@ def test_the_class_rasters_hold_the_classes_of_every_pixel_with_their_colours(wo
     inside = stored > 0
     assert (inside >= ~np.isnan(cover)).all()
     # stored cover has steps of 1e-4: beyond the steps about a break the class is that of the value
-    assert (stored[inside] == cover_classes(cover[inside]) + 1).all()
+    assert (stored[inside] == cover_classes(cover[inside], "sl190") + 1).all()
     assert cog_validate(path)[0]
     with rasterio.open(folder / "G01_sink_class_2019-2021_2023-2025.tif") as file:
         assert set(np.unique(file.read(1))) <= {0, 1, 2, 3, 4, 5}
@@ -356,6 +365,42 @@ def test_another_minimum_draws_again(world):
         world.settings.update(settings)
         world.write_config()
         world.run()
+
+
+def test_the_five_classes_reach_rasters_styles_legends_patches_and_project(tmp_path):
+    world = World.finished(tmp_path)
+    world.settings |= {"cover_classes": "five", "deliverables": ["patches", "styles", "project"]}
+    world.write_config()
+    world.run()
+    folder = world.results / "zones" / "G01"
+    with rasterio.open(folder / "G01_fvc_2023-2025.tif") as file:
+        cover = file.read(1, masked=True).astype(float).filled(np.nan) * file.scales[0]
+    with rasterio.open(folder / "G01_cover_class_2023-2025.tif") as file:
+        stored = file.read(1)
+        assert file.colormap(1)[2] == (0xD9, 0xF0, 0xA3, 255)
+        assert "(五级)" in file.descriptions[0]
+    inside = stored > 0
+    assert (stored[inside] == cover_classes(cover[inside], "five") + 1).all()
+    assert len(np.unique(stored[inside])) > 2
+    for name in ("G01_cover_class_2023-2025.qml", "G01_cover_class_2023-2025.tif.aux.xml"):
+        text = (folder / name).read_text("utf-8")
+        assert "低覆盖(10-30%)" in text
+        assert "中低覆盖" not in text
+    assert "30 – 50 %" in (folder / "G01_fvc_2023-2025.qml").read_text("utf-8")
+    known = {style.zh for style in read_styles().with_cover_scheme("five").classes["cover_class"]}
+    assert set(read_patches(world)["cover_class_zh"]) <= known
+    with zipfile.ZipFile(world.results / "tiny.qgz") as file:
+        project = file.read("tiny.qgs").decode()
+    assert "低覆盖(10-30%)" in project
+    assert "30 – 50" in project
+    assert "30 – 45" not in project
+
+
+def test_styles_without_the_five_classes_say_so(tmp_path):
+    styles = read_styles()
+    lacking = styles.model_copy(update={"ramps": {k: ramp for k, ramp in styles.ramps.items() if k != "fvc_five"}})
+    with pytest.raises(ConfigError, match="cover_classes is five, which has no ramp fvc_five"):
+        lacking.with_cover_scheme("five")
 
 
 def test_one_year_alone_has_cover_classes_and_says_that_nothing_was_compared(world):

@@ -22,6 +22,7 @@ from pipeline.totals import COLUMNS
 from pipeline.variables import VARIABLES
 
 STYLES, SUGGESTIONS = read_styles(), read_suggestions()
+FIVE = STYLES.with_cover_scheme("five")
 OGC = "{http://www.opengis.net/ogc}"
 
 
@@ -32,10 +33,12 @@ def has_chinese(text):
 # --- rasters ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", STYLES.ramps)
-def test_every_stored_level_about_a_break_has_the_colour_of_its_class(name):
-    ramp, step = STYLES.ramps[name], VARIABLES[name].scale
-    pipe = variable_pipe(STYLES, name)
+@pytest.mark.parametrize(
+    ("styles", "name"), [*((STYLES, name) for name in STYLES.ramps if name in VARIABLES), (FIVE, "fvc")]
+)
+def test_every_stored_level_about_a_break_has_the_colour_of_its_class(styles, name):
+    ramp, step = styles.ramps[name], VARIABLES[name].scale
+    pipe = variable_pipe(styles, name)
     items = pipe.findall(".//item")
     tops = [float(item.get("value")) for item in items]
     levels = np.unique([round(value / step) + near for value in ramp.breaks for near in (-1, 0, 1)])

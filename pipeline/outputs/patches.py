@@ -16,6 +16,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
+from pipeline.cover_classes import SCHEMES_ZH
 from pipeline.coverage import coverage_fractions
 from pipeline.engine import Engine, successes
 from pipeline.outputs.cog import CogWriter
@@ -33,7 +34,7 @@ from pipeline.patches import (
 )
 from pipeline.provenance import Checksums, Marks, code_key, key_parts
 from pipeline.results import Results
-from pipeline.styles import CLASS_KEYS, Styles
+from pipeline.styles import COVER_KEYS, SINK_KEYS, Styles
 from pipeline.suggestions import Suggestions
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000
@@ -63,6 +64,7 @@ class ZonePatches:
     min_area_mu: float
     styles: Styles
     suggestions: Suggestions
+    scheme: str
     tags: dict[str, str]
     marks: Marks
     key: dict[str, str]
@@ -124,12 +126,13 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
             min_area_mu=results.min_patch_mu,
             styles=results.styles,
             suggestions=results.suggestions,
+            scheme=results.cover_scheme,
             tags={"ZONE": zone.id, "NOTE": results.note},
             marks=results.marks,
             key=key_parts(
                 code=code, rasters=list(sums.values()), boundary=[outline.wkb_hex, zone.area_ha],
                 names=[zone.name, results.note],
-                settings=[unclear, results.min_patch_mu, results.styles.model_dump()["classes"]],
+                settings=[unclear, results.min_patch_mu, results.cover_scheme, results.styles.model_dump()["classes"]],
                 suggestions=results.suggestions.model_dump(),
             ),
         )  # fmt: skip
@@ -150,7 +153,7 @@ def patch_zone(unit: ZonePatches) -> None:
     left = ~shapely.is_missing(filled)
     patches = gpd.GeoSeries(filled[left], crs=CGCS2000)
     means = _means(values, grid, patches)
-    _write(patch_table(unit.zone, patches, codes[left], means, unit.styles, unit.suggestions), unit.path)
+    _write(patch_table(unit.zone, patches, codes[left], means, unit.styles, unit.suggestions, unit.scheme), unit.path)
     unit.marks.write(unit.name, unit.key)
 
 
@@ -175,7 +178,7 @@ def read_values(files: dict, **how) -> dict[str, np.ndarray]:
 
 
 def _classes(unit: ZonePatches, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    return ground_classes(values["fvc"], values.get("sink"), values.get("error"), unit.unclear)
+    return ground_classes(values["fvc"], values.get("sink"), values.get("error"), unit.unclear, unit.scheme)
 
 
 def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
@@ -183,7 +186,7 @@ def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
     grid = GeoBox.from_rio(files["fvc"])
     stored = {
         name: np.array([unit.styles.class_of(name, key).value for key in keys], "uint8")
-        for name, keys in CLASS_KEYS.items()
+        for name, keys in (("sink_class", SINK_KEYS), ("cover_class", COVER_KEYS[unit.scheme]))
     }
     wanted = {name: files[name] for name in ("fvc", "sink") if name in files}
     with ExitStack() as stack:
@@ -192,7 +195,7 @@ def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
             for left in range(0, grid.width, WINDOW_PX):
                 window = Window(left, top, min(WINDOW_PX, grid.width - left), min(WINDOW_PX, grid.height - top))
                 inside = coverage_fractions(grid[window.toslices()], unit.zone.geometry) > 0
-                found = dict(zip(CLASS_KEYS, _classes(unit, read_values(wanted, window=window)), strict=True))
+                found = dict(zip(stored, _classes(unit, read_values(wanted, window=window)), strict=True))
                 for name, writer in writers.items():
                     writer.write(stored[name][found[name]] * inside, top, left)
 
@@ -200,7 +203,8 @@ def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
 def _class_writer(unit: ZonePatches, name: str, grid: GeoBox) -> CogWriter:
     path = unit.class_rasters[name]
     period = path.stem.removeprefix(f"{unit.zone.id}_{name}_")
-    description = f"{unit.zone.id} {VARIABLES[name].long_name_zh} {period}"
+    scheme = f"({SCHEMES_ZH[unit.scheme]})" if name == "cover_class" else ""
+    description = f"{unit.zone.id} {VARIABLES[name].long_name_zh}{scheme} {period}"
     colors = {style.value: style.color for style in unit.styles.classes[name]}
     return CogWriter(path, grid, VARIABLES[name], description, unit.tags | {"PERIOD": period}, colors)
 
