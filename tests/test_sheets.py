@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 from pypdf import PdfReader
 from rasterio.transform import from_origin
-from tiny_world import STANDS, World
+from tiny_world import STANDS, World, command
 
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import bundled_fonts, find_fonts
@@ -292,3 +292,12 @@ def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world)
     after = drawn(world)
     changed = {name for name in after if after[name] != again[name]}
     assert changed == {"F01_sheet.pdf", "F01_sheet.png", "overview.pdf", "overview.png", "atlas.pdf"}
+
+
+def test_force_draws_every_sheet_again(world):
+    world.run(workers=1)
+    before = drawn(world)
+    done = command("zones", world.config, "--out", world.out, "--workers", 1, "--force")
+    assert done.returncode == 0, done.stderr
+    after = drawn(world)
+    assert {name for name in after if after[name] == before[name]} == set()
