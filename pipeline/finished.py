@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import OutputError
 from pipeline.realisations import Realisations, realise
+from pipeline.sensor_error import SensorError
 from pipeline.sketch import Sketch, load_sketches
 from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
@@ -95,6 +96,7 @@ class FinishedRun:
             EndMembers.read(self.record["end_members"][zone]),
             stands,
             entry["shipped_end_members"],
+            tuple(SensorError(**error) for error in entry.get("sensor_errors", ())),
         )
 
     def sketches(self, zone: str) -> dict[str, Sketch]:

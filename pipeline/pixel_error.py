@@ -53,11 +53,24 @@ def index_errors(model: ZoneModel) -> IndexErrors:
     rows = model.coefficients
     residual = stock * rows["residual"].half_width / Z95
     stays = rows["residual_persistence"].central
-    bias = np.gradient(stock, INDEX_STEP) * rows["index_bias"].half_width / Z95
-    tables = _merged(stock, [*_of_coefficients(model), *_of_end_members(model)])
+    by_index = np.gradient(stock, INDEX_STEP) / Z95
+    at_all_dates, by_year = _of_sensors(model)
+    own = by_index**2 * (rows["index_bias"].half_width ** 2 + by_year**2)
+    adjusted = [by_index * at_all_dates] if at_all_dates else []
+    tables = _merged(stock, [*_of_coefficients(model), *_of_end_members(model), *adjusted])
     return IndexErrors(
-        np.array([*tables, residual * stays**0.5], "float32"), np.float32(bias**2 + residual**2 * (1 - stays))
+        np.array([*tables, residual * stays**0.5], "float32"), np.float32(own + residual**2 * (1 - stays))
     )
+
+
+def _of_sensors(model: ZoneModel) -> tuple[float, float]:
+    """Half-widths of the index by the adjustment of sensors: of their mean over the years, which all dates share, and
+    of what a year departs from it; that is one error for a whole period and is not averaged over its years."""
+    by_sensor: dict[str, list[float]] = {}
+    for error in model.sensor_errors:
+        by_sensor.setdefault(error.sensor, []).append(error.u95)
+    means, departures = (sum(how(u95s) ** 2 for u95s in by_sensor.values()) ** 0.5 for how in (np.mean, np.std))
+    return float(means), float(departures) * model.ecosystem.min_window_years**0.5
 
 
 def _of_coefficients(model: ZoneModel) -> list[np.ndarray]:

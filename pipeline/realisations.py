@@ -97,6 +97,7 @@ class _Zone:
         """The causes that can matter to this zone."""
         of_rows = {self._model.coefficients[path].cause for path in self._model.rows}
         by_index = {"index", "residual", "end_members", "cover_model", "observation"}
+        by_index |= {"harmonisation"} if self._model.sensor_errors else set()
         always = {"area"} | ({"stand_volume"} if self._model.stands else by_index)
         return [cause for cause in CAUSES if cause in of_rows | always]
 

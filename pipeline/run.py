@@ -22,6 +22,7 @@ from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
+from pipeline.sensor_error import SensorError, sensor_errors
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.varying import Settings
@@ -195,6 +196,11 @@ class Run:
     def _tile_boxes(self) -> dict[str, shapely.Polygon]:
         """The window of each tile in the CRS of the grid."""
         return {tile.name: shapely.box(*self.cube.grid[tile.window].boundingbox) for tile in self.tiles}
+
+    def sensor_errors(self, zone: Zone) -> tuple[SensorError, ...]:
+        """What adjusted sensors may be off by, from the scenes whose frame reaches the zone."""
+        there = [s for s in self.scenes if shapely.box(*s.bounds).intersects(zone.geometry)]
+        return sensor_errors([(s.day.year, s.sensor, s.like_u95) for s in there], self.years)
 
     def tiles_of(self, zone: Zone) -> tuple[Tile, ...]:
         """The tiles that the zone's box meets, in order."""
