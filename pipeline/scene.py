@@ -207,8 +207,8 @@ class Scene:
 
     ``sensor`` is the kind of instrument, ``platform`` the satellite. ``origin`` says how scale and offset were known;
     ``rule`` is None where the product has no quality layer. ``cloud_percent`` is what the product says of itself.
-    ``like`` is the sensor to whose bands the reflectance is adjusted; empty where it is its own. ``like_u95`` is the 95 %
-    half-width of the error that this leaves in NDVI, the same for all scenes of the sensor.
+    ``like`` is the sensor to whose bands the reflectance is adjusted; empty where it is its own. ``like_u95`` is the
+    95 % half-width of the error that this leaves in NDVI, the same for all scenes of the sensor.
     """
 
     id: str

@@ -27,9 +27,9 @@ class SensorError:
 
 
 def sensor_errors(scenes: Sequence[tuple[int, str, float]], years: Collection[int]) -> tuple[SensorError, ...]:
-    """The errors of each adjusted sensor in each of ``years``, from (year, sensor, half-width) of all scenes; half-width
-    0 where a scene is not adjusted. A sensor counts by its share of the year's scenes, since a composite does not tell
-    which of them a pixel is from."""
+    """The errors of each adjusted sensor in each of ``years``, from (year, sensor, half-width) of all scenes, 0 where
+    a scene is not adjusted. A sensor counts by its share of the year's scenes, since a composite does not tell which of
+    them a pixel is from."""
     adjusted = sorted({sensor for _, sensor, u95 in scenes if u95})
     return tuple(SensorError(sensor, year, _of_year(scenes, sensor, year)) for sensor in adjusted for year in years)
 

@@ -25,8 +25,8 @@ def adjusted_in(model, years):
 
 
 def test_the_error_of_a_local_fit_worked_by_hand():
-    """RMSE .008 (red) and .016 (near infrared) on 4 days: s = .004, .008; at .10 and .30 2 sqrt(.0012^2 + .0008^2) / .16
-    = .018028, times 1.96."""
+    """RMSE .008 (red) and .016 (near infrared) on 4 days: s = .004, .008; at .10 and .30 2 sqrt(.0012^2 + .0008^2)
+    / .16 = .018028, times 1.96."""
     assert ndvi_u95(0.008, 0.016, 4) == pytest.approx(0.018028 * 1.96, rel=1e-4)
     assert ndvi_u95(0.008, 0.016, 1) == pytest.approx(2 * ndvi_u95(0.008, 0.016, 4))
 
@@ -40,7 +40,7 @@ def test_a_sensor_counts_by_its_share_of_the_scenes_of_a_year():
 
 
 def test_it_does_not_average_away_over_the_years_of_a_period(ecosystems):
-    """Cover at index .4 between .10 and .75: .03 / 1.96 / .65, as for a single year; none where the sensor is not in."""
+    """Cover at index .4 between .10 and .75: .03 / 1.96 / .65, as for one year; none where the sensor is not in."""
     varying = Varying(adjusted_in(zone_model(ecosystems), BASELINE.years), SETTINGS, frozenset({"harmonisation"}))
     cover = [varying.response(np.array([0.4]), years)[1, 0] for years in ((2019,), BASELINE.years, CURRENT.years)]
     expected = U95 / Z95 / 0.65
@@ -85,14 +85,14 @@ def test_a_scene_carries_the_error_of_its_rows(name, platform, sensor, u95):
 
 
 ROWS = """
-- {set: own, from: sentinel-2, to: landsat-oli, band: red, slope: 1, intercept: 0, source: -, status: local, u95_ndvi: 0.1}
-- {set: own, from: sentinel-2, to: landsat-oli, band: nir, slope: 1, intercept: 0, source: -, status: local, u95_ndvi: 0.1}
+- {set: a, from: sentinel-2, to: landsat-oli, band: red, slope: 1, intercept: 0, source: a, status: local, u95_ndvi: 0.1}
+- {set: a, from: sentinel-2, to: landsat-oli, band: nir, slope: 1, intercept: 0, source: a, status: local, u95_ndvi: 0.1}
 """
 
 
 def test_a_run_names_it_in_its_table_and_maps_it(tmp_path):
-    """Rows that change no pixel: the stock stays and its interval and standard error grow; the sink of one sensor in all
-    years does not share in it."""
+    """Rows that change no pixel: the stock stays and its interval and standard error grow; the sink of one sensor in
+    all years shares less in it."""
     tables, errors = [], []
     for name in ("none", "rows.yaml"):
         world = World.at(tmp_path / name)
