@@ -71,6 +71,14 @@ def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> S
     )
 
 
+def without_scenes(rows: tuple[Row, ...], scenes: list[Scene]) -> str | None:
+    """The sentence that says that the rows are about none of the scenes; None where they are about one."""
+    origins = {row.origin for row in rows}
+    if not rows or any(origins & {scene.platform, scene.sensor} for scene in scenes):
+        return None
+    return f"harmonise adjusts nothing, no scene is of {', '.join(sorted(origins))}"
+
+
 @dataclass(frozen=True)
 class Regression:
     """Ordinary least squares of y on x: slope, intercept, root mean square error (unit of y), number of pairs."""
