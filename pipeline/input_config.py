@@ -27,16 +27,14 @@ def _years(value: object) -> object:
     return value
 
 
+EVERY_DAY = frozenset((month, day) for month in range(1, 13) for day in range(1, monthrange(2023, month)[1] + 1))
+"""Days that every year has: the 29th of February is none."""
+
+
 def _month_day(value: object) -> object:
     if isinstance(value, str):
         month, _, day = value.partition("-")
-        # a day of every year: the 29th of February is not
-        if (
-            month.isdigit()
-            and day.isdigit()
-            and 1 <= int(month) <= 12
-            and 1 <= int(day) <= monthrange(2023, int(month))[1]
-        ):
+        if month.isdigit() and day.isdigit() and (int(month), int(day)) in EVERY_DAY:
             return (int(month), int(day))
     raise ValueError('a day of the season is written "MM-DD", such as "07-15"')
 

@@ -59,8 +59,8 @@ def realise(
     settings: Settings, correlation: float, tell_causes: bool = True,
 ) -> Realisations:  # fmt: skip
     """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, and, with a baseline, the
-    sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current figures. ``correlation`` is the mean one
-    of the residuals at two points of the zone (`uncertainty.mean_correlation`)."""
+    sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current figures. ``correlation`` is the mean
+    one of the residuals at two points of the zone (`uncertainty.mean_correlation`)."""
     everything = _Zone(model, sketches, settings, frozenset(CAUSES), correlation)
     periods = {p.label: p for p in [*(Period((year,)) for year in years), *([baseline] if baseline else []), current]}
     found: dict[Quantity, np.ndarray] = {}

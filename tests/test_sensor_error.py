@@ -85,8 +85,8 @@ def test_a_scene_carries_the_error_of_its_rows(name, platform, sensor, u95):
 
 
 ROWS = """
-- {set: a, from: sentinel-2, to: landsat-oli, band: red, slope: 1, intercept: 0, source: a, status: local, u95_ndvi: 0.1}
-- {set: a, from: sentinel-2, to: landsat-oli, band: nir, slope: 1, intercept: 0, source: a, status: local, u95_ndvi: 0.1}
+- {set: a, from: sentinel-2, to: landsat-oli, band: red, slope: 1, intercept: 0, source: a, status: local, u95_ndvi: .1}
+- {set: a, from: sentinel-2, to: landsat-oli, band: nir, slope: 1, intercept: 0, source: a, status: local, u95_ndvi: .1}
 """
 
 
