@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from pipeline.carbon import CO2_PER_C
 from pipeline.ecosystems import with_values
@@ -18,6 +19,9 @@ from pipeline.varying import CAUSES, Settings, Varying
 from pipeline.zone_model import Period, ZoneModel
 
 STAND_DRAWS = 400
+
+EVEN_DRAWS = ndtri((np.arange(2000) + 0.5) / 2000)
+"""Standard normal numbers in equal steps of probability: their mean is that of the distribution, without chance."""
 
 ONE_SIGMA = np.array([-1.0, 1.0])
 
@@ -52,7 +56,8 @@ def index_errors(model: ZoneModel) -> IndexErrors:
     stock = model.responses["carbon_stock"].astype(float)
     rows = model.coefficients
     residual = stock * rows["residual"].half_width / Z95
-    stays = rows["residual_persistence"].central
+    # the variance of stock and change is linear in it, so of its own error only the mean counts
+    stays = drawn(rows["residual_persistence"], EVEN_DRAWS).mean()
     by_index = np.gradient(stock, INDEX_STEP) / Z95
     at_all_dates, by_year = _of_sensors(model)
     own = by_index**2 * (rows["index_bias"].half_width ** 2 + by_year**2)

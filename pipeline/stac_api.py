@@ -89,6 +89,7 @@ def _ask(search: Search) -> list[pystac.Item]:
             datetime=f"{first - day}/{last + day}", limit=100,
         )  # fmt: skip
         for item in asked.items():
+            # asked here and not of the server: its query would drop the items that do not tell their cloud
             cloud = item.properties.get("eo:cloud_cover")
             if search.cloud_below is None or cloud is None or cloud < search.cloud_below:
                 found[item.id] = item
