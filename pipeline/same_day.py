@@ -19,7 +19,10 @@ WINDOW = 1024
 
 
 def scenes_in(folder: Path) -> list[Scene]:
-    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read is left out."""
+    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read is left out.
+    Raises SceneError where there is no such folder."""
+    if not folder.exists():
+        raise SceneError(f"{folder}: there is no such scene folder, catalogue or manifest; correct the path")
     found = []
     for _, read in candidates(folder):
         with suppress(SceneError):

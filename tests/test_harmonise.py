@@ -163,6 +163,11 @@ def test_the_written_rows_make_a_run_harmonised(tmp_path):
     assert {one.like or one.sensor for one in found} == {"landsat-oli"}
 
 
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(SceneError, match="nowhere: there is no such scene folder"):
+        scenes_in(tmp_path / "nowhere")
+
+
 @pytest.mark.parametrize(
     ("day", "sensor", "side", "says"),
     [
