@@ -110,7 +110,7 @@ def usable(
     size = max(_pixel_size(boxes[name], here, crs) for name in ("red", "nir") if name in boxes)
     if finest_m and size > finest_m * COARSER:
         raise SceneError(
-            f"scene {scene.id} has pixels of {size:.3g} m, coarser than the grid's {finest_m:g} m, and is not made "
+            f"scene {scene.id} has pixels of {size:.4g} m, coarser than the grid's {finest_m:g} m, and is not made "
             "finer; raise grid.resolution_m, leave it out, or repeat its pixels with grid.allow_coarser"
         )
     return replace(scene, bounds=_bounds(box, here, crs))

@@ -12,6 +12,9 @@ from pipeline.errors import ConfigError
 from pipeline.input_config import CONTRACT, EcosystemName, Grid, Scenes, Stands, Years, Zones
 from pipeline.yaml_file import read_yaml
 
+MIN_DRAWS = 100
+"""Below it the ends of a 95 % interval rest on two draws or none."""
+
 DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
 ExportName = Literal["shp", "gdb", "geoparquet"]
 DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
@@ -61,6 +64,13 @@ class Uncertainty(Frozen):
     area_u95_percent: Annotated[float, Field(ge=0, lt=100)] = 3.0
     correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
     carlson_ripley_chance: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+    @field_validator("draws")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        if 0 < value < MIN_DRAWS:
+            raise ValueError(f"{value} draws tell no interval; give {MIN_DRAWS} or more, or 0 for none")
+        return value
 
 
 class Patches(Frozen):

@@ -16,10 +16,11 @@ from pipeline.errors import OutputError
 from pipeline.output_folder import writable_folder
 
 RASTER_DRIVERS = {"COG": "write", "GTiff": "write", "JP2OpenJPEG": "read", "HDF5": "read", "HDF4": "read"}
-OPTIONAL_DRIVERS = {"HDF4": "MODIS .hdf files", "HDF5": "HDF5 products"}
+OPTIONAL_DRIVERS = {"HDF4": "pyhdf reads MODIS .hdf files", "HDF5": "h5py reads VIIRS .h5 files"}
+"""Drivers whose files are read by a library of their own."""
 VECTOR_DRIVERS = ("GPKG", "ESRI Shapefile", "OpenFileGDB", "GeoJSON")
-CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "Source Han Sans CN", "SimHei", "Microsoft YaHei", "SimSun",
-                 "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "PingFang SC", "Heiti SC", "STHeiti")  # fmt: skip
+EVERY_SHEET = "碳汇片区森林草原湿地"
+"""Words that stand on every sheet."""
 MIN_MEMORY, MIN_DISK = 2 << 30, 5 << 30
 
 
@@ -80,7 +81,7 @@ def _drivers() -> Iterator[Remark]:
             yield Remark(f"driver {name}", f"can {use}" if there else "missing", there,
                          "install the packages of requirements.lock again")  # fmt: skip
         else:
-            yield Remark(f"driver {name}", f"not in this GDAL; convert {OPTIONAL_DRIVERS[name]} to GeoTIFF first")
+            yield Remark(f"driver {name}", f"not in this GDAL and not needed, {OPTIONAL_DRIVERS[name]}")
     vectors = pyogrio.list_drivers()
     for name in VECTOR_DRIVERS:
         yield Remark(f"driver {name}", "can read" + (" and write" if "w" in vectors.get(name, "") else ""),
@@ -88,12 +89,15 @@ def _drivers() -> Iterator[Remark]:
 
 
 def _fonts() -> Remark:
-    from matplotlib import font_manager
+    """The font that sheets are drawn with: chosen as they choose it."""
+    from pipeline.outputs.fonts import find_fonts
 
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    found = [name for name in CHINESE_FONTS if name in known]
-    return Remark("Chinese font", ", ".join(found) or "none", bool(found),
-                  "install one, such as fonts-noto-cjk, and delete matplotlib's font cache")  # fmt: skip
+    try:
+        return Remark("Chinese font", find_fonts(EVERY_SHEET).name)
+    except (OutputError, OSError, AttributeError):
+        return Remark(
+            "Chinese font", "none", False, "install the packages of requirements.lock again, or Noto Sans CJK SC"
+        )
 
 
 def _writing(out: Path) -> Remark:

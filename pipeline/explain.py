@@ -172,17 +172,21 @@ def _table(run: FinishedRun, config: dict) -> dict:
 
 
 def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict | None:
-    """95 % interval and, where the run told them apart, the causes' shares of the variance; None where none is
+    """95 % interval and the causes' shares of the variance, those of a single year drawn anew; None where none is
     drawn."""
     area = run.zones[zone]["area_ha"]
     if metric == "area_ha":
         share = run.settings.area_u95_percent / 100
         return {"low95": area * (1 - share), "high95": area * (1 + share), "causes": {"area": 1.0}}
-    row = run.intervals(zone).get((DRAWN.get(metric, ""), period.label))
+    quantity = DRAWN.get(metric, "")
+    row = run.intervals(zone).get((quantity, period.label))
     if row is None:
         return None
     by = area if metric.endswith("_ha") or metric.endswith("_ha_yr") else 1
     causes = {cause: row[f"share_{cause}"] for cause in CAUSES_ZH if row.get(f"share_{cause}")}
+    if not causes and len(period.years) == 1:
+        shares = run.causes(zone, quantity, period.years[0])
+        causes = {cause: share for cause, share in shares.items() if share}
     return {
         "low95": row["p2_5"] / by,
         "high95": row["p97_5"] / by,

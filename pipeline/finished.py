@@ -12,7 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import OutputError
 from pipeline.realisations import Realisations, realise
+from pipeline.sensor_error import SensorError
 from pipeline.sketch import Sketch, load_sketches
+from pipeline.uncertainty import variance_shares
 from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
 from pipeline.zone import Zone
@@ -95,6 +97,7 @@ class FinishedRun:
             EndMembers.read(self.record["end_members"][zone]),
             stands,
             entry["shipped_end_members"],
+            tuple(SensorError(**error) for error in entry.get("sensor_errors", ())),
         )
 
     def sketches(self, zone: str) -> dict[str, Sketch]:
@@ -125,6 +128,12 @@ class FinishedRun:
         }
 
     def realise(self, model: ZoneModel, sketches: dict[str, Sketch]) -> Realisations:
-        """Realisations of the current period and the sink of a zone."""
+        """Realisations of the current period and the sink of a zone, without their causes."""
         correlation = self.zones[model.zone.id]["residual_correlation"]
-        return realise(model, sketches, [], self.baseline, self.current, self.settings, correlation)
+        return realise(model, sketches, [], self.baseline, self.current, self.settings, correlation, tell_causes=False)
+
+    def causes(self, zone: str, quantity: str, year: int) -> dict[str, float]:
+        """Share of each cause in the variance of a zone's carbon_tC or fvc_mean of a year, adding up to 1."""
+        correlation, period = self.zones[zone]["residual_correlation"], Period((year,))
+        found = realise(self.model(zone), self.sketches(zone), [], None, period, self.settings, correlation)
+        return variance_shares(found.by_cause[quantity, period.label])

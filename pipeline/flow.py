@@ -187,6 +187,7 @@ def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneM
             end_members[zone.id],
             run.stands.get(zone.id),
             run.cover_of(zone.ecosystem).end_members == "shipped",
+            run.sensor_errors(zone),
         )
         for zone in run.zones
     }

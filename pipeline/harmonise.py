@@ -13,6 +13,7 @@ from pydantic import Field
 from pipeline.ecosystems import Frozen
 from pipeline.errors import SceneError
 from pipeline.scene import SURFACE_REFLECTANCE, Scene
+from pipeline.sensor_error import U95_UNKNOWN
 
 SHIPPED_ROWS = Path(__file__).with_name("harmonisation.yaml")
 """The published sets, each row with its source."""
@@ -27,7 +28,8 @@ NARROW = {"nir": "nir08"}
 class Row(Frozen):
     """Coefficients of one band: reflectance of ``to`` = slope x reflectance of ``from`` + intercept (unit 1).
 
-    ``from`` is a sensor or a satellite; ``rmse`` (unit 1) and ``n`` pixels tell of a local fit.
+    ``from`` is a sensor or a satellite; ``rmse`` (unit 1), ``n`` pixels and ``days`` tell of a local fit. ``u95_ndvi``
+    is the 95 % half-width of what all pixels of the adjusted sensor may share of error in NDVI.
     """
 
     set: str
@@ -40,6 +42,8 @@ class Row(Frozen):
     status: Literal["published", "local", "unverified"]
     rmse: float | None = None
     n: int | None = None
+    days: int | None = None
+    u95_ndvi: float = Field(default=U95_UNKNOWN, ge=0)
 
 
 def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> Scene:
@@ -62,7 +66,17 @@ def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> S
                 "band; get it, or set harmonise: none"
             )
         adjusted[name] = scene.bands[source].adjusted(own[source].slope, own[source].intercept)
-    return replace(scene, bands=adjusted, like=next(iter(own.values())).to)
+    return replace(
+        scene, bands=adjusted, like=next(iter(own.values())).to, like_u95=max(row.u95_ndvi for row in own.values())
+    )
+
+
+def without_scenes(rows: tuple[Row, ...], scenes: list[Scene]) -> str | None:
+    """The sentence that says that the rows are about none of the scenes; None where they are about one."""
+    origins = {row.origin for row in rows}
+    if not rows or any(origins & {scene.platform, scene.sensor} for scene in scenes):
+        return None
+    return f"harmonise adjusts nothing, no scene is of {', '.join(sorted(origins))}"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The part of the configuration that says where the inputs are and on which grid they are read."""
 
+from calendar import monthrange
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,15 +20,21 @@ def _years(value: object) -> object:
     if isinstance(value, str):
         first, dash, last = value.partition("-")
         if first.strip().isdigit() and (last.strip().isdigit() or not dash):
+            if int(last or first) < int(first):
+                raise ValueError("the first year comes before the last")
             return tuple(range(int(first), int(last or first) + 1))
         raise ValueError("years are written 2024, 2019-2025 or [2019, 2021]")
     return value
 
 
+EVERY_DAY = frozenset((month, day) for month in range(1, 13) for day in range(1, monthrange(2023, month)[1] + 1))
+"""Days that every year has: the 29th of February is none."""
+
+
 def _month_day(value: object) -> object:
     if isinstance(value, str):
         month, _, day = value.partition("-")
-        if month.isdigit() and day.isdigit() and 1 <= int(month) <= 12 and 1 <= int(day) <= 31:
+        if month.isdigit() and day.isdigit() and (int(month), int(day)) in EVERY_DAY:
             return (int(month), int(day))
     raise ValueError('a day of the season is written "MM-DD", such as "07-15"')
 
@@ -77,6 +84,12 @@ class Scenes(Frozen):
     def _one_place(self) -> Self:
         if (self.path is None) == (self.api is None):
             raise ValueError("give either path or api, one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _season_within_a_year(self) -> Self:
+        if self.season[0] > self.season[1]:
+            raise ValueError("the season begins before it ends, within one year")
         return self
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pystac
 
-from pipeline.errors import SceneError
+from pipeline.errors import ConfigError, SceneError
 from pipeline.scene import Scene
 from pipeline.sensors import hls, landsat, vegetation_index
 from pipeline.sensors.declared import MANIFEST, scenes_of_manifest
@@ -50,7 +50,7 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
     for name in files:
         path = folder / name
         if name == MANIFEST:
-            yield from scenes_of_manifest(path)
+            yield from _declared(path)
         elif name.endswith(".SAFE") or SAFE_ZIP.fullmatch(name):
             yield name, partial(scene_from_safe, path)
         elif LANDSAT_TAR.fullmatch(name):
@@ -63,6 +63,14 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
             yield from _vegetation_index(path)
     for scene, path in metadata.items():
         yield scene, partial(landsat.scene_from_mtl, path)
+
+
+def _declared(manifest: Path) -> Iterator[Candidate]:
+    """The scenes of a manifest among other products; one that is wrong is refused and leaves those alone."""
+    try:
+        yield from list(scenes_of_manifest(manifest))
+    except (ConfigError, SceneError) as error:
+        yield str(manifest), partial(_refuse, str(error))
 
 
 def _vegetation_index(path: Path) -> Iterator[Candidate]:

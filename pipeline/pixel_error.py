@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from pipeline.carbon import CO2_PER_C
 from pipeline.ecosystems import with_values
@@ -18,6 +19,9 @@ from pipeline.varying import CAUSES, Settings, Varying
 from pipeline.zone_model import Period, ZoneModel
 
 STAND_DRAWS = 400
+
+EVEN_DRAWS = ndtri((np.arange(2000) + 0.5) / 2000)
+"""Standard normal numbers in equal steps of probability: their mean is that of the distribution, without chance."""
 
 ONE_SIGMA = np.array([-1.0, 1.0])
 
@@ -52,12 +56,26 @@ def index_errors(model: ZoneModel) -> IndexErrors:
     stock = model.responses["carbon_stock"].astype(float)
     rows = model.coefficients
     residual = stock * rows["residual"].half_width / Z95
-    stays = rows["residual_persistence"].central
-    bias = np.gradient(stock, INDEX_STEP) * rows["index_bias"].half_width / Z95
-    tables = _merged(stock, [*_of_coefficients(model), *_of_end_members(model)])
+    # the variance of stock and change is linear in it, so of its own error only the mean counts
+    stays = drawn(rows["residual_persistence"], EVEN_DRAWS).mean()
+    by_index = np.gradient(stock, INDEX_STEP) / Z95
+    at_all_dates, by_year = _of_sensors(model)
+    own = by_index**2 * (rows["index_bias"].half_width ** 2 + by_year**2)
+    adjusted = [by_index * at_all_dates] if at_all_dates else []
+    tables = _merged(stock, [*_of_coefficients(model), *_of_end_members(model), *adjusted])
     return IndexErrors(
-        np.array([*tables, residual * stays**0.5], "float32"), np.float32(bias**2 + residual**2 * (1 - stays))
+        np.array([*tables, residual * stays**0.5], "float32"), np.float32(own + residual**2 * (1 - stays))
     )
+
+
+def _of_sensors(model: ZoneModel) -> tuple[float, float]:
+    """Half-widths of the index by the adjustment of sensors: of their mean over the years, which all dates share, and
+    of what a year departs from it; that is one error for a whole period and is not averaged over its years."""
+    by_sensor: dict[str, list[float]] = {}
+    for error in model.sensor_errors:
+        by_sensor.setdefault(error.sensor, []).append(error.u95)
+    means, departures = (sum(how(u95s) ** 2 for u95s in by_sensor.values()) ** 0.5 for how in (np.mean, np.std))
+    return float(means), float(departures) * model.ecosystem.min_window_years**0.5
 
 
 def _of_coefficients(model: ZoneModel) -> list[np.ndarray]:

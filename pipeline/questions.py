@@ -92,7 +92,9 @@ def diff(
         if alone := run.zones.keys() - other.zones.keys():
             console.print(f"Only in {run.folder}: {', '.join(sorted(alone))}.", soft_wrap=True)
     moved = dict.fromkeys(f"{row['zone_id']} ({row['quantity']})" for row in rows if row["beyond_interval"])
-    console.print(f"Beyond the first run's 95 % interval: {', '.join(moved) or 'none'}.", soft_wrap=True)
+    told = any(row["beyond_interval"] is not None for row in rows)
+    found = ", ".join(moved) or ("none" if told else "not known, it has no intervals")
+    console.print(f"Beyond the first run's 95 % interval: {found}.", soft_wrap=True)
 
 
 def _difference_table(quantity: str, rows: list[dict], run) -> Table:

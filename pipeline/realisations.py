@@ -48,7 +48,7 @@ class Realisations:
             return {key: sum(part[key] for part in draws if key in part) for key in keys}
 
         totals = [{q: draws for q, draws in part.all.items() if q[0] not in MEANS} for part in parts]
-        quantities = dict.fromkeys(quantity for part in parts for quantity in part.by_cause)
+        quantities = dict.fromkeys(q for part in parts for q in part.by_cause if q[0] not in MEANS)
         return cls(
             add(totals), {q: add([part.by_cause[q] for part in parts if q in part.by_cause]) for q in quantities}
         )
@@ -56,11 +56,11 @@ class Realisations:
 
 def realise(
     model: ZoneModel, sketches: Mapping[str, Sketch], years: list[int], baseline: Period | None, current: Period,
-    settings: Settings, correlation: float,
+    settings: Settings, correlation: float, tell_causes: bool = True,
 ) -> Realisations:  # fmt: skip
     """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, and, with a baseline, the
-    sink_tCO2_yr. The causes are told apart for the current stock and the sink. ``correlation`` is the mean one of the
-    residuals at two points of the zone (`uncertainty.mean_correlation`)."""
+    sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current figures. ``correlation`` is the mean
+    one of the residuals at two points of the zone (`uncertainty.mean_correlation`)."""
     everything = _Zone(model, sketches, settings, frozenset(CAUSES), correlation)
     periods = {p.label: p for p in [*(Period((year,)) for year in years), *([baseline] if baseline else []), current]}
     found: dict[Quantity, np.ndarray] = {}
@@ -68,14 +68,18 @@ def realise(
         if model.stands or sketches[label].observed:
             found["carbon_tC", label] = everything.carbon_tC(period)
             found["fvc_mean", label] = everything.cover(period)
-    stock, sink = ("carbon_tC", current.label), ("sink_tCO2_yr", current.label)
-    if stock not in found:
+    stock, cover, sink = ((name, current.label) for name in ("carbon_tC", "fvc_mean", "sink_tCO2_yr"))
+    compares = stock in found and baseline is not None and ("carbon_tC", baseline.label) in found
+    if compares:
+        found[sink] = everything.sink_tCO2_yr(baseline, current)
+    if stock not in found or not tell_causes:
         return Realisations(found, {})
     few = replace(settings, count=min(SHARE_DRAWS, settings.count))
     alone = {cause: _Zone(model, sketches, few, frozenset([cause]), correlation) for cause in everything.causes()}
     by_cause = {stock: {cause: zone.carbon_tC(current) for cause, zone in alone.items()}}
-    if baseline is not None and ("carbon_tC", baseline.label) in found:
-        found[sink] = everything.sink_tCO2_yr(baseline, current)
+    if sketches[current.label].observed:
+        by_cause[cover] = {cause: zone.cover(current) for cause, zone in alone.items()}
+    if compares:
         by_cause[sink] = {cause: zone.sink_tCO2_yr(baseline, current) for cause, zone in alone.items()}
     return Realisations(found, by_cause)
 
@@ -97,6 +101,7 @@ class _Zone:
         """The causes that can matter to this zone."""
         of_rows = {self._model.coefficients[path].cause for path in self._model.rows}
         by_index = {"index", "residual", "end_members", "cover_model", "observation"}
+        by_index |= {"harmonisation"} if self._model.sensor_errors else set()
         always = {"area"} | ({"stand_volume"} if self._model.stands else by_index)
         return [cause for cause in CAUSES if cause in of_rows | always]
 

@@ -78,6 +78,7 @@ def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:
         "shipped_end_members": model.shipped_end_members,
         "residual_correlation": run.draws
         and mean_correlation(zone.geometry, run.config.uncertainty.correlation_length_m),
+        "sensor_errors": [asdict(error) for error in model.sensor_errors],
         "stands": stands
         and {
             "species": stands.species,

@@ -16,12 +16,14 @@ from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import SceneError, ZoneError
+from pipeline.harmonise import without_scenes
 from pipeline.indices import bands_of
 from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, stands_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
+from pipeline.sensor_error import SensorError, sensor_errors
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.varying import Settings
@@ -197,6 +199,11 @@ class Run:
         """The window of each tile in the CRS of the grid."""
         return {tile.name: shapely.box(*self.cube.grid[tile.window].boundingbox) for tile in self.tiles}
 
+    def sensor_errors(self, zone: Zone) -> tuple[SensorError, ...]:
+        """What adjusted sensors may be off by, from the scenes whose frame reaches the zone."""
+        there = [s for s in self.scenes if shapely.box(*s.bounds).intersects(zone.geometry)]
+        return sensor_errors([(s.day.year, s.sensor, s.like_u95) for s in there], self.years)
+
     def tiles_of(self, zone: Zone) -> tuple[Tile, ...]:
         """The tiles that the zone's box meets, in order."""
         box = shapely.box(*zone.geometry.bounds)
@@ -244,12 +251,13 @@ def prepare(config: RunConfig, out: Path) -> Run:
     zones = zones_on_grid(table, config.grid.crs)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     folder = out / config.name
-    wanted = config.scenes
+    wanted, rows = config.scenes, read_harmonisation(config.harmonise)
     scenes, aside = find_scenes(
         place_of_scenes(config, extent, folder / "work" / "stac"), wanted.years, wanted.season,
         bands_of(config.indices), config.grid.crs, shapely.box(*extent), wanted.remote, wanted.max_megapixels,
-        finest_m(config), config.indices, read_harmonisation(config.harmonise),
+        finest_m(config), config.indices, rows,
     )  # fmt: skip
+    notes += [sentence] if (sentence := without_scenes(rows, scenes)) else []
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
     work = writable_folder(folder / "work")

@@ -11,6 +11,7 @@ from pipeline.harmonise import Pairs, Row
 from pipeline.layouts import candidates
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
+from pipeline.sensor_error import ndvi_u95
 
 BANDS = ("red", "nir")
 WINDOW = 1024
@@ -18,7 +19,10 @@ WINDOW = 1024
 
 
 def scenes_in(folder: Path) -> list[Scene]:
-    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read is left out."""
+    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read is left out.
+    Raises SceneError where there is no such folder."""
+    if not folder.exists():
+        raise SceneError(f"{folder}: there is no such scene folder, catalogue or manifest; correct the path")
     found = []
     for _, read in candidates(folder):
         with suppress(SceneError):
@@ -44,21 +48,25 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
     for a, b in couples:
         for grid in _shared_windows(a, b):
             _add(pairs, a, b, grid)
-    rows = []
+    fits = {}
     for band, sums in pairs.items():
         try:
-            fit = sums.regression()
+            fits[band] = sums.regression()
         except ValueError as error:
             raise SceneError(
                 f"{couples[0][0].sensor} against {couples[0][1].sensor}, {band}: {error}; add scenes of shared days"
             ) from error
-        days = sorted({str(a.day) for a, _ in couples})
-        rows.append(Row(**{
+    days = sorted({str(a.day) for a, _ in couples})
+    u95 = ndvi_u95(fits["red"].rmse, fits["nir"].rmse, len(days))
+    return [
+        Row(**{
             "set": name, "from": couples[0][0].sensor, "to": couples[0][1].sensor, "band": band,
             "slope": round(fit.slope, 4), "intercept": round(fit.intercept, 4), "rmse": round(fit.rmse, 4), "n": fit.n,
+            "days": len(days), "u95_ndvi": round(u95, 4),
             "source": f"local same-day regression, {', '.join(days)}", "status": "local",
-        }))  # fmt: skip
-    return rows
+        })
+        for band, fit in fits.items()
+    ]  # fmt: skip
 
 
 def _shared_windows(a: Scene, b: Scene) -> list[GeoBox]:

@@ -41,7 +41,8 @@ def harmonise(
     from pipeline.yaml_file import write_yaml
 
     rows = fit_rows(scenes_in(source), scenes_in(target), "local")
-    table = Table("band", "slope", "intercept", "RMSE", "n", title=f"{rows[0].origin} -> {rows[0].to}")
+    title = f"{rows[0].origin} -> {rows[0].to}, {rows[0].days} days, NDVI ± {rows[0].u95_ndvi:.3f} (95 %)"
+    table = Table("band", "slope", "intercept", "RMSE", "n", title=title)
     for row in rows:
         table.add_row(row.band, *(f"{value:.4f}" for value in (row.slope, row.intercept, row.rmse)), f"{row.n}")
     console.print(table)

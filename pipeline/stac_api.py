@@ -65,7 +65,7 @@ def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
         if not items:
             raise SceneError(f"{search.url}: has no scene of {', '.join(search.collections)} there; widen scenes.api")
         for item in items:
-            _keep(item, folder / item.id, remote)
+            _keep(item, folder / _one_name(item.id), remote)
     except (APIError, requests.RequestException, pystac.STACError, KeyError, ValueError) as error:
         raise SceneError(
             f"{search.url}: the STAC API cannot be read ({error}); check scenes.api and the network, then run again"
@@ -89,6 +89,7 @@ def _ask(search: Search) -> list[pystac.Item]:
             datetime=f"{first - day}/{last + day}", limit=100,
         )  # fmt: skip
         for item in asked.items():
+            # asked here and not of the server: its query would drop the items that do not tell their cloud
             cloud = item.properties.get("eo:cloud_cover")
             if search.cloud_below is None or cloud is None or cloud < search.cloud_below:
                 found[item.id] = item
@@ -102,19 +103,30 @@ def _keep(item: pystac.Item, folder: Path, remote: bool) -> None:
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
     content["links"] = []
     content["assets"] = {key: asset for key, asset in content["assets"].items() if key in ASSETS}
-    for asset in content["assets"].values():
+    for key, asset in content["assets"].items():
         if urlparse(asset["href"]).scheme in ("http", "https"):
             if not remote:
                 raise SceneError(
                     f"scene {item.id} has its pixels at {asset['href']}; set scenes.remote: true to download them"
                 )
-            asset["href"] = _download(asset["href"], folder).name
+            # two assets may have one file name, told apart by folder or query alone
+            asset["href"] = _download(asset["href"], folder / f"{key}_{_file_name(asset['href'])}").name
     write_json(folder / "item.json", content)
 
 
-def _download(href: str, folder: Path) -> Path:
-    """The file behind ``href`` in ``folder``; one that is there is whole."""
-    target = folder / Path(unquote(urlparse(href).path)).name
+def _one_name(name: str) -> str:
+    """A name that a server gave, if it names one folder or file and leads nowhere else. Raises SceneError."""
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0:"):
+        raise SceneError(f"the STAC API names a scene or file {name!r}, which cannot name a file here; leave it out")
+    return name
+
+
+def _file_name(href: str) -> str:
+    return _one_name(unquote(urlparse(href).path).rsplit("/", 1)[-1])
+
+
+def _download(href: str, target: Path) -> Path:
+    """The file behind ``href`` as ``target``; one that is there is whole."""
     if not target.is_file():
         part = target.with_name(f"{target.name}.part")
         with requests.get(href, stream=True, timeout=TIMEOUT_S) as answer, part.open("wb") as file:

@@ -141,6 +141,7 @@ def variance_shares(by_cause: Mapping[str, np.ndarray]) -> dict[str, float]:
 
     What several causes do together is spread over them in proportion. Without any variance all shares are 0.
     """
-    variances = {cause: float(np.var(draws)) for cause, draws in by_cause.items()}
+    # from the first draw on: the mean of equal numbers is rounded and leaves them a variance
+    variances = {cause: float(np.var(draws - draws[0])) for cause, draws in by_cause.items()}
     total = sum(variances.values())
     return {cause: variance / total if total > 0 else 0.0 for cause, variance in variances.items()}

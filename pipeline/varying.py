@@ -9,13 +9,14 @@ from scipy.special import ndtr
 
 from pipeline.ecosystems import Ecosystem, with_values
 from pipeline.ecosystems.rows import Cause
-from pipeline.uncertainty import Draws, drawn
+from pipeline.uncertainty import Z95, Draws, drawn
 from pipeline.vegetation import EndMembers
 from pipeline.zone_model import Period, ZoneModel
 from pipeline.zone_stands import ZoneStands
 
-CAUSES: tuple[str, ...] = (*get_args(Cause), "observation")
-"""Lines of the variance account; ``observation`` is ground without a clear observation."""
+CAUSES: tuple[str, ...] = (*get_args(Cause), "harmonisation", "observation")
+"""Lines of the variance account; ``harmonisation`` is the adjustment of one sensor to another, ``observation`` ground
+without a clear observation."""
 
 CAUSES_ZH = {
     "index": "植被指数",
@@ -30,6 +31,7 @@ CAUSES_ZH = {
     "class_mean": "类型均值",
     "residual": "像元残差",
     "area": "面积",
+    "harmonisation": "传感器归一化",
     "observation": "未观测区",
 }
 
@@ -72,7 +74,8 @@ class Varying:
     def response(self, index: np.ndarray, years: tuple[int, ...] = ()) -> np.ndarray:
         """Carbon stock (t C/ha) and cover (1) at index values (k,), as (2, k, n).
 
-        The bias of a year's composites is that of all its zones, and another in another year; ``years`` share the mean.
+        The bias of a year's composites is that of all its zones, and another in another year; that of a sensor's
+        adjustment is the same in all years. ``years`` share the mean.
         """
         ends = self.model.end_members
         found = self._respond(index, years, self._drawn(ends))
@@ -85,11 +88,19 @@ class Varying:
 
     def _respond(self, index: np.ndarray, years: tuple[int, ...], end_members: EndMembers) -> np.ndarray:
         row = self.model.coefficients["index_bias"]
-        biases = [drawn(row, self.normal("index", year)) for year in years if "index" in self.active]
+        biases = [self._index_bias(year) for year in years]
         ecosystem = with_values(self._ecosystem, {"index_bias": np.mean(biases, axis=0) if biases else row.central})
         found = ecosystem.respond(index[:, None], end_members, self.model.zone.stratum)
         shape = (len(index), self.settings.count)
         return np.stack([np.broadcast_to(found[name], shape) for name in ("carbon_stock", "fvc")])
+
+    def _index_bias(self, year: int) -> np.ndarray | float:
+        row = self.model.coefficients["index_bias"]
+        own = drawn(row, self.normal("index", year)) if "index" in self.active else row.central
+        if "harmonisation" not in self.active:
+            return own
+        of_sensors = [error for error in self.model.sensor_errors if error.year == year]
+        return own + sum(error.u95 / Z95 * self.normal("harmonisation", error.sensor) for error in of_sensors)
 
     def _drawn(self, ends: EndMembers) -> EndMembers:
         name = self.model.ecosystem.ecosystem

@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pyogrio
 import shapely
+from pandas.api.types import is_string_dtype
 from pyproj import CRS, Geod
 
 from pipeline.carbon import HA_PER_WANMU
@@ -37,7 +38,12 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
             raise ZoneError(f"{path}: holds the layers {', '.join(layers)}; name one as `layer` in the config")
         if layer is not None and layer not in layers:
             raise ZoneError(f"{path}: has no layer {layer!r} but {', '.join(layers)}; correct `layer` in the config")
-        table = gpd.read_file(path, layer=layer or layers[0], encoding=encoding)
+        try:
+            table = gpd.read_file(path, layer=layer or layers[0], encoding=encoding)
+        except UnicodeDecodeError:
+            if not shapefile:
+                raise
+            table, how = _cut_text(path), f"{how}; text that is cut within a character ends before it"
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError, UnicodeDecodeError) as error:
         raise ZoneError(f"{path}: cannot be read as vector data ({error}); export it again") from error
     for column in columns:
@@ -49,6 +55,19 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
         raise ZoneError(f"{path}: {problem[0]}")
     table.attrs["encoding"] = how
     return table
+
+
+def _cut_text(path: Path) -> gpd.GeoDataFrame:
+    """A UTF-8 shapefile in which the ten bytes of a column's name, or the width of a column, end within a character."""
+    table = gpd.read_file(path, encoding="ISO-8859-1")  # which reads any byte and gives it back
+    table = table.rename(columns={name: _whole(name) for name in table.columns})
+    for name in table.columns[table.dtypes.map(is_string_dtype)]:
+        table[name] = table[name].map(_whole, na_action="ignore")
+    return table
+
+
+def _whole(text: str) -> str:
+    return text.encode("ISO-8859-1").decode("utf-8", errors="ignore")
 
 
 def dbf_encoding(dbf: Path) -> tuple[str | None, str]:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from pipeline.ecosystems import Ecosystem, find, with_values
+import numpy as np
+
+from pipeline.ecosystems import BinnedCoefficient, Coefficient, coefficients, find, with_values
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
 from pipeline.uncertainty import Interval, interval
@@ -21,10 +23,11 @@ class Answer:
     interval_after: Interval | None
 
 
-def changed_ecosystems(run: FinishedRun, changes: list[str]) -> dict[str, Ecosystem]:
-    """The ecosystems with the changes, each ``ecosystem.coefficient=number``; a name without its stratum means that
-    of every stratum, and of a polynomial or table the number is a factor. Raises ConfigError."""
-    changed: dict[str, Ecosystem] = {}
+def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, float]]:
+    """By ecosystem and path of a row, the number that the changes set, each ``ecosystem.coefficient=number``; a name
+    without its stratum means that of every stratum, and of a polynomial or table the number is a factor. Raises
+    ConfigError, also for a number that the row cannot have."""
+    found: dict[str, dict[str, float]] = {}
     for change in changes:
         name, _, text = change.partition("=")
         ecosystem, _, coefficient = name.strip().partition(".")
@@ -34,27 +37,51 @@ def changed_ecosystems(run: FinishedRun, changes: list[str]) -> dict[str, Ecosys
             raise ConfigError(f"--set {change}: write it like grassland.root_shoot=4.0") from None
         if ecosystem not in run.ecosystems:
             raise ConfigError(f"--set {change}: the ecosystems are {', '.join(run.ecosystems)}")
-        method = changed.get(ecosystem, run.ecosystems[ecosystem])
+        rows = coefficients(run.ecosystems[ecosystem])
         try:
-            changed[ecosystem] = with_values(method, dict.fromkeys(find(method, coefficient), value))
+            paths = find(run.ecosystems[ecosystem], coefficient)
         except KeyError as error:
             raise ConfigError(f"--set {change}: {error.args[0]}") from None
-    return changed
+        for path in paths:
+            _refuse_impossible(change, path, rows[path], value)
+        found.setdefault(ecosystem, {}).update(dict.fromkeys(paths, value))
+    return found
+
+
+def _refuse_impossible(change: str, path: str, row: Coefficient | BinnedCoefficient, value: float) -> None:
+    """Raises ConfigError for a number outside the row's valid range, and for a factor that is not above 0."""
+    low, high = row.valid
+    if row.is_row and not 0 < value < np.inf:
+        raise ConfigError(f"--set {change}: {path} is a row of numbers and takes a factor above 0")
+    if not row.is_row and not low <= value <= high:
+        raise ConfigError(f"--set {change}: {path} lies between {low:g} and {high:g} {row.unit}")
 
 
 def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None) -> list[Answer]:
-    """Totals of the zones, or of those whose ecosystem changes, before and after. Raises ConfigError."""
-    changed = changed_ecosystems(run, changes)
+    """Totals before and after, of those zones whose stock rests on what changes. Raises ConfigError where there are
+    none."""
+    numbers = numbers_set(run, changes)
     if unknown := set(zones or ()) - run.zones.keys():
         raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
-    answers = []
+    answers, others = [], {}
     for zone in zones or run.zones:
-        ecosystem = run.zones[zone]["ecosystem"]
-        if ecosystem in changed:
-            answers += _compare(run, run.model(zone), run.model(zone, changed[ecosystem]))
+        if values := numbers.get(run.zones[zone]["ecosystem"]):
+            model = run.model(zone)
+            if values.keys().isdisjoint(_rows(model)):
+                others[zone] = _rows(model)
+            else:
+                answers += _compare(run, model, run.model(zone, with_values(model.ecosystem, values)))
+    if not answers and others:
+        rows = dict.fromkeys(path for rows in others.values() for path in rows)
+        raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
     if not answers:
-        raise ConfigError(f"the changes concern {', '.join(changed)}, which none of the zones asked for is")
+        raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
     return answers
+
+
+def _rows(model: ZoneModel) -> list[str]:
+    """Paths of the coefficients that the totals of a zone change with."""
+    return [*model.rows, "stand_volume" if model.stands else "index_bias"]
 
 
 def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answer]:

@@ -21,6 +21,8 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
     adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; correct its path in the config") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     try:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.carbon import stock_difference
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, used_by
+from pipeline.sensor_error import SensorError
 from pipeline.sketch import Sketch, per_level
 from pipeline.vegetation import EndMembers
 from pipeline.zone import Zone
@@ -37,6 +38,7 @@ class ZoneModel:
     end_members: EndMembers
     stands: ZoneStands | None
     shipped_end_members: bool = False
+    sensor_errors: tuple[SensorError, ...] = ()
 
     @cached_property
     def responses(self) -> dict[str, np.ndarray]:
@@ -74,11 +76,13 @@ class ZoneModel:
 
     @property
     def error_inputs(self) -> list:
-        """What the standard error of a pixel rests on besides the stock: the half-widths of the rows in use."""
+        """What the standard error of a pixel rests on besides the stock: the half-widths of the rows in use,
+        and what adjusted sensors may be off by."""
         extra = ("index_bias", "residual", "residual_persistence", *(("stand_volume",) if self.stands else ()))
         rows = [(path, self.coefficients[path]) for path in (*self.rows, *extra)]
         rows += [("end-member", row) for row in self.end_member_rows]
-        return [[path, row.central, row.half_width, row.distribution, row.valid] for path, row in rows]
+        widths = [[path, row.central, row.half_width, row.distribution, row.valid] for path, row in rows]
+        return [*widths, repr(self.sensor_errors)] if self.sensor_errors and not self.stands else widths
 
     @property
     def unverified(self) -> list[str]:

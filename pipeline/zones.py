@@ -71,6 +71,8 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
 def safe_id(path: Path, value: object) -> str:
     """The id as text. Raises ZoneError where it cannot name a folder."""
     name = "" if isna(value) else str(value).strip()
+    if not name:
+        raise ZoneError(f"{path}: a zone has no id; give each zone its own")
     if not name.replace("-", "").replace("_", "").isalnum():
         raise ZoneError(f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _")
     return name

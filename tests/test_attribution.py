@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import shapely
-from tiny_world import CLOUD, PIXEL, STANDS, ZONES, World, landscape, read_csv, sky
+from tiny_world import CLOUD, PIXEL, STANDS, ZONES, World, landscape, read_csv, run_here, sky
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
@@ -209,7 +209,16 @@ def test_the_command_prints_tables_and_writes_them(first, second, tmp_path):
     assert [row["zone_id"] for row in read_csv(tmp_path / "diff.csv")] == [row["zone_id"] for row in rows]
     printed = asking(*asked)
     assert f"{rows[4]['coefficients']:+,.2f}" in printed
-    assert "Beyond the first run's 95 % interval: none." in printed
+    assert "Beyond the first run's 95 % interval: not known, it has no intervals." in printed
+
+
+def test_where_there_are_intervals_no_zone_moves_beyond_them_by_itself(tmp_path):
+    world = World.finished(tmp_path)
+    world.settings["uncertainty"] = {"draws": 200}
+    world.write_config()
+    run_here(world.config, world.out)
+    asked = ["diff", str(world.results), str(world.results)]
+    assert "Beyond the first run's 95 % interval: none." in asking(*asked)
 
 
 def test_a_folder_without_a_run_is_one_sentence(first, tmp_path):

@@ -197,8 +197,11 @@ def test_a_value_that_means_nodata_is_never_clear():
     ],
 )
 def test_a_manifest_that_leaves_something_open_is_refused(tmp_path, old, new, error, says):
-    with pytest.raises(error, match=says):
-        find(write_manifest(tmp_path, MANIFEST.replace(old, new)))
+    """Named by the config it stops the run; in a folder it is set aside, which leaves nothing here."""
+    folder = write_manifest(tmp_path, MANIFEST.replace(old, new))
+    for path, kind in ((folder / "manifest.yaml", error), (folder, SceneError)):
+        with pytest.raises(kind, match=says):
+            find(path)
 
 
 @pytest.mark.parametrize(

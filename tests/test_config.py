@@ -115,6 +115,19 @@ def test_a_year_on_its_own_compares_nothing(tmp_path):
         ("2019-2021", "[]", r"run\.yaml:4: scenes\.years: "),
         ("current: 2021", "current: [2021, 2021, 2021]", r"run\.yaml:11: periods\.current: "),  # one year is no window
         ("2019-2021", "true", r"run\.yaml:4: scenes\.years: "),
+        (
+            "2019-2021",
+            '2019-2021\n  season: ["08-31", "07-15"]',
+            r"run\.yaml:\d+: scenes: the season begins before it ends",
+        ),
+        ("2019-2021", '2019-2021\n  season: ["02-01", "02-29"]', r"run\.yaml:5: scenes\.season\.1: "),
+        ("years: 2019-2021", "years: 2021-2019", r"run\.yaml:4: scenes\.years: the first year comes before the last"),
+        ("resolution_m: 10", "resolution_m: .inf", r"run\.yaml:8: grid\.resolution_m: .*finite number"),
+        (
+            "coefficients: coefficients",
+            "coefficients: x\nuncertainty: {draws: 10}",
+            "10 draws tell no interval; give 100 or more",
+        ),
         ("2019-2021", "2019-2021\n  season: [July, August]", r'run\.yaml:5: scenes\.season\.0: .*written "MM-DD"'),
         ("2019-2021", '2019-2021\n  season: ["07-15", "08-32"]', r"run\.yaml:5: scenes\.season\.1: "),
         ("{current: 2021}", "{baseline: 2021, current: 2019}", r"run\.yaml:11: periods: the baseline must end before"),

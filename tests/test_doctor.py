@@ -6,6 +6,7 @@ import pyproj
 import pytest
 
 from pipeline import doctor
+from pipeline.outputs import fonts
 
 
 def remarks(out):
@@ -41,11 +42,19 @@ def test_too_little_memory_or_disk_is_told(tmp_path, monkeypatch, what, limit):
     assert remark.advice
 
 
-def test_without_a_chinese_font_it_says_which_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "CHINESE_FONTS", ("No Such Font",))
+def test_the_font_is_the_one_that_sheets_take(tmp_path, monkeypatch):
+    """Where none is installed that is the one that comes with sinkmap; without that one, too, it says what to do."""
+    monkeypatch.setattr(fonts, "FAMILIES", ("No Such Font",))
+    remark = remarks(tmp_path)["Chinese font"]
+    assert (remark.ok, remark.found) == (True, "Noto Sans SC")
+    monkeypatch.setattr(fonts, "find_spec", lambda name: None)
     remark = remarks(tmp_path)["Chinese font"]
     assert (remark.ok, remark.found) == (False, "none")
-    assert "fonts-noto-cjk" in remark.advice
+    assert "requirements.lock" in remark.advice
+
+
+def test_a_driver_that_another_library_stands_in_for_is_no_reason_to_convert(tmp_path):
+    assert "convert" not in " ".join(remark.found + remark.advice for remark in remarks(tmp_path).values())
 
 
 def test_the_operations_page_explains_every_kind_of_finding():

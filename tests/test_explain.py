@@ -125,6 +125,17 @@ def test_interval_and_causes_are_those_of_the_table(world, finished):
     assert explain(finished, "G01", "index_mean")["interval"] is None
 
 
+@pytest.mark.parametrize(("metric", "main"), [("carbon_tC", "biomass_model"), ("fvc_mean", "cover_model")])
+def test_a_single_year_has_its_causes_too(finished, metric, main):
+    """Cover does not go by biomass and roots, and what is no cause of it is not listed."""
+    by_period, by_year = (explain(finished, "G01", metric, year)["interval"]["causes"] for year in (None, 2024))
+    for causes in (by_period, by_year):
+        assert causes[main] > 0.2
+        assert sum(causes.values()) == pytest.approx(1)
+        assert ("root_shoot" in causes) == (metric == "carbon_tC")
+    assert by_year["index"] > by_period["index"]  # the bias of one year is not averaged over three
+
+
 def test_boundary_ground_and_certificate_are_named(finished):
     answer = explain(finished, "W01", "sink_tCO2_yr")
     assert list(answer["boundary"]["checksums"]) == ["zones.gpkg"]

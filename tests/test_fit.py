@@ -223,7 +223,7 @@ def test_a_plot_table_that_is_wrong_is_one_sentence(tmp_path, change, columns, s
 
 
 def test_a_missing_plot_table_is_one_sentence(tmp_path):
-    with pytest.raises(PlotError, match=r"none\.csv: cannot be read"):
+    with pytest.raises(PlotError, match=r"none\.csv: there is no such file"):
         read_plots(tmp_path / "none.csv", PlotColumns(), CRS)
 
 

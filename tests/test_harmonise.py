@@ -10,7 +10,7 @@ from tiny_world import command
 
 from pipeline.catalog import find_scenes
 from pipeline.errors import SceneError
-from pipeline.harmonise import MIN_PAIRS, Pairs, harmonised
+from pipeline.harmonise import MIN_PAIRS, Pairs, harmonised, without_scenes
 from pipeline.inputs import read_harmonisation
 from pipeline.same_day import fit_rows, scenes_in
 from pipeline.scene import INDEX, Band, Scene
@@ -65,6 +65,13 @@ def test_roy_2016_goes_by_the_sensor():
     found = harmonised(scene("landsat-7", "landsat-etm+", red=1, nir=1), read_harmonisation("roy2016"), RED_NIR)
     values = reflectance(found, {"red": 1000, "nir": 3000})
     assert values == pytest.approx({"red": 0.09657, "nir": 0.29506})
+
+
+def test_rows_that_are_about_no_scene_are_said():
+    rows = read_harmonisation("roy2016")
+    assert without_scenes(rows, [scene()]) == "harmonise adjusts nothing, no scene is of landsat-etm+"
+    assert without_scenes(rows, [scene(), scene("landsat-7", "landsat-etm+")]) is None
+    assert without_scenes((), [scene()]) is None
 
 
 def test_a_band_without_a_row_is_refused():
@@ -154,6 +161,11 @@ def test_the_written_rows_make_a_run_harmonised(tmp_path):
         tmp_path / "both", (2023,), ((7, 15), (8, 31)), RED_NIR, CRS, area, rows=read_harmonisation(file)
     )
     assert {one.like or one.sensor for one in found} == {"landsat-oli"}
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(SceneError, match="nowhere: there is no such scene folder"):
+        scenes_in(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

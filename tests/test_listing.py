@@ -1,8 +1,11 @@
 """`sinkmap scenes`: one look at a folder of everything, products told apart, refusals said."""
 
+import re
+
 import pytest
 import shapely
 from conftest import CRS, LEFT, TOP, write_item
+from test_harmonise import write_sensor
 from test_hls import write_hls
 from test_landsat import write_landsat
 from test_sentinel2 import metadata, write_safe
@@ -29,6 +32,25 @@ def mixed(folder):
     (folder / "S2A_MSIL1C_X.SAFE" / "MTD_MSIL1C.xml").touch()
     (folder / "notes.json").write_text("{}")
     return folder
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("surface_reflectance", "toa", "level 'toa' is not surface_reflectance"),
+        ("scale: 1e-4", "scale: .nan", "scale: .*greater than 0|finite"),
+        ("scale: 1e-4\n", "", "the key 'scale' is missing"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_and_leaves_the_other_products(tmp_path, old, new, says):
+    write_sensor(mixed(tmp_path) / "gaofen", "gf-1-wfv4")
+    before = len(list_scenes(tmp_path))
+    manifest = tmp_path / "gaofen" / "manifest.yaml"
+    manifest.write_text(manifest.read_text().replace(old, new))
+    listed = list_scenes(tmp_path)
+    assert len(listed) == before
+    (refused,) = (one for one in listed if one.name == str(manifest))
+    assert re.search(says, refused.remark)
 
 
 def test_a_mixed_folder(tmp_path):

@@ -34,6 +34,14 @@ def test_the_lasting_and_the_passing_residual_make_up_the_whole(ecosystems):
     assert residual**0.5 == pytest.approx(stock[LEVEL_OF_04] * rows["residual"].half_width / Z95, rel=1e-4)
 
 
+def test_of_an_uncertain_persistence_its_mean_counts(ecosystems):
+    """.8 +- .2 cut at 1, which lies 1.96 standard deviations above: the mean is .8 - .102 x .0584 / .975 = .7939."""
+    model = zone_model(ecosystems)
+    errors, half_width = index_errors(model), model.coefficients["residual"].half_width
+    residual = model.responses["carbon_stock"][LEVEL_OF_04] * half_width / Z95
+    assert errors.shared[-1, LEVEL_OF_04] ** 2 / residual**2 == pytest.approx(0.7939, abs=2e-4)
+
+
 def test_end_members_matter_where_cover_makes_the_stock(ecosystems):
     errors = index_errors(zone_model(ecosystems, "wetland", "reed", "W01"))
     low, high = 11_500, 17_000  # near the soil end-member a wrong soil index matters, at full cover it does not

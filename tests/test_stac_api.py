@@ -82,7 +82,7 @@ def test_pixels_on_a_server_are_downloaded_if_the_config_allows(tmp_path):
         assert fetch_items(search(server.url), tmp_path / "cache", remote=True) == folder
         assert len(server.requests) == asked
     assert found_in(folder) == ["A", "B", "D", "E"]
-    assert (folder / "A" / "A_red.tif").read_bytes() == (scenes / "A_red.tif").read_bytes()
+    assert (folder / "A" / "red_A_red.tif").read_bytes() == (scenes / "A_red.tif").read_bytes()
     assert not list(folder.rglob("*.part"))
 
 
@@ -102,6 +102,36 @@ def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):
         folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
     assert found_in(folder) == ["A", "B", "D", "E"]
     assert "GET /files/A_red.tif" not in server.requests
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "..", "a/b", "a\\b", "C:x", ""])
+def test_no_name_that_a_server_gives_leads_out_of_the_folder(tmp_path, name):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, items_below(scenes, Path.as_uri)) as server:
+        server.items[0]["id"] = name
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(SceneError, match="cannot name a file here"):
+            fetch_items(search(server.url), tmp_path / "out" / "cache", remote=False)
+    written = set(tmp_path.rglob("*")) - set(before)
+    assert all(path.is_relative_to(tmp_path / "out") for path in written)
+
+
+def test_assets_of_one_file_name_are_two_files(tmp_path):
+    """A server may tell its bands apart by the query alone: taken for one file, red would be near infrared, too."""
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        for item in server.items:
+            for key in ("red", "nir"):
+                (scenes / key).mkdir(exist_ok=True)
+                name = f"{item['id']}_{key}.tif"
+                (scenes / key / "image.tif").write_bytes((scenes / name).read_bytes())
+                item["assets"][key]["href"] = f"{server.url}/files/{key}/image.tif"
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+    kept = json.loads((folder / "A" / "item.json").read_text())["assets"]
+    assert kept["red"]["href"] != kept["nir"]["href"]
+    assert (folder / "A" / kept["red"]["href"]).read_bytes() == (scenes / "red" / "image.tif").read_bytes()
+    assert (folder / "A" / kept["nir"]["href"]).read_bytes() == (scenes / "nir" / "image.tif").read_bytes()
 
 
 def test_nothing_there_is_said(tmp_path):

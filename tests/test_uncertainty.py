@@ -120,3 +120,9 @@ def test_shares_of_the_causes_add_up_to_one():
 
 def test_what_does_not_vary_has_no_shares():
     assert variance_shares({"a": np.ones(5)}) == {"a": 0.0}
+
+
+def test_a_cause_whose_draws_are_equal_has_no_share():
+    """0.1 three times has a variance of 2e-34 by its rounded mean."""
+    assert np.var(np.full(3, 0.1)) > 0
+    assert variance_shares({"index": np.array([1.0, 2.0]), "area": np.full(3, 0.1)}) == {"index": 1.0, "area": 0.0}

@@ -58,9 +58,15 @@ def test_the_language_byte_decides_where_the_text_fits_both_encodings(tmp_path):
 @pytest.mark.filterwarnings("ignore:Could not decode error message")
 def test_a_utf8_table_stays_utf8_where_a_name_was_cut_within_a_character(tmp_path):
     """A DBF cuts names after 10 bytes: of the 12 of 植被类型 the last character loses two. Taken for GBK for that,
-    all text of the table would be read wrong."""
+    all text of the table would be read wrong; QGIS writes such files, with a .cpg."""
     path = write_vector(tmp_path / "a.shp", {"植被类型": ["草原"], **ROWS}, [CELL], CGCS2000, encoding="UTF-8")
-    path.with_suffix(".cpg").unlink()
+    for how in ("UTF-8, by its .cpg", "UTF-8, which all of the text is"):
+        found = read_vector(path, None, ["植被类"])
+        assert found.drop(columns="geometry").to_dict("list") == {"植被类": ["草原"], **ROWS}
+        assert found.attrs["encoding"] == f"{how}; text that is cut within a character ends before it"
+        with pytest.raises(ZoneError, match="has no column '植被类型'; did you mean '植被类'"):
+            read_vector(path, None, ["植被类型"])
+        path.with_suffix(".cpg").unlink(missing_ok=True)
     assert dbf_encoding(path.with_suffix(".dbf")) == ("UTF-8", "UTF-8, which all of the text is")
 
 

@@ -5,7 +5,7 @@ from tiny_world import World, run_here
 
 from pipeline.errors import ConfigError, OutputError
 from pipeline.finished import FinishedRun
-from pipeline.what_if import changed_ecosystems, what_if
+from pipeline.what_if import numbers_set, what_if
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,11 @@ def test_only_the_zones_of_the_ecosystem_answer(finished):
 
 def test_several_changes_of_one_ecosystem_add_up(finished):
     run, _ = finished
-    changed = changed_ecosystems(run, ["grassland.root_shoot=4.0", "grassland.carbon_fraction=0.40"])
-    assert changed["grassland"].carbon_fraction.value == 0.40
-    assert changed["grassland"].strata["desert_steppe"].root_shoot.value == 4.0
+    numbers = numbers_set(run, ["grassland.root_shoot=4.0", "grassland.carbon_fraction=0.40"])["grassland"]
+    assert numbers["carbon_fraction"] == 0.40
+    assert numbers["strata.desert_steppe.root_shoot"] == 4.0
+    both = what_if(run, ["grassland.root_shoot=4.0", "grassland.carbon_fraction=0.40"], ["G01"])[0]
+    assert both.after / both.before == pytest.approx(5 / 5.79 * 0.40 / 0.45)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +62,22 @@ def test_several_changes_of_one_ecosystem_add_up(finished):
         ("grassland.root_shoot=many", "write it like"),
         ("steppe.root_shoot=4", "the ecosystems are forest, grassland, wetland"),
         ("grassland.root_shot=4", "near it are root_shoot"),
+        ("grassland.root_shoot=nan", "root_shoot lies between 0.5 and 20 t DM"),
+        ("grassland.root_shoot=-4", "root_shoot lies between 0.5 and 20 t DM"),
+        ("grassland.carbon_fraction=45", "carbon_fraction lies between 0.35 and 0.5 t C/t DM"),
+        ("forest.bcef.pines=0", "bcef.pines is a row of numbers and takes a factor above 0"),
+        ("forest.bcef.pines=inf", "takes a factor above 0"),
     ],
 )
 def test_a_change_that_cannot_be_is_one_sentence(finished, change, sentence):
     with pytest.raises(ConfigError, match=sentence):
         what_if(finished[0], [change])
+
+
+def test_a_change_that_no_total_rests_on_is_said_and_not_answered_with_none(finished):
+    """F01 is by its stands, whose roots are tables of the tree groups; only the class mean takes the stratum's."""
+    with pytest.raises(ConfigError, match=r"nothing of F01 rests on what --set changes, but on .*root_shoot\.conifers"):
+        what_if(finished[0], ["forest.strata.larch_middle.root_shoot=0.3"], ["F01"])
 
 
 def test_a_zone_that_is_not_there_is_one_sentence(finished):

@@ -20,9 +20,9 @@ SKEWED_FROM_PERCENT = 30
 
 
 class Frozen(BaseModel):
-    """A checked, unchangeable value read from YAML; an unknown key is an error."""
+    """A checked, unchangeable value read from YAML; an unknown key is an error, and so is a number that is none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def of_cause(cause: Cause) -> BeforeValidator:

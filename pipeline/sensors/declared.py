@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from pipeline.ecosystems import Frozen
 from pipeline.errors import SceneError
@@ -39,7 +41,7 @@ class Manifest(Frozen):
 
     sensor: str
     level: str
-    scale: float
+    scale: Annotated[float, Field(gt=0)]
     offset: float
     nodata: float = 0
     scenes: tuple[DeclaredScene, ...]
