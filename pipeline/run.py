@@ -17,11 +17,12 @@ from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import SceneError, ZoneError
 from pipeline.indices import bands_of
-from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, stands_of
+from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, shrub_of, stands_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
+from pipeline.shrub_ground import ShrubGround
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.varying import Settings
@@ -53,6 +54,7 @@ class Run:
     zone_table: gpd.GeoDataFrame
     zones: list[Zone]
     stands: dict[str, ZoneStands]
+    shrub: dict[str, ShrubGround]
     scenes: list[Scene]
     set_aside: list[SetAside]
     cube: Cube
@@ -253,19 +255,22 @@ def prepare(config: RunConfig, out: Path) -> Run:
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
     work = writable_folder(folder / "work")
     writable_folder(work / "sketches")
+    checksums = Checksums(work / "checksums.json")
+    stands = stands_of(config, ecosystems, zones, notes)
     run = Run(
         config=config,
         out=folder,
         ecosystems=ecosystems,
         zone_table=table,
         zones=zones,
-        stands=stands_of(config, ecosystems, zones, notes),
+        stands={zone.id: stands[zone.id] for zone in zones if zone.ecosystem == "forest" and zone.id in stands},
+        shrub=shrub_of(config, stands, zones, checksums, notes),
         scenes=scenes,
         set_aside=aside,
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
         tiles=touched_tiles(grid, config.grid.tile_px, np.array([zone.geometry for zone in zones])),
         marks=Marks(work / "marks"),
-        checksums=Checksums(work / "checksums.json").of(sorted({path for scene in scenes for path in scene.paths})),
+        checksums=checksums.of(sorted({path for scene in scenes for path in scene.paths})),
         styles=read_styles(config.styles),
         suggestions=read_suggestions(config.patches.suggestions),
         notes=notes,

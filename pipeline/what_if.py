@@ -49,9 +49,10 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
     answers = []
     for zone in zones or run.zones:
-        ecosystem = run.zones[zone]["ecosystem"]
-        if ecosystem in changed:
-            answers += _compare(run, run.model(zone), run.model(zone, changed[ecosystem]))
+        before, after = run.model(zone), run.model(zone, changed)
+        # shrub goes by the forest's rows in whatever zone it grows
+        if before.zone.ecosystem in changed or before.shrub != after.shrub:
+            answers += _compare(run, before, after)
     if not answers:
         raise ConfigError(f"the changes concern {', '.join(changed)}, which none of the zones asked for is")
     return answers
