@@ -80,7 +80,7 @@ def stale_zones(run: Run, force: bool) -> list[Job]:
 
 def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
     """The rasters to write, in order. Where the zones ``sketched`` anew may move calibrated end-members, those of
-    the last run stand for them."""
+    the last run stand for them; where a land cover reaches them, shrub is taken to be found."""
     end_members = _end_members(run, sketched)
     if end_members is None:
         per_zone = (1 + len(MAPPED)) * len(run.periods) + (run.baseline is not None)

@@ -12,13 +12,13 @@ from functools import cached_property
 import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
-from odc.geo.geom import Geometry
 
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Window
 from pipeline.ecosystems.shrub import SHRUB
 from pipeline.land_cover import LandCover
 from pipeline.sketch import PARTS
+from pipeline.zone_pixels import pixel_box
 from pipeline.zone_stands import ZoneStands
 
 
@@ -85,19 +85,18 @@ class ShrubGround:
     def _mean_cover(self, grid: GeoBox) -> np.ndarray:
         """Surveyed cover of the shrub stands in each pixel, their mean by area; 0 where there is none."""
         area, covered = (np.zeros(grid.shape, "float32") for _ in range(2))
-        frame = shapely.box(*grid.boundingbox)
         for outline, cover in zip(self.stands.geometry[self._is_shrub], self._cover, strict=True):
-            if frame.intersects(outline):
-                here = grid.overlap_roi(grid.enclosing(Geometry(outline, grid.crs)))
-                part = coverage_fractions(grid[here], outline)
-                area[here] += part
-                covered[here] += part * np.float32(cover)
+            here = pixel_box(grid, outline)
+            if all(part.start < part.stop for part in here):
+                share = coverage_fractions(grid[here], outline)
+                area[here] += share
+                covered[here] += share * np.float32(cover)
         return np.divide(covered, area, out=np.zeros_like(area), where=area > 0)
 
 
-def keep_mosaic(cube: Cube, name: str, window: Window, mosaic: np.ndarray | None) -> None:
-    """Keep the parts of a zone's pixels in a window, where it has such, beside its covered fractions."""
-    for part, values in zip(PARTS, mosaic if mosaic is not None else (), strict=mosaic is not None):
+def keep_mosaic(cube: Cube, name: str, window: Window, mosaic: np.ndarray) -> None:
+    """Keep the parts of a zone's pixels in a window beside its covered fractions."""
+    for part, values in zip(PARTS, mosaic, strict=True):
         cube.write_coverage(f"{name}-{part}", window, values)
 
 

@@ -26,7 +26,7 @@ from pipeline.variables import VARIABLES
 from pipeline.varying import Settings
 from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel
-from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water
+from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water, pixel_box
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def sketch_zone(unit: ZoneSketches) -> None:
         fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
         unit.cube.write_coverage(unit.path.stem, window, fractions)
         mosaic = unit.shrub and unit.shrub.mosaic(unit.cube.grid[window], fractions)
-        keep_mosaic(unit.cube, unit.path.stem, window, mosaic)
+        if mosaic is not None:
+            keep_mosaic(unit.cube, unit.path.stem, window, mosaic)
         seen = {year: year_layers(unit.cube, year, window, unit.index, unit.min_water_share) for year in years}
         for period in unit.periods:
             index, clear, water = (np.stack(layers) for layers in zip(*(seen[y] for y in period.years), strict=True))
@@ -278,16 +279,6 @@ def year_layers(
     """(stored index, clear count, open water) of a year of the cube. Raises OSError where a layer is not kept."""
     stored, clear, water = (cube.read(year, name, window) for name in (index, "clear_count", "water_count"))
     return stored, clear, open_water(clear, water, min_water_share)
-
-
-def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> Window:
-    """The window of ``grid`` that holds the geometry; empty where they do not meet."""
-    left, bottom, right, top = geometry.bounds
-    (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
-    return tuple(
-        slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
-        for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
-    )
 
 
 def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry) -> Iterator[Window]:

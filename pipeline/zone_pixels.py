@@ -1,7 +1,9 @@
 """The pixels of a zone, years on end: summed up into a sketch, or averaged in place. Pure; loops are compiled."""
 
 import numpy as np
+import shapely
 from numba import njit
+from odc.geo.geobox import GeoBox
 
 from pipeline.sketch import FIRST_LEVEL, LEVELS, PARTS, Sketch
 from pipeline.variables import INDEX_NODATA
@@ -114,3 +116,13 @@ def open_water(clear_count, water_count, min_share):
             count = water_count[y, x]
             wet[y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[y, x]) * share
     return wet
+
+
+def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> tuple[slice, slice]:
+    """The window of ``grid`` that holds the geometry; empty where they do not meet."""
+    left, bottom, right, top = geometry.bounds
+    (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
+    return tuple(
+        slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
+        for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
+    )
