@@ -154,7 +154,7 @@ def _shrubless(model: ZoneModel, sketch: Sketch) -> bool:
 
 def _outside_shrub(model: ZoneModel, sketch: Sketch) -> Step:
     """What the ground outside shrub adds to the zone's mean biomass."""
-    return _by_index("AGB outside shrub", model, sketch.mean(model.responses["agb"] * FIRST_PART), ", and on shrub")
+    return _by_index("AGB outside shrub", model, sketch.mean(model.responses["agb"] * FIRST_PART), ", 0 on shrub")
 
 
 def _shrub_of_zone(model: ZoneModel, sketch: Sketch, carbon: bool) -> Step:
