@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, field_validator, model_validator
 from pipeline.cover_config import INDEX_NAMES, Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
-from pipeline.input_config import CONTRACT, EcosystemName, Grid, Scenes, Stands, Years, Zones
+from pipeline.input_config import CONTRACT, EcosystemName, Grid, LandCover, Scenes, Stands, Years, Zones
 from pipeline.yaml_file import read_yaml
 
 MIN_DRAWS = 100
@@ -89,6 +89,7 @@ class RunConfig(Frozen):
     scenes: Scenes
     zones: Zones
     stands: Stands | None = None
+    land_cover: LandCover | None = None
     grid: Grid
     composite: Composite = Composite()
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
@@ -120,9 +121,10 @@ class RunConfig(Frozen):
         return tuple(name for name in INDEX_NAMES if name in asked)
 
     def tables(self) -> list[str]:
-        """The files of zones, stands, coefficients and own harmonisation, with all that belong to a shapefile."""
+        """The files of zones, stands, land cover, coefficients and own harmonisation, with all that belong to a
+        shapefile."""
         files = [self.zones.path, *sorted(self.coefficients.glob("*.yaml"))]
-        files += [self.stands.path] if self.stands else []
+        files += [part.path for part in (self.stands, self.land_cover) if part]
         files += [self.harmonise] if isinstance(self.harmonise, Path) else []
         return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
 
@@ -155,7 +157,7 @@ def read_config(path: Path) -> RunConfig:
             updates |= absolute(config, name)
     if config.patches.suggestions:
         updates["patches"] = config.patches.model_copy(update=absolute(config.patches, "suggestions"))
-    for name in ("scenes", "zones", "stands"):
+    for name in ("scenes", "zones", "stands", "land_cover"):
         if (part := getattr(config, name)) is not None and part.path is not None:
             updates[name] = part.model_copy(update=absolute(part, "path"))
     if config.zones.reference:

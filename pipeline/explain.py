@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from pipeline.ecosystems import BinnedCoefficient, coefficients
+from pipeline.ecosystems import BinnedCoefficient
 from pipeline.ecosystems.base import END_MEMBERS
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
@@ -13,7 +13,7 @@ from pipeline.formulas import steps
 from pipeline.sketch import Sketch
 from pipeline.totals import COLUMNS
 from pipeline.varying import CAUSES_ZH
-from pipeline.zone_model import Period, ZoneModel
+from pipeline.zone_model import SHRUB_PATH, Period, ZoneModel
 
 METRICS = ("carbon_tC", "carbon_tC_ha", "agb_tDM_ha", "fvc_mean", "index_mean", "ndvi_mean", "sink_tCO2_yr",
            "sink_tCO2_ha_yr", "area_ha")  # fmt: skip
@@ -62,7 +62,8 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         ],
         "set_aside": run.record["set_aside"],
         "boundary": _table(run, run.record["config"]["zones"]) | {"area_ha": entry["area_ha"]},
-        "stands": _table(run, run.record["config"]["stands"]) if model.stands else None,
+        "stands": _source(run, model, "stands"),
+        "land_cover": _source(run, model, "land_cover") if model.stands is None else None,
         "interval": _interval(run, zone, metric, period) if found else None,
         "comparability": _certificate(entry["figures"]) if sink else None,
         "versions": run.record["versions"],
@@ -99,7 +100,7 @@ def _labels(period: Period, then: tuple | None) -> list[str]:
 
 def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
     """The rows that the figure is worked out with, and for carbon those that only widen its interval."""
-    rows = coefficients(model.ecosystem)
+    rows = model.coefficients
     if metric in ("area_ha", "index_mean", "ndvi_mean"):
         return []
     if metric == "fvc_mean":
@@ -114,7 +115,7 @@ def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
         only_interval = []
     return [
         {
-            "path": f"{model.ecosystem.ecosystem}.{path}",
+            "path": model.full_path(path),
             "value": list(row.values) if isinstance(row, BinnedCoefficient) else row.value,
             **({"edges": list(row.edges), "of": row.of} if isinstance(row, BinnedCoefficient) else {}),
             "u95_percent": row.u95_percent,
@@ -134,14 +135,16 @@ def _biomass_rows(model: ZoneModel, rows: dict) -> list[str]:
     stratum, ecosystem = model.zone.stratum, model.ecosystem
     if model.stands:
         return [*(path for path in model.rows if rows[path].cause == "expansion"), "stand_volume"]
-    if ecosystem.carbon_factor(stratum).symbols in ecosystem.biomass_factor(stratum).symbols:
-        return ["index_bias", *model.rows]
-    return ["index_bias", *(path for path in model.rows if rows[path].cause not in ("root_shoot", "carbon_fraction"))]
+    used, shrub = model.rows, [path for path in rows if path.startswith(SHRUB_PATH)]
+    if ecosystem.carbon_factor(stratum).symbols not in ecosystem.biomass_factor(stratum).symbols:
+        used = [path for path in used if rows[path].cause not in ("root_shoot", "carbon_fraction")]
+    return ["index_bias", *used, *shrub]
 
 
 def _end_members(run: FinishedRun, model: ZoneModel, metric: str) -> dict | None:
     """Those of the cover and where they are from; None where the figure takes no cover."""
-    takes_cover = metric == "fvc_mean" or (not model.stands and model.ecosystem.model_index is None)
+    by_cover = model.ecosystem.model_index is None or model.shrub is not None
+    takes_cover = metric == "fvc_mean" or (not model.stands and by_cover)
     if not takes_cover or metric in ("area_ha", "index_mean", "ndvi_mean"):
         return None
     ends = asdict(model.end_members)
@@ -167,8 +170,14 @@ def _observation(label: str, sketch: Sketch) -> dict:
 
 
 def _table(run: FinishedRun, config: dict) -> dict:
-    """A vector file of the run and the checksums (xxh3-128) of its parts when the run read it."""
-    return {"file": config["path"], "layer": config["layer"], "checksums": run.checksums(config["path"])}
+    """A file of the run and the checksums (xxh3-128) of its parts when the run read it."""
+    return {"file": config["path"], "layer": config.get("layer"), "checksums": run.checksums(config["path"])}
+
+
+def _source(run: FinishedRun, model: ZoneModel, name: str) -> dict | None:
+    """The file of stands or land cover, where the zone is counted by stands or has shrub by one of them."""
+    config = run.record["config"].get(name)
+    return _table(run, config) if config and (model.stands or model.shrub) else None
 
 
 def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict | None:

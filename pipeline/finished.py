@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -77,9 +78,9 @@ class FinishedRun:
                 f"{self.folder}: the run is of another version of sinkmap; run `sinkmap zones` again"
             ) from error
 
-    def model(self, zone: str, ecosystem: Ecosystem | None = None) -> ZoneModel:
-        """The model of a zone, with the run's coefficients or others. Raises KeyError."""
-        entry = self.zones[zone]
+    def model(self, zone: str, changed: Mapping[str, Ecosystem] | None = None) -> ZoneModel:
+        """The model of a zone, with the run's coefficients or, by ecosystem, others. Raises KeyError."""
+        entry, ecosystems = self.zones[zone], self.ecosystems | (changed or {})
         place = Zone(
             id=zone, name=entry["name"], ecosystem=entry["ecosystem"], stratum=entry["stratum"], geometry=None,
             area_ha=entry["area_ha"], declared_wanmu=entry["declared_wanmu"],
@@ -93,11 +94,12 @@ class FinishedRun:
         )
         return ZoneModel(
             place,
-            ecosystem or self.ecosystems[entry["ecosystem"]],
+            ecosystems[entry["ecosystem"]],
             EndMembers.read(self.record["end_members"][zone]),
             stands,
             entry["shipped_end_members"],
             tuple(SensorError(**error) for error in entry.get("sensor_errors", ())),
+            ecosystems["forest"].shrub if entry.get("shrub") else None,
         )
 
     def sketches(self, zone: str) -> dict[str, Sketch]:

@@ -11,7 +11,7 @@ Each stage does what is not done yet: a unit of work is marked with the key of a
 changed coefficient or boundary reads no scene again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -23,7 +23,7 @@ from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
-from pipeline.sketch import Sketch, load_sketches
+from pipeline.sketch import Sketch, holds_shrub, load_sketches
 from pipeline.tile_year import TileYear, composite_tile
 from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
@@ -32,6 +32,9 @@ from pipeline.zone_model import Period, ZoneModel
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
 """Mapped of every zone and period, besides its index."""
+
+BY_GROUND = ("agb", "carbon_stock", "sink")
+"""Of these, what shrub has other numbers for than the plants around it."""
 
 Sketches = dict[str, dict[str, Sketch]]
 
@@ -138,18 +141,23 @@ def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches,
 def zone_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches of all zones with their keys."""
     periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
-    code = code_key("sketch", "zone_pixels", "coverage", "work", "variables")
+    code = code_key("sketch", "zone_pixels", "coverage", "work", "variables", "shrub_ground", "land_cover")
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
         index, share = run.cover_of(zone.ecosystem).index, run.ecosystems[zone.ecosystem].min_water_share
         key = key_parts(
             code=code, settings=[index, share], boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
-            periods=[period.label for period in periods],
+            periods=[period.label for period in periods], **_shrub_key(run, zone.id),
         )  # fmt: skip
-        path = run.sketch_path(zone)
-        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, index, periods, share, path, run.marks, key))
+        place = (run.sketch_path(zone), run.marks, key, run.shrub.get(zone.id))
+        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, index, periods, share, *place))
     return units
+
+
+def _shrub_key(run: Run, zone: str) -> dict[str, str]:
+    """The key of the shrub of a zone, nothing where none can grow."""
+    return {"shrub": run.shrub[zone].key} if zone in run.shrub else {}
 
 
 def zone_composites(run: Run) -> dict[str, dict[int, str]]:
@@ -178,8 +186,11 @@ def map_zones(
     isolate_failures(run, [unit.model.zone.id for unit in units], done, strict)
 
 
-def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneModel]:
-    """By zone id, all that turns its index into carbon."""
+def zone_models(run: Run, end_members: dict[str, EndMembers], unsketched: Collection[str] = ()) -> dict[str, ZoneModel]:
+    """By zone id, all that turns its index into carbon. The rows of shrub are among it where a sketch found shrub, and
+    in zones still ``unsketched`` where it may."""
+    shrubby = [zone for zone in run.zones if zone.id in run.shrub]
+    shrubby = {zone.id for zone in shrubby if zone.id in unsketched or holds_shrub(run.sketch_path(zone))}
     return {
         zone.id: ZoneModel(
             zone,
@@ -188,6 +199,7 @@ def zone_models(run: Run, end_members: dict[str, EndMembers]) -> dict[str, ZoneM
             run.stands.get(zone.id),
             run.cover_of(zone.ecosystem).end_members == "shipped",
             run.sensor_errors(zone),
+            run.ecosystems["forest"].shrub if zone.id in shrubby else None,
         )
         for zone in run.zones
     }
@@ -215,6 +227,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
         "variables",
         "encoding",
         "outputs/cog",
+        "shrub_ground",
     )
     composites = zone_composites(run)
     units = []
@@ -228,6 +241,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
                 settings=[model.index, model.ecosystem.min_water_share],
                 names=[repr(layer), run.note, zone.name],
                 **_numbers(model, layer, run.draws),
+                **(_shrub_key(run, zone.id) if model.shrub and layer.variable in BY_GROUND else {}),
             )
             for layer in zone_layers(run, model)
         }

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.carbon import stock_difference
-from pipeline.ecosystems.forest import SHRUB
-from pipeline.sketch import INDEX, Sketch
+from pipeline.ecosystems.shrub import SHRUB, Shrub
+from pipeline.sketch import FIRST_PART, INDEX, Sketch
 from pipeline.zone_model import Period, ZoneModel, stock
 
 Dated = tuple[Period, Sketch]
@@ -102,11 +102,22 @@ def _biomass(model: ZoneModel, now: Dated) -> list[Step]:
     if model.stands:
         parts = _stands(model, now[0], carbon=False)
         return [*parts, _summed("AGB", parts, model, now, whole=False)]
-    found, factor = stock(model, now[1], now[0])["agb"], model.ecosystem.biomass_factor(model.zone.stratum)
-    driver = found / factor.value
-    formula, numbers = f"({factor.of}) × {factor.symbols}", f"{number(driver)} × {factor.numbers}"
     cover = [_cover(model, now[1])] if model.ecosystem.model_index is None else []
-    return [*cover, Step("AGB", formula, numbers, found, "t DM/ha")]
+    found = stock(model, now[1], now[0])["agb"]
+    if _shrubless(model, now[1]):
+        return [*cover, _by_index("AGB", model, found)]
+    parts = [_outside_shrub(model, now[1]), _shrub_of_zone(model, now[1], carbon=False)]
+    return [*cover, *parts, Step("AGB", *_added(parts), found, "t DM/ha")]
+
+
+def _by_index(figure: str, model: ZoneModel, found: float, outside: str = "") -> Step:
+    """Biomass by the zone's own ecosystem; what its mean has as 0 besides is said by ``outside``."""
+    factor = model.ecosystem.biomass_factor(model.zone.stratum)
+    formula, numbers = (
+        f"({factor.of}{outside}) × {factor.symbols}",
+        f"{number(found / factor.value)} × {factor.numbers}",
+    )
+    return Step(figure, formula, numbers, found, "t DM/ha")
 
 
 def _carbon(model: ZoneModel, now: Dated, whole: bool) -> list[Step]:
@@ -114,13 +125,52 @@ def _carbon(model: ZoneModel, now: Dated, whole: bool) -> list[Step]:
     if model.stands:
         parts = _stands(model, now[0], carbon=True)
         return [*parts, _summed("C", parts, model, now, whole)]
-    biomass = _biomass(model, now)
-    per_agb, density = model.ecosystem.carbon_factor(model.zone.stratum), stock(model, now[1], now[0])["carbon_stock"]
-    formula, numbers = f"AGB × {per_agb.symbols}", f"{number(biomass[-1].value)} × {per_agb.numbers}"
+    area, density = model.zone.area_ha, stock(model, now[1], now[0])["carbon_stock"]
+    if _shrubless(model, now[1]):
+        before = _biomass(model, now)
+        formula, numbers = _with_roots(model, before[-1])
+    else:
+        biomass = _outside_shrub(model, now[1])
+        outside = now[1].mean(model.responses["carbon_stock"] * FIRST_PART)
+        own = Step("C/A outside shrub", *_with_roots(model, biomass), outside, "t C/ha")
+        parts = [own, _shrub_of_zone(model, now[1], carbon=True)]
+        before, (formula, numbers) = [biomass, *parts], _added(parts)
+        if whole:
+            formula, numbers = f"({formula})", f"({numbers})"
     if not whole:
-        return [*biomass, Step("C/A", formula, numbers, density, "t C/ha")]
-    area = model.zone.area_ha
-    return [*biomass, Step("C", f"{formula} × A", f"{numbers} × {number(area)}", density * area, "t C")]
+        return [*before, Step("C/A", formula, numbers, density, "t C/ha")]
+    return [*before, Step("C", f"{formula} × A", f"{numbers} × {number(area)}", density * area, "t C")]
+
+
+def _with_roots(model: ZoneModel, biomass: Step) -> tuple[str, str]:
+    """Formula and numbers of the carbon of a biomass by the zone's own ecosystem."""
+    factor = model.ecosystem.carbon_factor(model.zone.stratum)
+    return f"{biomass.figure} × {factor.symbols}", f"{number(biomass.value)} × {factor.numbers}"
+
+
+def _shrubless(model: ZoneModel, sketch: Sketch) -> bool:
+    return model.shrub is None or sketch.mosaic is None
+
+
+def _outside_shrub(model: ZoneModel, sketch: Sketch) -> Step:
+    """What the ground outside shrub adds to the zone's mean biomass."""
+    return _by_index("AGB outside shrub", model, sketch.mean(model.responses["agb"] * FIRST_PART), ", 0 on shrub")
+
+
+def _shrub_of_zone(model: ZoneModel, sketch: Sketch, carbon: bool) -> Step:
+    """What shrub adds to the zone's mean biomass (t DM/ha) or ``carbon`` (t C/ha): by its share of the observed ground
+    and its mean cover, surveyed or as the index shows it."""
+    cover = (sketch.mosaic[1] * model.responses["fvc"] + sketch.mosaic[2]).sum() / sketch.shrub.sum()
+    value = sketch.shrub_fraction * float(model.shrub.stock(cover)[carbon])
+    symbols, numbers = _shrub(model.shrub, cover / model.shrub.reference_cover.value, carbon)
+    formula, numbers = f"share of shrub × {symbols}", f"{number(sketch.shrub_fraction)} × {numbers}"
+    figure, unit = ("C/A of shrub", "t C/ha") if carbon else ("AGB of shrub", "t DM/ha")
+    return Step(figure, formula, numbers, value, unit)
+
+
+def _added(parts: list[Step]) -> tuple[str, str]:
+    """Formula and numbers of a sum."""
+    return " + ".join(part.figure for part in parts), " + ".join(number(part.value) for part in parts)
 
 
 def _summed(figure: str, parts: list[Step], model: ZoneModel, now: Dated, whole: bool) -> Step:
@@ -152,7 +202,8 @@ def _stands(model: ZoneModel, period: Period, carbon: bool) -> list[Step]:
         area = stands.area_ha[places]
         total = float((area * (stock_tC if carbon else agb)[places]).sum())
         if key[0] == SHRUB:
-            symbols, numbers = _shrub(forest, (area * stock_tC[places]).sum() / area.sum(), carbon)
+            density = (area * stock_tC[places]).sum() / area.sum()
+            symbols, numbers = _shrub(forest.shrub, density / forest.shrub.carbon_t_ha.value, carbon)
         else:
             symbols, numbers = _trees(forest, key, (area * volume[places]).sum() / area.sum(), carbon)
         name, unit = ("C", "t C") if carbon else ("AGB", "t DM")
@@ -173,13 +224,10 @@ def _trees(forest, key: tuple, volume: float, carbon: bool) -> tuple[str, str]:
     return f"{symbols} × (1 + R) × CF", f"{numbers} × (1 + {number(per_agb / fraction - 1)}) × {number(fraction)}"
 
 
-def _shrub(forest, density: float, carbon: bool) -> tuple[str, str]:
-    row = forest.shrub
-    symbols, numbers = (
-        "C_ref × f / f_ref",
-        f"{number(row.carbon_t_ha.value)} × {number(density / row.carbon_t_ha.value)}",
-    )
+def _shrub(row: Shrub, share: float, carbon: bool) -> tuple[str, str]:
+    """Symbols and numbers of what shrub holds whose cover is a ``share`` of the reference cover."""
+    symbols, numbers = "C_ref × f / f_ref", f"{number(row.carbon_t_ha.value)} × {number(share)}"
     if carbon:
         return symbols, numbers
-    share, fraction = number(row.above_ground_share.value), number(row.carbon_fraction.value)
-    return f"{symbols} × above-ground share / CF", f"{numbers} × {share} / {fraction}"
+    above, fraction = number(row.above_ground_share.value), number(row.carbon_fraction.value)
+    return f"{symbols} × above-ground share / CF", f"{numbers} × {above} / {fraction}"

@@ -136,6 +136,13 @@ class Stands(Frozen):
     columns: StandColumns
 
 
+class LandCover(Frozen):
+    """A land-cover raster of integer classes, such as ESA WorldCover; ``shrub`` are the classes that are shrub."""
+
+    path: Path
+    shrub: Annotated[tuple[int, ...], Field(min_length=1)]
+
+
 class Grid(Frozen):
     """The run's grid. Tiles of ``tile_px`` bound the memory; large ones read faster. Scenes coarser than it are set
     aside, unless ``allow_coarser`` has their pixels repeated, which shows no more than they do."""

@@ -1,14 +1,18 @@
-"""What a run reads: its stands and scenes, found as its config asks for them."""
+"""What a run reads: its stands, shrub and scenes, found as its config asks for them."""
 
 from pathlib import Path
 
 import numpy as np
+import shapely
 from pydantic import TypeAdapter
 
 from pipeline.config import Cover, RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError
 from pipeline.harmonise import SHIPPED_ROWS, Row
+from pipeline.land_cover import LandCover, reach_of
+from pipeline.provenance import Checksums
+from pipeline.shrub_ground import ShrubGround
 from pipeline.stands import read_stands, stands_in_zone
 from pipeline.yaml_file import read_yaml
 from pipeline.zone import Zone
@@ -18,7 +22,7 @@ from pipeline.zone_stands import ZoneStands
 def stands_of(
     config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]
 ) -> dict[str, ZoneStands]:
-    """Stands by id of the forest zones that they reach into; what was mended is said in ``notes``."""
+    """Stands by id of the forest and grassland zones that they reach into; what was mended is said in ``notes``."""
     if config.stands is None:
         return {}
     columns = config.stands.columns
@@ -34,9 +38,32 @@ def stands_of(
     cut = {
         zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
         for zone in zones
-        if zone.ecosystem == "forest"
+        if zone.ecosystem != "wetland"
     }
     return {zone: stands for zone, stands in cut.items() if stands}
+
+
+def shrub_of(
+    config: RunConfig, stands: dict[str, ZoneStands], zones: list[Zone], checksums: Checksums, notes: list[str]
+) -> dict[str, ShrubGround]:
+    """Where shrub may grow, by id of the zones that shrub stands or the land cover reach into: of grassland, and of
+    forest without ``stands``, whose inventory would count it. What the land cover leaves out is said in ``notes``."""
+    by_index = [
+        zone
+        for zone in zones
+        if zone.ecosystem == "grassland" or (zone.ecosystem == "forest" and zone.id not in stands)
+    ]
+    classes, reach = None, shapely.Polygon()
+    if how := config.land_cover:
+        reach = reach_of(how.path, config.grid.crs)
+        classes = LandCover(how.path, how.shrub, *checksums.of([str(how.path)]).values())
+        if short := [zone.id for zone in by_index if not reach.covers(zone.geometry)]:
+            notes.append(f"{how.path}: the land cover leaves out part of {', '.join(short)}, taken as without shrub")
+    found = {
+        zone.id: ShrubGround(stands.get(zone.id), classes if reach.intersects(zone.geometry) else None)
+        for zone in by_index
+    }
+    return {zone: ground for zone, ground in found.items() if ground.is_any}
 
 
 def place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:

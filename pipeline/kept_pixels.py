@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.cube import Cube, Window
 from pipeline.finished import FinishedRun
+from pipeline.shrub_ground import kept_mosaic
 from pipeline.sketch import Sketch
 from pipeline.variables import INDEX_NODATA
 from pipeline.work import year_layers
@@ -21,11 +22,13 @@ Layers = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class KeptPixels:
-    """The cube with the composites of a run, the name of a zone's covered fractions beside it, and their windows."""
+    """The cube with the composites of a run, the name of a zone's covered fractions beside it, their windows, and
+    whether shrub is among them."""
 
     cube: Cube
     coverage: str
     windows: tuple[Window, ...]
+    shrub: bool
 
     @classmethod
     def of(cls, run: FinishedRun, zone: str) -> Self | None:
@@ -36,7 +39,7 @@ class KeptPixels:
         except (OSError, KeyError, ValueError):
             return None
         windows = tuple(tuple(slice(*part) for part in window) for window in entry["windows"])
-        return cls(cube, Path(entry["sketch"]).stem, windows)
+        return cls(cube, Path(entry["sketch"]).stem, windows, bool(entry.get("shrub")))
 
     def sketch(self, layers_of: Callable[[Window], Layers]) -> Sketch:
         """The zone's sketch of the layers that a function gives for each of its windows. Raises OSError where a file
@@ -45,7 +48,8 @@ class KeptPixels:
         for window in self.windows:
             index, clear, water = layers_of(window)
             fractions = self.cube.read_coverage(self.coverage, window)
-            builder.add(fractions, index, clear.sum(axis=0, dtype="uint16"), water)
+            mosaic = kept_mosaic(self.cube, self.coverage, window) if self.shrub else None
+            builder.add(fractions, index, clear.sum(axis=0, dtype="uint16"), water, mosaic)
         return builder.sketch()
 
     def layers(self, years: Years, index: str, min_water_share: float) -> Callable[[Window], Layers]:

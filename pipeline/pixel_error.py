@@ -4,14 +4,13 @@ To first order: each source moves the stock by its own table per index level. Wh
 end-members) moves both dates of a comparison alike, so the error of a difference is not that of its two stocks.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
 
 from pipeline.carbon import CO2_PER_C
-from pipeline.ecosystems import with_values
 from pipeline.sketch import INDEX
 from pipeline.uncertainty import Z95, drawn
 from pipeline.variables import INDEX_STEP
@@ -30,7 +29,8 @@ ONE_SIGMA = np.array([-1.0, 1.0])
 class IndexErrors:
     """Error tables of a zone by index level. ``shared`` (c, 20001), t C/ha, are what one standard deviation of a source
     does to the stock at every date alike; the last is the part of a pixel's residual that stays. ``own`` (20001,) is
-    the variance of what each year errs by itself, (t C/ha)^2."""
+    the variance of what each year errs by itself, (t C/ha)^2. In a zone with shrub the former are given for each of the
+    `PARTS` of a mosaic, (c, 3, 20001), the latter for each pair of them, (3, 3, 20001)."""
 
     shared: np.ndarray
     own: np.ndarray
@@ -58,13 +58,13 @@ def index_errors(model: ZoneModel) -> IndexErrors:
     residual = stock * rows["residual"].half_width / Z95
     # the variance of stock and change is linear in it, so of its own error only the mean counts
     stays = drawn(rows["residual_persistence"], EVEN_DRAWS).mean()
-    by_index = np.gradient(stock, INDEX_STEP) / Z95
+    by_index = np.gradient(stock, INDEX_STEP, axis=-1) / Z95
     at_all_dates, by_year = _of_sensors(model)
-    own = by_index**2 * (rows["index_bias"].half_width ** 2 + by_year**2)
+    own = _square(by_index) * (rows["index_bias"].half_width ** 2 + by_year**2)
     adjusted = [by_index * at_all_dates] if at_all_dates else []
     tables = _merged(stock, [*_of_coefficients(model), *_of_end_members(model), *adjusted])
     return IndexErrors(
-        np.array([*tables, residual * stays**0.5], "float32"), np.float32(own + residual**2 * (1 - stays))
+        np.array([*tables, residual * stays**0.5], "float32"), np.float32(own + _square(residual) * (1 - stays))
     )
 
 
@@ -78,25 +78,32 @@ def _of_sensors(model: ZoneModel) -> tuple[float, float]:
     return float(means), float(departures) * model.ecosystem.min_window_years**0.5
 
 
+def _square(table: np.ndarray) -> np.ndarray:
+    """The square; of `PARTS` (3, 20001) their products (3, 3, 20001), since the parts of a pixel err together."""
+    return table**2 if table.ndim == 1 else table[:, None] * table
+
+
 def _of_coefficients(model: ZoneModel) -> list[np.ndarray]:
     paths = [path for path in model.rows if model.coefficients[path].cause not in ("index", "end_members")]
     moved = (
-        with_values(model.ecosystem, {path: drawn(model.coefficients[path], ONE_SIGMA)}).respond(
-            INDEX[:, None], model.end_members, model.zone.stratum
+        model.with_values({path: drawn(model.coefficients[path], ONE_SIGMA)}).respond(
+            INDEX[:, None], model.end_members
         )["carbon_stock"]
         for path in paths
     )
-    return [np.diff(pair, axis=1)[:, 0] / 2 for pair in moved if pair.shape[1] == 2]
+    return _half_differences(moved)
 
 
 def _of_end_members(model: ZoneModel) -> list[np.ndarray]:
     ends = model.end_members
     soil, vegetation = (drawn(row, ONE_SIGMA) for row in model.end_member_rows)
     pairs = ((soil, np.full(2, ends.vegetation)), (np.full(2, ends.soil), vegetation))
-    moved = (
-        model.ecosystem.respond(INDEX[:, None], ends.drawn(*pair), model.zone.stratum)["carbon_stock"] for pair in pairs
-    )
-    return [np.diff(pair, axis=1)[:, 0] / 2 for pair in moved if pair.shape[1] == 2]
+    return _half_differences(model.respond(INDEX[:, None], ends.drawn(*pair))["carbon_stock"] for pair in pairs)
+
+
+def _half_differences(moved: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Half of what lies between the stocks at one standard deviation above and below, where there are two."""
+    return [np.diff(pair, axis=-1)[..., 0] / 2 for pair in moved if pair.shape[-1] == 2]
 
 
 def _merged(stock: np.ndarray, tables: list[np.ndarray]) -> list[np.ndarray]:

@@ -80,14 +80,14 @@ def stale_zones(run: Run, force: bool) -> list[Job]:
 
 def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
     """The rasters to write, in order. Where the zones ``sketched`` anew may move calibrated end-members, those of
-    the last run stand for them."""
+    the last run stand for them; where a land cover reaches them, shrub is taken to be found."""
     end_members = _end_members(run, sketched)
     if end_members is None:
         per_zone = (1 + len(MAPPED)) * len(run.periods) + (run.baseline is not None)
         return [Job(f"{zone.id} raster {i + 1}", zone.id, "new") for zone in run.zones for i in range(per_zone)]
     return [
         Job(unit.path(layer).stem, unit.model.zone.id, why)
-        for unit in all_maps(run, zone_models(run, end_members))
+        for unit in all_maps(run, zone_models(run, end_members, sketched))
         for layer, key in unit.layers.items()
         if (why := _why(run.marks.why_stale(unit.mark(layer), key, unit.path(layer)), force))
     ]

@@ -135,10 +135,18 @@ class _Zone:
         """Zone mean of carbon stock (t C/ha) and of cover, (n,) each."""
         if period.label not in self._responses:
             sketch = self._sketches[period.label]
-            index, weights = representative(sketch.land, POINTS)
-            found = self._varying.response(index, period.years)
-            self._responses[period.label] = tuple(_weighted(weights / sketch.observed, part) for part in found)
+            stock, *_, cover = self._means(sketch.land, period)
+            if self._model.shrub and sketch.mosaic is not None:
+                stock = sum(self._means(weights, period)[part] for part, weights in enumerate(sketch.mosaic))
+            self._responses[period.label] = stock, cover
         return self._responses[period.label]
+
+    def _means(self, weights: np.ndarray, period: Period) -> list[np.ndarray]:
+        """What ground of these weights per index level (20001,) adds to the zone means of the quantities of
+        `Varying.response`, (n,) each."""
+        index, groups = representative(weights, POINTS)
+        groups /= self._sketches[period.label].observed
+        return [_weighted(groups, part) for part in self._varying.response(index, period.years)]
 
     def _residual(self, period: Period) -> np.ndarray | float:
         """1 + the zone mean of the pixels' residuals. Part of it stays (soil, slope, species), part is the year's."""

@@ -76,6 +76,7 @@ def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:
         "figures": {name: value for name, value in row.items() if value is not None},
         "sketch": run.sketch_path(zone).name,
         "shipped_end_members": model.shipped_end_members,
+        "shrub": run.shrub[zone.id].key if model.shrub else None,
         "residual_correlation": run.draws
         and mean_correlation(zone.geometry, run.config.uncertainty.correlation_length_m),
         "sensor_errors": [asdict(error) for error in model.sensor_errors],

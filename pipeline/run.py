@@ -18,12 +18,13 @@ from pipeline.ecosystems import Ecosystem
 from pipeline.errors import SceneError, ZoneError
 from pipeline.harmonise import without_scenes
 from pipeline.indices import bands_of
-from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, stands_of
+from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, shrub_of, stands_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, content_key, stamp
 from pipeline.results import Results
 from pipeline.scene import Scene
 from pipeline.sensor_error import SensorError, sensor_errors
+from pipeline.shrub_ground import ShrubGround
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.varying import Settings
@@ -55,6 +56,7 @@ class Run:
     zone_table: gpd.GeoDataFrame
     zones: list[Zone]
     stands: dict[str, ZoneStands]
+    shrub: dict[str, ShrubGround]
     scenes: list[Scene]
     set_aside: list[SetAside]
     cube: Cube
@@ -217,14 +219,13 @@ class Run:
 
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
         """Go on without these scenes, and remember it as long as their files stay as they are."""
-        names = {aside.scene for aside in failed}
-        bad = self.marks.read("set-aside") or {}
         reasons = {aside.scene: aside.reason for aside in failed}
+        bad = self.marks.read("set-aside") or {}
         for scene in self.scenes:
-            if scene.id in names:
+            if scene.id in reasons:
                 bad[scene.id] = [content_key(self.fingerprint(scene)), reasons[scene.id]]
         self.marks.write("set-aside", bad)
-        self.scenes = [scene for scene in self.scenes if scene.id not in names]
+        self.scenes = [scene for scene in self.scenes if scene.id not in reasons]
         self.set_aside += failed
 
     def ledger(self, covered_ha: dict[str, float] | None = None) -> list[dict]:
@@ -262,19 +263,22 @@ def prepare(config: RunConfig, out: Path) -> Run:
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
     work = writable_folder(folder / "work")
     writable_folder(work / "sketches")
+    checksums = Checksums(work / "checksums.json")
+    stands = stands_of(config, ecosystems, zones, notes)
     run = Run(
         config=config,
         out=folder,
         ecosystems=ecosystems,
         zone_table=table,
         zones=zones,
-        stands=stands_of(config, ecosystems, zones, notes),
+        stands={zone.id: stands[zone.id] for zone in zones if zone.ecosystem == "forest" and zone.id in stands},
+        shrub=shrub_of(config, stands, zones, checksums, notes),
         scenes=scenes,
         set_aside=aside,
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
         tiles=touched_tiles(grid, config.grid.tile_px, np.array([zone.geometry for zone in zones])),
         marks=Marks(work / "marks"),
-        checksums=Checksums(work / "checksums.json").of(sorted({path for scene in scenes for path in scene.paths})),
+        checksums=checksums.of(sorted({path for scene in scenes for path in scene.paths})),
         styles=read_styles(config.styles).with_cover_scheme(config.cover_classes),
         suggestions=read_suggestions(config.patches.suggestions),
         notes=notes,

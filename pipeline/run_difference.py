@@ -59,6 +59,9 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
     recorded_a, recorded_b = (run.zones[zone]["figures"] for run in (run_a, run_b))
     a, b = (Side.of(run, zone) for run in (run_a, run_b))
     chain, notes = _chain(a, b)
+    if run_a.zones[zone].get("shrub") != run_b.zones[zone].get("shrub"):
+        factor = "boundary" if a.model.shrub else "coefficients"
+        notes.append(f"shrub grows on other ground in the second run, what that changes goes to {factor}")
     start = a.totals()
     for quantity in ("carbon_tC", "sink_tCO2_yr"):
         before, after = recorded_a.get(quantity), recorded_b.get(quantity)
@@ -140,4 +143,5 @@ def _swapped_period(a: Side, b: Side, place: int) -> list[Sketch | None] | None:
 
 
 def _same(one: Sketch, other: Sketch) -> bool:
-    return np.array_equal(one.land, other.land) and np.array_equal(one.water, other.water) and one.size == other.size
+    layers = ((getattr(one, name), getattr(other, name)) for name in ("land", "water", "mosaic"))
+    return one.size == other.size and all(np.array_equal(*pair) for pair in layers)

@@ -49,8 +49,9 @@ def zone_table(run) -> Table:
     """The zones of a `Run` as they are counted."""
     table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "小班 stands")
     for zone in run.zones:
-        stands = run.stands.get(zone.id)
-        table.add_row(zone.id, zone.name, zone.ecosystem, zone.stratum, str(len(stands.species)) if stands else "")
+        stands, shrub = run.stands.get(zone.id), run.shrub.get(zone.id)
+        counted = str(len(stands.species)) if stands else f"灌木 {shrub}" if shrub else ""
+        table.add_row(zone.id, zone.name, zone.ecosystem, zone.stratum, counted)
     return table
 
 

@@ -1,8 +1,8 @@
 """Numbers that stand beside the totals and are never summed with them: gain and loss by increment, methane, inundation,
-and how much of a zone lies beyond the range of its biomass model. Pure."""
+how much of a zone lies beyond the range of its biomass model, and how much of it is shrub. Pure."""
 
 from pipeline.ecosystems import Wetland
-from pipeline.sketch import INDEX, Sketch
+from pipeline.sketch import FIRST_PART, INDEX, Sketch
 from pipeline.zone_model import ZoneModel
 
 SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
@@ -13,6 +13,7 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
         "Fraction of the observed area beyond the calibrated range of the biomass model",
         "超出生物量模型标定范围的面积比例",
     ),
+    "shrub_fraction": ("Fraction of the observed area that is counted as shrub", "按灌木计的面积比例"),
     "inundated_fraction": ("Open water's fraction of the observed area", "淹水(开阔水面)面积比例"),
     "gain_tC_yr": ("Biomass carbon gain by volume increment, t C per year", "生长量法碳增量(吨碳/年)"),
     "loss_tC_yr": ("Biomass carbon loss by volume decrease, t C per year", "蓄积减少碳损失(吨碳/年)"),
@@ -35,7 +36,9 @@ def _row(model: ZoneModel, sketch: Sketch) -> dict:
     zone, ecosystem = model.zone, model.ecosystem
     row = dict.fromkeys(SEPARATE_COLUMNS) | {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}
     if model.stands is None and sketch.observed:
-        row["clamped_fraction"] = sketch.mean(ecosystem.clamped(INDEX, zone.stratum))
+        clamped = ecosystem.clamped(INDEX, zone.stratum)
+        row["clamped_fraction"] = sketch.mean(clamped * FIRST_PART)
+        row["shrub_fraction"] = sketch.shrub_fraction if model.shrub else None
     if isinstance(ecosystem, Wetland):
         row["inundated_fraction"] = sketch.water_fraction if sketch.observed else None
         row["methane_tCO2e_yr"] = ecosystem.methane_t_co2e(zone.area_ha)

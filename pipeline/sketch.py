@@ -2,7 +2,8 @@
 
 Behind the composite every quantity of a pixel is a function of its index and stratum. So the coverage-
 weighted histogram of the index, in the steps in which the index is stored, gives every mean and total of a
-zone exactly, without touching a raster again.
+zone exactly, without touching a raster again. Where shrub grows among the other plants, its ground has a
+histogram of its own.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,13 @@ FIRST_LEVEL = int(LEVELS[0])
 INDEX = (LEVELS * INDEX_STEP).astype("float32")
 """Index of each level, (20001,)."""
 
+PARTS = ("other", "shrub", "surveyed_shrub")
+"""Parts of a mosaic: ground of the zone's own ecosystem; shrub, whose cover the index shows; shrub whose cover was
+surveyed, weighted by that cover, so that what it holds at full cover is its response."""
+
+FIRST_PART = np.array([[1], [0], [0]])
+"""Times a quantity per index level: that of the first part of a mosaic, without the shrub."""
+
 
 @dataclass(frozen=True)
 class Sketch:
@@ -28,13 +36,15 @@ class Sketch:
 
     ``land`` and ``water`` (20001,) are weights per index level: covered fraction, divided by the number of
     observed years of the pixel, so that each observed pixel counts once. ``clear`` (n,) are weights per number
-    of clear observations. ``size`` is the whole zone in pixels, observed or not.
+    of clear observations. ``size`` is the whole zone in pixels, observed or not. ``mosaic`` (3, 20001) is the land
+    once more, by whose response it has (`PARTS`); None where no shrub grows.
     """
 
     land: np.ndarray
     water: np.ndarray
     clear: np.ndarray
     size: float
+    mosaic: np.ndarray | None = None
 
     @property
     def observed(self) -> float:
@@ -60,9 +70,22 @@ class Sketch:
         """Mean index of the observed part, water included; NaN where nothing was observed."""
         return self._mean(((self.land + self.water) * INDEX).sum())
 
+    @property
+    def shrub(self) -> np.ndarray:
+        """Shrub ground by index level (20001,), surveyed or not."""
+        return np.zeros(LEVELS.size) if self.mosaic is None else np.maximum(self.land - self.mosaic[0], 0)
+
+    @property
+    def shrub_fraction(self) -> float:
+        """Shrub's share of the observed part; NaN where nothing was observed."""
+        return self._mean(self.shrub.sum())
+
     def mean(self, per_level: np.ndarray) -> float:
-        """Mean over the observed part of a quantity given per index level (20001,); open water holds none."""
-        return self._mean((self.land * per_level).sum())
+        """Mean over the observed part of a quantity given per index level (20001,); open water holds none. One given
+        for each of the `PARTS`, (3, 20001), counts by the mosaic; without one all land is the first part."""
+        if per_level.ndim == 1:
+            return self._mean((self.land * per_level).sum())
+        return self.mean(per_level[0]) if self.mosaic is None else self._mean((self.mosaic * per_level).sum())
 
     def _mean(self, total: float) -> float:
         return float(total / self.observed) if self.observed else np.nan
@@ -85,7 +108,7 @@ def representative(weights: np.ndarray, count: int) -> tuple[np.ndarray, np.ndar
 
 
 def per_level(quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """The quantity at each index level, float32 (20001,)."""
+    """The quantity at each index level, float32 (20001,), or (3, 20001) where it has `PARTS`."""
     return np.asarray(quantity(INDEX), "float32")
 
 
@@ -94,7 +117,7 @@ def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
     parts = {
         f"{label}/{name}": np.asarray(getattr(sketch, name))
         for label, sketch in sketches.items()
-        for name in ("land", "water", "clear", "size")
+        for name in ("land", "water", "clear", "size", *(("mosaic",) if sketch.mosaic is not None else ()))
     }
     with path.open("wb") as file:
         np.savez_compressed(file, **parts)
@@ -106,7 +129,17 @@ def load_sketches(path: Path) -> dict[str, Sketch]:
         labels = dict.fromkeys(name.rsplit("/", 1)[0] for name in parts.files)
         return {
             label: Sketch(
-                *(parts[f"{label}/{name}"] for name in ("land", "water", "clear")), float(parts[f"{label}/size"])
+                *(parts[f"{label}/{name}"] for name in ("land", "water", "clear")),
+                float(parts[f"{label}/size"]),
+                parts[f"{label}/mosaic"] if f"{label}/mosaic" in parts.files else None,
             )
             for label in labels
         }
+
+
+def holds_shrub(path: Path) -> bool:
+    """Whether a sketch of the file has a mosaic; no where there is no file."""
+    if not path.is_file():
+        return False
+    with np.load(path) as parts:
+        return any(name.endswith("/mosaic") for name in parts.files)

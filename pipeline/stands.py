@@ -9,7 +9,7 @@ import shapely
 
 from pipeline.coverage import areal
 from pipeline.ecosystems import Forest
-from pipeline.ecosystems.forest import SHRUB
+from pipeline.ecosystems.shrub import SHRUB
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, read_vector
 from pipeline.zone_stands import ZoneStands

@@ -4,7 +4,6 @@ import numpy as np
 
 from pipeline.carbon import HA_PER_WANMU, stock_difference
 from pipeline.comparability import Certificate
-from pipeline.ecosystems.names import names_zh
 from pipeline.plausibility import Finding
 from pipeline.sketch import Sketch
 from pipeline.zone import Zone
@@ -90,10 +89,10 @@ def zone_row(
         "carbon_tC_ha": _known(now["carbon_stock"]),
         "carbon_tC": _known(now["carbon_stock"] * zone.area_ha) if enough else None,
         "method": model.method,
-        "method_zh": model.ecosystem.stand_method_zh if model.stands else model.ecosystem.method_zh,
+        "method_zh": model.method_zh,
         "figure_class": PROXY,
         "unverified": "; ".join(model.unverified) or None,
-        "unverified_zh": names_zh(model.ecosystem, model.unverified) or None,
+        "unverified_zh": model.unverified_zh or None,
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current)]
     if certificate is None:

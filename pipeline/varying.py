@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 from scipy.special import ndtr
 
-from pipeline.ecosystems import Ecosystem, with_values
+from pipeline.ecosystems import with_values
 from pipeline.ecosystems.rows import Cause
 from pipeline.uncertainty import Z95, Draws, drawn
 from pipeline.vegetation import EndMembers
@@ -59,11 +59,13 @@ class Varying:
         return self._draws.of(cause, *name) if cause in self.active else np.zeros(self.settings.count)
 
     @cached_property
-    def _ecosystem(self) -> Ecosystem:
-        """The ecosystem with the rows in use drawn. A row's draws are the same for every zone and year."""
-        rows, name = self.model.coefficients, self.model.ecosystem.ecosystem
+    def _model(self) -> ZoneModel:
+        """The model with the rows in use drawn. A row's draws are the same for every zone and year."""
+        rows, full = self.model.coefficients, self.model.full_path
         used = [path for path in self.model.rows if rows[path].cause in self.active]
-        return with_values(self.model.ecosystem, {path: drawn(rows[path], self._draws.of(name, path)) for path in used})
+        return self.model.with_values(
+            {path: drawn(rows[path], self._draws.of(*full(path).split(".", 1))) for path in used}
+        )
 
     @cached_property
     def persistence(self) -> np.ndarray:
@@ -72,7 +74,8 @@ class Varying:
         return drawn(self.model.coefficients["residual_persistence"], self._draws.of("residual_persistence"))
 
     def response(self, index: np.ndarray, years: tuple[int, ...] = ()) -> np.ndarray:
-        """Carbon stock (t C/ha) and cover (1) at index values (k,), as (2, k, n).
+        """Carbon stock (t C/ha) and, last, cover (1) at index values (k,), as (2, k, n); with shrub the stock of each
+        of the `PARTS` of a mosaic, as (4, k, n).
 
         The bias of a year's composites is that of all its zones, and another in another year; that of a sensor's
         adjustment is the same in all years. ``years`` share the mean.
@@ -89,10 +92,11 @@ class Varying:
     def _respond(self, index: np.ndarray, years: tuple[int, ...], end_members: EndMembers) -> np.ndarray:
         row = self.model.coefficients["index_bias"]
         biases = [self._index_bias(year) for year in years]
-        ecosystem = with_values(self._ecosystem, {"index_bias": np.mean(biases, axis=0) if biases else row.central})
-        found = ecosystem.respond(index[:, None], end_members, self.model.zone.stratum)
+        model = self._model.with_values({"index_bias": np.mean(biases, axis=0) if biases else row.central})
+        found = model.respond(index[:, None], end_members)
+        stocks = found["carbon_stock"] if model.shrub else [found["carbon_stock"]]
         shape = (len(index), self.settings.count)
-        return np.stack([np.broadcast_to(found[name], shape) for name in ("carbon_stock", "fvc")])
+        return np.stack([np.broadcast_to(part, shape) for part in (*stocks, found["fvc"])])
 
     def _index_bias(self, year: int) -> np.ndarray | float:
         row = self.model.coefficients["index_bias"]
@@ -113,7 +117,7 @@ class Varying:
     def stand_density(self, stands: ZoneStands, period: Period) -> np.ndarray:
         """Carbon stock of each stand at a period, t C/ha, (s, n)."""
         date = stands.dated(period.years)
-        ecosystem = with_values(self._ecosystem, {"stand_volume": self._volume_factor(date)})
+        ecosystem = with_values(self._model.ecosystem, {"stand_volume": self._volume_factor(date)})
         density = stands.stock(ecosystem, date)[1].reshape(len(stands.species), -1)
         return np.broadcast_to(density, (len(stands.species), self.settings.count))
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.ecosystems import BinnedCoefficient, Coefficient, coefficients, find, with_values
+from pipeline.ecosystems import BinnedCoefficient, Coefficient, coefficients, find
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
 from pipeline.uncertainty import Interval, interval
-from pipeline.zone_model import ZoneModel, totals
+from pipeline.zone_model import SHRUB_PATH, ZoneModel, totals
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,28 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
     answers, others = [], {}
     for zone in zones or run.zones:
-        if values := numbers.get(run.zones[zone]["ecosystem"]):
-            model = run.model(zone)
+        entry = run.zones[zone]
+        if not (entry["ecosystem"] in numbers or entry.get("shrub")):
+            continue
+        model = run.model(zone)
+        if values := _of_zone(model, numbers):
             if values.keys().isdisjoint(_rows(model)):
                 others[zone] = _rows(model)
             else:
-                answers += _compare(run, model, run.model(zone, with_values(model.ecosystem, values)))
+                answers += _compare(run, model, model.with_values(values))
     if not answers and others:
         rows = dict.fromkeys(path for rows in others.values() for path in rows)
         raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
     if not answers:
         raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
     return answers
+
+
+def _of_zone(model: ZoneModel, numbers: dict[str, dict[str, float]]) -> dict[str, float]:
+    """What of the numbers the zone can rest on: shrub goes by the forest's rows in whatever zone it grows."""
+    of_forest = {f"forest.{path}": value for path, value in numbers.get("forest", {}).items()} if model.shrub else {}
+    shrubs = {path: value for path, value in of_forest.items() if path.startswith(SHRUB_PATH)}
+    return numbers.get(model.ecosystem.ecosystem, {}) | shrubs
 
 
 def _rows(model: ZoneModel) -> list[str]:

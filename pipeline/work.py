@@ -20,12 +20,13 @@ from pipeline.errors import ZoneError
 from pipeline.outputs.cog import CogWriter
 from pipeline.pixel_error import IndexErrors, StandErrors, index_errors, stand_errors
 from pipeline.provenance import Marks
+from pipeline.shrub_ground import ShrubGround, forget_mosaic, keep_mosaic, kept_mosaic
 from pipeline.sketch import INDEX, save_sketches
 from pipeline.variables import VARIABLES
 from pipeline.varying import Settings
 from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel
-from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water
+from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water, pixel_box
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class ZoneSketches:
     path: Path
     marks: Marks
     key: dict[str, str]
+    shrub: ShrubGround | None = None
 
     @property
     def name(self) -> str:
@@ -57,13 +59,17 @@ def sketch_zone(unit: ZoneSketches) -> None:
     years = sorted({year for period in unit.periods for year in period.years})
     unit.marks.take_back(unit.name)
     unit.cube.forget_coverage(unit.path.stem)
+    forget_mosaic(unit.cube, unit.path.stem)
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
         fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
         unit.cube.write_coverage(unit.path.stem, window, fractions)
+        mosaic = unit.shrub and unit.shrub.mosaic(unit.cube.grid[window], fractions)
+        if mosaic is not None:
+            keep_mosaic(unit.cube, unit.path.stem, window, mosaic)
         seen = {year: year_layers(unit.cube, year, window, unit.index, unit.min_water_share) for year in years}
         for period in unit.periods:
             index, clear, water = (np.stack(layers) for layers in zip(*(seen[y] for y in period.years), strict=True))
-            builders[period.label].add(fractions, index, clear.sum(axis=0, dtype="uint16"), water)
+            builders[period.label].add(fractions, index, clear.sum(axis=0, dtype="uint16"), water, mosaic)
     save_sketches(unit.path, {label: builder.sketch() for label, builder in builders.items()})
     unit.marks.write(unit.name, unit.key)
 
@@ -151,7 +157,8 @@ def map_zone(unit: ZoneMaps) -> None:
             index, share = unit.model.index, unit.model.ecosystem.min_water_share
             seen = [year_layers(unit.cube, year, window, index, share) for year in years]
             layers = [np.stack(stack) for stack in zip(*seen, strict=True)]
-            strip = Strip(unit.model, grid[window], fractions, years, *layers)
+            mosaic = kept_mosaic(unit.cube, unit.coverage, window) if unit.model.shrub else None
+            strip = Strip(unit.model, grid[window], fractions, years, *layers, mosaic)
             place = window[0].start - box[0].start, window[1].start - box[1].start
             for layer, writer in writers.items():
                 writer.write(_encoded(zone.id, layer, strip.values(layer)), *place)
@@ -180,14 +187,18 @@ def _encoded(zone: str, layer: Layer, values: np.ndarray) -> np.ndarray:
 class Strip:
     """The pixels of one window of a zone, and the values of any layer on them.
 
-    ``index``, ``clear`` and ``water`` (years, rows, columns) are stored index, clear count and open water.
+    ``index``, ``clear`` and ``water`` (years, rows, columns) are stored index, clear count and open water; ``mosaic``
+    the `PARTS` of the fractions where shrub grows in the zone.
     """
 
     def __init__(self, model: ZoneModel, grid: GeoBox, fractions: np.ndarray, years: list[int],
-                 index: np.ndarray, clear: np.ndarray, water: np.ndarray) -> None:  # fmt: skip
+                 index: np.ndarray, clear: np.ndarray, water: np.ndarray,
+                 mosaic: np.ndarray | None = None) -> None:  # fmt: skip
         self._model, self._grid, self._fractions = model, grid, fractions
         self._years, self._index, self._clear, self._water = years, index, clear, water
         self._stand_fractions: list | None = None
+        has_shrub = mosaic is not None and mosaic[1:].any()
+        self._parts = mosaic / np.maximum(fractions, np.float32(1e-9)) if has_shrub else None
 
     def values(self, layer: Layer) -> np.ndarray:
         """float32 values of a layer, NaN outside the zone and where nothing is known."""
@@ -216,17 +227,25 @@ class Strip:
 
     def _error_parts(self, errors: IndexErrors, period: Period) -> tuple[np.ndarray, np.ndarray]:
         """Shared components (c, y, x) and own variance (y, x) of the mean stock of a period's years."""
-        places = self._places(period)
-        parts = [mean_of_years(self._index[places], self._water[places], t, True) for t in (*errors.shared, errors.own)]
-        return np.stack(parts[:-1]), parts[-1] / np.float32(len(places))
+        parts = [self._mean(table, period) for table in (*errors.shared, errors.own)]
+        return np.stack(parts[:-1]), parts[-1] / np.float32(len(period.years))
 
     def _quantity(self, name: str, period: Period) -> np.ndarray:
         if self._model.stands and name in ("agb", "carbon_stock"):
             return self._by_stand(self._model.stand_density(period)[name])
-        places = self._places(period)
-        dry_only = name != self._model.index
-        response = self._model.responses[name] if dry_only else INDEX
-        return mean_of_years(self._index[places], self._water[places], response, dry_only)
+        if name == self._model.index:
+            return self._mean(INDEX, period, dry_only=False)
+        return self._mean(self._model.responses[name], period)
+
+    def _mean(self, table: np.ndarray, period: Period, dry_only: bool = True) -> np.ndarray:
+        """Mean over the years of a period of a quantity per index level (20001,), or, of one for each of the `PARTS`
+        (3, ..., 20001), the sum over the parts of a pixel."""
+        if table.ndim == 1:
+            places = self._places(period)
+            return mean_of_years(self._index[places], self._water[places], table, dry_only)
+        if self._parts is None:
+            return self._mean(table[0], period)
+        return sum(part * self._mean(each, period) for part, each in zip(self._parts, table, strict=True) if each.any())
 
     def _places(self, period: Period) -> list[int]:
         return [self._years.index(year) for year in period.years]
@@ -260,16 +279,6 @@ def year_layers(
     """(stored index, clear count, open water) of a year of the cube. Raises OSError where a layer is not kept."""
     stored, clear, water = (cube.read(year, name, window) for name in (index, "clear_count", "water_count"))
     return stored, clear, open_water(clear, water, min_water_share)
-
-
-def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> Window:
-    """The window of ``grid`` that holds the geometry; empty where they do not meet."""
-    left, bottom, right, top = geometry.bounds
-    (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
-    return tuple(
-        slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
-        for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
-    )
 
 
 def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry) -> Iterator[Window]:

@@ -1,13 +1,17 @@
-"""What turns the sketches of a zone into biomass and carbon: its ecosystem, end-members and stands. Pure."""
+"""What turns the sketches of a zone into biomass and carbon: its ecosystem, end-members, stands and shrub. Pure."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from pipeline.carbon import stock_difference
-from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, used_by
+from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, Shrub, coefficients, used_by, with_values
+from pipeline.ecosystems.base import END_MEMBERS
+from pipeline.ecosystems.names import names_zh
+from pipeline.ecosystems.shrub import SHRUB, STOCK_ROWS
 from pipeline.sensor_error import SensorError
 from pipeline.sketch import Sketch, per_level
 from pipeline.vegetation import EndMembers
@@ -16,6 +20,9 @@ from pipeline.zone_stands import ZoneStands
 
 CALIBRATED_U95 = 0.10
 """95 % half-width of a calibrated or given end-member, index units (expert judgement, unverified)."""
+
+SHRUB_PATH = "forest.shrub."
+"""How the paths of a zone's shrub rows begin: they are those of the forest, in whatever zone the shrub grows."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class Period:
 
 @dataclass(frozen=True)
 class ZoneModel:
-    """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone."""
+    """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone, and with
+    ``shrub`` by the shrub's rows where shrub grows in it."""
 
     zone: Zone
     ecosystem: Ecosystem
@@ -39,17 +47,32 @@ class ZoneModel:
     stands: ZoneStands | None
     shipped_end_members: bool = False
     sensor_errors: tuple[SensorError, ...] = ()
+    shrub: Shrub | None = None
 
     @cached_property
     def responses(self) -> dict[str, np.ndarray]:
-        """fvc (1), agb (t DM/ha) and carbon_stock (t C/ha) per index level, float32 (20001,)."""
+        """fvc (1), agb (t DM/ha) and carbon_stock (t C/ha) per index level, float32 (20001,); with shrub the latter two
+        for each of the `PARTS` of a mosaic, (3, 20001)."""
         names = ("fvc", "agb", "carbon_stock")
-        return {
-            name: per_level(
-                lambda index, name=name: self.ecosystem.respond(index, self.end_members, self.zone.stratum)[name]
-            )
-            for name in names
-        }
+        return {name: per_level(lambda index, name=name: self.respond(index, self.end_members)[name]) for name in names}
+
+    def respond(self, index: np.ndarray, end_members: EndMembers) -> dict[str, np.ndarray]:
+        """As `Ecosystem.respond`; with shrub, agb and carbon_stock for each of the `PARTS` of a mosaic, (3, ...): as
+        the ecosystem says, of shrub of the cover that the index shows, and of shrub at full cover."""
+        found = self.ecosystem.respond(index, end_members, self.zone.stratum)
+        if self.shrub is None:
+            return found
+        seen, full = self.shrub.stock(found["fvc"])._asdict(), self.shrub.stock(1.0)._asdict()
+        stocks = {name: np.broadcast_arrays(found[name], seen[name], full[name]) for name in full}
+        return found | {name: np.stack(parts) for name, parts in stocks.items()}
+
+    def with_values(self, values: Mapping[str, float | np.ndarray]) -> "ZoneModel":
+        """The model with other numbers in the rows at these paths (`ecosystems.with_values`)."""
+        own = {path: value for path, value in values.items() if not path.startswith(SHRUB_PATH)}
+        shrubs = {path.removeprefix(SHRUB_PATH): values[path] for path in values.keys() - own.keys()}
+        return replace(
+            self, ecosystem=with_values(self.ecosystem, own), shrub=self.shrub and with_values(self.shrub, shrubs)
+        )
 
     def fingerprint(self, variable: str, periods: list[Period]) -> str:
         """Digest of the numbers that the map of a variable applies to the composites."""
@@ -67,12 +90,21 @@ class ZoneModel:
     def rows(self) -> list[str]:
         """Paths of the coefficients that the stock rests on."""
         species = sorted(set(self.stands.species)) if self.stands else ()
-        return used_by(self.ecosystem, self.zone.stratum, species, self.shipped_end_members)
+        rows = used_by(self.ecosystem, self.zone.stratum, species, self.shipped_end_members)
+        if self.shrub is None:
+            return rows
+        ends = [f"strata.{self.zone.stratum}.{name}" for name in END_MEMBERS] if self.shipped_end_members else []
+        return sorted({*rows, *ends, *(SHRUB_PATH + name for name in STOCK_ROWS)})
 
     @cached_property
     def coefficients(self) -> dict[str, Coefficient | BinnedCoefficient]:
-        """All rows of the ecosystem by path."""
-        return coefficients(self.ecosystem)
+        """All rows of the ecosystem by path, and those of shrub by theirs."""
+        shrub = coefficients(self.shrub) if self.shrub else {}
+        return coefficients(self.ecosystem) | {SHRUB_PATH + name: row for name, row in shrub.items()}
+
+    def full_path(self, path: str) -> str:
+        """The path of a row with its ecosystem first."""
+        return path if path.startswith(SHRUB_PATH) else f"{self.ecosystem.ecosystem}.{path}"
 
     @property
     def error_inputs(self) -> list:
@@ -88,6 +120,15 @@ class ZoneModel:
     def unverified(self) -> list[str]:
         """Those of `rows` whose source was not checked."""
         return [path for path in self.rows if self.coefficients[path].status == "unverified"]
+
+    @property
+    def unverified_zh(self) -> str:
+        """`unverified` by their Chinese names, in one line."""
+        own = [path for path in self.unverified if not path.startswith(SHRUB_PATH)]
+        of_shrub = [path for path in self.unverified if path.startswith(SHRUB_PATH)]
+        return "; ".join(filter(None, (
+            names_zh(self.ecosystem, own), names_zh({"forest": {SHRUB: self.shrub}}, of_shrub),
+        )))  # fmt: skip
 
     @cached_property
     def end_member_rows(self) -> tuple[Coefficient, Coefficient]:
@@ -110,7 +151,15 @@ class ZoneModel:
 
     @property
     def method(self) -> str:
-        return self.ecosystem.stand_method if self.stands else self.ecosystem.method
+        if self.stands:
+            return self.ecosystem.stand_method
+        return self.ecosystem.method + ("; shrub: class mean C x cover/reference cover" if self.shrub else "")
+
+    @property
+    def method_zh(self) -> str:
+        if self.stands:
+            return self.ecosystem.stand_method_zh
+        return self.ecosystem.method_zh + ("; 灌木: 类型均值×盖度/参考盖度" if self.shrub else "")
 
     def stand_density(self, period: Period) -> dict[str, np.ndarray]:
         """agb (t DM/ha) and carbon_stock (t C/ha) of each stand at the date of the period."""

@@ -1,9 +1,11 @@
 """The pixels of a zone, years on end: summed up into a sketch, or averaged in place. Pure; loops are compiled."""
 
 import numpy as np
+import shapely
 from numba import njit
+from odc.geo.geobox import GeoBox
 
-from pipeline.sketch import FIRST_LEVEL, LEVELS, Sketch
+from pipeline.sketch import FIRST_LEVEL, LEVELS, PARTS, Sketch
 from pipeline.variables import INDEX_NODATA
 
 
@@ -15,17 +17,25 @@ class SketchBuilder:
         self._water = np.zeros(LEVELS.size)
         self._clear = np.zeros(1)
         self._size = 0.0
+        self._mosaic = np.zeros((len(PARTS), 0))
 
-    def add(self, fractions: np.ndarray, index: np.ndarray, clear: np.ndarray, water: np.ndarray) -> None:
+    def add(
+        self, fractions: np.ndarray, index: np.ndarray, clear: np.ndarray, water: np.ndarray,
+        mosaic: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         """Add a window: covered fractions and clear observations of all the years (rows, columns), stored index and
-        open water (years, rows, columns)."""
+        open water (years, rows, columns), and where shrub may grow the `PARTS` of the fractions (3, rows, columns)."""
         grown = np.zeros(max(self._clear.size, int(clear.max(initial=0)) + 1))
         grown[: self._clear.size] = self._clear
         self._clear = grown
         self._size += _add_window(fractions, index, clear, water, self._land, self._water, self._clear)
+        if mosaic is not None:
+            self._mosaic = self._mosaic if self._mosaic.size else np.zeros((len(PARTS), LEVELS.size))
+            _add_mosaic(mosaic, index, water, self._mosaic)
 
     def sketch(self) -> Sketch:
-        return Sketch(self._land, self._water, self._clear, self._size)
+        mosaic = self._mosaic if self._mosaic[1:].any() else None
+        return Sketch(self._land, self._water, self._clear, self._size, mosaic)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -49,6 +59,25 @@ def _add_window(fractions, index, clear, water, land_weights, water_weights, cle
                     weights = water_weights if water[year, y, x] else land_weights
                     weights[level - FIRST_LEVEL] += weight / seen
     return size
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_mosaic(mosaic, index, water, weights):
+    """Add the parts of each pixel to its dry levels, as `_add_window` adds their sum."""
+    years, height, width = index.shape
+    for part in range(mosaic.shape[0]):
+        for y in range(height):
+            for x in range(width):
+                weight = np.float64(mosaic[part, y, x])
+                if weight == 0:
+                    continue
+                seen = 0
+                for year in range(years):
+                    seen += index[year, y, x] != INDEX_NODATA
+                for year in range(years):
+                    level = index[year, y, x]
+                    if level != INDEX_NODATA and not water[year, y, x]:
+                        weights[part, level - FIRST_LEVEL] += weight / seen
 
 
 @njit(nogil=True, cache=True)
@@ -87,3 +116,13 @@ def open_water(clear_count, water_count, min_share):
             count = water_count[y, x]
             wet[y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[y, x]) * share
     return wet
+
+
+def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> tuple[slice, slice]:
+    """The window of ``grid`` that holds the geometry; empty where they do not meet."""
+    left, bottom, right, top = geometry.bounds
+    (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
+    return tuple(
+        slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
+        for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
+    )

@@ -97,7 +97,9 @@ def test_a_scene_that_reaches_round_the_world_is_bounded_where_the_zones_are(tmp
 def test_a_coarser_product_is_refused_and_never_made_finer(tmp_path):
     path = write_surface(tmp_path / "a.tif", SINUSOIDAL, 463.3)
     scene = scene_of(path)
-    with pytest.raises(SceneError, match="has pixels of 463 m, coarser than the grid's 30 m, and is not made finer"):
+    with pytest.raises(
+        SceneError, match=r"has pixels of 463\.4 m, coarser than the grid's 30 m, and is not made finer"
+    ):
         usable(scene, ("red", "nir"), CRS, AREA, 30)
     for allowed in (463.3, 500, None):
         assert usable(scene, ("red", "nir"), CRS, AREA, allowed)

@@ -17,6 +17,7 @@ from pipeline.ecosystems.base import (
     refuse_shared_names,
 )
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Frozen, Named, of_cause
+from pipeline.ecosystems.shrub import SHRUB, STOCK_ROWS, Shrub
 
 Expansion = Annotated[Coefficient, of_cause("expansion")]
 ExpansionTable = Annotated[BinnedCoefficient, of_cause("expansion")]
@@ -39,23 +40,6 @@ class Species(Named):
     root_shoot: str
     carbon_fraction: CarbonFraction
     continuous: Continuous | None = None
-
-
-class Shrub(Named):
-    """Shrub stands (Caragana): C = C_ref x f / f_ref, f the cover of the stand; counted by its stand alone.
-
-    Planted C. korshinskii: 2.157 t C/ha above ground, 0.721 in roots (魏江生 2016). The biomass follows from the
-    ``above_ground_share`` of the carbon and its ``carbon_fraction`` above ground (of roots .42).
-    """
-
-    carbon_t_ha: ClassMean
-    reference_cover: ClassMean
-    above_ground_share: ClassMean
-    carbon_fraction: CarbonFraction
-
-
-SHRUB = "shrub"
-"""Key of shrub stands among the species."""
 
 
 class Canopy(Stratum):
@@ -194,9 +178,9 @@ class Forest(Ecosystem):
 
         def one(key: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             if key == SHRUB:
-                share = 1 if cover is None else cover[here] / self.shrub.reference_cover.value
-                carbon = np.ones(np.shape(here) + volume_m3_ha.shape[1:]) * share * self.shrub.carbon_t_ha.value
-                return carbon * (self.shrub.above_ground_share.value / self.shrub.carbon_fraction.value), carbon
+                alike = np.ones(np.shape(here) + volume_m3_ha.shape[1:])
+                agb, carbon = self.shrub.stock(None if cover is None else cover[here])
+                return alike * agb, alike * carbon
             expansion, carbon_per_agb = self._expansion(key, self.bcef, bin_volume_m3_ha[here])
             agb = volume_m3_ha[here] * self.stand_volume.value * expansion
             return agb, agb * carbon_per_agb
@@ -246,7 +230,7 @@ class Forest(Ecosystem):
         paths = []
         for key in set(species):
             if key == SHRUB:
-                paths += [f"shrub.{name}" for name in ("carbon_t_ha", "reference_cover")]
+                paths += [f"{SHRUB}.{name}" for name in STOCK_ROWS]
                 continue
             row = self.species[key]
             if self.expansion == "continuous":

@@ -48,7 +48,7 @@ def name_zh(ecosystem: Ecosystem, path: str) -> str:
     return "".join(_parts(ecosystem, path))
 
 
-def names_zh(ecosystem: Ecosystem, paths: Iterable[str]) -> str:
+def names_zh(ecosystem: Ecosystem | Mapping, paths: Iterable[str]) -> str:
     """Coefficients in Chinese in one line, kinds of one quantity together: 侧柏、榆树含碳率; 参考盖度."""
     kinds: dict[tuple[str, bool], list[str]] = {}
     for path in paths:
@@ -57,7 +57,7 @@ def names_zh(ecosystem: Ecosystem, paths: Iterable[str]) -> str:
     return "; ".join("、".join(kind) + quantity for (quantity, _), kind in kinds.items())
 
 
-def _parts(ecosystem: Ecosystem, path: str) -> tuple[str, str]:
+def _parts(ecosystem: Ecosystem | Mapping, path: str) -> tuple[str, str]:
     """Kind ("" for all of the ecosystem) and quantity of a coefficient."""
     kind, quantity, part = "", "", ecosystem
     steps = path.split(".")
