@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numba import njit
 
+from pipeline.blocks import Blocks, blocks_with
 from pipeline.indices import INDICES, normalised_difference
 from pipeline.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
@@ -44,9 +45,9 @@ class Composite(ABC):
         self._day = day_of_year
         self._seen[:] = False
 
-    def wants(self, classes: np.ndarray) -> bool:
-        """Whether ``classes`` holds a clear pixel that this day has not seen yet."""
-        return _any_new(classes, self._seen)
+    def wanted(self, classes: np.ndarray) -> Blocks:
+        """The blocks that hold a clear pixel which this day has not seen yet."""
+        return blocks_with(classes & CLEAR, self._seen)
 
     def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
         """Add an observation: pixel classes, and bands as (stored values, scale, offset, nodata).
@@ -107,15 +108,6 @@ def buffer_clouds(classes: np.ndarray, radius_px: int) -> np.ndarray:
     if radius_px < 1:
         return classes
     return _buffer(classes, radius_px)
-
-
-@njit(nogil=True, cache=True)
-def _any_new(classes, seen):
-    for y in range(classes.shape[0]):
-        for x in range(classes.shape[1]):
-            if classes[y, x] & CLEAR and not seen[y, x]:
-                return True
-    return False
 
 
 @njit(nogil=True, cache=True)

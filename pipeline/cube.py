@@ -19,10 +19,8 @@ from rasterio.transform import from_origin
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
+from pipeline.blocks import BLOCK_PX
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
-
-BLOCK_PX = 512
-"""The usual block of a tiled GeoTIFF: grid and reading windows fall on multiples of it."""
 
 CODEC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.BITSHUFFLE)
 """A quarter of the time of zstd for a twelfth more disk."""
@@ -32,15 +30,22 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of the grid and the window of it, in grid pixels, that the zones touch."""
+    """A tile of the grid and the window of it, in grid pixels, that the zones touch; ``blocks`` tells of each block of
+    the window whether a zone touches it, row by row, and is empty where they all count."""
 
     row: int
     column: int
     window: Window
+    blocks: tuple[tuple[bool, ...], ...] = ()
 
     @property
     def name(self) -> str:
         return f"r{self.row:03}c{self.column:03}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the window."""
+        return tuple(part.stop - part.start for part in self.window)
 
 
 def block_aligned_grid(
@@ -71,13 +76,23 @@ def touched_tiles(grid: GeoBox, tile_px: int, geometries: np.ndarray) -> list[Ti
         if clipped:
             left, bottom, right, top = shapely.total_bounds(clipped)
             (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
-            found.append(Tile(row, column, tuple(
+            window = tuple(
                 slice(*_snap(low, high, edge, min(edge + tile_px, size)))
                 for low, high, edge, size in (
                     (y0, y1, row * tile_px, grid.height), (x0, x1, column * tile_px, grid.width),
                 )
-            )))  # fmt: skip
+            )  # fmt: skip
+            found.append(Tile(row, column, window, _touched_blocks(grid[window], clipped)))
     return found
+
+
+def _touched_blocks(grid: GeoBox, geometries: list[shapely.Geometry]) -> tuple[tuple[bool, ...], ...]:
+    """Of each block of ``grid``, whether a geometry touches it."""
+    blocks = GeoboxTiles(grid, (BLOCK_PX, BLOCK_PX))
+    boxes = np.array([shapely.box(*blocks[place].boundingbox) for place in np.ndindex(*blocks.shape.yx)])
+    shapely.prepare(geometries)
+    touched = np.any([shapely.intersects(geometry, boxes) for geometry in geometries], axis=0)
+    return tuple(map(tuple, touched.reshape(blocks.shape.yx).tolist()))
 
 
 def _snap(low: float, high: float, first: int, end: int) -> tuple[int, int]:

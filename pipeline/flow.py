@@ -98,8 +98,8 @@ def tile_years(run: Run) -> list[TileYear]:
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
     how = (settings.method, run.config.indices, buffer_px)
     code = code_key(
-        "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance", "hdfeos", "scene", "cube",
-        "variables",
+        "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance", "blocks", "hdfeos",
+        "scene", "cube", "variables",
     )  # fmt: skip
     place = [str(grid.crs), list(grid.affine)]
     units = []

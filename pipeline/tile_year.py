@@ -49,6 +49,7 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     grid = unit.cube.grid[unit.tile.window]
     soil = _bright_soil(unit.scenes, grid.pad(unit.buffer_px)) if unit.bright_soil else None
     composite = COMPOSITES[unit.method](grid.shape, unit.indices, len({scene.day for scene in unit.scenes}))
+    touched = np.array(unit.tile.blocks or True)
     failed, day = [], None
     for scene in unit.scenes:
         if scene.day != day:
@@ -56,8 +57,9 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
             composite.next_day(day.timetuple().tm_yday)
         try:
             classes = _classes(scene, grid, unit.buffer_px, soil)
-            if composite.wants(classes):
-                composite.add(classes, read_bands(scene, bands_of(unit.indices), grid))
+            wanted = composite.wanted(classes) & touched
+            if wanted.any():
+                composite.add(classes, read_bands(scene, bands_of(unit.indices), grid, wanted))
         except SceneError as error:
             failed.append(SetAside(scene.id, str(error)))
         except ValueError as error:

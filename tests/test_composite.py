@@ -93,19 +93,19 @@ def test_a_tile_that_is_not_wanted_changes_nothing_had_it_been_added():
     """Reading is saved where a tile has no clear pixel left to give, and that must not show in the result:
     otherwise it would depend on how the grid is cut."""
     cloudy, clear = (classes(CLOUD), bands(red=3000, nir=3000)), (classes(), bands(red=1000, nir=4000))
-    assert not PeakComposite(SHAPE).wants(cloudy[0])
+    assert not PeakComposite(SHAPE).wanted(cloudy[0]).any()
     added, skipped = composite(cloudy, clear, by_day=False), composite(clear, by_day=False)
     assert added["clear_count"].tolist() == skipped["clear_count"].tolist()
 
 
 def test_a_scene_is_wanted_for_a_clear_pixel_that_its_day_has_not_seen():
     peak = PeakComposite(SHAPE)
-    assert not peak.wants(classes(CLOUD))
-    assert peak.wants(classes(CLOUD, p11=LAKE))
+    assert not peak.wanted(classes(CLOUD)).any()
+    assert peak.wanted(classes(CLOUD, p11=LAKE)).all()
     peak.add(classes(OFF, p11=LAND), bands(red=2000, nir=3000))
-    assert not peak.wants(classes(CLOUD, p11=LAND))
+    assert not peak.wanted(classes(CLOUD, p11=LAND)).any()
     peak.next_day(213)
-    assert peak.wants(classes(CLOUD, p11=LAND))
+    assert peak.wanted(classes(CLOUD, p11=LAND)).all()
 
 
 # Scale, offset, nodata

@@ -17,6 +17,7 @@ READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 
 PURE = [
     *(
+        "blocks",
         "bright_soil",
         "carbon",
         "composite",

@@ -17,10 +17,10 @@ from rasterio.errors import RasterioError
 from rasterio.shutil import copy
 from rasterio.windows import Window
 
+from pipeline.blocks import BLOCK_PX
 from pipeline.errors import OutputError
 from pipeline.variables import Variable
 
-BLOCK_PX = 512
 ENCODING = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK_PX), "NUM_THREADS": "1"}
 """DEFLATE opens in every desktop GIS; a higher level costs time for 1 % of size."""
 

@@ -1,0 +1,78 @@
+"""What no zone touches and what clouds hide is not read; what is read is the same as ever."""
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
+
+from pipeline.blocks import BLOCK_PX, blocks_with, rectangles
+from pipeline.cube import touched_tiles
+from pipeline.reflectance import _copy
+from pipeline.scene import Band
+
+CRS, LEFT, TOP = "EPSG:32649", 400_000, 4_500_000
+
+
+def grid_of(rows, columns, pixel=10.0, left=LEFT, top=TOP):
+    return GeoBox((rows, columns), from_origin(left, top, pixel, pixel), CRS)
+
+
+def test_a_block_is_found_by_its_one_pixel():
+    where, but = np.zeros((2, 600, 1100), "bool")
+    where[511, 512] = where[599, 1099] = where[0, 0] = but[0, 0] = True
+    assert blocks_with(where, but).tolist() == [[False, True, False], [False, False, True]]
+
+
+@given(arrays("bool", st.tuples(st.integers(1, 4), st.integers(1, 4))), st.integers(1, BLOCK_PX))
+def test_the_rectangles_are_the_blocks_that_are_asked_for_each_once(blocks, last):
+    shape = tuple((size - 1) * BLOCK_PX + last for size in blocks.shape)
+    count = np.zeros(shape, "uint8")
+    for window in rectangles(blocks, shape):
+        count[window] += 1
+    asked = blocks.repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)[: shape[0], : shape[1]]
+    assert (count == asked).all()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """1500 x 1300 pixels of 20 m, all different by chance."""
+    path = tmp_path_factory.mktemp("blocks") / "a.tif"
+    values = np.random.default_rng(5).integers(1, 60_000, (1500, 1300)).astype("uint16")
+    with rasterio.open(
+        path, "w", driver="GTiff", width=1300, height=1500, count=1, dtype="uint16", crs=CRS, nodata=0,
+        transform=from_origin(LEFT, TOP, 20, 20), tiled=True, blockxsize=BLOCK_PX, blockysize=BLOCK_PX,
+    ) as out:  # fmt: skip
+        out.write(values, 1)
+    return path, values
+
+
+@pytest.mark.parametrize("repeated", [1, 2])
+@pytest.mark.parametrize(("column", "row"), [(0, 0), (-300, -7), (900, 1100)])
+def test_blocks_that_are_asked_for_hold_what_the_whole_holds(file, repeated, column, row):
+    """The grid begins inside the file or before it, and reaches beyond; its pixels are those of the file, or halves."""
+    path, values = file
+    grid = grid_of(1100, 1030, 20 / repeated, LEFT + column * 20, TOP - row * 20)
+    padded = np.pad(values, 1200)[1200 + row :, 1200 + column :]
+    whole = padded.repeat(repeated, 0).repeat(repeated, 1)[:1100, :1030]
+    assert (_copy(Band(str(path)), grid, None) == whole).all()
+    blocks = np.array([[True, False, True], [False, True, True], [False, False, True]])
+    part = _copy(Band(str(path)), grid, blocks)
+    asked = blocks.repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)[:1100, :1030]
+    assert (part == np.where(asked, whole, 0)).all()
+
+
+def test_a_tile_names_the_blocks_that_a_zone_touches():
+    grid = grid_of(2048, 2048)
+    side = BLOCK_PX * 10
+    ell = shapely.union(
+        shapely.box(LEFT + 100, TOP - 2.5 * side, LEFT + 200, TOP - 100),
+        shapely.box(LEFT + 100, TOP - 2.5 * side, LEFT + 1.5 * side, TOP - 2.4 * side),
+    )
+    (tile,) = touched_tiles(grid, 2048, np.array([ell]))
+    assert tile.shape == (3 * BLOCK_PX, 2 * BLOCK_PX)
+    assert tile.blocks == ((True, False), (True, False), (True, True))
