@@ -8,7 +8,7 @@ import shapely
 from pyproj import CRS, Proj, Transformer
 
 from pipeline.carbon import HA_PER_WANMU
-from pipeline.overlaps import find_overlaps
+from pipeline.overlaps import Overlap, find_overlaps
 from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
 
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -56,11 +56,11 @@ def area_ledger(
     groups = [(name, zones[zones["ecosystem"] == name]) for name in dict.fromkeys(zones["ecosystem"])]
     for name, members in [*groups, ("city", zones)]:
         planned = sum(planned_wanmu.values()) if name == "city" else planned_wanmu.get(name)
-        rows.append(_group_row(name, members, rows, planned or None, tolerance_percent))
+        rows.append(_group_row(name, members, _counted_ha(members, shared), rows, planned or None, tolerance_percent))
     return rows
 
 
-def _zone_row(zone, shared: list, pixel_ha: float | None, tolerance: float) -> dict:
+def _zone_row(zone, shared: list[Overlap], pixel_ha: float | None, tolerance: float) -> dict:
     declared = zone.declared_wanmu if zone.declared_wanmu and not np.isnan(zone.declared_wanmu) else None
     row = dict.fromkeys(COLUMNS) | {
         "level": "zone",
@@ -76,10 +76,19 @@ def _zone_row(zone, shared: list, pixel_ha: float | None, tolerance: float) -> d
     return _compared(row, tolerance)
 
 
-def _group_row(name: str, zones: gpd.GeoDataFrame, rows: list[dict], planned: float | None, tolerance: float) -> dict:
-    members = [row for row in rows if row["level"] == "zone" and row["zone_id"] in set(zones["id"])]
+def _counted_ha(zones: gpd.GeoDataFrame, shared: list[Overlap]) -> float:
+    """Area of the union of the zones, ha: their sum where no two of them share ground."""
+    members = set(zones["id"])
+    if not any(overlap.first in members and overlap.second in members for overlap in shared):
+        return float(zones["area_ha"].sum())
     union = gpd.GeoSeries([shapely.union_all(zones.geometry.to_numpy())], crs=zones.crs)
-    (counted,) = ellipsoidal_area_ha(union)
+    return ellipsoidal_area_ha(union)[0]
+
+
+def _group_row(
+    name: str, zones: gpd.GeoDataFrame, counted: float, rows: list[dict], planned: float | None, tolerance: float
+) -> dict:
+    members = [row for row in rows if row["level"] == "zone" and row["zone_id"] in set(zones["id"])]
 
     def total(column: str) -> float | None:
         known = [row[column] for row in members]

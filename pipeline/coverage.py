@@ -1,6 +1,5 @@
 """Exact fractions of the grid's pixels that a polygon covers."""
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,36 +7,42 @@ import shapely
 from exactextract import exact_extract
 from exactextract.feature import FeatureSource, JSONFeature
 from exactextract.raster import NumPyRasterSource
-from odc.geo.geobox import GeoBox
-from rasterio.errors import NotGeoreferencedWarning
-from rasterio.features import rasterize, shapes
+from odc.geo.geobox import GeoBox, GeoboxTiles
 
-# rasterize says so now and then of the dataset that it makes for itself
-warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-
-COARSE_PX = 4
+CELL_PX = 64
 
 
 def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     """Covered fraction (0-1, float32) of each pixel of ``grid`` (north up) by ``polygon`` (grid CRS).
 
-    Exact where the outline runs (exactextract, Baston 2023). Squares of 4 pixels that lie wholly inside
-    are cut out first and set to 1: the exact count costs per pixel, the outline is a small part of them.
+    Exact where the outline runs (exactextract, Baston 2023). That costs per pixel, of which the outline meets few: it
+    is asked of the cells of 64 x 64 pixels that the outline crosses, those wholly inside are 1.
     """
     fractions = np.zeros(grid.shape, "float32")
-    polygon = areal(shapely.clip_by_rect(polygon, *grid.boundingbox))
-    whole = _inner_squares(grid, polygon)
-    if whole.any():
-        inner = whole.repeat(COARSE_PX, 0).repeat(COARSE_PX, 1)[: grid.height, : grid.width]
-        fractions[inner] = 1
-        polygon = areal(polygon.difference(_outline(grid, whole)))
-    if polygon.is_empty:
+    cells = GeoboxTiles(grid, (CELL_PX, CELL_PX))
+    boxes = _boxes(cells)
+    polygon = areal(shapely.intersection(polygon, shapely.box(*grid.boundingbox)))
+    shapely.prepare(polygon)
+    inside, touched = shapely.contains_properly(polygon, boxes), shapely.intersects(polygon, boxes)
+    rows, columns = cells.chunks
+    fractions[inside.repeat(rows, 0).repeat(columns, 1)] = 1
+    parts = [part for part in map(areal, shapely.intersection(polygon, boxes[touched & ~inside])) if not part.is_empty]
+    if not parts:
         return fractions
     left, bottom, right, top = grid.boundingbox
     source = NumPyRasterSource(np.zeros(grid.shape, "uint8"), xmin=left, ymin=bottom, xmax=right, ymax=top)
-    found = exact_extract(source, _OneFeature(polygon), ["cell_id", "coverage"])[0]["properties"]
-    fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
+    for part in exact_extract(source, _Polygons(parts), ["cell_id", "coverage"]):
+        found = part["properties"]
+        fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
     return np.minimum(fractions, 1)
+
+
+def _boxes(cells: GeoboxTiles) -> np.ndarray:
+    """The box of each cell, (rows, columns)."""
+    left, bottom, right, top = cells.base.boundingbox
+    ends = [np.cumsum([0, *sizes]) / total for sizes, total in zip(cells.chunks, cells.base.shape, strict=True)]
+    y, x = top - ends[0] * (top - bottom), left + ends[1] * (right - left)
+    return shapely.box(x[None, :-1], y[1:, None], x[None, 1:], y[:-1, None])
 
 
 class _Feature(JSONFeature):
@@ -51,16 +56,16 @@ class _Feature(JSONFeature):
         return self._wkb
 
 
-class _OneFeature(FeatureSource):
-    def __init__(self, polygon: shapely.Geometry) -> None:
+class _Polygons(FeatureSource):
+    def __init__(self, polygons: list[shapely.Geometry]) -> None:
         super().__init__()
-        self._polygon = polygon
+        self._polygons = polygons
 
     def __iter__(self) -> Iterator[JSONFeature]:
-        yield _Feature(self._polygon)
+        return map(_Feature, self._polygons)
 
     def count(self) -> int:
-        return 1
+        return len(self._polygons)
 
     def srs_wkt(self) -> None:
         return None
@@ -70,28 +75,3 @@ def areal(geometry: shapely.Geometry) -> shapely.Geometry:
     """The polygons of a geometry; clipping can leave points and lines beside them."""
     parts = shapely.get_parts(shapely.get_parts(geometry))
     return shapely.multipolygons(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
-
-
-def _inner_squares(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
-    """Which squares of 4 x 4 pixels, whole ones only, lie inside the polygon."""
-    shape = (grid.height // COARSE_PX, grid.width // COARSE_PX)
-    inside = np.zeros((-(-grid.height // COARSE_PX), -(-grid.width // COARSE_PX)), "bool")
-    if min(shape) == 0 or polygon.is_empty:
-        return inside
-    burn = {"out_shape": shape, "transform": _squares(grid).affine, "dtype": "uint8"}
-    edge = rasterize([polygon.boundary], all_touched=True, **burn)
-    # a line that leaves a square through its corner is burnt into one of the two it touches: spare the neighbours
-    near = np.pad(edge, 1)
-    near = np.maximum.reduce([near[y : y + shape[0], x : x + shape[1]] for y in range(3) for x in range(3)])
-    inside[: shape[0], : shape[1]] = (rasterize([polygon], **burn) == 1) & (near == 0)
-    return inside
-
-
-def _squares(grid: GeoBox) -> GeoBox:
-    """The grid of the whole squares."""
-    return grid[: grid.height // COARSE_PX * COARSE_PX, : grid.width // COARSE_PX * COARSE_PX].zoom_out(COARSE_PX)
-
-
-def _outline(grid: GeoBox, squares: np.ndarray) -> shapely.Geometry:
-    found = shapes(squares.astype("uint8"), mask=squares, transform=_squares(grid).affine)
-    return shapely.union_all([shapely.geometry.shape(part) for part, _ in found])
