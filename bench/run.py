@@ -19,6 +19,7 @@ W, when asked for, is no contender: it counts how often the intervals hold the t
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,8 @@ def main() -> None:
     start("data", warm_up, "--megapixels", 0.25, *options)
 
     found = rounds(job, warm_up, only, asked.repeat)
+    for put_aside in work.glob("*/old-out-*"):
+        shutil.rmtree(put_aside)
     print(f"{asked.megapixels:g} megapixels x 6 dates, {CORES} cores, {asked.repeat} rounds; median (least - most)\n")
     for contender, results in found.items():
         report(contender, results)
