@@ -157,7 +157,7 @@ class Cube:
     @property
     def _chunk_px(self) -> int:
         """Side of a chunk: no chunk lies in two tiles, which two workers may write at once."""
-        return gcd(self.tile_px, BLOCK_PX)
+        return gcd(self.tile_px, 2 * BLOCK_PX)
 
     def write(self, year: int, tile: Tile, layers: dict[str, np.ndarray]) -> None:
         """Store the layers of a tile's window; every other pixel of the tile becomes nodata.
