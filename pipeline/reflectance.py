@@ -149,14 +149,18 @@ def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.nda
         pixels = hdfeos.read(band.path, band.member, window)
     except (OSError, ValueError) as error:
         raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
+    if not pixels.size:
+        return np.full(grid.shape, band.nodata, pixels.dtype)
+    how = compute_reproject_roi(source[window], grid)
+    copied = how.paste_ok and how.read_shrink == 1
+    if copied and pixels[how.roi_src].shape == grid.shape:
+        return np.ascontiguousarray(pixels[how.roi_src])
     stored = np.full(grid.shape, band.nodata, pixels.dtype)
-    if pixels.size:
-        how = compute_reproject_roi(source[window], grid)
-        if how.paste_ok and how.read_shrink == 1:
-            stored[how.roi_dst] = pixels[how.roi_src]
-        else:
-            nodata = {"src_nodata": band.nodata, "dst_nodata": band.nodata}
-            rio_reproject(pixels, stored, source[window], grid, resampling, **nodata)
+    if copied:
+        stored[how.roi_dst] = pixels[how.roi_src]
+    else:
+        nodata = {"src_nodata": band.nodata, "dst_nodata": band.nodata}
+        rio_reproject(pixels, stored, source[window], grid, resampling, **nodata)
     return stored
 
 
