@@ -60,11 +60,12 @@ def run_stages(
     if until == "calibrate":
         return []
     models = zone_models(run, end_members)
-    timed("map", lambda: map_zones(run, engine, models, zone, strict))
+    maps = all_maps(run, models)
+    timed("map", lambda: map_zones(run, engine, maps, zone, strict))
     if until == "map":
         return []
     run.refuse_replaced()
-    rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(run, models)))
+    rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(maps)))
     record(run, end_members, models, rows, seconds)
     return rows
 
@@ -177,11 +178,9 @@ def stale_sketches(run: Run) -> list[ZoneSketches]:
 # --- 3 map ------------------------------------------------------------------------------------------------
 
 
-def map_zones(
-    run: Run, engine: Engine, models: dict[str, ZoneModel], only: str | None = None, strict: bool = False
-) -> None:
+def map_zones(run: Run, engine: Engine, maps: list[ZoneMaps], only: str | None = None, strict: bool = False) -> None:
     """Write the rasters that are not there yet, of all zones or one."""
-    units = [unit for unit in stale_maps(run, models) if only in (None, unit.model.zone.id)]
+    units = [unit for unit in stale_maps(run, maps) if only in (None, unit.model.zone.id)]
     done = engine.run("map", map_zone, units, isolate=not strict)
     isolate_failures(run, [unit.model.zone.id for unit in units], done, strict)
 
@@ -262,18 +261,17 @@ def _numbers(model: ZoneModel, layer: Layer, draws: Settings | None) -> dict[str
     return {"coefficients": numbers, "end_members": repr(model.end_members)} | errors
 
 
-def raster_paths(run: Run, models: dict[str, ZoneModel]) -> dict[str, dict[tuple[str, str], Path]]:
+def raster_paths(maps: list[ZoneMaps]) -> dict[str, dict[tuple[str, str], Path]]:
     """By zone id and (variable, period label), where each raster is."""
     return {
-        unit.model.zone.id: {(layer.variable, layer.label): unit.path(layer) for layer in unit.layers}
-        for unit in all_maps(run, models)
+        unit.model.zone.id: {(layer.variable, layer.label): unit.path(layer) for layer in unit.layers} for unit in maps
     }
 
 
-def stale_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
+def stale_maps(run: Run, maps: list[ZoneMaps]) -> list[ZoneMaps]:
     """Zones with only those rasters that have to be written."""
     units = []
-    for unit in all_maps(run, models):
+    for unit in maps:
         layers = {
             layer: key
             for layer, key in unit.layers.items()
