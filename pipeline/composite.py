@@ -167,41 +167,56 @@ def _store(values, here, limit, out):
                 out[y, x] = np.rint(min(limit, max(-limit, value)) / INDEX_STEP) if known else INDEX_NODATA
 
 
+SEEN, LAND, KNOWN = 1, 2, 4
+"""Bits of what an observation gives to a pixel: a new clear one, of land, with an index."""
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _observe(
     classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
     day, seen, taken, ndvi, peak_day, clear_count, water_count,
 ):  # fmt: skip
     """One pass over the tile: count what is clear, and raise ``ndvi`` where this observation is higher; ``taken`` marks
-    where it was. Returns (clear, impossible) land."""
+    where it was. Returns (clear, impossible) land.
+
+    A row is first worked out and then laid over what is there: more arrays at once than a cache has ways, all of them
+    a power of two long, push each other out of it.
+    """
     clear = 0
     impossible = 0
+    width = classes.shape[1]
+    levels, gives = np.empty(width, np.int16), np.empty(width, np.uint8)
     for y in range(classes.shape[0]):
-        for x in range(classes.shape[1]):
-            taken[y, x] = False
+        for x in range(width):
+            gives[x] = 0
             bits = classes[y, x]
             r_stored = red[y, x]
             n_stored = nir[y, x]
             if not bits & CLEAR or seen[y, x] or _missing(r_stored, red_nodata) or _missing(n_stored, nir_nodata):
                 continue
-            seen[y, x] = True
             r = r_stored * red_scale + red_offset
             n = n_stored * nir_scale + nir_offset
-            water = bits & WATER != 0
-            if not water:
+            gives[x] = SEEN if bits & WATER else SEEN | LAND
+            if not bits & WATER:
                 clear += 1
                 if r > MAX_REFLECTANCE or n > MAX_REFLECTANCE or r < MIN_REFLECTANCE or n < MIN_REFLECTANCE:
                     impossible += 1
             value = normalised_difference(r, n)
-            if value != value:
+            if value == value:
+                gives[x] |= KNOWN
+                levels[x] = np.rint(min(1.0, max(-1.0, value)) / INDEX_STEP)
+        for x in range(width):
+            taken[y, x] = False
+            if gives[x]:
+                seen[y, x] = True
+            if not gives[x] & KNOWN:
                 continue
             if clear_count[y, x] < 255:
                 clear_count[y, x] += 1
-                if water:
+                if not gives[x] & LAND:
                     water_count[y, x] += 1
-            stored = np.int16(np.rint(min(1.0, max(-1.0, value)) / INDEX_STEP))
-            if stored > ndvi[y, x]:
-                ndvi[y, x] = stored
+            if levels[x] > ndvi[y, x]:
+                ndvi[y, x] = levels[x]
                 peak_day[y, x] = day
                 taken[y, x] = True
     return clear, impossible
