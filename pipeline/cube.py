@@ -65,40 +65,36 @@ def block_aligned_grid(
 
 
 def touched_tiles(grid: GeoBox, tile_px: int, geometries: np.ndarray) -> list[Tile]:
-    """The tiles that a geometry (grid CRS) touches, each with the block-aligned window of them all in it."""
+    """The tiles that a geometry (grid CRS) touches, each with the window of whole blocks of it that they do."""
     tiling = GeoboxTiles(grid, (tile_px, tile_px))
     tree = shapely.STRtree(geometries)
+    shapely.prepare(geometries)
     found = []
     for row, column in np.ndindex(*tiling.shape.yx):
-        box = tiling[row, column].boundingbox
-        near = geometries[tree.query(shapely.box(*box))]
-        clipped = [part for part in shapely.clip_by_rect(near, *box) if not part.is_empty]
-        if clipped:
-            left, bottom, right, top = shapely.total_bounds(clipped)
-            (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
+        near = geometries[tree.query(shapely.box(*tiling[row, column].boundingbox))]
+        touched = _touched_blocks(tiling[row, column], near)
+        if touched.any():
+            ends = [np.flatnonzero(touched.any(axis=axis))[[0, -1]] + [0, 1] for axis in (1, 0)]
             window = tuple(
-                slice(*_snap(low, high, edge, min(edge + tile_px, size)))
-                for low, high, edge, size in (
-                    (y0, y1, row * tile_px, grid.height), (x0, x1, column * tile_px, grid.width),
-                )
+                slice(first * tile_px + int(low) * BLOCK_PX,
+                      min(first * tile_px + int(high) * BLOCK_PX, (first + 1) * tile_px, size))
+                for first, (low, high), size in zip((row, column), ends, grid.shape, strict=True)
             )  # fmt: skip
-            found.append(Tile(row, column, window, _touched_blocks(grid[window], clipped)))
+            blocks = touched[tuple(slice(*pair) for pair in ends)]
+            found.append(Tile(row, column, window, tuple(map(tuple, blocks.tolist()))))
     return found
 
 
-def _touched_blocks(grid: GeoBox, geometries: list[shapely.Geometry]) -> tuple[tuple[bool, ...], ...]:
-    """Of each block of ``grid``, whether a geometry touches it."""
+def _touched_blocks(grid: GeoBox, geometries: np.ndarray) -> np.ndarray:
+    """Of each block of ``grid``, (rows, columns) bool, whether a geometry reaches into it."""
     blocks = GeoboxTiles(grid, (BLOCK_PX, BLOCK_PX))
-    boxes = np.array([shapely.box(*blocks[place].boundingbox) for place in np.ndindex(*blocks.shape.yx)])
-    shapely.prepare(geometries)
-    touched = np.any([shapely.intersects(geometry, boxes) for geometry in geometries], axis=0)
-    return tuple(map(tuple, touched.reshape(blocks.shape.yx).tolist()))
-
-
-def _snap(low: float, high: float, first: int, end: int) -> tuple[int, int]:
-    """[low, high] widened to whole blocks within [first, end)."""
-    start = max(first, int(np.floor(low / BLOCK_PX)) * BLOCK_PX)
-    return start, max(start + 1, min(end, int(np.ceil(high / BLOCK_PX)) * BLOCK_PX))
+    # a little smaller, so that one that ends where the block begins does not count
+    boxes = [shapely.box(*blocks[place].boundingbox) for place in np.ndindex(*blocks.shape.yx)]
+    boxes = shapely.buffer(boxes, -1e-6 * abs(grid.resolution.x), join_style="mitre")
+    touched = np.zeros(len(boxes), bool)
+    for geometry in geometries:
+        touched |= shapely.intersects(geometry, boxes)
+    return touched.reshape(blocks.shape.yx)
 
 
 @dataclass(frozen=True)
