@@ -203,7 +203,7 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
     with held(out.resolve() / settings.name / "work"):
         run = _prepare(settings, zone, out)
         if force:
-            run.marks.forget("tile-", "sketch-", "map-", "patches-", "sheet-")
+            run.marks.forget("tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
         _run_held(run, until, zone, workers, cluster, strict)
 
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,18 +46,22 @@ class Engine:
         """Whether units run in processes of their own, here or on a cluster."""
         return self._client is not None
 
-    def run(self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False) -> list:
-        """function(unit) of each unit, begun and returned in their order. A SinkmapError of a unit becomes a `Failure`
-        in its place, so that the others go on; so does a refusal to write to ``unit.writes_to``. Any other error is
-        raised, or with ``isolate`` a Failure, too. A unit whose worker dies is tried again, twice at most, and then a
-        Failure."""
-        if not units:
+    def run(
+        self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False, beside: Sequence = ()
+    ) -> list:
+        """function(unit) of each unit, begun and returned in their order, then of the small ones ``beside``, which the
+        pace does not count. A SinkmapError of a unit becomes a `Failure` in its place, so that the others go on; so
+        does a refusal to write to ``unit.writes_to``. Any other error is raised, or with ``isolate`` a Failure, too. A
+        unit whose worker dies is tried again, twice at most, and then a Failure."""
+        every = [*units, *beside]
+        if not every:
             return []
         work = partial(_guarded, function, isolate)
         start = perf_counter()
-        with _progress(self.console, title, len(units)) as advance:
-            done = (self._in_threads if self._client is None else self._on_client)(work, units, advance)
-        self.pace[title] = (perf_counter() - start) / len(units)
+        with _progress(self.console, title, len(every)) as advance:
+            done = (self._in_threads if self._client is None else self._on_client)(work, every, advance)
+        if units:
+            self.pace[title] = (perf_counter() - start) / len(units)
         return done
 
     def _in_threads(self, work: Callable, units: list, advance: Callable[[], None]) -> list:

@@ -3,6 +3,7 @@
     scenes, zones  ->  1 composite  ->  2 calibrate  ->  3 map  ->  4 publish
 
 1  per tile and year: read the scenes once, mask, take the peak of the year        -> cube
+   per zone: what it covers of each pixel                                          -> covered fractions
 2  per zone: the distribution of the index; per ecosystem: frozen end-members      -> sketches
 3  per zone: cover, biomass, carbon stock and sink, pixel by pixel                 -> GeoTIFFs
 4  per zone: totals from the sketches                                              -> GeoPackage, tables
@@ -12,29 +13,22 @@ changed coefficient or boundary reads no scene again.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
-from pathlib import Path
 from time import perf_counter
 
 from pipeline.calibration import end_members_by_zone, remember
+from pipeline.catalog import SetAside
 from pipeline.engine import Engine, Failure, successes
 from pipeline.errors import OutputError, SceneError
-from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
 from pipeline.sketch import Sketch, holds_shrub, load_sketches
 from pipeline.tile_year import TileYear, composite_tile
-from pipeline.varying import Settings
+from pipeline.units import all_maps, raster_paths, stale_coverages, stale_maps, stale_sketches, stale_tiles
 from pipeline.vegetation import EndMembers
-from pipeline.work import WITH_ERROR, Layer, ZoneMaps, ZoneSketches, map_zone, sketch_zone
-from pipeline.zone_model import Period, ZoneModel
-
-MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
-"""Mapped of every zone and period, besides its index."""
-
-BY_GROUND = ("agb", "carbon_stock", "sink")
-"""Of these, what shrub has other numbers for than the plants around it."""
+from pipeline.work import ZoneMaps, map_zone, sketch_zone
+from pipeline.zone_coverage import ZoneCoverage, cover_zone
+from pipeline.zone_model import ZoneModel
 
 Sketches = dict[str, dict[str, Sketch]]
 
@@ -74,18 +68,20 @@ def run_stages(
 
 
 def composite(run: Run, engine: Engine, strict: bool = False) -> None:
-    """Fill the cube. A scene that fails on any tile is set aside as a whole, and what used it is done again
-    without it; with ``strict`` it stops the run. Raises SceneError where a year is left without scenes."""
+    """Fill the cube, and keep what each zone covers of its pixels. A scene that fails on any tile is set aside as a
+    whole, and what used it is done again without it; with ``strict`` it stops the run. Raises SceneError where a year
+    is left without scenes."""
     if run.cube.create():
-        run.marks.forget("tile-", "sketch-")
+        run.marks.forget("tile-", "coverage-", "sketch-")
     while True:
         run.check_years()
         for year in run.years:
             run.cube.add_year(year, (*run.config.indices, "clear_count", "water_count", "peak_day"))
-        units = stale_tiles(run)
-        done = engine.run("composite", composite_tile, units)
-        run.refuse_replaced(units)
-        failed = {aside.scene: aside for result in successes(done) for aside in result}
+        tiles, zones = stale_tiles(run), stale_coverages(run)
+        done = engine.run("composite", tile_or_zone, tiles, isolate=not strict, beside=zones)
+        run.refuse_replaced(tiles)
+        failed = {aside.scene: aside for result in successes(done[: len(tiles)]) for aside in result}
+        isolate_failures(run, [unit.zone.id for unit in zones], done[len(tiles) :], strict)
         if not failed:
             return
         if strict:
@@ -93,31 +89,10 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
         run.set_scenes_aside(list(failed.values()))
 
 
-def tile_years(run: Run) -> list[TileYear]:
-    """All composites of the run with their keys."""
-    settings, grid = run.config.composite, run.cube.grid
-    buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
-    how = (settings.method, run.config.indices, buffer_px)
-    code = code_key(
-        "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance", "blocks", "hdfeos",
-        "scene", "cube", "variables",
-    )  # fmt: skip
-    place = [str(grid.crs), list(grid.affine)]
-    units = []
-    for year in run.years:
-        for tile in run.tiles:
-            scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
-            key = key_parts(
-                code=code, settings=[*how, settings.bright_soil], grid=[*place, repr(tile)],
-                scenes=[run.fingerprint(scene) for scene in scenes],
-            )  # fmt: skip
-            units.append(TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil))
-    return units
-
-
-def stale_tiles(run: Run) -> list[TileYear]:
-    """The composites that are not done yet with their present key."""
-    return [unit for unit in tile_years(run) if run.marks.why_stale(unit.name, unit.key)]
+def tile_or_zone(unit: TileYear | ZoneCoverage) -> list[SetAside] | None:
+    """Either unit of this stage. What a zone covers waits for no composite, so it fills the time in which the last of
+    them leave workers idle."""
+    return composite_tile(unit) if isinstance(unit, TileYear) else cover_zone(unit)
 
 
 # --- 2 calibrate ------------------------------------------------------------------------------------------
@@ -137,42 +112,6 @@ def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches,
     end_members = end_members_by_zone(run, sketches)
     remember(run, end_members)
     return sketches, end_members
-
-
-def zone_sketches(run: Run) -> list[ZoneSketches]:
-    """The sketches of all zones with their keys."""
-    periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
-    code = code_key("sketch", "zone_pixels", "coverage", "work", "variables", "shrub_ground", "land_cover")
-    composites = zone_composites(run)
-    units = []
-    for zone in run.zones:
-        index, share = run.cover_of(zone.ecosystem).index, run.ecosystems[zone.ecosystem].min_water_share
-        key = key_parts(
-            code=code, settings=[index, share], boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
-            periods=[period.label for period in periods], **_shrub_key(run, zone.id),
-        )  # fmt: skip
-        place = (run.sketch_path(zone), run.marks, key, run.shrub.get(zone.id))
-        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, index, periods, share, *place))
-    return units
-
-
-def _shrub_key(run: Run, zone: str) -> dict[str, str]:
-    """The key of the shrub of a zone, nothing where none can grow."""
-    return {"shrub": run.shrub[zone].key} if zone in run.shrub else {}
-
-
-def zone_composites(run: Run) -> dict[str, dict[int, str]]:
-    """By zone and year, the key of the composites of its tiles."""
-    tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
-    return {
-        zone.id: {year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)]) for year in run.years}
-        for zone in run.zones
-    }
-
-
-def stale_sketches(run: Run) -> list[ZoneSketches]:
-    """The sketches that are not done yet with their present key."""
-    return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
 
 
 # --- 3 map ------------------------------------------------------------------------------------------------
@@ -202,84 +141,6 @@ def zone_models(run: Run, end_members: dict[str, EndMembers], unsketched: Collec
         )
         for zone in run.zones
     }
-
-
-def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
-    """The rasters of a zone: the variables of each period, and the sink where the periods compare."""
-    layers = [Layer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
-    if model.incomparable(run.baseline, run.current) is None:
-        layers.append(Layer("sink", run.current, run.baseline))
-    return layers
-
-
-def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
-    """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
-    very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
-    code = code_key(
-        "work",
-        "sketch",
-        "zone_pixels",
-        "coverage",
-        "carbon",
-        "pixel_error",
-        "varying",
-        "variables",
-        "encoding",
-        "outputs/cog",
-        "shrub_ground",
-    )
-    composites = zone_composites(run)
-    units = []
-    for zone in run.zones:
-        model = models[zone.id]
-        layers = {
-            layer: key_parts(
-                code=code,
-                composites=[composites[zone.id][year] for year in layer.years],
-                boundary=zone.geometry.wkb_hex,
-                settings=[model.index, model.ecosystem.min_water_share],
-                names=[repr(layer), run.note, zone.name],
-                **_numbers(model, layer, run.draws),
-                **(_shrub_key(run, zone.id) if model.shrub and layer.variable in BY_GROUND else {}),
-            )
-            for layer in zone_layers(run, model)
-        }
-        coverage = run.sketch_path(zone).stem
-        place = (run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone))
-        units.append(ZoneMaps(*place, run.note, run.marks, run.draws))
-    return units
-
-
-def _numbers(model: ZoneModel, layer: Layer, draws: Settings | None) -> dict[str, object]:
-    """The numbers that a raster applies to the composites, by where they come from."""
-    errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
-    numbers = model.fingerprint(layer.variable, layer.periods)
-    if layer.variable in (model.index, "clear_count"):
-        return {}
-    if model.stands and layer.variable != "fvc":
-        return {"stands": numbers} | errors
-    return {"coefficients": numbers, "end_members": repr(model.end_members)} | errors
-
-
-def raster_paths(maps: list[ZoneMaps]) -> dict[str, dict[tuple[str, str], Path]]:
-    """By zone id and (variable, period label), where each raster is."""
-    return {
-        unit.model.zone.id: {(layer.variable, layer.label): unit.path(layer) for layer in unit.layers} for unit in maps
-    }
-
-
-def stale_maps(run: Run, maps: list[ZoneMaps]) -> list[ZoneMaps]:
-    """Zones with only those rasters that have to be written."""
-    units = []
-    for unit in maps:
-        layers = {
-            layer: key
-            for layer, key in unit.layers.items()
-            if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
-        }
-        if layers:
-            units.append(replace(unit, layers=layers))
-    return units
 
 
 # --- what fails -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pipeline.run import Run
 from pipeline.scene import Scene
 from pipeline.uncertainty import mean_correlation
 from pipeline.vegetation import EndMembers
-from pipeline.work import zone_windows
+from pipeline.zone_coverage import zone_windows
 from pipeline.zone_model import ZoneModel
 
 

@@ -107,16 +107,21 @@ def _copy(band: Band, grid: GeoBox, blocks: Blocks | None) -> np.ndarray | None:
         dtype = file.dtypes[band.index - 1]
         if not in_dtype_range(band.nodata, dtype):
             raise OverflowError
-        stored = np.full(grid.shape, band.nodata, dtype)
+        stored = np.empty(grid.shape, dtype)
+        if blocks is not None:
+            for place in rectangles(~blocks, grid.shape):
+                stored[place] = band.nodata
         for place in rectangles(blocks, grid.shape):
             wanted = [slice(p.start + first, p.stop + first) for p, first in zip(place, (row, column), strict=True)]
             # of the file, and what it holds of them, in pixels of the file
             window = [slice(max(w.start // factor, 0), min(-(-w.stop // factor), size))
                       for w, size in zip(wanted, file.shape, strict=True)]  # fmt: skip
-            if any(part.start >= part.stop for part in window):
-                continue
             inside = [slice(max(w.start, p.start * factor), min(w.stop, p.stop * factor))
                       for w, p in zip(wanted, window, strict=True)]  # fmt: skip
+            if inside != wanted:
+                stored[place] = band.nodata
+            if any(part.start >= part.stop for part in window):
+                continue
             into = stored[tuple(slice(i.start - first, i.stop - first)
                                 for i, first in zip(inside, (row, column), strict=True))]  # fmt: skip
             if factor == 1:

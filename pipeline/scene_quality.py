@@ -14,8 +14,8 @@ from rasterio.features import geometry_mask
 from pipeline.cube import Cube, Tile
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import CLEAR, WATER, Scene
-from pipeline.work import zone_windows
 from pipeline.zone import Zone
+from pipeline.zone_coverage import zone_windows
 
 TITLES = (
     "片区编号 zone_id", "景号 scene", "日期 date", "传感器 sensor", "观测占比 seen_percent",

@@ -3,13 +3,11 @@
 A unit carries plain values, writes its own result and, last, its completion mark; it returns little.
 """
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import shapely
 from odc.geo.geobox import GeoBox
 
 from pipeline.carbon import CO2_PER_C, stock_difference
@@ -25,6 +23,7 @@ from pipeline.sketch import INDEX, save_sketches
 from pipeline.variables import VARIABLES
 from pipeline.varying import Settings
 from pipeline.zone import Zone
+from pipeline.zone_coverage import zone_windows
 from pipeline.zone_model import Period, ZoneModel
 from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water, pixel_box
 
@@ -58,11 +57,9 @@ def sketch_zone(unit: ZoneSketches) -> None:
     builders = {period.label: SketchBuilder() for period in unit.periods}
     years = sorted({year for period in unit.periods for year in period.years})
     unit.marks.take_back(unit.name)
-    unit.cube.forget_coverage(unit.path.stem)
     forget_mosaic(unit.cube, unit.path.stem)
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
-        fractions = coverage_fractions(unit.cube.grid[window], unit.zone.geometry)
-        unit.cube.write_coverage(unit.path.stem, window, fractions)
+        fractions = unit.cube.read_coverage(unit.path.stem, window)
         mosaic = unit.shrub and unit.shrub.mosaic(unit.cube.grid[window], fractions)
         if mosaic is not None:
             keep_mosaic(unit.cube, unit.path.stem, window, mosaic)
@@ -279,12 +276,3 @@ def year_layers(
     """(stored index, clear count, open water) of a year of the cube. Raises OSError where a layer is not kept."""
     stored, clear, water = (cube.read(year, name, window) for name in (index, "clear_count", "water_count"))
     return stored, clear, open_water(clear, water, min_water_share)
-
-
-def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry) -> Iterator[Window]:
-    """The parts of the tiles that lie in the box of the geometry, in a fixed order."""
-    box = pixel_box(cube.grid, geometry)
-    for tile in tiles:
-        window = tuple(slice(max(w.start, b.start), min(w.stop, b.stop)) for w, b in zip(tile.window, box, strict=True))
-        if all(part.start < part.stop for part in window):
-            yield window

@@ -26,7 +26,7 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     try:
-        content = YAML(typ="safe", pure=True).load(text)
+        content = YAML(typ="safe").load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -34,7 +34,7 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
     try:
         return adapter.validate_python(content)
     except ValidationError as error:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = YAML(typ="safe").compose(text)
         # a value that fits no member of a union fails for each of them: the first says it
         places = {_locate(root, item["loc"]): item for item in reversed(error.errors())}
         raise ConfigError(

@@ -51,6 +51,17 @@ def test_in_memory_and_by_way_of_a_file_the_pixels_are_the_same(variable, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large.tif", "small.tif"]
 
 
+def test_a_raster_that_was_cut_anywhere_is_not_complete(variable, tmp_path):
+    values = np.random.default_rng(2).integers(0, 9000, GRID.shape).astype(variable.dtype)
+    path = written(tmp_path / "whole.tif", variable, [(0, 0, values)])
+    content = path.read_bytes()
+    assert cog.is_complete(path)
+    for length in (len(content) - 100, len(content) // 2):
+        cut = tmp_path / "cut.tif"
+        cut.write_bytes(content[:length])
+        assert not cog.is_complete(cut)
+
+
 def test_statistics_are_those_of_the_pixels(variable, tmp_path):
     stored = np.array([[1, 2, 6, variable.nodata]], variable.dtype)
     path = written(tmp_path / "a.tif", variable, [(10, 20, stored), (400, 0, stored[:, 3:])])

@@ -101,6 +101,14 @@ def test_threads_begin_the_units_in_their_order():
     assert begun == units
 
 
+def test_small_units_go_last_and_leave_the_pace_alone():
+    engine = Engine(Console(quiet=True), workers=1)
+    assert engine.run("units", str, [], beside=(1, 2)) == ["1", "2"]
+    assert "units" not in engine.pace
+    assert engine.run("units", str, [3], beside=(1, 2)) == ["3", "1", "2"]
+    assert engine.pace["units"] > 0
+
+
 def test_two_processes_give_the_same_bytes(world, sinkmap, monkeypatch):
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     for name, value in child_environment().items():

@@ -34,7 +34,10 @@ PURE = [
     ),
     *("vegetation", *(module for module in MODULES if module.startswith("ecosystems"))),
 ]
-TOP = {"inputs", "run", "scene_commands", "record", "calibration", "publish", "flow", "plan", "questions", "__main__"}
+TOP = {
+    "inputs", "run", "units", "scene_commands", "record", "calibration", "publish", "flow", "plan", "questions",
+    "__main__",
+}  # fmt: skip
 MAX_LINES = 300
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tiny_world import DAYS, ZONES, World, box, landscape, undisturbed
 
-from pipeline import flow, plan
+from pipeline import plan, units
 from pipeline.config import read_config
 from pipeline.plan import plan_lines
 from pipeline.provenance import Marks, key_parts
@@ -93,7 +93,7 @@ def test_a_wider_cloud_buffer_is_a_changed_setting(changed):
 
 
 def test_changed_code_is_a_reason_of_its_own(changed, monkeypatch):
-    monkeypatch.setattr(flow, "code_key", lambda *modules: "other")
+    monkeypatch.setattr(units, "code_key", lambda *modules: "other")
     composites, _, rasters = reasons(changed)
     assert {why for _, why in composites} == {"code changed"}
     assert {why for _, why in rasters} == {"code changed, composites changed"}
@@ -158,7 +158,7 @@ def test_force_gives_the_same_results(tmp_path, monkeypatch, capsys):
         main()
     assert stop.value.code == 0
     said = capsys.readouterr().out
-    assert "composite: 12 done" in said
+    assert "composite: 16 done" in said  # 12 tiles of a period, and what 4 zones cover
     assert "map: 4 done" in said
     assert world.files() == undisturbed()
 

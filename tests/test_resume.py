@@ -63,7 +63,7 @@ SMALLER = ZONES | {"G01": (*ZONES["G01"][:2], box(100, 180, 20, 290))}
 CHANGES = {
     "composite, before its mark": lambda world: world.settings.update(composite={"cloud_buffer_m": 300}),
     "composite": lambda world: world.settings.update(composite={"cloud_buffer_m": 300}),
-    "calibrate, between two tiles": lambda world: world.write_zones(SMALLER),
+    "coverage, between two tiles": lambda world: world.write_zones(SMALLER),
     "calibrate": lambda world: world.write_zones(SMALLER),
     "map": lambda world: world.change_coefficient("grassland", "value: 4.79", "value: 2"),
     "map, before its mark": lambda world: world.change_coefficient("grassland", "value: 4.79", "value: 2"),
@@ -78,7 +78,8 @@ def test_a_change_that_was_killed_half_way_and_taken_back_leaves_no_trace(finish
     die(finished, point)
     original = World.at(finished.folder)  # every input as it was
     # all that rests on what was kept is made from it again
-    remade = {"composite": ["*/sketches/*", "zones/*/*.tif"], "calibrate": ["zones/*/*.tif"], "map": []}
+    sketches, rasters = "*/sketches/*", "zones/*/*.tif"
+    remade = {"composite": [sketches, rasters], "coverage": [sketches, rasters], "calibrate": [rasters], "map": []}
     for pattern in remade[re.match("[a-z]+", point)[0]]:
         for path in finished.results.glob(pattern):
             path.unlink()
@@ -152,8 +153,8 @@ def test_a_scene_with_a_broken_header_is_set_aside(finished):
 
 def test_a_second_run_has_nothing_to_do(world):
     first, second = world.run(), world.run()
-    assert (len(first.composite), len(first.calibrate), len(first.map)) == (12, 4, ALL_MAPS)
-    assert (second.composite, second.calibrate, second.map) == ([], [], [])
+    assert (len(first.composite), len(first.coverage), len(first.calibrate), len(first.map)) == (12, 4, 4, ALL_MAPS)
+    assert (second.composite, second.coverage, second.calibrate, second.map) == ([], [], [], [])
     assert second.rows == first.rows
 
 
@@ -190,6 +191,7 @@ def test_a_changed_boundary_does_again_only_its_zone_and_no_composite(finished):
     finished.write_zones(ZONES | {"G01": (kind, stratum, shape.difference(box(150, 160, 100, 120)))})
     after = finished.run()
     assert after.composite == []
+    assert after.coverage == ["coverage-G01_2019-2021_2023-2025"]
     assert after.calibrate == ["sketch-G01_2019-2021_2023-2025"]
     assert {name[:3] for name in after.map} == {"G01"}
     assert len(after.map) == 11
@@ -222,6 +224,7 @@ def test_a_boundary_that_reaches_new_ground_composites_that_ground_alone(world):
     world.write_config()
     second = world.run()
     assert sorted(second.composite) == [f"tile-{year}-r000c001" for year in YEARS]
+    assert sorted(second.coverage) == ["coverage-G01_2019-2021_2023-2025", "coverage-W01_2019-2021_2023-2025"]
     assert sorted(second.calibrate) == ["sketch-G01_2019-2021_2023-2025", "sketch-W01_2019-2021_2023-2025"]
     assert world.files() == undisturbed()
 

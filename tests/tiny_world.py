@@ -86,6 +86,7 @@ class Done:
 
     rows: list[dict] = field(default_factory=list)
     composite: list[str] = field(default_factory=list)
+    coverage: list[str] = field(default_factory=list)
     calibrate: list[str] = field(default_factory=list)
     map: list[str] = field(default_factory=list)
     patches: list[str] = field(default_factory=list)
@@ -254,6 +255,7 @@ def run_here(
             for unit in units if title in ("composite", "calibrate", "map", "patches") else ():
                 names = [unit.path(layer).stem for layer in unit.layers] if title == "map" else [unit.name]
                 getattr(done, title).extend(names)
+            done.coverage += [unit.name for unit in options.get("beside", ())]
             return super().run(title, function, units, **options)
 
     settings = read_config(config)
@@ -416,7 +418,7 @@ def _at(text: str) -> Callable:
 POINTS: dict[str, tuple[str, Callable]] = {
     "composite": ("pipeline.cube.Cube.write", _half_a_tile),
     "composite, before its mark": ("pipeline.provenance.Marks.write", _at("tile-2020-r000c000")),
-    "calibrate, between two tiles": ("pipeline.work.coverage_fractions", _half_a_coverage),
+    "coverage, between two tiles": ("pipeline.zone_coverage.coverage_fractions", _half_a_coverage),
     "calibrate": ("numpy.savez_compressed", _half_a_sketch),
     "map": ("os.replace", _at("G01_carbon_stock_2019-2021.part.tif")),
     "map, before its mark": ("pipeline.provenance.Marks.write", _at("map-tiny-G01_carbon_stock_2019-2021")),

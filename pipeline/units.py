@@ -1,0 +1,169 @@
+"""The units of work of a run, each with the key of all that it rests on, and those of them that are not done yet."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.provenance import code_key, content_key, key_parts
+from pipeline.run import Run
+from pipeline.tile_year import TileYear
+from pipeline.varying import Settings
+from pipeline.work import WITH_ERROR, Layer, ZoneMaps, ZoneSketches
+from pipeline.zone_coverage import ZoneCoverage
+from pipeline.zone_model import Period, ZoneModel
+
+MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
+"""Mapped of every zone and period, besides its index."""
+
+BY_GROUND = ("agb", "carbon_stock", "sink")
+"""Of these, what shrub has other numbers for than the plants around it."""
+
+
+def tile_years(run: Run) -> list[TileYear]:
+    """All composites of the run with their keys."""
+    settings, grid = run.config.composite, run.cube.grid
+    buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
+    how = (settings.method, run.config.indices, buffer_px)
+    code = code_key(
+        "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance", "blocks", "hdfeos",
+        "scene", "cube", "variables",
+    )  # fmt: skip
+    place = [str(grid.crs), list(grid.affine)]
+    units = []
+    for year in run.years:
+        for tile in run.tiles:
+            scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
+            key = key_parts(
+                code=code, settings=[*how, settings.bright_soil], grid=[*place, repr(tile)],
+                scenes=[run.fingerprint(scene) for scene in scenes],
+            )  # fmt: skip
+            units.append(TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil))
+    return units
+
+
+def stale_tiles(run: Run) -> list[TileYear]:
+    """The composites that are not done yet with their present key."""
+    return [unit for unit in tile_years(run) if run.marks.why_stale(unit.name, unit.key)]
+
+
+def zone_coverages(run: Run) -> list[ZoneCoverage]:
+    """What all zones cover of their pixels, with its keys."""
+    grid, code = run.cube.grid, code_key("zone_coverage", "coverage", "cube")
+    units = []
+    for zone in run.zones:
+        tiles, kept_as = run.tiles_of(zone), run.sketch_path(zone).stem
+        place = [str(grid.crs), list(grid.affine), [repr(tile) for tile in tiles]]
+        key = key_parts(code=code, grid=place, boundary=zone.geometry.wkb_hex)
+        units.append(ZoneCoverage(run.cube, tiles, zone, kept_as, run.marks, key))
+    return units
+
+
+def stale_coverages(run: Run) -> list[ZoneCoverage]:
+    """The coverages that are not done yet with their present key."""
+    return [unit for unit in zone_coverages(run) if run.marks.why_stale(unit.name, unit.key)]
+
+
+def zone_sketches(run: Run) -> list[ZoneSketches]:
+    """The sketches of all zones with their keys."""
+    periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
+    code = code_key(
+        "sketch", "zone_pixels", "zone_coverage", "coverage", "work", "variables", "shrub_ground", "land_cover"
+    )  # fmt: skip
+    composites = zone_composites(run)
+    units = []
+    for zone in run.zones:
+        index, share = run.cover_of(zone.ecosystem).index, run.ecosystems[zone.ecosystem].min_water_share
+        key = key_parts(
+            code=code, settings=[index, share], boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
+            periods=[period.label for period in periods], **_shrub_key(run, zone.id),
+        )  # fmt: skip
+        place = (run.sketch_path(zone), run.marks, key, run.shrub.get(zone.id))
+        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, index, periods, share, *place))
+    return units
+
+
+def _shrub_key(run: Run, zone: str) -> dict[str, str]:
+    """The key of the shrub of a zone, nothing where none can grow."""
+    return {"shrub": run.shrub[zone].key} if zone in run.shrub else {}
+
+
+def zone_composites(run: Run) -> dict[str, dict[int, str]]:
+    """By zone and year, the key of the composites of its tiles."""
+    tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
+    return {
+        zone.id: {year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)]) for year in run.years}
+        for zone in run.zones
+    }
+
+
+def stale_sketches(run: Run) -> list[ZoneSketches]:
+    """The sketches that are not done yet with their present key."""
+    return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
+
+
+def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
+    """The rasters of a zone: the variables of each period, and the sink where the periods compare."""
+    layers = [Layer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
+    if model.incomparable(run.baseline, run.current) is None:
+        layers.append(Layer("sink", run.current, run.baseline))
+    return layers
+
+
+def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
+    """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
+    very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
+    code = code_key(
+        "work", "sketch", "zone_pixels", "zone_coverage", "coverage", "carbon", "pixel_error", "varying", "variables",
+        "encoding", "outputs/cog", "shrub_ground",
+    )  # fmt: skip
+    composites = zone_composites(run)
+    units = []
+    for zone in run.zones:
+        model = models[zone.id]
+        layers = {
+            layer: key_parts(
+                code=code,
+                composites=[composites[zone.id][year] for year in layer.years],
+                boundary=zone.geometry.wkb_hex,
+                settings=[model.index, model.ecosystem.min_water_share],
+                names=[repr(layer), run.note, zone.name],
+                **_numbers(model, layer, run.draws),
+                **(_shrub_key(run, zone.id) if model.shrub and layer.variable in BY_GROUND else {}),
+            )
+            for layer in zone_layers(run, model)
+        }
+        coverage = run.sketch_path(zone).stem
+        place = (run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone))
+        units.append(ZoneMaps(*place, run.note, run.marks, run.draws))
+    return units
+
+
+def _numbers(model: ZoneModel, layer: Layer, draws: Settings | None) -> dict[str, object]:
+    """The numbers that a raster applies to the composites, by where they come from."""
+    errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
+    numbers = model.fingerprint(layer.variable, layer.periods)
+    if layer.variable in (model.index, "clear_count"):
+        return {}
+    if model.stands and layer.variable != "fvc":
+        return {"stands": numbers} | errors
+    return {"coefficients": numbers, "end_members": repr(model.end_members)} | errors
+
+
+def raster_paths(maps: list[ZoneMaps]) -> dict[str, dict[tuple[str, str], Path]]:
+    """By zone id and (variable, period label), where each raster is."""
+    return {
+        unit.model.zone.id: {(layer.variable, layer.label): unit.path(layer) for layer in unit.layers} for unit in maps
+    }
+
+
+def stale_maps(run: Run, maps: list[ZoneMaps]) -> list[ZoneMaps]:
+    """Zones with only those rasters that have to be written."""
+    units = []
+    for unit in maps:
+        layers = {
+            layer: key
+            for layer, key in unit.layers.items()
+            if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
+        }
+        if layers:
+            units.append(replace(unit, layers=layers))
+    return units
