@@ -107,6 +107,7 @@ def _copy(band: Band, grid: GeoBox, blocks: Blocks | None) -> np.ndarray | None:
         dtype = file.dtypes[band.index - 1]
         if not in_dtype_range(band.nodata, dtype):
             raise OverflowError
+        # nodata is laid only where nothing will be read: filling all of it first would write every pixel twice
         stored = np.empty(grid.shape, dtype)
         if blocks is not None:
             for place in rectangles(~blocks, grid.shape):

@@ -118,12 +118,12 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
-        model = models[zone.id]
+        model, boundary = models[zone.id], zone.geometry.wkb_hex
         layers = {
             layer: key_parts(
                 code=code,
                 composites=[composites[zone.id][year] for year in layer.years],
-                boundary=zone.geometry.wkb_hex,
+                boundary=boundary,
                 settings=[model.index, model.ecosystem.min_water_share],
                 names=[repr(layer), run.note, zone.name],
                 **_numbers(model, layer, run.draws),

@@ -16,7 +16,7 @@ from pipeline.zone_pixels import pixel_box
 
 @dataclass(frozen=True)
 class ZoneCoverage:
-    """Covered fractions of the pixels of one zone, kept beside the cube as ``kept_as``."""
+    """Covered fractions (0-1) of the pixels of one zone, kept beside the cube as ``kept_as``."""
 
     cube: Cube
     tiles: tuple[Tile, ...]
@@ -35,7 +35,7 @@ class ZoneCoverage:
 
 
 def cover_zone(unit: ZoneCoverage) -> None:
-    """Work out what the zone covers of each pixel."""
+    """Work out what the zone covers of each pixel (0-1, float32), window by window."""
     unit.marks.take_back(unit.name)
     unit.cube.forget_coverage(unit.kept_as)
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
