@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
+
+from pipeline.compiled import njit
 
 BLOCK_PX = 512
 """The usual block of a tiled GeoTIFF: grid and reading windows fall on multiples of it."""

@@ -6,8 +6,8 @@ reflectance of its clear days in both red and near infrared. The limits are expe
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.compiled import njit
 from pipeline.scene import BUFFERED, CLEAR
 
 MIN_FLAGGED = 3

@@ -4,13 +4,12 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
 
 from pipeline.blocks import Blocks, blocks_with
-from pipeline.indices import INDICES, normalised_difference
+from pipeline.compiled import njit
+from pipeline.indices import INDICES, index_value, normalised_difference
 from pipeline.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
@@ -18,8 +17,8 @@ MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
 """Clear land lies within; much of it outside means that scale or offset are wrong."""
 
-STRIP = 64
-"""Rows whose reflectance is worked out at a time: it stays in the processor's cache."""
+HIGHEST_LEVEL = int(np.iinfo("int16").max)
+"""What a stored step of reflectance can be at most."""
 
 Stored = tuple[np.ndarray, float, float, float]
 """A band as stored values, scale, offset and nodata."""
@@ -84,23 +83,13 @@ class Composite(ABC):
 def store_index(name: str, bands: dict[str, Stored], here: np.ndarray, out: np.ndarray) -> None:
     """Write an index into ``out`` where ``here``: nodata where it is NaN or a band is missing, held within -1 to 1."""
     index = INDICES[name]
-    for rows in _strips(here):
-        first, second = (_reflectance(bands[band][0][rows], *bands[band][1:]) for band in index.bands)
-        _store(index.of(first, second), here[rows], 1.0, out[rows])
+    first, second = (bands[band] for band in index.bands)
+    _store_index(index.formula, *first, *second, here, out)
 
 
 def store_reflectance(band: Stored, here: np.ndarray, out: np.ndarray) -> None:
     """Write a band into ``out`` (int16, steps of 1e-4) where ``here``, nodata where it is missing."""
-    stored, *scaling = band
-    for rows in _strips(here):
-        _store(_reflectance(stored[rows], *scaling), here[rows], np.iinfo("int16").max * INDEX_STEP, out[rows])
-
-
-def _strips(here: np.ndarray) -> Iterator[slice]:
-    for top in range(0, len(here), STRIP):
-        rows = slice(top, top + STRIP)
-        if here[rows].any():
-            yield rows
+    _store_reflectance(*band, here, out)
 
 
 def buffer_clouds(classes: np.ndarray, radius_px: int) -> np.ndarray:
@@ -147,24 +136,36 @@ def _missing(stored, nodata):
 
 @njit(nogil=True, cache=True)
 def _reflectance(stored, scale, offset, nodata):
-    """Reflectance (unit 1, float64) of stored values (rows, columns), NaN where there is none."""
-    values = np.empty(stored.shape)
-    for y in range(stored.shape[0]):
-        for x in range(stored.shape[1]):
-            value = stored[y, x]
-            values[y, x] = np.nan if _missing(value, nodata) else value * scale + offset
-    return values
+    """Reflectance (unit 1) of a stored value, NaN where it is missing."""
+    return np.nan if _missing(stored, nodata) else stored * scale + offset
 
 
 @njit(nogil=True, cache=True)
-def _store(values, here, limit, out):
-    """out = values in steps of 1e-4 where ``here``, held within +-limit; nodata for NaN."""
+def _level(value, limit):
+    """The value in steps of 1e-4, held within +-limit; nodata for NaN."""
+    return np.int16(np.rint(min(limit, max(-limit, value)) / INDEX_STEP)) if value == value else np.int16(INDEX_NODATA)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _store_index(
+    formula, first, first_scale, first_offset, first_nodata, second, second_scale, second_offset, second_nodata,
+    here, out,
+):  # fmt: skip
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             if here[y, x]:
-                value = values[y, x]
-                known = value == value
-                out[y, x] = np.rint(min(limit, max(-limit, value)) / INDEX_STEP) if known else INDEX_NODATA
+                low = _reflectance(first[y, x], first_scale, first_offset, first_nodata)
+                high = _reflectance(second[y, x], second_scale, second_offset, second_nodata)
+                out[y, x] = _level(index_value(formula, low, high), 1.0)
+
+
+@njit(nogil=True, cache=True)
+def _store_reflectance(stored, scale, offset, nodata, here, out):
+    limit = HIGHEST_LEVEL * INDEX_STEP
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            if here[y, x]:
+                out[y, x] = _level(_reflectance(stored[y, x], scale, offset, nodata), limit)
 
 
 SEEN, LAND, KNOWN = 1, 2, 4

@@ -1,8 +1,8 @@
 """Values as the scaled integers of the rasters. Pure."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.compiled import njit
 from pipeline.variables import Variable
 
 

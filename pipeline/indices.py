@@ -8,7 +8,8 @@ composite refuses a scene whose reflectance cannot be.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from pipeline.compiled import njit
 
 SMALLEST = 1e-6
 """Sums and denominators below are none."""
@@ -57,19 +58,24 @@ NORMALISED_DIFFERENCE, EVI2, SAVI, MSAVI, KNDVI = range(5)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def index_value(formula, first, second):
+    """The index with the number ``formula`` of one pixel's two bands."""
+    if formula == NORMALISED_DIFFERENCE:
+        return normalised_difference(first, second)
+    if formula == EVI2:
+        return evi2(first, second)
+    if formula == SAVI:
+        return savi(first, second)
+    if formula == MSAVI:
+        return msavi(first, second)
+    return kndvi(first, second)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _values(formula, first, second):
     values = np.empty(first.size)
     for i in range(first.size):
-        if formula == NORMALISED_DIFFERENCE:
-            values[i] = normalised_difference(first[i], second[i])
-        elif formula == EVI2:
-            values[i] = evi2(first[i], second[i])
-        elif formula == SAVI:
-            values[i] = savi(first[i], second[i])
-        elif formula == MSAVI:
-            values[i] = msavi(first[i], second[i])
-        else:
-            values[i] = kndvi(first[i], second[i])
+        values[i] = index_value(formula, first[i], second[i])
     return values
 
 

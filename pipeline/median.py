@@ -5,8 +5,8 @@ order of the days but for the last digits of a float.
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.compiled import njit
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 CLOSE = 1e-6

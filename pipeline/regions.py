@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from pipeline.compiled import njit
 
 OUTSIDE = 0
 """Code of what belongs to no region."""

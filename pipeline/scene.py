@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
+
+from pipeline.compiled import njit
 
 CLEAR, WATER, BUFFERED = 1, 2, 4
 """Bits of a pixel's class: usable, open water, to be grown by the cloud buffer."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 import shapely
-from numba import njit
 from odc.geo.geobox import GeoBox
 
+from pipeline.compiled import njit
 from pipeline.sketch import FIRST_LEVEL, LEVELS, PARTS, Sketch
 from pipeline.variables import INDEX_NODATA
 

@@ -9,7 +9,6 @@ from typing import Self
 
 import numpy as np
 import rasterio
-from numba import njit
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through on a full disk
 from rasterio.enums import Resampling
@@ -18,6 +17,7 @@ from rasterio.shutil import copy
 from rasterio.windows import Window
 
 from pipeline.blocks import BLOCK_PX
+from pipeline.compiled import njit
 from pipeline.errors import OutputError
 from pipeline.variables import Variable
 
