@@ -8,7 +8,7 @@ reflectance of its clear days in both red and near infrared. The limits are expe
 import numpy as np
 
 from pipeline.compiled import njit
-from pipeline.scene import BUFFERED, CLEAR
+from pipeline.scene import BUFFERED, CLEAR, Stored
 
 MIN_FLAGGED = 3
 """Dates on which the pixel must be flagged, and it must be more than those on which it is clear."""
@@ -18,9 +18,6 @@ MIN_RED = 0.15
 
 TOLERANCE = 0.03
 """Reflectance by which a flagged date may differ from the mean of the clear ones, in each band."""
-
-Stored = tuple[np.ndarray, float, float, float]
-"""Stored values of a band, their scale, offset and nodata."""
 
 
 class BrightSoil:

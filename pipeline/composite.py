@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.blocks import Blocks, blocks_with
 from pipeline.compiled import njit
 from pipeline.indices import INDICES, index_value, normalised_difference
-from pipeline.scene import BUFFERED, CLEAR, WATER
+from pipeline.scene import BUFFERED, CLEAR, WATER, Stored
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 MIN_REFLECTANCE = -0.005
@@ -19,9 +19,6 @@ MAX_REFLECTANCE = 1.6
 
 HIGHEST_LEVEL = int(np.iinfo("int16").max)
 """What a stored step of reflectance can be at most."""
-
-Stored = tuple[np.ndarray, float, float, float]
-"""A band as stored values, scale, offset and nodata."""
 
 
 class Composite(ABC):

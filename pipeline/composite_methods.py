@@ -9,9 +9,10 @@ from abc import abstractmethod
 
 import numpy as np
 
-from pipeline.composite import Composite, Stored, store_index, store_reflectance
+from pipeline.composite import Composite, store_index, store_reflectance
 from pipeline.indices import bands_of
 from pipeline.median import geometric_median, median_of_days
+from pipeline.scene import Stored
 from pipeline.variables import INDEX_NODATA
 
 

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from pipeline import hdfeos
 from pipeline.blocks import Blocks, rectangles
 from pipeline.errors import SceneError
-from pipeline.scene import CLEAR, DOUBTFUL, Band, Scene
+from pipeline.scene import CLEAR, DOUBTFUL, Band, Scene, Stored
 
 
 def read_classes(scene: Scene, grid: GeoBox) -> np.ndarray:
@@ -48,10 +48,6 @@ def read_band(scene: Scene, name: str, grid: GeoBox, blocks: Blocks | None = Non
     nodata.
     """
     return _read(scene, scene.bands[name], grid, "average", blocks)
-
-
-Stored = tuple[np.ndarray, float, float, float]
-"""Stored values of a band, their scale, offset and nodata."""
 
 
 def read_bands(scene: Scene, names: tuple[str, ...], grid: GeoBox, blocks: Blocks | None = None) -> dict[str, Stored]:

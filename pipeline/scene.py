@@ -179,6 +179,10 @@ class Band:
         return replace(self, scale=self.scale * slope, offset=self.offset * slope + intercept)
 
 
+Stored = tuple[np.ndarray, float, float, float]
+"""Stored values of a band (rows, columns), their scale, offset and nodata."""
+
+
 def index_bands(index: Band) -> dict[str, Band]:
     """The red and near-infrared pair (1 - NDVI) / 2 and (1 + NDVI) / 2 of a layer of NDVI: its normalised difference
     is that NDVI, so that composites need no second way. For NDVI alone; no other index comes out right."""
