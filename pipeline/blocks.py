@@ -1,6 +1,8 @@
-"""The squares of pixels that a tiled GeoTIFF stores as one: what is not asked for of them need not be decoded. Pure."""
+"""Squares of pixels that are left out where nobody asks for them: blocks of files need not be decoded, cells of a tile
+need not be worked out. Pure."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,8 +11,12 @@ from pipeline.compiled import njit
 BLOCK_PX = 512
 """The usual block of a tiled GeoTIFF: grid and reading windows fall on multiples of it."""
 
+CELL_PX = 32
+"""Side of a cell; a block is 16 x 16 of them."""
+
 Blocks = np.ndarray
-"""Of each block of a window, (rows, columns) bool, whether it is asked for."""
+Cells = np.ndarray
+"""Of each block or cell of a window, (rows, columns) bool, whether it is asked for."""
 
 
 @njit(nogil=True, cache=True)
@@ -29,15 +35,38 @@ def blocks_with(where, but):
     return found
 
 
-def rectangles(blocks: Blocks | None, shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """The windows, (rows, columns) within ``shape``, of the blocks that are asked for: neighbours in a row as one, and
-    everything as one where ``blocks`` is None."""
-    if blocks is None or np.all(blocks):
+def cells_of(blocks: Blocks, shape: tuple[int, int]) -> Cells:
+    """The cells, (rows, columns) ``shape``, of the blocks that are asked for."""
+    step = BLOCK_PX // CELL_PX
+    return blocks.repeat(step, 0).repeat(step, 1)[: shape[0], : shape[1]]
+
+
+def blocks_of(cells: Cells) -> Blocks:
+    """The blocks that hold a cell that is asked for."""
+    for axis, size in enumerate(cells.shape):
+        cells = np.logical_or.reduceat(cells, np.arange(0, size, BLOCK_PX // CELL_PX), axis)
+    return cells
+
+
+def grown(cells: Cells) -> Cells:
+    """``cells`` and the ones around each of them."""
+    wide = np.pad(cells, 1)
+    rows = wide[:-2] | wide[1:-1] | wide[2:]
+    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+
+
+def rectangles(
+    asked: Blocks | Cells | None, shape: tuple[int, int], side: int = BLOCK_PX
+) -> Iterator[tuple[slice, slice]]:
+    """The windows, (rows, columns) within ``shape``, of the squares that are asked for: neighbours in a row as one, and
+    everything as one where ``asked`` is None."""
+    if asked is None or np.all(asked):
         yield slice(0, shape[0]), slice(0, shape[1])
         return
-    for row, asked in enumerate(blocks):
-        for first, end in np.flatnonzero(np.diff(np.pad(np.asarray(asked, "int8"), 1))).reshape(-1, 2).tolist():
+    for row, squares in enumerate(asked.tolist()):
+        changes = [place for place, (a, b) in enumerate(pairwise([False, *squares, False])) if a != b]
+        for first, end in zip(changes[::2], changes[1::2], strict=True):
             yield tuple(
-                slice(low * BLOCK_PX, min(high * BLOCK_PX, size))
+                slice(low * side, min(high * side, size))
                 for low, high, size in ((row, row + 1, shape[0]), (first, end, shape[1]))
             )

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from pipeline.blocks import Blocks, blocks_with
+from pipeline.blocks import CELL_PX, Blocks, Cells, blocks_of, blocks_with, rectangles
 from pipeline.compiled import njit
 from pipeline.indices import INDICES, index_value, normalised_difference
 from pipeline.scene import BUFFERED, CLEAR, WATER, Stored
@@ -27,9 +27,15 @@ class Composite(ABC):
     A subclass names in `_place` the int16 array that takes an index or band of the observations of a day.
     """
 
-    def __init__(self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1) -> None:
-        """``days`` is the number of days with observations, at most."""
+    def __init__(
+        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
+    ) -> None:
+        """``days`` is the number of days with observations, at most; outside ``cells`` all stays nodata."""
         self._shape, self._indices, self._days = shape, indices, days
+        self._blocks = True if cells is None else blocks_of(cells)
+        self._places = np.array(
+            [[p for part in window for p in (part.start, part.stop)] for window in rectangles(cells, shape, CELL_PX)]
+        ).reshape(-1, 4)
         self._counts = {name: np.zeros(shape, "uint8") for name in ("clear_count", "water_count")}
         self._peak_day = np.zeros(shape, "uint16")
         self._day = 0
@@ -43,7 +49,7 @@ class Composite(ABC):
 
     def wanted(self, classes: np.ndarray) -> Blocks:
         """The blocks that hold a clear pixel which this day has not seen yet."""
-        return blocks_with(classes & CLEAR, self._seen)
+        return blocks_with(classes & CLEAR, self._seen) & self._blocks
 
     def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
         """Add an observation: pixel classes, and bands as (stored values, scale, offset, nodata).
@@ -51,8 +57,8 @@ class Composite(ABC):
         Raises ValueError where more than a tenth of the clear land cannot be reflectance.
         """
         clear, impossible = _observe(
-            classes, *bands["red"], *bands["nir"], self._day, self._seen, self._taken, self._place("ndvi"),
-            self._peak_day, self._counts["clear_count"], self._counts["water_count"],
+            self._places, classes, *bands["red"], *bands["nir"], self._day, self._seen, self._taken,
+            self._place("ndvi"), self._peak_day, self._counts["clear_count"], self._counts["water_count"],
         )  # fmt: skip
         if impossible > max(50, clear / 10):
             raise ValueError(
@@ -128,7 +134,7 @@ def _buffer(classes, radius):
 
 @njit(nogil=True, cache=True)
 def _missing(stored, nodata):
-    return stored == nodata or stored != stored  # NaN equals nothing, not even itself
+    return (stored == nodata) | (stored != stored)  # NaN equals nothing, not even itself
 
 
 @njit(nogil=True, cache=True)
@@ -140,7 +146,8 @@ def _reflectance(stored, scale, offset, nodata):
 @njit(nogil=True, cache=True)
 def _level(value, limit):
     """The value in steps of 1e-4, held within +-limit; nodata for NaN."""
-    return np.int16(np.rint(min(limit, max(-limit, value)) / INDEX_STEP)) if value == value else np.int16(INDEX_NODATA)
+    steps = np.rint(min(limit, max(-limit, value)) / INDEX_STEP)
+    return np.int16(np.int32(steps if value == value else np.float64(INDEX_NODATA)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -165,56 +172,66 @@ def _store_reflectance(stored, scale, offset, nodata, here, out):
                 out[y, x] = _level(_reflectance(stored[y, x], scale, offset, nodata), limit)
 
 
-SEEN, LAND, KNOWN = 1, 2, 4
-"""Bits of what an observation gives to a pixel: a new clear one, of land, with an index."""
+@njit(nogil=True, cache=True)
+def _reflectances(stored, scale, offset, nodata, out):
+    for x in range(out.size):
+        # both sides are worked out: a choice between values is no branch
+        value = stored[x] * scale + offset
+        out[x] = np.nan if _missing(stored[x], nodata) else value
+
+
+@njit(nogil=True, cache=True)
+def _lay(values, where, out):
+    """Put ``values`` into ``out`` where ``where``."""
+    for x in range(out.size):
+        new, old = values[x], out[x]
+        out[x] = new if where[x] else old
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _observe(
-    classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
+    places, classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
     day, seen, taken, ndvi, peak_day, clear_count, water_count,
 ):  # fmt: skip
-    """One pass over the tile: count what is clear, and raise ``ndvi`` where this observation is higher; ``taken`` marks
-    where it was. Returns (clear, impossible) land.
+    """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
+    higher; ``taken`` marks where it was. Returns (clear, impossible) land.
 
-    A row is first worked out and then laid over what is there: more arrays at once than a cache has ways, all of them
-    a power of two long, push each other out of it.
+    A row takes a loop for each step, without a branch and over few arrays: such loops the compiler turns into
+    instructions on many pixels at once.
     """
     clear = 0
     impossible = 0
-    width = classes.shape[1]
-    levels, gives = np.empty(width, np.int16), np.empty(width, np.uint8)
-    for y in range(classes.shape[0]):
-        for x in range(width):
-            gives[x] = 0
-            bits = classes[y, x]
-            r_stored = red[y, x]
-            n_stored = nir[y, x]
-            if not bits & CLEAR or seen[y, x] or _missing(r_stored, red_nodata) or _missing(n_stored, nir_nodata):
-                continue
-            r = r_stored * red_scale + red_offset
-            n = n_stored * nir_scale + nir_offset
-            gives[x] = SEEN if bits & WATER else SEEN | LAND
-            if not bits & WATER:
-                clear += 1
-                if r > MAX_REFLECTANCE or n > MAX_REFLECTANCE or r < MIN_REFLECTANCE or n < MIN_REFLECTANCE:
-                    impossible += 1
-            value = normalised_difference(r, n)
-            if value == value:
-                gives[x] |= KNOWN
-                levels[x] = np.rint(min(1.0, max(-1.0, value)) / INDEX_STEP)
-        for x in range(width):
-            taken[y, x] = False
-            if gives[x]:
-                seen[y, x] = True
-            if not gives[x] & KNOWN:
-                continue
-            if clear_count[y, x] < 255:
-                clear_count[y, x] += 1
-                if not gives[x] & LAND:
-                    water_count[y, x] += 1
-            if levels[x] > ndvi[y, x]:
-                ndvi[y, x] = levels[x]
-                peak_day[y, x] = day
-                taken[y, x] = True
+    widest = classes.shape[1]
+    r_row, n_row, level_row = np.empty(widest), np.empty(widest), np.empty(widest, np.int16)
+    new_row, land_row, days = np.empty(widest, np.bool_), np.empty(widest, np.bool_), np.full(widest, day, np.uint16)
+    for top, bottom, left, right in places:
+        width = right - left
+        r, n, levels, new, land = r_row[:width], n_row[:width], level_row[:width], new_row[:width], land_row[:width]
+        for y in range(top, bottom):
+            bits, was_seen, higher = classes[y, left:right], seen[y, left:right], taken[y, left:right]
+            peaks, clears, waters = ndvi[y, left:right], clear_count[y, left:right], water_count[y, left:right]
+            _reflectances(red[y, left:right], red_scale, red_offset, red_nodata, r)
+            _reflectances(nir[y, left:right], nir_scale, nir_offset, nir_nodata, n)
+            for x in range(width):
+                new[x] = (bits[x] & CLEAR != 0) & ~was_seen[x] & (r[x] == r[x]) & (n[x] == n[x])
+            for x in range(width):
+                was_seen[x] |= new[x]
+            for x in range(width):
+                land[x] = new[x] & (bits[x] & WATER == 0)
+            for x in range(width):
+                clear += land[x]
+            for x in range(width):
+                impossible += land[x] & ((max(r[x], n[x]) > MAX_REFLECTANCE) | (min(r[x], n[x]) < MIN_REFLECTANCE))
+            for x in range(width):
+                levels[x] = _level(normalised_difference(r[x], n[x]), 1.0)
+            for x in range(width):
+                new[x] &= levels[x] != INDEX_NODATA
+            for x in range(width):
+                waters[x] += new[x] & ~land[x] & (clears[x] < 255)
+            for x in range(width):
+                clears[x] += new[x] & (clears[x] < 255)
+            for x in range(width):
+                higher[x] = new[x] & (levels[x] > peaks[x])
+            _lay(levels, higher, peaks)
+            _lay(days, higher, peak_day[y, left:right])
     return clear, impossible

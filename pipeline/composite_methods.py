@@ -9,6 +9,7 @@ from abc import abstractmethod
 
 import numpy as np
 
+from pipeline.blocks import Cells
 from pipeline.composite import Composite, store_index, store_reflectance
 from pipeline.indices import bands_of
 from pipeline.median import geometric_median, median_of_days
@@ -20,8 +21,10 @@ class PeakComposite(Composite):
     """Each index at the date of peak NDVI = (NIR - R) / (NIR + R), the maximum of the clear observations. The maximum
     does not depend on their order."""
 
-    def __init__(self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1) -> None:
-        super().__init__(shape, indices, days)
+    def __init__(
+        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
+    ) -> None:
+        super().__init__(shape, indices, days, cells)
         self._peaks = {name: np.full(shape, INDEX_NODATA, "int16") for name in indices}
 
     def _place(self, name: str) -> np.ndarray:
@@ -34,8 +37,10 @@ class PeakComposite(Composite):
 class _OfAllDays(Composite):
     """Keeps ``names`` of every day, int16 (days, rows, columns) each. It has no day of the peak."""
 
-    def __init__(self, names: tuple[str, ...], shape: tuple[int, int], indices: tuple[str, ...], days: int) -> None:
-        super().__init__(shape, indices, days)
+    def __init__(
+        self, names: tuple[str, ...], shape: tuple[int, int], indices: tuple[str, ...], days: int, cells: Cells | None
+    ) -> None:
+        super().__init__(shape, indices, days, cells)
         self._names = names
         self._stack = np.empty((len(names), days, *shape), "int16")
         self._used = 0
@@ -70,8 +75,10 @@ class _OfAllDays(Composite):
 class MedianComposite(_OfAllDays):
     """The median of each index over the clear observations, each for itself."""
 
-    def __init__(self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1) -> None:
-        super().__init__(indices, shape, indices, days)
+    def __init__(
+        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
+    ) -> None:
+        super().__init__(indices, shape, indices, days, cells)
 
     def _medians(self) -> dict[str, np.ndarray]:
         return {name: median_of_days(stack) for name, stack in zip(self._names, self._days_kept, strict=True)}
@@ -81,8 +88,10 @@ class GeometricMedianComposite(_OfAllDays):
     """The indices of the geometric median of the bands (Roberts et al. 2017), of the observations that have them all.
     Bands are kept in steps of 1e-4."""
 
-    def __init__(self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1) -> None:
-        super().__init__(bands_of(indices), shape, indices, days)
+    def __init__(
+        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
+    ) -> None:
+        super().__init__(bands_of(indices), shape, indices, days, cells)
         self._ndvi_of_day = np.empty(shape, "int16")
 
     def next_day(self, day_of_year: int) -> None:

@@ -20,14 +20,17 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     """
     fractions = np.zeros(grid.shape, "float32")
     cells = GeoboxTiles(grid, (CELL_PX, CELL_PX))
-    boxes = _boxes(cells)
+    boxes = boxes_of(cells)
     polygon = areal(shapely.intersection(polygon, shapely.box(*grid.boundingbox)))
     shapely.prepare(polygon)
     inside, touched = shapely.contains_properly(polygon, boxes), shapely.intersects(polygon, boxes)
     rows, columns = cells.chunks
     fractions[inside.repeat(rows, 0).repeat(columns, 1)] = 1
-    parts = [part for part in map(areal, shapely.intersection(polygon, boxes[touched & ~inside])) if not part.is_empty]
-    if not parts:
+    parts = shapely.intersection(polygon, boxes[touched & ~inside])
+    clipped = shapely.get_type_id(parts) != shapely.GeometryType.POLYGON
+    parts[clipped] = [areal(part) for part in parts[clipped]]
+    parts = parts[~shapely.is_empty(parts)]
+    if not parts.size:
         return fractions
     left, bottom, right, top = grid.boundingbox
     source = NumPyRasterSource(np.zeros(grid.shape, "uint8"), xmin=left, ymin=bottom, xmax=right, ymax=top)
@@ -37,8 +40,8 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     return np.minimum(fractions, 1)
 
 
-def _boxes(cells: GeoboxTiles) -> np.ndarray:
-    """The box of each cell, (rows, columns)."""
+def boxes_of(cells: GeoboxTiles) -> np.ndarray:
+    """The box of each cell of a north-up grid, (rows, columns)."""
     left, bottom, right, top = cells.base.boundingbox
     ends = [np.cumsum([0, *sizes]) / total for sizes, total in zip(cells.chunks, cells.base.shape, strict=True)]
     y, x = top - ends[0] * (top - bottom), left + ends[1] * (right - left)
@@ -48,24 +51,24 @@ def _boxes(cells: GeoboxTiles) -> np.ndarray:
 class _Feature(JSONFeature):
     """A polygon handed over as well-known binary: in GeoJSON every vertex becomes a Python object."""
 
-    def __init__(self, polygon: shapely.Geometry) -> None:
+    def __init__(self, wkb: bytes) -> None:
         super().__init__()
-        self._wkb = shapely.to_wkb(polygon)
+        self._wkb = wkb
 
     def geometry(self) -> bytes:
         return self._wkb
 
 
 class _Polygons(FeatureSource):
-    def __init__(self, polygons: list[shapely.Geometry]) -> None:
+    def __init__(self, polygons: np.ndarray) -> None:
         super().__init__()
-        self._polygons = polygons
+        self._wkbs = shapely.to_wkb(polygons)
 
     def __iter__(self) -> Iterator[JSONFeature]:
-        return map(_Feature, self._polygons)
+        return map(_Feature, self._wkbs)
 
     def count(self) -> int:
-        return len(self._polygons)
+        return self._wkbs.size
 
     def srs_wkt(self) -> None:
         return None

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from math import gcd
@@ -15,11 +15,13 @@ import zarr
 from numcodecs import Blosc
 from odc.geo.geobox import GeoBox, GeoboxTiles
 from rasterio import Affine
+from rasterio.features import rasterize
 from rasterio.transform import from_origin
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
-from pipeline.blocks import BLOCK_PX
+from pipeline.blocks import BLOCK_PX, CELL_PX, Cells, cells_of
+from pipeline.coverage import boxes_of
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 CODEC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.BITSHUFFLE)
@@ -30,13 +32,13 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of the grid and the window of it, in grid pixels, that the zones touch; ``blocks`` tells of each block of
-    the window whether a zone touches it, row by row, and is empty where they all count."""
+    """A tile of the grid and the window of it, in grid pixels, that the zones touch; ``cells`` tells of each cell of
+    the window whether a zone touches it, and is None where they all count."""
 
     row: int
     column: int
     window: Window
-    blocks: tuple[tuple[bool, ...], ...] = ()
+    cells: Cells | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -69,32 +71,39 @@ def touched_tiles(grid: GeoBox, tile_px: int, geometries: np.ndarray) -> list[Ti
     tiling = GeoboxTiles(grid, (tile_px, tile_px))
     tree = shapely.STRtree(geometries)
     shapely.prepare(geometries)
+    cells = _touched_cells(grid, geometries)
     found = []
     for row, column in np.ndindex(*tiling.shape.yx):
         near = geometries[tree.query(shapely.box(*tiling[row, column].boundingbox))]
-        touched = _touched_blocks(tiling[row, column], near)
-        if touched.any():
-            ends = [np.flatnonzero(touched.any(axis=axis))[[0, -1]] + [0, 1] for axis in (1, 0)]
+        blocks = _touched_blocks(tiling[row, column], near)
+        if blocks.any():
+            ends = [np.flatnonzero(blocks.any(axis=axis))[[0, -1]] + [0, 1] for axis in (1, 0)]
             window = tuple(
                 slice(first * tile_px + int(low) * BLOCK_PX,
                       min(first * tile_px + int(high) * BLOCK_PX, (first + 1) * tile_px, size))
                 for first, (low, high), size in zip((row, column), ends, grid.shape, strict=True)
             )  # fmt: skip
-            blocks = touched[tuple(slice(*pair) for pair in ends)]
-            found.append(Tile(row, column, window, tuple(map(tuple, blocks.tolist()))))
+            here = cells[tuple(slice(part.start // CELL_PX, -(-part.stop // CELL_PX)) for part in window)]
+            inside = cells_of(blocks[tuple(slice(*pair) for pair in ends)], here.shape)
+            found.append(Tile(row, column, window, here & inside))
     return found
 
 
 def _touched_blocks(grid: GeoBox, geometries: np.ndarray) -> np.ndarray:
     """Of each block of ``grid``, (rows, columns) bool, whether a geometry reaches into it."""
-    blocks = GeoboxTiles(grid, (BLOCK_PX, BLOCK_PX))
+    boxes = boxes_of(GeoboxTiles(grid, (BLOCK_PX, BLOCK_PX)))
     # a little smaller, so that one that ends where the block begins does not count
-    boxes = [shapely.box(*blocks[place].boundingbox) for place in np.ndindex(*blocks.shape.yx)]
     boxes = shapely.buffer(boxes, -1e-6 * abs(grid.resolution.x), join_style="mitre")
-    touched = np.zeros(len(boxes), bool)
+    touched = np.zeros(boxes.shape, bool)
     for geometry in geometries:
         touched |= shapely.intersects(geometry, boxes)
-    return touched.reshape(blocks.shape.yx)
+    return touched
+
+
+def _touched_cells(grid: GeoBox, geometries: np.ndarray) -> Cells:
+    """Of each cell of ``grid``, (rows, columns) bool, whether a geometry touches it."""
+    shape = tuple(-(-size // CELL_PX) for size in grid.shape)
+    return rasterize(geometries, shape, transform=grid.zoom_out(CELL_PX).affine, all_touched=True).astype(bool)
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,7 @@ class Cube:
     @property
     def _chunk_px(self) -> int:
         """Side of a chunk: no chunk lies in two tiles, which two workers may write at once."""
-        return gcd(self.tile_px, 2 * BLOCK_PX)
+        return gcd(self.tile_px, BLOCK_PX)
 
     def write(self, year: int, tile: Tile, layers: dict[str, np.ndarray]) -> None:
         """Store the layers of a tile's window; every other pixel of the tile becomes nodata.
@@ -168,6 +177,9 @@ class Cube:
         for name, values in layers.items():
             about = _array_metadata(self.path / str(year) / name)
             for file, into, out_of in self._chunks(year, name, tile.window, whole):
+                if np.all(values[out_of] == about["fill_value"]):
+                    file.unlink(missing_ok=True)
+                    continue
                 chunk = np.full((self._chunk_px, self._chunk_px), about["fill_value"], about["data_type"])
                 chunk[into] = values[out_of]
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from pipeline.blocks import rectangles
+from pipeline.blocks import CELL_PX, rectangles
 from pipeline.cube import Cube, Tile
 from pipeline.errors import PlotError
 from pipeline.fit import ENOUGH_SITES, Fit, blocks_of, fit_sites
@@ -100,7 +100,7 @@ def pair_plots(
 def _in_tiles(paired: pd.DataFrame, tiles: list[Tile]) -> np.ndarray:
     inside = np.zeros(len(paired), bool)
     for tile in tiles:
-        for rows, columns in rectangles(tile.blocks or None, tile.shape):
+        for rows, columns in rectangles(tile.cells, tile.shape, CELL_PX):
             row, column = (paired[name] - part.start for name, part in zip(("row", "column"), tile.window, strict=True))
             inside |= row.between(rows.start, rows.stop - 1) & column.between(columns.start, columns.stop - 1)
     return inside

@@ -83,7 +83,7 @@ def _checksum(path: str) -> list[str]:
     digest = xxhash.xxh3_128()
     try:
         with open(path, "rb") as file:
-            while chunk := file.read(1 << 22):
+            while chunk := file.read(1 << 20):
                 digest.update(chunk)
     except OSError:
         return [when, "unreadable"]

@@ -120,7 +120,7 @@ def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
         for name in ("land", "water", "clear", "size", *(("mosaic",) if sketch.mosaic is not None else ()))
     }
     with path.open("wb") as file:
-        np.savez_compressed(file, **parts)
+        np.savez(file, **parts)
 
 
 def load_sketches(path: Path) -> dict[str, Sketch]:

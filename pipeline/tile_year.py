@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from pipeline.blocks import Cells
 from pipeline.bright_soil import BrightSoil
 from pipeline.catalog import SetAside
 from pipeline.composite import buffer_clouds
@@ -21,7 +22,7 @@ from pipeline.scene import Scene
 
 @dataclass(frozen=True)
 class TileYear:
-    """Composite of one tile and year; ``key`` is what its mark will say."""
+    """Composite of one tile and year, of its ``cells`` (None: of them all); ``key`` is what its mark will say."""
 
     cube: Cube
     tile: Tile
@@ -33,6 +34,7 @@ class TileYear:
     marks: Marks
     key: dict[str, str]
     bright_soil: bool = False
+    cells: Cells | None = None
 
     @property
     def name(self) -> str:
@@ -48,8 +50,8 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     fail are returned; then nothing is marked, and the unit is to be run again without them."""
     grid = unit.cube.grid[unit.tile.window]
     soil = _bright_soil(unit.scenes, grid.pad(unit.buffer_px)) if unit.bright_soil else None
-    composite = COMPOSITES[unit.method](grid.shape, unit.indices, len({scene.day for scene in unit.scenes}))
-    touched = np.array(unit.tile.blocks or True)
+    days = len({scene.day for scene in unit.scenes})
+    composite = COMPOSITES[unit.method](grid.shape, unit.indices, days, unit.cells)
     failed, day = [], None
     for scene in unit.scenes:
         if scene.day != day:
@@ -57,7 +59,7 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
             composite.next_day(day.timetuple().tm_yday)
         try:
             classes = _classes(scene, grid, unit.buffer_px, soil)
-            wanted = composite.wanted(classes) & touched
+            wanted = composite.wanted(classes)
             if wanted.any():
                 composite.add(classes, read_bands(scene, bands_of(unit.indices), grid, wanted))
         except SceneError as error:

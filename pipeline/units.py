@@ -3,6 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from pipeline.blocks import Cells, blocks_of, cells_of, grown
 from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
 from pipeline.tile_year import TileYear
@@ -36,8 +39,29 @@ def tile_years(run: Run) -> list[TileYear]:
                 code=code, settings=[*how, settings.bright_soil], grid=[*place, repr(tile)],
                 scenes=[run.fingerprint(scene) for scene in scenes],
             )  # fmt: skip
-            units.append(TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil))
+            unit = TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil)
+            if tile.cells is not None:
+                cells = _cells(run.marks.read(unit.name), tile.cells)
+                unit = replace(unit, cells=cells, key=key | {"ground": _packed(cells)})
+            units.append(unit)
     return units
+
+
+def _cells(mark: object, touched: Cells) -> Cells:
+    """The cells to composite: the ones that zones touch and those around them. Where a composite is there that holds
+    all that zones touch, its own: so a boundary corrected by less than a cell reads no scene again."""
+    around = grown(touched) & cells_of(blocks_of(touched), touched.shape)
+    kept = mark.get("ground") if isinstance(mark, dict) else None
+    try:
+        bits = np.frombuffer(bytes.fromhex(kept), "uint8")
+        cells = np.unpackbits(bits, count=touched.size).reshape(touched.shape).astype(bool)
+    except (TypeError, ValueError):  # none there, or of another window
+        return around
+    return cells if cells[touched].all() else around
+
+
+def _packed(cells: Cells) -> str:
+    return np.packbits(cells).tobytes().hex()
 
 
 def stale_tiles(run: Run) -> list[TileYear]:

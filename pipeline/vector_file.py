@@ -132,7 +132,7 @@ def ellipsoidal_area_ha(geometries: gpd.GeoSeries) -> list[float]:
 
 def _polygon_area_m2(polygon: shapely.Polygon) -> float:
     rings = [polygon.exterior, *polygon.interiors]
-    outer, *holes = (abs(_GEOD.polygon_area_perimeter(*ring.coords.xy)[0]) for ring in rings)
+    outer, *holes = (abs(_GEOD.polygon_area_perimeter(*shapely.get_coordinates(ring).T)[0]) for ring in rings)
     return outer - sum(holes)
 
 

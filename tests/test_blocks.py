@@ -1,16 +1,19 @@
 """What no zone touches and what clouds hide is not read; what is read is the same as ever."""
 
+import math
+
 import numpy as np
 import pytest
 import rasterio
 import shapely
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
-from pipeline.blocks import BLOCK_PX, blocks_with, rectangles
+from pipeline.blocks import BLOCK_PX, CELL_PX, blocks_of, blocks_with, cells_of, grown, rectangles
+from pipeline.coverage import coverage_fractions
 from pipeline.cube import touched_tiles
 from pipeline.reflectance import _copy
 from pipeline.scene import Band
@@ -28,14 +31,36 @@ def test_a_block_is_found_by_its_one_pixel():
     assert blocks_with(where, but).tolist() == [[False, True, False], [False, False, True]]
 
 
-@given(arrays("bool", st.tuples(st.integers(1, 4), st.integers(1, 4))), st.integers(1, BLOCK_PX))
-def test_the_rectangles_are_the_blocks_that_are_asked_for_each_once(blocks, last):
-    shape = tuple((size - 1) * BLOCK_PX + last for size in blocks.shape)
+@given(
+    arrays("bool", st.tuples(st.integers(1, 4), st.integers(1, 4))),
+    st.sampled_from([BLOCK_PX, CELL_PX]),
+    st.floats(0.01, 1),
+)
+def test_the_rectangles_are_the_squares_that_are_asked_for_each_once(squares, side, last):
+    shape = tuple((size - 1) * side + math.ceil(last * side) for size in squares.shape)
     count = np.zeros(shape, "uint8")
-    for window in rectangles(blocks, shape):
+    for window in rectangles(squares, shape, side):
         count[window] += 1
-    asked = blocks.repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)[: shape[0], : shape[1]]
+    asked = squares.repeat(side, 0).repeat(side, 1)[: shape[0], : shape[1]]
     assert (count == asked).all()
+
+
+def test_a_block_is_asked_for_with_one_of_its_cells():
+    cells = np.zeros((16, 40), bool)
+    cells[15, 16] = cells[0, 39] = True
+    assert blocks_of(cells).tolist() == [[False, True, True]]
+    assert cells_of(blocks_of(cells), cells.shape).sum() == 16 * 24
+
+
+def test_cells_grow_by_one_each_way():
+    cells = np.zeros((4, 5), bool)
+    cells[0, 0] = cells[3, 3] = True
+    assert grown(cells).astype(int).tolist() == [
+        [1, 1, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [0, 0, 1, 1, 1],
+        [0, 0, 1, 1, 1],
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -75,4 +100,20 @@ def test_a_tile_names_the_blocks_that_a_zone_touches():
     )
     (tile,) = touched_tiles(grid, 2048, np.array([ell]))
     assert tile.shape == (3 * BLOCK_PX, 2 * BLOCK_PX)
-    assert tile.blocks == ((True, False), (True, False), (True, True))
+    assert blocks_of(tile.cells).tolist() == [[True, False], [True, False], [True, True]]
+    # a column of ten pixels, three blocks long; along the foot 76 pixels wide, at rows 1229 to 1280 of 1536
+    assert tile.cells[:, 0].tolist() == [True] * 40 + [False] * 8
+    assert tile.cells[:, 20].tolist() == [False] * 38 + [True] * 2 + [False] * 8
+
+
+@given(st.lists(st.tuples(st.floats(0, 6000), st.floats(0, 6000)), min_size=3, max_size=12))
+def test_all_that_a_zone_covers_lies_in_the_cells_of_its_tiles(corners):
+    grid, zone = grid_of(1024, 1024), shapely.Polygon([(LEFT + x, TOP - y) for x, y in corners]).buffer(0)
+    assume(not zone.is_empty)
+    covered = coverage_fractions(grid, zone) > 0
+    for tile in touched_tiles(grid, 512, np.array([zone])):
+        rows, columns = tile.window
+        cells = tile.cells.repeat(CELL_PX, 0).repeat(CELL_PX, 1)
+        assert not covered[rows, columns][~cells].any()
+        covered[rows, columns] = False
+    assert not covered.any()

@@ -199,6 +199,18 @@ def test_a_changed_boundary_does_again_only_its_zone_and_no_composite(finished):
     assert after.row("F01") == before.row("F01")
 
 
+@pytest.mark.parametrize(("bottom", "reads"), [(215, False), (230, True)])
+def test_a_boundary_may_reach_into_the_next_cell_before_a_scene_is_read_again(finished, bottom, reads):
+    """G01 reached row 190, in the sixth row of cells of 32 pixels; composites hold the seventh, to row 224."""
+    kind, stratum, shape = ZONES["G01"]
+    finished.write_zones(ZONES | {"G01": (kind, stratum, shape.union(box(180, bottom, 30, 60)))})
+    after = finished.run()
+    assert after.composite == ([f"tile-{year}-r000c000" for year in YEARS] if reads else [])
+    again = World.at(finished.folder.parent / "again")
+    again.write_zones(ZONES | {"G01": (kind, stratum, shape.union(box(180, bottom, 30, 60)))})
+    assert again.run().row("G01") == after.row("G01")
+
+
 def test_a_boundary_tried_on_one_year_and_taken_back_leaves_no_trace(finished):
     finished.write_zones(SMALLER)
     finished.run(year=2025)
