@@ -20,7 +20,7 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     """
     fractions = np.zeros(grid.shape, "float32")
     cells = GeoboxTiles(grid, (CELL_PX, CELL_PX))
-    boxes = boxes_of(cells)
+    boxes = _boxes(cells)
     polygon = areal(shapely.intersection(polygon, shapely.box(*grid.boundingbox)))
     shapely.prepare(polygon)
     inside, touched = shapely.contains_properly(polygon, boxes), shapely.intersects(polygon, boxes)
@@ -40,8 +40,8 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     return np.minimum(fractions, 1)
 
 
-def boxes_of(cells: GeoboxTiles) -> np.ndarray:
-    """The box of each cell of a north-up grid, (rows, columns)."""
+def _boxes(cells: GeoboxTiles) -> np.ndarray:
+    """The box of each cell, (rows, columns)."""
     left, bottom, right, top = cells.base.boundingbox
     ends = [np.cumsum([0, *sizes]) / total for sizes, total in zip(cells.chunks, cells.base.shape, strict=True)]
     y, x = top - ends[0] * (top - bottom), left + ends[1] * (right - left)

@@ -76,7 +76,7 @@ def zone_coverages(run: Run) -> list[ZoneCoverage]:
     for zone in run.zones:
         tiles, kept_as = run.tiles_of(zone), run.sketch_path(zone).stem
         place = [str(grid.crs), list(grid.affine), [repr(tile) for tile in tiles]]
-        key = key_parts(code=code, grid=place, boundary=zone.geometry.wkb_hex)
+        key = key_parts(code=code, grid=place, boundary=zone.geometry.wkb.hex())
         units.append(ZoneCoverage(run.cube, tiles, zone, kept_as, run.marks, key))
     return units
 
@@ -97,7 +97,7 @@ def zone_sketches(run: Run) -> list[ZoneSketches]:
     for zone in run.zones:
         index, share = run.cover_of(zone.ecosystem).index, run.ecosystems[zone.ecosystem].min_water_share
         key = key_parts(
-            code=code, settings=[index, share], boundary=zone.geometry.wkb_hex, composites=composites[zone.id],
+            code=code, settings=[index, share], boundary=zone.geometry.wkb.hex(), composites=composites[zone.id],
             periods=[period.label for period in periods], **_shrub_key(run, zone.id),
         )  # fmt: skip
         place = (run.sketch_path(zone), run.marks, key, run.shrub.get(zone.id))
@@ -142,7 +142,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
-        model, boundary = models[zone.id], zone.geometry.wkb_hex
+        model, boundary = models[zone.id], zone.geometry.wkb.hex()
         layers = {
             layer: key_parts(
                 code=code,

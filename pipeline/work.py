@@ -204,9 +204,9 @@ class Strip:
             values = stock_difference(then, now, self._model.years_between(layer.baseline, layer.period))
         elif layer.variable == "clear_count":
             values = self._clear[self._places(layer.period)].sum(axis=0, dtype="float32")
+            values[self._fractions == 0] = np.nan
         else:
             values = self._quantity(layer.variable, layer.period)
-        values[self._fractions == 0] = np.nan
         return values
 
     def standard_error(self, layer: Layer, errors: IndexErrors | StandErrors) -> np.ndarray:
@@ -219,7 +219,6 @@ class Strip:
             values = np.sqrt(np.einsum("cyx,cyx->yx", change, change) + np.sum(own, axis=0))
             if layer.baseline:
                 values *= np.float32(CO2_PER_C / self._model.years_between(layer.baseline, layer.period))
-        values[self._fractions == 0] = np.nan
         return values
 
     def _error_parts(self, errors: IndexErrors, period: Period) -> tuple[np.ndarray, np.ndarray]:
@@ -239,13 +238,16 @@ class Strip:
         (3, ..., 20001), the sum over the parts of a pixel."""
         if table.ndim == 1:
             places = self._places(period)
-            return mean_of_years(self._index[places], self._water[places], table, dry_only)
+            return mean_of_years(self._index[places], self._water[places], table, dry_only, self._fractions)
         if self._parts is None:
             return self._mean(table[0], period)
         return sum(part * self._mean(each, period) for part, each in zip(self._parts, table, strict=True) if each.any())
 
-    def _places(self, period: Period) -> list[int]:
-        return [self._years.index(year) for year in period.years]
+    def _places(self, period: Period) -> slice | list[int]:
+        """Where the years of a period are, as a slice where they follow each other: it copies nothing."""
+        places = [self._years.index(year) for year in period.years]
+        first, end = places[0], places[-1] + 1
+        return slice(first, end) if places == list(range(first, end)) else places
 
     def _by_stand(self, density: np.ndarray) -> np.ndarray:
         """Density per ha of zone: stands by their covered fraction, 0 between them."""

@@ -81,8 +81,9 @@ def _add_mosaic(mosaic, index, water, weights):
 
 
 @njit(nogil=True, cache=True)
-def mean_of_years(index, water, response, dry_only):
-    """Per pixel the mean over its observed years of ``response`` (20001,) at the stored index; NaN where none.
+def mean_of_years(index, water, response, dry_only, fractions):
+    """Per pixel the mean over its observed years of ``response`` (20001,) at the stored index; NaN where there is none
+    or ``fractions``, what the zone covers, are 0.
 
     ``index`` int16 and ``water`` bool are (years, rows, columns). With ``dry_only`` open water counts with 0.
     The same numbers as `Sketch.mean`, pixel by pixel.
@@ -91,6 +92,8 @@ def mean_of_years(index, water, response, dry_only):
     means = np.full((height, width), np.nan, np.float32)
     for y in range(height):
         for x in range(width):
+            if fractions[y, x] == 0:
+                continue
             total = np.float32(0)
             seen = 0
             for year in range(years):

@@ -53,8 +53,9 @@ def test_means_of_a_sketch_are_the_means_of_its_pixels(zone, quantity):
 @given(zones(), st.sampled_from(QUANTITIES))
 def test_a_map_holds_the_pixels_that_the_sketch_is_the_mean_of(zone, quantity):
     fractions, index, _, water = zone
-    map_ = mean_of_years(index, water, per_level(quantity), True)
+    map_ = mean_of_years(index, water, per_level(quantity), True, fractions)
     seen = (index != INDEX_NODATA).any(axis=0)
+    seen &= fractions > 0
     assert (np.isnan(map_) == ~seen).all()
     weights = fractions.astype(float)[seen]
     mean = (map_[seen] * weights).sum() / weights.sum() if weights.sum() else np.nan
@@ -64,8 +65,9 @@ def test_a_map_holds_the_pixels_that_the_sketch_is_the_mean_of(zone, quantity):
 def test_a_mapped_index_counts_water_too():
     """.2 and .4 under water: the index is .3, a stock of 10 x index is 1 of the dry year alone, shared by both."""
     index, water = np.array([[[2000]], [[4000]]], "int16"), np.array([[[False]], [[True]]])
-    assert mean_of_years(index, water, INDEX, False) == pytest.approx(0.3)
-    assert mean_of_years(index, water, per_level(lambda x: 10 * x), True) == pytest.approx(1.0)
+    fractions = np.ones((1, 1), "float32")
+    assert mean_of_years(index, water, INDEX, False, fractions) == pytest.approx(0.3)
+    assert mean_of_years(index, water, per_level(lambda x: 10 * x), True, fractions) == pytest.approx(1.0)
 
 
 @given(zones())

@@ -130,7 +130,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
             tags={"ZONE": zone.id, "NOTE": results.note},
             marks=results.marks,
             key=key_parts(
-                code=code, rasters=list(sums.values()), boundary=[outline.wkb_hex, zone.area_ha],
+                code=code, rasters=list(sums.values()), boundary=[outline.wkb.hex(), zone.area_ha],
                 names=[zone.name, results.note],
                 settings=[unclear, results.min_patch_mu, results.cover_scheme, results.styles.model_dump()["classes"]],
                 suggestions=results.suggestions.model_dump(),

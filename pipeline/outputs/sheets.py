@@ -130,7 +130,7 @@ def _shown(value: object) -> object:
     if isinstance(value, Fonts):
         return value.name
     if isinstance(value, shapely.Geometry):
-        return value.wkb_hex
+        return value.wkb.hex()
     if isinstance(value, BaseModel):
         return value.model_dump()
     if is_dataclass(value):
