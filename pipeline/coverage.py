@@ -18,14 +18,13 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     Exact where the outline runs (exactextract, Baston 2023). That costs per pixel, of which the outline meets few: it
     is asked of the cells of 64 x 64 pixels that the outline crosses, those wholly inside are 1.
     """
-    fractions = np.zeros(grid.shape, "float32")
     cells = GeoboxTiles(grid, (CELL_PX, CELL_PX))
     boxes = _boxes(cells)
     polygon = areal(shapely.intersection(polygon, shapely.box(*grid.boundingbox)))
     shapely.prepare(polygon)
     inside, touched = shapely.contains_properly(polygon, boxes), shapely.intersects(polygon, boxes)
     rows, columns = cells.chunks
-    fractions[inside.repeat(rows, 0).repeat(columns, 1)] = 1
+    fractions = inside.astype("float32").repeat(rows, 0).repeat(columns, 1)
     parts = shapely.intersection(polygon, boxes[touched & ~inside])
     clipped = shapely.get_type_id(parts) != shapely.GeometryType.POLYGON
     parts[clipped] = [areal(part) for part in parts[clipped]]
@@ -34,10 +33,12 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
         return fractions
     left, bottom, right, top = grid.boundingbox
     source = NumPyRasterSource(np.zeros(grid.shape, "uint8"), xmin=left, ymin=bottom, xmax=right, ymax=top)
-    for part in exact_extract(source, _Polygons(parts), ["cell_id", "coverage"]):
-        found = part["properties"]
-        fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
-    return np.minimum(fractions, 1)
+    # a few at a time: while it works, no other worker can go on that asks for the interpreter
+    for first in range(0, parts.size, 8):
+        for part in exact_extract(source, _Polygons(parts[first : first + 8]), ["cell_id", "coverage"]):
+            found = part["properties"]
+            fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
+    return np.minimum(fractions, 1, out=fractions)
 
 
 def _boxes(cells: GeoboxTiles) -> np.ndarray:
