@@ -175,9 +175,7 @@ def _store_reflectance(stored, scale, offset, nodata, here, out):
 @njit(nogil=True, cache=True)
 def _reflectances(stored, scale, offset, nodata, out):
     for x in range(out.size):
-        # both sides are worked out: a choice between values is no branch
-        value = stored[x] * scale + offset
-        out[x] = np.nan if _missing(stored[x], nodata) else value
+        out[x] = _reflectance(stored[x], scale, offset, nodata)
 
 
 @njit(nogil=True, cache=True)
