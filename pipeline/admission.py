@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError
 
 from pipeline.errors import SceneError
 from pipeline.scene import Scene
@@ -17,13 +16,12 @@ MAX_BLOCK_BYTES = 1 << 30
 """A block is decoded whole, whatever window of it is asked for."""
 
 
-def admit(scene: Scene, remote: bool, max_megapixels: float) -> None:
-    """Raises SceneError for a file of the scene that is not to be opened. A file that cannot be read is left to who
-    reads it. With ``remote`` GDAL's virtual file systems and descriptions (VRT, WMS) are let through."""
+def admit(scene: Scene, remote: bool) -> None:
+    """Raises SceneError for a file of the scene that is not to be opened. With ``remote`` GDAL's virtual file systems
+    and descriptions (VRT, WMS) are let through."""
     for path in scene.paths:
         if not remote:
             _refuse_remote(scene.id, path)
-        _refuse_size(scene.id, path, max_megapixels)
 
 
 def _refuse_remote(scene: str, path: str) -> None:
@@ -43,18 +41,16 @@ def _refuse_remote(scene: str, path: str) -> None:
         )
 
 
-def _refuse_size(scene: str, path: str, max_megapixels: float) -> None:
-    try:
-        with rasterio.open(path) as file:
-            width, height, blocks, types = file.width, file.height, file.block_shapes, file.dtypes
-    except RasterioError:
-        return
-    if width * height > max_megapixels * 1e6:
+def refuse_size(scene: str, path: str, file: rasterio.DatasetReader, max_megapixels: float) -> None:
+    """Raises SceneError for an image, open as ``file``, whose header says that it is larger than any sensor's, whole or
+    in its blocks."""
+    if file.width * file.height > max_megapixels * 1e6:
         raise SceneError(
-            f"scene {scene}: {path} says that it has {width} x {height} pixels, more than scenes.max_megapixels "
-            f"({max_megapixels:g}); get the product again, or raise the limit"
+            f"scene {scene}: {path} says that it has {file.width} x {file.height} pixels, more than "
+            f"scenes.max_megapixels ({max_megapixels:g}); get the product again, or raise the limit"
         )
-    size = max(rows * columns * np.dtype(kind).itemsize for (rows, columns), kind in zip(blocks, types, strict=True))
+    of_bands = zip(file.block_shapes, file.dtypes, strict=True)
+    size = max(rows * columns * np.dtype(kind).itemsize for (rows, columns), kind in of_bands)
     if size > MAX_BLOCK_BYTES:
         raise SceneError(
             f"scene {scene}: {path} holds blocks of {size / 2**30:.1f} GiB, which are decoded whole; "

@@ -88,7 +88,8 @@ def _counted_ha(zones: gpd.GeoDataFrame, shared: list[Overlap]) -> float:
 def _group_row(
     name: str, zones: gpd.GeoDataFrame, counted: float, rows: list[dict], planned: float | None, tolerance: float
 ) -> dict:
-    members = [row for row in rows if row["level"] == "zone" and row["zone_id"] in set(zones["id"])]
+    ids = set(zones["id"])
+    members = [row for row in rows if row["level"] == "zone" and row["zone_id"] in ids]
 
     def total(column: str) -> float | None:
         known = [row[column] for row in members]

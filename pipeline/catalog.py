@@ -12,7 +12,7 @@ from odc.geo.geom import Geometry
 from rasterio.errors import RasterioIOError
 
 from pipeline import hdfeos
-from pipeline.admission import admit
+from pipeline.admission import admit, refuse_size
 from pipeline.errors import SceneError
 from pipeline.harmonise import Row, harmonised
 from pipeline.layouts import candidates
@@ -47,8 +47,8 @@ def find_scenes(
 ) -> tuple[list[Scene], list[SetAside]]:
     """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
 
-    A scene is usable if `admit` lets its files pass (``remote``, ``max_megapixels``), if they open, have a CRS, hold
-    all ``bands`` and give all ``indices``, if its quality layers cover its bands, and if its pixels are no coarser than
+    A scene is usable if `admission` lets its files pass (``remote``, ``max_megapixels``), if they open, have a CRS,
+    hold all ``bands`` and give all ``indices``, if its quality layers cover its bands, and if its pixels are no coarser than
     ``finest_m`` (metres; None takes any). Its bands are adjusted by the harmonisation ``rows`` of its sensor. Scenes
     off ``area`` (in ``crs``) are left out silently. Raises SceneError where nothing usable is found.
     """
@@ -61,12 +61,12 @@ def find_scenes(
         try:
             scene = read()
             found += 1
-            admit(scene, remote, max_megapixels)
+            admit(scene, remote)
             if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
                 if scene.id in scenes:
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")
                 scene = harmonised(scene, rows, bands)
-                if used := usable(scene, bands, crs, area, finest_m, indices):
+                if used := usable(scene, bands, crs, area, finest_m, indices, max_megapixels):
                     scenes[scene.id] = used
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
@@ -86,6 +86,7 @@ def usable(
     area: shapely.Geometry,
     finest_m: float | None,
     indices: tuple[str, ...] = ("ndvi",),
+    max_megapixels: float = np.inf,
 ) -> Scene | None:
     """The scene with ``bands`` alone and its bounds in ``crs``, None where it is off ``area``. Raises SceneError for
     what is wrong with it."""
@@ -96,7 +97,7 @@ def usable(
     if missing:
         raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
     scene = scene.using(bands)
-    boxes = {name: footprint(scene.id, band) for name, band in scene.layers.items()}
+    boxes = {name: footprint(scene.id, band, max_megapixels) for name, band in scene.layers.items()}
     box = boxes["red"]
     for name, other in boxes.items():
         covered = other.extent.to_crs(box.crs).intersection(box.extent).area / box.extent.area
@@ -146,12 +147,13 @@ def _bounds(box: GeoBox, here: Geometry, crs: str) -> tuple[float, float, float,
     return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
-def footprint(scene: str, band: Band) -> GeoBox:
-    """Grid of a layer, from its header. Raises SceneError for an unreadable file or one without CRS."""
+def footprint(scene: str, band: Band, max_megapixels: float = np.inf) -> GeoBox:
+    """Grid of a layer, from its header. Raises SceneError for a file that is unreadable, too large or without CRS."""
     try:
         if band.in_hdf:
             return hdfeos.grid_of(band.path)
         with rasterio.open(band.address) as file:
+            refuse_size(scene, band.path, file, max_megapixels)
             if file.crs is None:
                 raise SceneError(f"scene {scene}: {band.path} has no CRS; get the product again")
             if band.index > file.count:

@@ -17,6 +17,7 @@ MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
 """Clear land lies within; much of it outside means that scale or offset are wrong."""
 
+STEPS = np.float32(1 / INDEX_STEP)
 HIGHEST_LEVEL = int(np.iinfo("int16").max)
 """What a stored step of reflectance can be at most."""
 
@@ -133,21 +134,18 @@ def _buffer(classes, radius):
 
 
 @njit(nogil=True, cache=True)
-def _missing(stored, nodata):
-    return (stored == nodata) | (stored != stored)  # NaN equals nothing, not even itself
-
-
-@njit(nogil=True, cache=True)
 def _reflectance(stored, scale, offset, nodata):
-    """Reflectance (unit 1) of a stored value, NaN where it is missing."""
-    return np.nan if _missing(stored, nodata) else stored * scale + offset
+    """Reflectance (unit 1, float32) of a stored value, NaN where it is missing."""
+    value = np.float32(stored)
+    missing = (value == np.float32(nodata)) | (value != value)  # NaN equals nothing, not even itself
+    return np.float32(np.nan) if missing else value * np.float32(scale) + np.float32(offset)
 
 
 @njit(nogil=True, cache=True)
 def _level(value, limit):
     """The value in steps of 1e-4, held within +-limit; nodata for NaN."""
-    steps = np.rint(min(limit, max(-limit, value)) / INDEX_STEP)
-    return np.int16(np.int32(steps if value == value else np.float64(INDEX_NODATA)))
+    steps = np.rint(min(limit, max(-limit, value)) * STEPS)
+    return np.int16(np.int32(steps if value == value else INDEX_NODATA))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -160,12 +158,12 @@ def _store_index(
             if here[y, x]:
                 low = _reflectance(first[y, x], first_scale, first_offset, first_nodata)
                 high = _reflectance(second[y, x], second_scale, second_offset, second_nodata)
-                out[y, x] = _level(index_value(formula, low, high), 1.0)
+                out[y, x] = _level(index_value(formula, low, high), np.float32(1))
 
 
 @njit(nogil=True, cache=True)
 def _store_reflectance(stored, scale, offset, nodata, here, out):
-    limit = HIGHEST_LEVEL * INDEX_STEP
+    limit = np.float32(HIGHEST_LEVEL * INDEX_STEP)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             if here[y, x]:
@@ -199,8 +197,9 @@ def _observe(
     """
     clear = 0
     impossible = 0
+    least, most = np.float32(MIN_REFLECTANCE), np.float32(MAX_REFLECTANCE)
     widest = classes.shape[1]
-    r_row, n_row, level_row = np.empty(widest), np.empty(widest), np.empty(widest, np.int16)
+    r_row, n_row, level_row = np.empty(widest, np.float32), np.empty(widest, np.float32), np.empty(widest, np.int16)
     new_row, land_row, days = np.empty(widest, np.bool_), np.empty(widest, np.bool_), np.full(widest, day, np.uint16)
     for top, bottom, left, right in places:
         width = right - left
@@ -219,9 +218,9 @@ def _observe(
             for x in range(width):
                 clear += land[x]
             for x in range(width):
-                impossible += land[x] & ((max(r[x], n[x]) > MAX_REFLECTANCE) | (min(r[x], n[x]) < MIN_REFLECTANCE))
+                impossible += land[x] & ((max(r[x], n[x]) > most) | (min(r[x], n[x]) < least))
             for x in range(width):
-                levels[x] = _level(normalised_difference(r[x], n[x]), 1.0)
+                levels[x] = _level(normalised_difference(r[x], n[x]), np.float32(1))
             for x in range(width):
                 new[x] &= levels[x] != INDEX_NODATA
             for x in range(width):

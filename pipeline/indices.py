@@ -11,22 +11,25 @@ import numpy as np
 
 from pipeline.compiled import njit
 
-SMALLEST = 1e-6
+SMALLEST = np.float32(1e-6)
 """Sums and denominators below are none."""
+
+NAN = np.float32(np.nan)
+"""So that an index of float32 is float32."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def normalised_difference(low, high):
     """(high - low) / (high + low): NDVI of red and NIR (Rouse 1974), NDMI of SWIR 1.6 um and NIR (Gao 1996)."""
     total = low + high
-    return (high - low) / total if total >= SMALLEST else np.nan
+    return (high - low) / total if total >= SMALLEST else NAN
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def kndvi(red, nir):
     """tanh(NDVI^2), the kernel NDVI at sigma = (N + R) / 2 (Camps-Valls 2021). It has no sign: water is positive."""
     total = red + nir
-    return np.tanh(((nir - red) / total) ** 2) if total >= SMALLEST else np.nan
+    return np.tanh(((nir - red) / total) ** 2) if total >= SMALLEST else NAN
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -34,14 +37,14 @@ def evi2(red, nir):
     """2.5 (N - R) / (N + 2.4 R + 1) (Jiang 2008)."""
     denominator = nir + 2.4 * red + 1
     usable = nir + red >= SMALLEST and abs(denominator) >= SMALLEST
-    return 2.5 * (nir - red) / denominator if usable else np.nan
+    return 2.5 * (nir - red) / denominator if usable else NAN
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def savi(red, nir):
     """(1 + L) (N - R) / (N + R + L), L = 0.5 (Huete 1988)."""
     total = red + nir
-    return 1.5 * (nir - red) / (total + 0.5) if total >= SMALLEST else np.nan
+    return 1.5 * (nir - red) / (total + 0.5) if total >= SMALLEST else NAN
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -50,7 +53,7 @@ def msavi(red, nir):
     takes a negative R."""
     radicand = (2 * nir + 1) ** 2 - 8 * (nir - red)
     usable = nir + red >= SMALLEST and radicand >= 0
-    return 0.5 * (2 * nir + 1 - np.sqrt(radicand)) if usable else np.nan
+    return 0.5 * (2 * nir + 1 - np.sqrt(radicand)) if usable else NAN
 
 
 NORMALISED_DIFFERENCE, EVI2, SAVI, MSAVI, KNDVI = range(5)

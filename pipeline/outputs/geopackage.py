@@ -94,6 +94,7 @@ def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
                 layer_options={"DESCRIPTION": note, "IDENTIFIER": layer.title, "GEOMETRY_NAME": "geom"},
             )  # fmt: skip
         with closing(sqlite3.connect(part)) as database, database:
+            database.execute("PRAGMA synchronous = OFF")  # what counts is the swap
             _add_titles(database, layers)
             _add_styles(database, layers, time)
             database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
