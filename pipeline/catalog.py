@@ -47,8 +47,8 @@ def find_scenes(
 ) -> tuple[list[Scene], list[SetAside]]:
     """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
 
-    A scene is usable if `admission` lets its files pass (``remote``, ``max_megapixels``), if they open, have a CRS,
-    hold all ``bands`` and give all ``indices``, if its quality layers cover its bands, and if its pixels are no coarser than
+    A scene is usable if its files pass `admission` (``remote``, ``max_megapixels``), if they open, have a CRS, hold
+    all ``bands`` and give all ``indices``, if its quality layers cover its bands, and if its pixels are no coarser than
     ``finest_m`` (metres; None takes any). Its bands are adjusted by the harmonisation ``rows`` of its sensor. Scenes
     off ``area`` (in ``crs``) are left out silently. Raises SceneError where nothing usable is found.
     """

@@ -9,6 +9,8 @@ from exactextract.feature import FeatureSource, JSONFeature
 from exactextract.raster import NumPyRasterSource
 from odc.geo.geobox import GeoBox, GeoboxTiles
 
+from pipeline.blocks import rectangles
+
 CELL_PX = 64
 
 
@@ -18,35 +20,31 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     Exact where the outline runs (exactextract, Baston 2023). That costs per pixel, of which the outline meets few: it
     is asked of the cells of 64 x 64 pixels that the outline crosses, those wholly inside are 1.
     """
-    cells = GeoboxTiles(grid, (CELL_PX, CELL_PX))
-    boxes = _boxes(cells)
+    rows, columns = GeoboxTiles(grid, (CELL_PX, CELL_PX)).chunks
+    left, bottom, right, top = grid.boundingbox
+    y, x = _ends(rows, top, bottom), _ends(columns, left, right)
+    cells = shapely.box(x[None, :-1], y[1:, None], x[None, 1:], y[:-1, None])
     polygon = areal(shapely.intersection(polygon, shapely.box(*grid.boundingbox)))
     shapely.prepare(polygon)
-    inside, touched = shapely.contains_properly(polygon, boxes), shapely.intersects(polygon, boxes)
-    rows, columns = cells.chunks
+    inside, touched = shapely.contains_properly(polygon, cells), shapely.intersects(polygon, cells)
     fractions = inside.astype("float32").repeat(rows, 0).repeat(columns, 1)
-    parts = shapely.intersection(polygon, boxes[touched & ~inside])
+    # neighbours in a row as one, for a cut along the border between them costs as much as the outline
+    crossed = touched & ~inside
+    strips = [(x[c.start], y[r.stop], x[c.stop], y[r.start]) for r, c in rectangles(crossed, crossed.shape, 1)]
+    parts = shapely.intersection(polygon, [shapely.box(*strip) for strip in strips])
     clipped = shapely.get_type_id(parts) != shapely.GeometryType.POLYGON
     parts[clipped] = [areal(part) for part in parts[clipped]]
     parts = parts[~shapely.is_empty(parts)]
-    if not parts.size:
-        return fractions
-    left, bottom, right, top = grid.boundingbox
     source = NumPyRasterSource(np.zeros(grid.shape, "uint8"), xmin=left, ymin=bottom, xmax=right, ymax=top)
-    # a few at a time: while it works, no other worker can go on that asks for the interpreter
-    for first in range(0, parts.size, 8):
-        for part in exact_extract(source, _Polygons(parts[first : first + 8]), ["cell_id", "coverage"]):
-            found = part["properties"]
-            fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
+    for part in exact_extract(source, _Polygons(parts), ["cell_id", "coverage"]):
+        found = part["properties"]
+        fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
     return np.minimum(fractions, 1, out=fractions)
 
 
-def _boxes(cells: GeoboxTiles) -> np.ndarray:
-    """The box of each cell, (rows, columns)."""
-    left, bottom, right, top = cells.base.boundingbox
-    ends = [np.cumsum([0, *sizes]) / total for sizes, total in zip(cells.chunks, cells.base.shape, strict=True)]
-    y, x = top - ends[0] * (top - bottom), left + ends[1] * (right - left)
-    return shapely.box(x[None, :-1], y[1:, None], x[None, 1:], y[:-1, None])
+def _ends(sizes: tuple[int, ...], start: float, end: float) -> np.ndarray:
+    """Where cells of these sizes in pixels, side by side from ``start`` to ``end``, begin and end."""
+    return start + np.cumsum([0, *sizes]) / sum(sizes) * (end - start)
 
 
 class _Feature(JSONFeature):
