@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.blocks import CELL_PX, Blocks, Cells, blocks_of, blocks_with, rectangles
 from pipeline.compiled import njit
-from pipeline.indices import INDICES, index_value, normalised_difference
+from pipeline.indices import INDICES, NORMALISED_DIFFERENCE, index_value, normalised_difference
 from pipeline.scene import BUFFERED, CLEAR, WATER, Stored
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
@@ -153,12 +153,21 @@ def _store_index(
     formula, first, first_scale, first_offset, first_nodata, second, second_scale, second_offset, second_nodata,
     here, out,
 ):  # fmt: skip
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            if here[y, x]:
-                low = _reflectance(first[y, x], first_scale, first_offset, first_nodata)
-                high = _reflectance(second[y, x], second_scale, second_offset, second_nodata)
-                out[y, x] = _level(index_value(formula, low, high), np.float32(1))
+    """A normalised difference is worked out of every pixel of a row, as in `_observe`; the others cost too much to be
+    worked out where they are not wanted."""
+    height, width = out.shape
+    low, high, levels = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.int16)
+    for y in range(height):
+        _reflectances(first[y], first_scale, first_offset, first_nodata, low)
+        _reflectances(second[y], second_scale, second_offset, second_nodata, high)
+        if formula == NORMALISED_DIFFERENCE:
+            for x in range(width):
+                levels[x] = _level(normalised_difference(low[x], high[x]), np.float32(1))
+        else:
+            for x in range(width):
+                if here[y, x]:
+                    levels[x] = _level(index_value(formula, low[x], high[x]), np.float32(1))
+        _lay(levels, here[y], out[y])
 
 
 @njit(nogil=True, cache=True)

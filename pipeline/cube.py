@@ -194,14 +194,14 @@ class Cube:
     def _chunks(self, year: int, layer: str, window: Window, within: Window) -> Iterator[tuple[Path, Window, Window]]:
         """The files of the chunks ``within`` a window, with what they share with ``window``: the part of the chunk and
         the part of the window."""
-        size = self._chunk_px
+        size, folder = self._chunk_px, self.path / str(year) / layer / "c"
         for place in product(*(range(w.start // size, -(-w.stop // size)) for w in within)):
             shared = [
                 (max(w.start, i * size), max(w.start, i * size, min(w.stop, (i + 1) * size)))
                 for i, w in zip(place, window, strict=True)
             ]
             yield (
-                self.path.joinpath(str(year), layer, "c", *map(str, place)),
+                folder.joinpath(*map(str, place)),
                 tuple(slice(a - i * size, b - i * size) for i, (a, b) in zip(place, shared, strict=True)),
                 tuple(slice(a - w.start, b - w.start) for w, (a, b) in zip(window, shared, strict=True)),
             )
