@@ -76,14 +76,16 @@ def file(tmp_path_factory):
     return path, values
 
 
-@pytest.mark.parametrize("repeated", [1, 2])
-@pytest.mark.parametrize(("column", "row"), [(0, 0), (-300, -7), (900, 1100)])
+@pytest.mark.parametrize("repeated", [1, 2, 5])
+@pytest.mark.parametrize(("column", "row"), [(0, 0), (-300, -7), (901, 1103)])
 def test_blocks_that_are_asked_for_hold_what_the_whole_holds(file, repeated, column, row):
-    """The grid begins inside the file or before it, and reaches beyond; its pixels are those of the file, or halves."""
+    """The grid begins inside the file or before it, within one of its pixels or between two, and reaches beyond; its
+    pixels are those of the file, or parts of them."""
     path, values = file
-    grid = grid_of(1100, 1030, 20 / repeated, LEFT + column * 20, TOP - row * 20)
-    padded = np.pad(values, 1200)[1200 + row :, 1200 + column :]
-    whole = padded.repeat(repeated, 0).repeat(repeated, 1)[:1100, :1030]
+    side = 20 / repeated
+    grid = grid_of(1100, 1030, side, LEFT + column * side, TOP - row * side)
+    rows, columns = ((np.arange(size) + first) // repeated + 1200 for size, first in ((1100, row), (1030, column)))
+    whole = np.pad(values, 1200)[np.ix_(rows, columns)]
     assert (_copy(Band(str(path)), grid, None) == whole).all()
     blocks = np.array([[True, False, True], [False, True, True], [False, False, True]])
     part = _copy(Band(str(path)), grid, blocks)
