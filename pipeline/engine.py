@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sentence
 
 GDAL_CACHE_BYTES = 96 << 20
-SWITCH_SECONDS = 5e-4
-"""After how long a thread passes on the interpreter's lock if another asks for it: exactextract holds it while it
-works, and at the usual 5 ms the other threads would wait that long each time they need it."""
-
 _RETRIES = 2
 
 
@@ -131,12 +126,7 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
     """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at
     the address ``cluster``. Raises ConfigError where that cluster does not answer."""
     if workers is None and cluster is None:
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_SECONDS)
-        try:
-            yield Engine(console, available_cores())
-        finally:
-            sys.setswitchinterval(usual)
+        yield Engine(console, available_cores())
         return
     # distributed takes a second to import: only who asks for it waits
     from distributed import Client, LocalCluster
