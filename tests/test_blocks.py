@@ -77,14 +77,17 @@ def file(tmp_path_factory):
 
 
 @pytest.mark.parametrize("repeated", [1, 2, 5])
-@pytest.mark.parametrize(("column", "row"), [(0, 0), (-300, -7), (901, 1103)])
-def test_blocks_that_are_asked_for_hold_what_the_whole_holds(file, repeated, column, row):
-    """The grid begins inside the file or before it, within one of its pixels or between two, and reaches beyond; its
-    pixels are those of the file, or parts of them."""
+@pytest.mark.parametrize("within", [0, 1])
+@pytest.mark.parametrize(("column", "row"), [(0, 0), (-300, -7), (900, 1100), (1200, 1400)])
+def test_blocks_that_are_asked_for_hold_what_the_whole_holds(file, repeated, within, column, row):
+    """The grid begins inside the file or before it, at the edge of one of its pixels or a pixel of the grid further,
+    and reaches beyond; its pixels are those of the file, or parts of them."""
     path, values = file
-    side = 20 / repeated
-    grid = grid_of(1100, 1030, side, LEFT + column * side, TOP - row * side)
-    rows, columns = ((np.arange(size) + first) // repeated + 1200 for size, first in ((1100, row), (1030, column)))
+    side, first_row, first_column = 20 / repeated, row * repeated + within, column * repeated + within
+    grid = grid_of(1100, 1030, side, LEFT + first_column * side, TOP - first_row * side)
+    rows, columns = (
+        (np.arange(size) + first) // repeated + 1200 for size, first in ((1100, first_row), (1030, first_column))
+    )
     whole = np.pad(values, 1200)[np.ix_(rows, columns)]
     assert (_copy(Band(str(path)), grid, None) == whole).all()
     blocks = np.array([[True, False, True], [False, True, True], [False, False, True]])
