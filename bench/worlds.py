@@ -25,10 +25,11 @@ from scipy.special import betaincinv
 from pipeline.carbon import stock_difference
 from pipeline.config import Uncertainty, read_coefficients
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, with_values
-from pipeline.realisations import Realisations, Settings, realise
+from pipeline.realisations import Realisations, realise, shares_of
 from pipeline.sketch import Sketch
 from pipeline.uncertainty import Z95, drawn, interval, mean_correlation
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
+from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
 from pipeline.zone_model import CALIBRATED_U95, Period, ZoneModel
 from pipeline.zone_pixels import SketchBuilder
@@ -77,18 +78,21 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Case:
-    """A zone as the product sees it, and what is true: its stock at the two periods (t C), its cover at the current."""
+    """A zone as the product sees it, and what is true: its stock at the two periods (t C), at the current one its cover
+    and the volume of its stands (m3), None without them."""
 
     model: ZoneModel
     sketches: dict[str, Sketch]
     true_tC: tuple[float, float]
     true_cover: float
+    true_volume_m3: float | None
 
     @property
     def truth(self) -> dict[str, float]:
         """True figures of the current period, by quantity as in `Realisations`."""
         sink = float(stock_difference(*self.true_tC, self.model.years_between(BASELINE, CURRENT)))
-        return {"carbon_tC": self.true_tC[1], "sink_tCO2_yr": sink, "fvc_mean": self.true_cover}
+        found = {"carbon_tC": self.true_tC[1], "sink_tCO2_yr": sink, "fvc_mean": self.true_cover}
+        return found if self.true_volume_m3 is None else found | {"volume_m3": self.true_volume_m3}
 
 
 @cache
@@ -138,9 +142,11 @@ class World:
         )
         index = {period: self._index(place, period) for period in (BASELINE, CURRENT)}
         sketches = {period.label: self._sketch(place, period, index[period]) for period in index}
-        true_tC = self._stands_tC(model) if stands else self._index_tC(place, model, index)
+        true_stands = self._true_stands(model) if stands else None
+        true_tC = self._stands_tC(model, true_stands) if stands else self._index_tC(place, model, index)
         cover = self._ends(model).cover(index[CURRENT]).mean()
-        return Case(model, sketches, true_tC, float(cover))
+        volume = true_stands.volume_m3(true_stands.dated(CURRENT.years)) if stands else None
+        return Case(model, sketches, true_tC, float(cover), volume)
 
     # --- what is true -----------------------------------------------------------------------------------------
 
@@ -204,15 +210,22 @@ class World:
             stocks.append(float((density * residual).mean() * area_ha))
         return tuple(stocks)
 
-    def _stands_tC(self, model: ZoneModel) -> tuple[float, float]:
-        """True stock of both periods, stand by stand from the true volumes."""
+    def _true_stands(self, model: ZoneModel) -> ZoneStands:
+        """The stands with their true volumes and areas."""
         measured, forest = model.stands, self._ecosystem(model)
         factors = [float(self._true(forest.stand_volume, normal)) for normal in self._inventories]
         volumes = zip(measured.volume_m3_ha.items(), factors, strict=True)
-        stands = replace(measured, volume_m3_ha={year: volume * factor for (year, volume), factor in volumes})
-        area_ha = measured.area_ha * float(self._true(forest.stand_area))
+        return replace(
+            measured,
+            volume_m3_ha={year: volume * factor for (year, volume), factor in volumes},
+            area_ha=measured.area_ha * float(self._true(forest.stand_area)),
+        )
+
+    def _stands_tC(self, model: ZoneModel, stands: ZoneStands) -> tuple[float, float]:
+        """True stock of both periods, stand by stand from the true volumes."""
+        forest = self._ecosystem(model)
         return tuple(
-            float((area_ha * stands.stock(forest, stands.dated(period.years))[1]).sum())
+            float((stands.area_ha * stands.stock(forest, stands.dated(period.years))[1]).sum())
             for period in (BASELINE, CURRENT)
         )
 
@@ -263,12 +276,14 @@ def count(worlds: int, draws: int, seed: int = 1) -> Held:
         groups = {f"{place.id} {place.stratum}{' by stands' * bool(place.stands)}": [place] for place in PLACES}
         groups |= {name: [place for place in PLACES if place.ecosystem == name] for name in shipped()}
         for group, members in (groups | {"city": list(PLACES)}).items():
-            found = [parts[place][0] for place in members]
-            total = found[0] if len(members) == 1 else Realisations.summed(found)
-            for quantity, period in total.all:
+            areas = {place: place.side_m**2 / 1e4 for place in members}
+            whole = Realisations.together([parts[place][0] for place in members], list(areas.values()))
+            for quantity, period in whole.all:
                 if period == CURRENT.label:
-                    truth = sum(parts[place][1][quantity] for place in members)
-                    held[group, quantity].append(_held(total.all[quantity, period], truth))
+                    having = {place: area for place, area in areas.items() if quantity in parts[place][1]}
+                    shares = shares_of((quantity, period), having)
+                    truth = sum(share * parts[place][1][quantity] for place, share in shares.items())
+                    held[group, quantity].append(_held(whole.all[quantity, period], truth))
     return held
 
 

@@ -10,6 +10,7 @@ from pipeline.cover_config import INDEX_NAMES, Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
 from pipeline.input_config import CONTRACT, EcosystemName, Grid, LandCover, Scenes, Stands, Years, Zones
+from pipeline.targets import Targets
 from pipeline.yaml_file import read_yaml
 
 MIN_DRAWS = 100
@@ -106,6 +107,7 @@ class RunConfig(Frozen):
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
     area_mismatch: Literal["stop", "warn"] = "stop"
+    targets: Targets | None = None
 
     @model_validator(mode="after")
     def _periods_within_years(self) -> Self:

@@ -70,7 +70,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "patches": ("patches.csv",),
     "styles": ("zones/*/*.qml", "zones/*/*.tif.aux.xml", "zones/*/*.gpkg"),
     "project": ("{name}.qgz",),
-    "sheets": ("atlas.pdf", "overview.pdf", "overview.png", "zones/*/*_sheet.pdf", "zones/*/*_sheet.png"),
+    "sheets": ("atlas.pdf", "overview.*", "monitoring.*", "zones/*/*_sheet.pdf", "zones/*/*_sheet.png"),
     "workbook": ("{name}.xlsx",),
     "stac": ("collection.json", "zones/*/*.json"),
 }

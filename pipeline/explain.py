@@ -16,7 +16,7 @@ from pipeline.varying import CAUSES_ZH
 from pipeline.zone_model import SHRUB_PATH, Period, ZoneModel
 
 METRICS = ("carbon_tC", "carbon_tC_ha", "agb_tDM_ha", "fvc_mean", "index_mean", "ndvi_mean", "sink_tCO2_yr",
-           "sink_tCO2_ha_yr", "area_ha")  # fmt: skip
+           "sink_tCO2_ha_yr", "volume_m3", "area_ha")  # fmt: skip
 """Columns of the result table that can be explained."""
 
 DRAWN = {
@@ -25,6 +25,7 @@ DRAWN = {
     "fvc_mean": "fvc_mean",
     "sink_tCO2_yr": "sink_tCO2_yr",
     "sink_tCO2_ha_yr": "sink_tCO2_yr",
+    "volume_m3": "volume_m3",
 }
 """The drawn quantity that the interval of a metric is that of; those per ha are its share by area."""
 
@@ -52,7 +53,7 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         "unit": found[-1].unit if found else None,
         "status": entry["figures"]["status"] if not year else "ok" if given else f"no clear observation in {year}",
         "note": run.record["note"],
-        "method": None if metric in ("area_ha", "index_mean", "ndvi_mean", "fvc_mean") else model.method,
+        "method": model.method if metric.startswith(("carbon", "agb", "sink")) else None,
         "steps": [asdict(step) for step in found],
         "coefficients": _coefficients(model, metric),
         "end_members": _end_members(run, model, metric),
@@ -85,6 +86,10 @@ def _refuse_unknown(run: FinishedRun, zone: str, metric: str, year: int | None) 
     years = sorted(run.record["config"]["scenes"]["years"])
     if year is not None and year not in years:
         raise ConfigError(f"the run has no year {year}; its years are {', '.join(map(str, years))}")
+    if metric == "volume_m3" and run.model(zone).stands is None:
+        raise ConfigError(f"zone {zone} has no stands with a volume; ask for another metric")
+    if year is not None and metric == "volume_m3":
+        raise ConfigError(f"the volume is that of the current period; leave out --year {year}")
     if year is not None and metric.startswith("sink"):
         raise ConfigError(f"a sink compares two periods and has no single year; leave out --year {year}")
 
@@ -108,6 +113,8 @@ def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
         paths = ["index_bias", *ends]
     elif metric == "agb_tDM_ha":
         paths = _biomass_rows(model, rows)
+    elif metric == "volume_m3":
+        paths = ["stand_volume"]
     else:
         paths = [*model.rows, "stand_volume"] if model.stands else ["index_bias", *model.rows]
     only_interval = ["residual_persistence", "stand_area" if model.stands else "residual"]

@@ -47,6 +47,8 @@ def steps(metric: str, model: ZoneModel, now: Dated, then: Dated | None = None) 
             return [_cover(model, now[1])]
         case "agb_tDM_ha":
             return _biomass(model, now)
+        case "volume_m3":
+            return _volume(model, now[0])
         case "carbon_tC_ha" | "carbon_tC":
             return _carbon(model, now, whole=metric == "carbon_tC")
     before, after = (_carbon(model, at, whole=False) for at in (then, now))
@@ -183,6 +185,19 @@ def _summed(figure: str, parts: list[Step], model: ZoneModel, now: Dated, whole:
         return Step(figure, "sum of the stands", added, value * area, unit)
     name = figure if figure == "AGB" else "C/A"
     return Step(name, "sum of the stands / A", f"({added}) / {number(area)}", value, f"{unit}/ha")
+
+
+def _volume(model: ZoneModel, period: Period) -> list[Step]:
+    """The live volume of each species, then of all stands."""
+    stands, kinds = model.stands, np.array(model.stands.species)
+    volume = stands.volume_at(stands.dated(period.years)) * model.ecosystem.stand_volume.value
+    parts = []
+    for name in np.unique(kinds[volume > 0]):
+        area, held = (float(of[kinds == name].sum()) for of in (stands.area_ha, stands.area_ha * volume))
+        numbers = f"{number(area)} × {number(held / area)}"
+        parts.append(Step(f"V of {name}", "A × mean volume per ha", numbers, held, "m3"))
+    added = " + ".join(number(part.value) for part in parts) or "0"
+    return [*parts, Step("V", "sum of the stands", added, model.volume_m3(period), "m3")]
 
 
 def _stands(model: ZoneModel, period: Period, carbon: bool) -> list[Step]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.realisations import Realisations
+from pipeline.realisations import Quantity, Realisations, shares_of
 from pipeline.uncertainty import Interval, interval, variance_shares
 from pipeline.varying import CAUSES, CAUSES_ZH
 
@@ -48,32 +48,36 @@ def add_intervals(drawn: Mapping[str, Realisations], rows: list[dict], by_year: 
         if zone in known:
             realisations, expected = known[zone], estimates[zone]
         else:
-            members = [
-                member["zone_id"]
+            areas = {
+                member["zone_id"]: member["area_ha"]
                 for member in rows
                 if member["zone_id"] in known and row["ecosystem"] in ("city", member["ecosystem"])
-            ]
-            realisations = Realisations.summed([known[member] for member in members])
-            expected = {
-                quantity: sum(estimates[m][quantity] for m in members if quantity in estimates[m])
-                for quantity in realisations.all
             }
+            realisations = Realisations.together([known[zone_id] for zone_id in areas], list(areas.values()))
+            expected = {quantity: _estimate(quantity, areas, estimates) for quantity in realisations.all}
         own = interval_rows(row["level"], zone, realisations, expected)
         row |= interval_columns(own, current)
         for line in own:
-            if line["quantity"] == "carbon_tC" and (zone, line["period"]) in years:
-                years[zone, line["period"]] |= {"carbon_tC_low95": line["p2_5"], "carbon_tC_high95": line["p97_5"]}
+            name, year = line["quantity"], years.get((zone, line["period"]), {})
+            if year.get(name) is not None:
+                year |= {f"{name}_low95": line["p2_5"], f"{name}_high95": line["p97_5"]}
         table += own
     return table
 
 
 def _estimates(row: dict, by_year: list[dict], current: str) -> dict:
     """The figures of a zone that have a value, by quantity and period."""
-    figures = {(name, current): row[name] for name in ("carbon_tC", "fvc_mean", "sink_tCO2_yr")}
+    figures = {(name, current): row[name] for name in ("carbon_tC", "fvc_mean", "volume_m3", "sink_tCO2_yr")}
     for year in by_year:
         if year["zone_id"] == row["zone_id"]:
             figures |= {(name, str(year["year"])): year[name] for name in ("carbon_tC", "fvc_mean")}
     return {quantity: value for quantity, value in figures.items() if value is not None}
+
+
+def _estimate(quantity: Quantity, areas: Mapping[str, float], estimates: Mapping[str, Mapping]) -> float:
+    """The figure of several zones: the sum or mean of those that have it."""
+    shares = shares_of(quantity, {zone: area for zone, area in areas.items() if quantity in estimates[zone]})
+    return sum(share * estimates[zone][quantity] for zone, share in shares.items())
 
 
 def interval_rows(level: str, zone_id: str, realisations: Realisations, estimates: Mapping) -> list[dict]:
@@ -108,7 +112,7 @@ def interval_columns(rows: list[dict], current: str) -> dict:
             continue
         name = row["quantity"]
         found |= {f"{name}_low95": row["p2_5"], f"{name}_high95": row["p97_5"]}
-        if name != "fvc_mean":
+        if name in ("carbon_tC", "sink_tCO2_yr"):
             found[f"{name}_conservative"] = row["conservative"]
         if name == "sink_tCO2_yr":
             change = Interval(*(row[part] for part in ("mean", "median", "p2_5", "p5", "p95", "p97_5")))

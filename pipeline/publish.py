@@ -18,7 +18,17 @@ from pipeline.realisations import Realisations, realise
 from pipeline.run import Run
 from pipeline.separate import SEPARATE_COLUMNS, separate_rows
 from pipeline.sketch import Sketch
-from pipeline.totals import COLUMNS, YEAR_COLUMNS, failed_row, group_rows, withhold, year_rows, zone_row
+from pipeline.targets import TARGET_COLUMNS
+from pipeline.totals import (
+    COLUMNS,
+    YEAR_COLUMNS,
+    failed_row,
+    group_rows,
+    withhold,
+    year_group_rows,
+    year_rows,
+    zone_row,
+)
 from pipeline.uncertainty import mean_correlation
 from pipeline.variables import VARIABLES
 from pipeline.varying import Settings
@@ -39,6 +49,7 @@ def publish(
     rows, by_year = zone_tables(run, sketches, models)
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
+    by_year += year_group_rows(by_year, rows, list(run.ecosystems))
     rows += group_rows(rows, list(run.ecosystems))
     ledger = covered_ledger(run, sketches)
     say_overlaps(rows, ledger)
@@ -55,6 +66,10 @@ def publish(
     current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
     write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, separate_rows(current))
     write_csv(results.folder / "area_ledger.csv", area_ledger.COLUMNS, ledger)
+    if results.targets:
+        write_csv(results.folder / "targets.csv", TARGET_COLUMNS, results.targets)
+    else:  # of a plan that is no longer asked after
+        (results.folder / "targets.csv").unlink(missing_ok=True)
     make_deliverables(results, run.config.deliverables, engine)
     remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows

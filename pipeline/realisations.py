@@ -19,7 +19,7 @@ SHARE_DRAWS = 2000
 
 
 MEANS = ("fvc_mean",)
-"""Quantities that no sum over zones has."""
+"""Quantities of which several zones have a mean, weighted by area, and no sum."""
 
 Quantity = tuple[str, str]
 """Name and period label, such as ("carbon_tC", "2023-2025")."""
@@ -40,27 +40,36 @@ class Realisations:
         )
 
     @classmethod
-    def summed(cls, parts: list["Realisations"]) -> "Realisations":
-        """The sum of several zones, draw by draw: what they share errs together. Only totals are summed, no means."""
+    def together(cls, parts: list["Realisations"], areas_ha: list[float]) -> "Realisations":
+        """Several zones as one, draw by draw: what they share errs together. Totals are summed; means are weighted by
+        ``areas_ha`` over the zones that have them."""
+        found, by_cause = {}, {}
+        for quantity in dict.fromkeys(quantity for part in parts for quantity in part.all):
+            weights = shares_of(quantity, {n: areas_ha[n] for n, part in enumerate(parts) if quantity in part.all})
+            found[quantity] = sum(weight * parts[n].all[quantity] for n, weight in weights.items())
+            causes = {n: parts[n].by_cause[quantity] for n in weights if quantity in parts[n].by_cause}
+            by_cause[quantity] = {
+                cause: sum(weights[n] * alone[cause] for n, alone in causes.items() if cause in alone)
+                for cause in dict.fromkeys(cause for alone in causes.values() for cause in alone)
+            }
+        return cls(found, {quantity: alone for quantity, alone in by_cause.items() if alone})
 
-        def add(draws: list[Mapping]) -> dict:
-            keys = dict.fromkeys(key for part in draws for key in part)
-            return {key: sum(part[key] for part in draws if key in part) for key in keys}
 
-        totals = [{q: draws for q, draws in part.all.items() if q[0] not in MEANS} for part in parts]
-        quantities = dict.fromkeys(q for part in parts for q in part.by_cause if q[0] not in MEANS)
-        return cls(
-            add(totals), {q: add([part.by_cause[q] for part in parts if q in part.by_cause]) for q in quantities}
-        )
+def shares_of(quantity: Quantity, areas_ha: Mapping) -> dict:
+    """What each zone of ``areas_ha`` counts in the figure of all of them: 1 in a total, its share of the area in a
+    mean."""
+    whole = sum(areas_ha.values()) if quantity[0] in MEANS else None
+    return {zone: area / whole if whole else 1.0 for zone, area in areas_ha.items()}
 
 
 def realise(
     model: ZoneModel, sketches: Mapping[str, Sketch], years: list[int], baseline: Period | None, current: Period,
     settings: Settings, correlation: float, tell_causes: bool = True,
 ) -> Realisations:  # fmt: skip
-    """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, and, with a baseline, the
-    sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current figures. ``correlation`` is the mean
-    one of the residuals at two points of the zone (`uncertainty.mean_correlation`)."""
+    """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, with stands the current
+    volume_m3, and, with a baseline, the sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current
+    figures. ``correlation`` is the mean one of the residuals at two points of the zone
+    (`uncertainty.mean_correlation`)."""
     everything = _Zone(model, sketches, settings, frozenset(CAUSES), correlation)
     periods = {p.label: p for p in [*(Period((year,)) for year in years), *([baseline] if baseline else []), current]}
     found: dict[Quantity, np.ndarray] = {}
@@ -68,7 +77,11 @@ def realise(
         if model.stands or sketches[label].observed:
             found["carbon_tC", label] = everything.carbon_tC(period)
             found["fvc_mean", label] = everything.cover(period)
-    stock, cover, sink = ((name, current.label) for name in ("carbon_tC", "fvc_mean", "sink_tCO2_yr"))
+    stock, cover, volume, sink = (
+        (name, current.label) for name in ("carbon_tC", "fvc_mean", "volume_m3", "sink_tCO2_yr")
+    )
+    if model.stands:
+        found[volume] = everything.volume_m3(current)
     compares = stock in found and baseline is not None and ("carbon_tC", baseline.label) in found
     if compares:
         found[sink] = everything.sink_tCO2_yr(baseline, current)
@@ -79,6 +92,8 @@ def realise(
     by_cause = {stock: {cause: zone.carbon_tC(current) for cause, zone in alone.items()}}
     if sketches[current.label].observed:
         by_cause[cover] = {cause: zone.cover(current) for cause, zone in alone.items()}
+    if model.stands:
+        by_cause[volume] = {cause: alone[cause].volume_m3(current) for cause in ("stand_volume", "area")}
     if compares:
         by_cause[sink] = {cause: zone.sink_tCO2_yr(baseline, current) for cause, zone in alone.items()}
     return Realisations(found, by_cause)
@@ -119,8 +134,17 @@ class _Zone:
 
     def _stands_tC(self, period: Period) -> np.ndarray:
         stands = self._model.stands.grouped()
-        area = drawn(self._model.coefficients["stand_area"], self._normal("area", self._model.zone.id))
-        return _weighted(stands.area_ha, self._varying.stand_density(stands, period)) * area
+        return _weighted(stands.area_ha, self._varying.stand_density(stands, period)) * self._stand_area()
+
+    def _stand_area(self) -> np.ndarray:
+        """True over mapped area of the stands, (n,)."""
+        return drawn(self._model.coefficients["stand_area"], self._normal("area", self._model.zone.id))
+
+    def volume_m3(self, period: Period) -> np.ndarray:
+        """Live volume of the stands, m3, (n,)."""
+        stands = self._model.stands
+        date = stands.dated(period.years)
+        return stands.volume_m3(date) * self._varying.volume_factor(date) * self._stand_area()
 
     def cover(self, period: Period) -> np.ndarray:
         """Mean fractional vegetation cover, (n,)."""

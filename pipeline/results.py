@@ -21,7 +21,8 @@ class Results:
     `intervals.INTERVAL_COLUMNS`. ``rasters`` maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a
     zone id to its management patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules,
     ``min_patch_mu`` is their minimum size in 亩. ``exports`` are further vector formats that are asked for.
-    ``cover_classes`` are the areas of the classes of ``cover_scheme``. ``work`` is the folder of what is kept between
+    ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
+    `targets.TARGET_COLUMNS`, none where the plan sets none. ``work`` is the folder of what is kept between
     runs.
     """
 
@@ -49,6 +50,7 @@ class Results:
     marks: Marks
     cover_scheme: str = "sl190"
     cover_classes: list[dict] = field(default_factory=list)
+    targets: list[dict] = field(default_factory=list)
     patches: dict[str, gpd.GeoDataFrame] = field(default_factory=dict)
 
     @property

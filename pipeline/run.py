@@ -27,6 +27,7 @@ from pipeline.sensor_error import SensorError, sensor_errors
 from pipeline.shrub_ground import ShrubGround
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
+from pipeline.targets import target_rows
 from pipeline.varying import Settings
 from pipeline.vector_file import CGCS2000
 from pipeline.zone import Zone
@@ -104,13 +105,9 @@ class Run:
         return f"{SIMULATED}; {NOT_CREDITABLE}" if self.config.simulated else NOT_CREDITABLE
 
     def results_of(
-        self,
-        rows: list[dict],
-        by_year: list[dict],
-        intervals: list[dict],
-        cover_classes: list[dict],
+        self, rows: list[dict], by_year: list[dict], intervals: list[dict], cover_classes: list[dict],
         rasters: dict[str, dict[tuple[str, str], Path]],
-    ) -> Results:
+    ) -> Results:  # fmt: skip
         """The results in the form that the deliverables take."""
         return Results(
             name=self.config.name,
@@ -139,6 +136,7 @@ class Run:
             exports=self.config.exports,
             work=self.work,
             marks=self.marks,
+            targets=target_rows(self.config.targets, rows, self.config.simulated) if self.config.targets else [],
         )
 
     def inputs(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.intervals import INTERVAL_COLUMNS
 from pipeline.patches import CLASS_COLUMNS, PATCH_COLUMNS, class_rows, plan_rows
 from pipeline.results import Results
+from pipeline.targets import TARGET_COLUMNS
 from pipeline.totals import COLUMNS, YEAR_COLUMNS
 
 Titles = dict[str, tuple[str, str]]
@@ -94,6 +95,7 @@ def workbook_tables(results: Results) -> list[Table]:
         Table("不确定性", "Intervals", INTERVAL_COLUMNS, results.intervals),
         Table("覆盖度等级面积", "Cover classes", cover_classes.CLASS_COLUMNS, results.cover_classes),
         Table("图斑汇总", "Patches by class", CLASS_COLUMNS, [row for zone in patches for row in class_rows(zone)]),
+        Table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
         Table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
         Table("系数", "Coefficients", _titles(COEFFICIENT), list(coefficient_rows(results.ecosystems))),
         Table("数据质量", "Data quality", _titles(QUALITY), zones),

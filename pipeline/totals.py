@@ -34,6 +34,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "carbon_tC_low95": ("Lower end of its 95 % interval, t C", "碳储量95%区间下限(吨碳)"),
     "carbon_tC_high95": ("Upper end of its 95 % interval, t C", "碳储量95%区间上限(吨碳)"),
     "carbon_tC_conservative": ("Conservative stock, lower end of the 90 % interval, t C", "碳储量保守值(吨碳)"),
+    "volume_m3": ("Live volume of the forest stands, m3", "小班活立木蓄积(立方米)"),
+    "volume_m3_low95": ("Lower end of its 95 % interval, m3", "蓄积95%区间下限(立方米)"),
+    "volume_m3_high95": ("Upper end of its 95 % interval, m3", "蓄积95%区间上限(立方米)"),
     "main_cause": ("Main cause of the stock's uncertainty", "碳储量不确定性主因"),
     "baseline_period": ("Years of the baseline", "基准期(年)"),
     "baseline_carbon_tC_ha": ("Biomass carbon stock of the baseline, t C per ha", "基准期碳密度(吨碳/公顷)"),
@@ -88,6 +91,7 @@ def zone_row(
         "agb_tDM_ha": _known(now["agb"]),
         "carbon_tC_ha": _known(now["carbon_stock"]),
         "carbon_tC": _known(now["carbon_stock"] * zone.area_ha) if enough else None,
+        "volume_m3": model.volume_m3(current),
         "method": model.method,
         "method_zh": model.method_zh,
         "figure_class": PROXY,
@@ -154,9 +158,10 @@ def failed_row(zone: Zone, reason: str) -> dict:
     }
 
 
-YEAR_COLUMNS = ("zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",
-                "open_water_fraction", "index", "index_mean", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
-                "carbon_tC", "carbon_tC_low95", "carbon_tC_high95")  # fmt: skip
+YEAR_COLUMNS = ("level", "zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",
+                "open_water_fraction", "index", "index_mean", "ndvi_mean", "fvc_mean", "fvc_mean_low95",
+                "fvc_mean_high95", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC", "carbon_tC_low95",
+                "carbon_tC_high95")  # fmt: skip
 
 
 def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -> list[dict]:
@@ -168,6 +173,7 @@ def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -
         rows.append(
             dict.fromkeys(YEAR_COLUMNS)
             | {
+                "level": "zone",
                 "zone_id": model.zone.id,
                 "name_zh": model.zone.name,
                 "ecosystem": model.zone.ecosystem,
@@ -204,7 +210,7 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "sink_tCO2_yr")
+SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
 MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
          "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
 
@@ -214,24 +220,59 @@ GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland":
 def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
     """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones that have
     the number; the status says where zones lack it."""
-    groups = [(name, [row for row in rows if row["ecosystem"] == name]) for name in ecosystems]
-    return [_group_row("ecosystem", name, members) for name, members in groups if members] + [
-        _group_row("city", "city", rows)
-    ]
+    return [_group_row(*group) for group in _groups(rows, ecosystems)]
+
+
+def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]) -> list[dict]:
+    """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area of the zones that
+    were observed, and a total only where all of them were, so that years compare. ``rows`` are those of the zones."""
+    found = []
+    for level, name, members in _groups(rows, ecosystems):
+        areas = {row["zone_id"]: row["area_ha"] for row in members}
+        for year in dict.fromkeys(row["year"] for row in by_year):
+            own = [row | {"area_ha": areas[row["zone_id"]]} for row in by_year
+                   if row["year"] == year and row["zone_id"] in areas]  # fmt: skip
+            stocks = [row["carbon_tC"] for row in own]
+            found.append(
+                dict.fromkeys(YEAR_COLUMNS)
+                | _group_identity(level, name)
+                | {column: _mean(own, column) for column in MEANS if column in YEAR_COLUMNS}
+                | {"year": year, "index": _joined(own, "index")}
+                | {"carbon_tC": float(np.sum(stocks)) if len(own) == len(members) and None not in stocks else None}
+            )
+    return found
+
+
+def _groups(rows: list[dict], ecosystems: list[str]) -> list[tuple[str, str, list[dict]]]:
+    """Level, name and rows of each ecosystem that has zones, then of the city."""
+    members = {name: [row for row in rows if row["ecosystem"] == name] for name in ecosystems}
+    return [*(("ecosystem", name, own) for name, own in members.items() if own), ("city", "city", rows)]
+
+
+def _group_identity(level: str, name: str) -> dict:
+    return {"level": level, "zone_id": name, "name_zh": GROUP_NAMES[name], "ecosystem": name}
+
+
+def _mean(members: list[dict], column: str) -> float | None:
+    """Mean of a column, weighted by area, over the members that have it."""
+    known = [(member[column], member["area_ha"]) for member in members if member[column] is not None]
+    values, areas = np.array(known).T if known else (None, None)
+    return float((values * areas).sum() / areas.sum()) if known else None
+
+
+def _joined(members: list[dict], column: str) -> str | None:
+    return " | ".join(dict.fromkeys(member[column] for member in members if member[column])) or None
 
 
 def _group_row(level: str, name: str, members: list[dict]) -> dict:
-    row = dict.fromkeys(COLUMNS) | {"level": level, "zone_id": name, "name_zh": GROUP_NAMES[name], "ecosystem": name}
+    row = dict.fromkeys(COLUMNS) | _group_identity(level, name)
     for column in SUMS:
         known = [member[column] for member in members if member[column] is not None]
         row[column] = float(np.sum(known)) if known else None
-    for column in MEANS:
-        known = [(member[column], member["area_ha"]) for member in members if member[column] is not None]
-        values, areas = np.array(known).T if known else (None, None)
-        row[column] = float((values * areas).sum() / areas.sum()) if known else None
-    for column in ("period", "baseline_period", "index", "method", "method_zh"):
-        values = list(dict.fromkeys(member[column] for member in members if member[column]))
-        row[column] = " | ".join(values) or None
+    row |= {column: _mean(members, column) for column in MEANS}
+    row |= {
+        column: _joined(members, column) for column in ("period", "baseline_period", "index", "method", "method_zh")
+    }
     lacking = {column: len([m for m in members if m[column] is None]) for column in ("carbon_tC", "sink_tCO2_yr")}
     total = len(members)
     parts = [

@@ -117,11 +117,11 @@ class Varying:
     def stand_density(self, stands: ZoneStands, period: Period) -> np.ndarray:
         """Carbon stock of each stand at a period, t C/ha, (s, n)."""
         date = stands.dated(period.years)
-        ecosystem = with_values(self._model.ecosystem, {"stand_volume": self._volume_factor(date)})
+        ecosystem = with_values(self._model.ecosystem, {"stand_volume": self.volume_factor(date)})
         density = stands.stock(ecosystem, date)[1].reshape(len(stands.species), -1)
         return np.broadcast_to(density, (len(stands.species), self.settings.count))
 
-    def _volume_factor(self, date: float) -> np.ndarray | float:
+    def volume_factor(self, date: float) -> np.ndarray | float:
         """Draws of true over measured volume. Inventories repeat part of each other's error; between two of them it is
         interpolated like the volume."""
         row = self.model.coefficients["stand_volume"]

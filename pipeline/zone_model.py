@@ -166,6 +166,12 @@ class ZoneModel:
         agb, carbon = self.stands.stock(self.ecosystem, self.stands.dated(period.years))
         return {"agb": agb, "carbon_stock": carbon}
 
+    def volume_m3(self, period: Period) -> float | None:
+        """Live volume of the stands at the date of the period, m3; None without stands."""
+        if self.stands is None:
+            return None
+        return self.ecosystem.stand_volume.value * self.stands.volume_m3(self.stands.dated(period.years))
+
     def years_between(self, baseline: Period, current: Period) -> float:
         """Years between the dates at which the stocks of two periods are known."""
         if self.stands:

@@ -32,6 +32,10 @@ class ZoneStands:
         volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
         return np.array([np.interp(date, inventories, column) for column in volumes.T])
 
+    def volume_m3(self, date: float) -> float:
+        """Live volume of all stands at a date, m3, as measured."""
+        return float((self.area_ha * self.volume_at(date)).sum())
+
     def stock(self, forest: Forest, date: float) -> tuple[np.ndarray, np.ndarray]:
         """(AGB in t DM/ha, carbon in t C/ha) of each stand, volumes interpolated between the inventories: (s,), or
         (s, n) where rows of the forest hold n > 1 draws.

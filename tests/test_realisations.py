@@ -89,14 +89,33 @@ def test_shares_add_up_to_one_for_stock_and_sink(ecosystems):
 
 def test_zones_that_share_coefficients_do_not_average_their_error_away(ecosystems):
     one, two = (drawn(zone_model(ecosystems, id=name, shift=shift)) for name, shift in (("G01", 0), ("G02", 1e5)))
-    single, both = (interval(part.all[STOCK]) for part in (one, Realisations.summed([one, two])))
+    single, both = (interval(part.all[STOCK]) for part in (one, Realisations.together([one, two], [900, 900])))
     relative = [(found.p97_5 - found.p2_5) / found.mean for found in (single, both)]
     assert relative[1] > 0.95 * relative[0]
 
 
-def test_a_sum_has_no_mean_cover(ecosystems):
-    total = Realisations.summed([drawn(zone_model(ecosystems))])
-    assert {name for name, _ in total.all} == {"carbon_tC", "sink_tCO2_yr"}
+COVER = ("fvc_mean", CURRENT.label)
+
+
+def test_totals_of_zones_are_summed_and_means_weighted_by_area():
+    """Three zones of 100, 300 and 50 ha, the last without a cover; causes of one zone alone count by its share."""
+    one = Realisations(
+        {STOCK: np.array([1.0, 2]), COVER: np.array([0.2, 0.4])}, {COVER: {"index": np.array([0.1, 0.3])}}
+    )
+    two = Realisations({STOCK: np.array([10.0, 30]), COVER: np.array([0.6, 0.8])}, {})
+    three = Realisations({STOCK: np.array([5.0, 5])}, {STOCK: {"area": np.array([4.0, 6])}})
+    found = Realisations.together([one, two, three], [100, 300, 50])
+    np.testing.assert_allclose(found.all[STOCK], [16, 37])
+    np.testing.assert_allclose(found.all[COVER], [0.25 * 0.2 + 0.75 * 0.6, 0.25 * 0.4 + 0.75 * 0.8])
+    np.testing.assert_allclose(found.by_cause[COVER]["index"], [0.025, 0.075])
+    np.testing.assert_allclose(found.by_cause[STOCK]["area"], [4, 6])
+
+
+def test_the_cover_of_zones_that_share_their_error_is_as_uncertain_as_that_of_one(ecosystems):
+    one, two = (drawn(zone_model(ecosystems, id=name)) for name in ("G01", "G02"))
+    both = Realisations.together([one, two], [900, 100])
+    np.testing.assert_allclose(both.all[COVER], one.all[COVER])
+    assert variance_shares(both.by_cause[COVER]) == pytest.approx(variance_shares(one.by_cause[COVER]))
 
 
 def test_ground_that_was_not_seen_widens_the_interval(ecosystems):
@@ -131,6 +150,22 @@ def test_a_forest_by_stands_errs_by_expansion_and_volume(ecosystems):
     shares = variance_shares(found.by_cause[STOCK])
     assert shares["expansion"] + shares["stand_volume"] + shares["root_shoot"] > 0.9
     assert variance_shares(found.by_cause[SINK])["stand_volume"] > 0.5
+
+
+def test_the_volume_of_stands_is_that_of_its_date_and_errs_by_inventory_and_area(ecosystems):
+    """300 ha x 68.333 + 600 ha x 35 m3/ha in 2024, the middle of the period: five sixths of the way from 2019 to 2025.
+    The half-widths of 15 % (volume) and 4 % (area) add up in squares."""
+    model = zone_model(ecosystems, "forest", "larch_middle", "F01", stands_of([60.0, 30.0], [70.0, 36.0]))
+    volume = ("volume_m3", CURRENT.label)
+    assert model.volume_m3(CURRENT) == pytest.approx(300 * (60 + 50 / 6) + 600 * 35)
+    found = drawn(model)
+    draws = found.all[volume]
+    assert draws.mean() == pytest.approx(model.volume_m3(CURRENT), rel=0.01)
+    assert 1.96 * draws.std() / draws.mean() == pytest.approx(np.hypot(0.15, 0.04), rel=0.06)
+    shares = variance_shares(found.by_cause[volume])
+    assert shares == pytest.approx({"stand_volume": 225 / 241, "area": 16 / 241}, abs=0.02)
+    assert zone_model(ecosystems).volume_m3(CURRENT) is None
+    assert volume not in drawn(zone_model(ecosystems)).all
 
 
 def test_stands_summed_up_by_species_and_volume_hold_the_same(ecosystems):

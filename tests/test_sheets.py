@@ -18,11 +18,13 @@ from tiny_world import STANDS, World, command
 
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import bundled_fonts, find_fonts
+from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.page import Page
-from pipeline.outputs.sheet_text import plan_cells, quality_lines
+from pipeline.outputs.sheet_text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
 from pipeline.styles import read_styles
+from pipeline.targets import Targets, target_rows
 
 CRS = "EPSG:32649"
 CORNER = (420_000.0, 4_500_000.0)
@@ -63,7 +65,7 @@ def row_of(zone: str, area_ha: float, **changes) -> dict:
 
 
 def years_of(row: dict, years: range) -> list[dict]:
-    names = ("carbon_tC", "carbon_tC_low95", "carbon_tC_high95")
+    names = [f"{figure}{end}" for figure in ("carbon_tC", "fvc_mean") for end in ("", "_low95", "_high95")]
     return [{"zone_id": row["zone_id"], "year": year} | {name: row[name] for name in names} for year in years]
 
 
@@ -220,6 +222,81 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares):
     assert faults(sheet.draw()) == []
 
 
+PLAN = Targets(
+    year=2025, forest_cover_percent=19.3, forest_volume_m3=3_800_000, grassland_cover_percent=38,
+    wetland_protection_percent=38, project_wanmu={"forest": 330, "grassland": 1000, "wetland": 10},
+)  # fmt: skip
+GROUPS = {"forest": "森林", "grassland": "草原", "wetland": "湿地", "city": "全市"}
+
+
+def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = range(2019, 2026), **changes):
+    """The monitoring sheet of a city of 1547 万亩."""
+    rows = []
+    for name in GROUPS:
+        level = "city" if name == "city" else "ecosystem"
+        row = row_of(name, 1_031_333.3, **changes) | {"level": level, "ecosystem": name, "period": "2023-2025"}
+        rows.append(row | {"volume_m3": 3.2e6, "volume_m3_low95": 2.7e6, "volume_m3_high95": 3.7e6})
+    zones = [row_of("F01", 900.0) | {"ecosystem": "forest", "volume_m3": 3.2e6}]
+    causes = {"share_biomass_model": 0.62, "share_cover_model": 0.31, "share_area": 0.07}
+    intervals = [
+        {"zone_id": row["zone_id"], "quantity": quantity, "period": row["period"]} | causes
+        for row in rows
+        for quantity in ("carbon_tC", "fvc_mean", "sink_tCO2_yr")
+    ]
+    by_year = {name: years_of(row, years) for name, row in zip(GROUPS, rows, strict=True)}
+    city = [row | {"observed_fraction": 0.97} for row in by_year["city"]]
+    return MonitoringSheet(
+        stem=folder / "monitoring",
+        fonts=bundled_fonts(),
+        title="包头市林草湿碳汇监测(示意, 模拟数据)",
+        subtitle="现状期 2023-2025 年, 与基准期 2019-2021 年比较",
+        project="规划与监测",
+        kind="22 个片区 · 1,547.0 万亩",
+        targets_title="规划目标 (2025 年) 与本次可测的量",
+        targets=target_cells(target_rows(plan, zones + rows, simulated=True)) if plan else [],
+        figures=group_cells(rows, intervals, GROUPS),
+        observed=observed_cells(city, [{"day": f"{year}-08-01"} for year in years]),
+        by_year={GROUPS[name]: by_year[name] for name in list(GROUPS)[:3]},
+        periods=((2019, 2020, 2021), (2023, 2024, 2025)),
+        notes=("区间所依据的部分系数未核实, 见工作簿的“系数”表。", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
+        warning=NOTE,
+    )
+
+
+@pytest.mark.parametrize("years", [range(2024, 2025), range(2019, 2026), range(1986, 2026)], ids=len)
+@pytest.mark.parametrize("plan", [PLAN, None], ids=["with targets", "without"])
+def test_nothing_overlaps_on_the_monitoring_sheet(tmp_path, plan, years):
+    assert faults(monitoring_of(tmp_path, plan, years).draw()) == []
+
+
+def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path):
+    sheet = monitoring_of(tmp_path)
+    cells = {row[0]: row[1:] for row in sheet.targets}
+    assert cells["森林蓄积量"][:5] == (
+        "380 万立方米", "1/1个森林片区小班活立木蓄积(模拟数据)", "320", "270 至 370", "不能判定",
+    )  # fmt: skip
+    assert cells["草原综合植被盖度"][2:4] == ("41.6", "30.0 至 55.0")
+    assert cells["湿地保护率"][1:4] == ("—", "—", "—")
+    assert sheet.figures[1] == (
+        "",
+        "生物量碳储量 (吨碳)",
+        "1,381,987",
+        "618,800 至 2,784,600",
+        "生物量模型 62%、盖度模型 31%",
+    )
+    assert sheet.observed[0] == ("2019", "1", "97.0")
+
+
+def test_the_monitoring_sheet_of_one_period_without_draws_says_what_is_not_known(tmp_path):
+    unknown = dict.fromkeys(name for name in row_of("G05", 1) if name.startswith("sink") or name.endswith("95"))
+    sheet = monitoring_of(tmp_path, **unknown)
+    sheet = replace(sheet, figures=group_cells(
+        [{**row_of("city", 900.0, **unknown), "period": "2025"}], [], {"city": "全市"}
+    ), by_year={"森林": [{"year": 2025, "carbon_tC": None, "fvc_mean": None}]}, periods=((), (2025,)))  # fmt: skip
+    assert faults(sheet.draw()) == []
+    assert sheet.figures[2] == ("", "碳汇量 (吨CO2/年)", "—", "—", "—")
+
+
 def test_a_missing_glyph_is_an_error_not_a_box(tmp_path):
     with pytest.raises(OutputError, match=r"no 𪚥 \(U\+2A6A5\); install Noto"):
         sheet_of(tmp_path, 9_000, 8_000, title="G05 𪚥片区").draw()
@@ -240,7 +317,8 @@ def test_the_same_sheet_has_the_same_bytes(tmp_path):
 
 def drawn(world: World) -> dict[str, int]:
     """When each sheet was written."""
-    found = [*world.results.glob("zones/*/*_sheet.*"), *world.results.glob("overview.*"), world.results / "atlas.pdf"]
+    found = [path for name in ("zones/*/*_sheet", "overview", "monitoring") for path in world.results.glob(f"{name}.*")]
+    found.append(world.results / "atlas.pdf")
     return {path.name: path.stat().st_mtime_ns for path in found}
 
 
@@ -256,7 +334,8 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
     world.run(workers=2)
     parallel = {path.name: path.read_bytes() for path in world.results.rglob("*") if path.name in drawn(world)}
     names = [f"{zone}_sheet.{kind}" for zone in ("F01", "F02", "G01", "W01") for kind in ("pdf", "png")]
-    assert sorted(parallel) == sorted([*names, "overview.pdf", "overview.png", "atlas.pdf"])
+    names += [f"{name}.{kind}" for name in ("overview", "monitoring") for kind in ("pdf", "png")]
+    assert sorted(parallel) == sorted([*names, "atlas.pdf"])
     for name in parallel:
         next(world.results.rglob(name)).unlink()
     world.run(workers=1)
@@ -265,9 +344,9 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
     atlas = PdfReader(world.results / "atlas.pdf")
     assert [round(float(side) / 72 * 25.4) for side in atlas.pages[0].mediabox[2:]] == [297, 210]
     assert [entry.title for entry in atlas.outline] == [
-        "碳汇片区监测", "F01 F01 (示意)", "F02 F02 (示意)", "G01 G01 (示意)", "W01 W01 (示意)",
+        "总览图", "规划与监测", "F01 F01 (示意)", "F02 F02 (示意)", "G01 G01 (示意)", "W01 W01 (示意)",
     ]  # fmt: skip
-    said = atlas.pages[1].extract_text()
+    said = atlas.pages[2].extract_text()
     assert "不作为交易依据" in said
     assert "示意, 模拟数据" in said
     assert "2019-2021 → 2023-2025" in said
@@ -291,7 +370,8 @@ def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world)
     world.run(workers=1)
     after = drawn(world)
     changed = {name for name in after if after[name] != again[name]}
-    assert changed == {"F01_sheet.pdf", "F01_sheet.png", "overview.pdf", "overview.png", "atlas.pdf"}
+    names = [f"{name}.{kind}" for name in ("F01_sheet", "overview", "monitoring") for kind in ("pdf", "png")]
+    assert changed == {*names, "atlas.pdf"}
 
 
 def test_force_draws_every_sheet_again(world):

@@ -17,7 +17,8 @@ from pipeline.totals import COLUMNS
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     world = World.finished(tmp_path_factory.mktemp("workbook"))
-    world.settings |= {"deliverables": ["patches", "workbook"], "uncertainty": {"draws": 200}}
+    plan = {"year": 2025, "forest_cover_percent": 19.3, "forest_volume_m3": 3_800_000}
+    world.settings |= {"deliverables": ["patches", "workbook"], "uncertainty": {"draws": 200}, "targets": plan}
     world.write_config()
     world.run()
     return world
@@ -67,6 +68,7 @@ def test_every_cell_of_the_summary_stands_in_the_workbook(world, book):
         ("不确定性", "intervals.csv"),
         ("图斑汇总", "patches.csv"),
         ("覆盖度等级面积", "cover_classes.csv"),
+        ("规划指标", "targets.csv"),
     ],
 )
 def test_the_other_tables_are_those_of_their_files(world, book, sheet, file):

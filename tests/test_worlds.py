@@ -22,6 +22,7 @@ def test_in_a_world_without_errors_the_estimate_is_the_truth(place):
     assert cover == pytest.approx(case.truth["fvc_mean"], abs=1e-3)
     sink = float(stock_difference(then, now, case.model.years_between(BASELINE, CURRENT)))
     assert sink == pytest.approx(case.truth["sink_tCO2_yr"], rel=1e-2, abs=2e-3 * now)
+    assert case.model.volume_m3(CURRENT) == case.truth.get("volume_m3")
 
 
 def test_what_zones_share_is_the_same_truth_in_all_of_them_and_another_in_another_world():

@@ -60,7 +60,8 @@ def summary(results):
 def by_year(results):
     """The yearly table beside the truth, whose columns end in _true."""
     truth = pd.read_csv(DATA / "truth.csv", encoding="utf-8-sig").set_index(["zone_id", "year"])
-    table = pd.read_csv(results / "by_year.csv", encoding="utf-8-sig").set_index(["zone_id", "year"])
+    table = pd.read_csv(results / "by_year.csv", encoding="utf-8-sig").query("level == 'zone'")
+    table = table.set_index(["zone_id", "year"])
     assert table.index.sort_values().equals(truth.index.sort_values())
     return table.join(truth.add_suffix("_true"))
 

@@ -132,14 +132,15 @@ class Page:
         for number, cells in enumerate([[column.title for column in columns], *rows]):
             baseline = box.top - row_mm * (number + 0.72)
             head, bold = number == 0, number - 1 in strong
-            x = box.left
+            x, after_number = box.left, False
             for column, cell in zip(columns, cells, strict=True):
-                place = (x + column.width - 1, "right") if column.numeric else (x, "left")
+                gap = 3 if after_number and not column.numeric else 0  # else it would touch the number
+                place = (x + column.width - 1, "right") if column.numeric else (x + gap, "left")
                 self.text(
-                    place[0], baseline, cell, size, ha=place[1], width=column.width - 2, bold=bold,
+                    place[0], baseline, cell, size, ha=place[1], width=column.width - 2 - gap, bold=bold,
                     color=MUTED if head else INK,
                 )  # fmt: skip
-                x += column.width
+                x, after_number = x + column.width, column.numeric
             below = box.top - row_mm * (number + 1)
             if head or number in strong:
                 self.rule(box.left, below, x, below, 0.5, MUTED)

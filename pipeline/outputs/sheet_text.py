@@ -4,6 +4,8 @@ from collections import Counter
 
 import pandas as pd
 
+from pipeline.varying import CAUSES_ZH
+
 UNKNOWN = "—"
 PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}
 """Quantities per ha and their totals."""
@@ -97,6 +99,59 @@ def source_line(scenes: list[dict]) -> str:
     days = sorted(scene["day"] for scene in scenes)
     listed = "、".join(f"{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
     return f"数据源: {listed}, {days[0]} 至 {days[-1]}"
+
+
+UNITS = {"m3": ("万立方米", 1e4), "%": ("%", 1), "万亩": ("万亩", 1)}
+"""How a target's unit is printed, and how many of its own one of it is."""
+
+
+def target_cells(rows: list[dict]) -> list[tuple[str, ...]]:
+    """The rows of `targets.target_rows`: target, its value, what is measured beside it, estimate, interval, finding,
+    why."""
+    cells = []
+    for row in rows:
+        unit, size = UNITS[row["unit"]]
+        ends = {"x_low95": row["low95"], "x_high95": row["high95"]}
+        cells.append((
+            row["target_zh"], f"{row['target_value'] / size:,g} {unit}", row["measured_zh"] or UNKNOWN,
+            number(row["estimate"] and row["estimate"] / size), interval(ends, "x", 1 / size),
+            row["finding_zh"], row["reason_zh"],
+        ))  # fmt: skip
+    return cells
+
+
+GROUP_FIGURES = (KEY_FIGURES[5], KEY_FIGURES[2], KEY_FIGURES[0])
+
+
+def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
+    """Cover, stock and sink of each group of zones: its name, the figure's, estimate, interval and main causes.
+    ``rows`` are those of groups, ``names`` what they are called by their ids."""
+    found = {(row["zone_id"], row["quantity"], row["period"]): row for row in intervals}
+    cells = []
+    for row in rows:
+        for place, (column, label, factor, signed) in enumerate(GROUP_FIGURES):
+            value = row[column]
+            cells.append((
+                "" if place else names[row["zone_id"]], label, number(value and value * factor, signed),
+                interval(row, column, factor), causes(found.get((row["zone_id"], column, row["period"]), {})),
+            ))  # fmt: skip
+    return cells
+
+
+def causes(row: dict) -> str:
+    """The two largest causes of a row of `intervals.INTERVAL_COLUMNS` with their share of the variance."""
+    shares = {name: row.get(f"share_{name}") or 0.0 for name in CAUSES_ZH}
+    largest = sorted(shares, key=shares.get, reverse=True)[:2]
+    return "、".join(f"{CAUSES_ZH[name]} {shares[name]:.0%}" for name in largest if shares[name] >= 0.005) or UNKNOWN
+
+
+def observed_cells(by_year: list[dict], scenes: list[dict]) -> list[tuple[str, ...]]:
+    """Year, number of scenes and observed share of the ground in %, from the rows of years of the city."""
+    counts = Counter(int(scene["day"][:4]) for scene in scenes)
+    return [
+        (str(row["year"]), str(counts[row["year"]]), fixed(100 * (row["observed_fraction"] or 0.0), 1))
+        for row in by_year
+    ]  # fmt: skip
 
 
 PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)")

@@ -1,4 +1,4 @@
-"""Map sheets: one A4 page for each zone and one of the city, as PDF and PNG, and an atlas of all pages.
+"""Sheets: one A4 page for each zone and two of the city, as PDF and PNG, and an atlas of all pages.
 
 A sheet is drawn again only when something that it shows has changed.
 """
@@ -13,38 +13,34 @@ from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
 
-import geopandas as gpd
 import rasterio
 import shapely
 from pydantic import BaseModel
 from pypdf import PdfWriter
-from pyproj import CRS
 
 from pipeline.engine import GDAL_CACHE_BYTES, Engine, successes
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import Fonts, find_fonts
+from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
-from pipeline.outputs.sheet_text import plan_cells, quality_lines, source_line
+from pipeline.outputs.sheet_content import monitoring_sheet, overview_sheet, zone_sheet
 from pipeline.outputs.swap import swapped
-from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
-from pipeline.patches import plan_rows
+from pipeline.outputs.zone_sheet import ZoneSheet
 from pipeline.provenance import Marks, code_key, content_key
 from pipeline.results import Results
 
-CODE = ("outputs/sheets", "outputs/zone_sheet", "outputs/overview_sheet", "outputs/sheet_map", "outputs/sheet_text",
-        "outputs/page", "outputs/fonts", "patches")  # fmt: skip
+CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
+        "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/sheet_text", "outputs/page",
+        "outputs/fonts", "patches")  # fmt: skip
 
-FRAME_MM, FINEST_MM = 170, 0.05
-"""Width of the widest map, and what print does not resolve: outlines are carried no finer."""
-
-SINK_ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
+Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 
 
 @dataclass(frozen=True)
 class SheetUnit:
     """A sheet to draw; ``key`` is what its mark will say."""
 
-    sheet: ZoneSheet | OverviewSheet
+    sheet: Sheet
     name: str
     marks: Marks
     key: str
@@ -52,6 +48,11 @@ class SheetUnit:
     @property
     def writes_to(self) -> Path:
         return self.sheet.stem.with_name(f"{self.sheet.stem.name}.pdf")
+
+    @property
+    def entry(self) -> str:
+        """What the atlas calls the page in its table of contents."""
+        return self.sheet.title if isinstance(self.sheet, ZoneSheet) else self.sheet.project
 
     @property
     def is_done(self) -> bool:
@@ -72,7 +73,7 @@ def draw_sheet(unit: SheetUnit) -> None:
 
 
 def make_sheets(results: Results, engine: Engine) -> None:
-    """Write zones/<id>/<id>_sheet, overview (.pdf and .png) and atlas.pdf. Raises OutputError."""
+    """Write zones/<id>/<id>_sheet, overview, monitoring (.pdf and .png) and atlas.pdf. Raises OutputError."""
     units = sheet_units(results)
     stale = [unit for unit in units if not unit.is_done]
     with _drawing(engine, len(stale)) as draw:
@@ -102,22 +103,23 @@ def _draw_in(pool: ProcessPoolExecutor, unit: SheetUnit) -> None:
 
 
 def sheet_units(results: Results) -> list[SheetUnit]:
-    """The overview and the sheets of all zones that have rasters, with their keys."""
+    """The sheets of the city and of all zones that have rasters, with their keys."""
     zones = results.zones.to_crs(results.grid_crs)
     shown = [zone for zone in zones["id"] if any(path.is_file() for path in results.rasters[zone].values())]
     fonts = find_fonts("".join([results.title, *zones["name"], *zones["id"], *results.ecosystems]))
     code = code_key(*CODE)
     units = []
     for place, zone in enumerate(shown, 1):
-        sheet = _zone_sheet(results, zones, zone, fonts, f"第 {place} 幅 / 共 {len(shown)} 幅")
+        sheet = zone_sheet(results, zones, zone, fonts, f"第 {place} 幅 / 共 {len(shown)} 幅")
         units.append(_unit(results, sheet, zone, code, [m.path for m in (sheet.main, sheet.cover) if m]))
     if not shown:
         return []
-    overview = _overview(results, zones, shown, fonts)
-    return [_unit(results, overview, "overview", code, list(overview.rasters.values())), *units]
+    overview = overview_sheet(results, zones, shown, fonts)
+    city = [_unit(results, overview, "overview", code, list(overview.rasters.values()))]
+    return [*city, _unit(results, monitoring_sheet(results, fonts), "monitoring", code, []), *units]
 
 
-def _unit(results: Results, sheet: ZoneSheet | OverviewSheet, name: str, code: str, rasters: list[Path]) -> SheetUnit:
+def _unit(results: Results, sheet: Sheet, name: str, code: str, rasters: list[Path]) -> SheetUnit:
     pixels = [results.marks.read(f"map-{results.folder.name}-{path.stem}") for path in rasters]
     key = content_key(code, _shown(sheet), pixels)
     return SheetUnit(sheet, f"sheet-{results.folder.name}-{name}", results.marks, key)
@@ -140,112 +142,6 @@ def _shown(value: object) -> object:
     return [_shown(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fonts, number: str) -> ZoneSheet:
-    record = zones[zones["id"] == zone].iloc[0]
-    ecosystem, row = results.ecosystems[record.ecosystem], results.row(zone)
-    main = _main_map(results, zone)
-    outline, others = _outlines(zones, zone)
-    kind = f"{results.styles.ecosystems[record.ecosystem].zh} · {ecosystem.strata[record.stratum].names[0]} · {number}"
-    patches = results.patches.get(zone)
-    return ZoneSheet(
-        stem=results.folder / "zones" / zone / f"{zone}_sheet",
-        fonts=fonts,
-        title=f"{zone} {record['name']}",
-        subtitle=_subtitle(results),
-        project=results.title,
-        kind=kind,
-        row=row,
-        by_year=[year for year in results.by_year if year["zone_id"] == zone],
-        periods=(results.baseline.years if results.baseline else (), results.current.years),
-        outline=outline,
-        others=others,
-        crs=results.grid_crs,
-        pixel_m=_pixel_m(next(path for path in results.rasters[zone].values() if path.is_file())),
-        main=main,
-        cover=_map(results, zone, "fvc", results.current.label),
-        plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
-        quality=quality_lines(row),
-        notes=(
-            f"方法: {row['method_zh']}",
-            f"{source_line(results.scenes)}    {_crs_line(results)}",
-        ),
-        warning=results.note,
-    )
-
-
-def _overview(results: Results, zones: gpd.GeoDataFrame, shown: list[str], fonts: Fonts) -> OverviewSheet:
-    found = {zone: shown_map for zone in shown if (shown_map := _main_map(results, zone))}
-    first = next((m for m in found.values() if m.ends), next(iter(found.values())))
-    width = zones.total_bounds[2] - zones.total_bounds[0]
-    shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
-    city = results.row("city")
-    return OverviewSheet(
-        stem=results.folder / "overview",
-        fonts=fonts,
-        title=results.title,
-        subtitle=_subtitle(results),
-        project="总览图",
-        kind=f"{len(zones)} 个片区 · {city['area_wanmu']:,.1f} 万亩",
-        rows=results.rows,
-        outlines=dict(zip(zones["id"], shapes, strict=True)),
-        crs=results.grid_crs,
-        rasters={zone: m.path for zone, m in found.items() if m.legend == first.legend},
-        style=first.style,
-        legend=first.legend,
-        ends=first.ends,
-        notes=(f"状态: {city['status_zh']}", f"{source_line(results.scenes)}    {_crs_line(results)}"),
-        warning=results.note,
-    )
-
-
-def _main_map(results: Results, zone: str) -> SheetMap | None:
-    """The sink, or the carbon stock where the periods give none."""
-    sink = _map(results, zone, "sink", results.sink_label) if results.sink_label else None
-    return sink or _map(results, zone, "carbon_stock", results.current.label)
-
-
-def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | None:
-    path = results.rasters[zone].get((variable, label))
-    if path is None or not path.is_file():
-        return None
-    names = {"sink": ("碳汇强度", "吸收为正"), "carbon_stock": ("生物量碳密度", ""), "fvc": ("遥感植被覆盖度", "")}
-    name, hint = names[variable]
-    legend = f"{name}, {hint}" if hint else name
-    return SheetMap(
-        title=f"{name}图  {label.replace('_', ' → ')}",
-        legend=legend,
-        path=path,
-        style=results.styles.ramps[variable],
-        ends=SINK_ENDS if variable == "sink" else None,
-    )
-
-
-def _outlines(zones: gpd.GeoDataFrame, zone: str) -> tuple[shapely.Geometry, list[shapely.Geometry]]:
-    """The outline of a zone and those of the others, no finer than print resolves on its map or in its locator."""
-    own = zones.geometry[zones["id"] == zone].iloc[0]
-    left, bottom, right, top = own.bounds
-    span, city = max(right - left, top - bottom), zones.total_bounds[2] - zones.total_bounds[0]
-    fine, coarse = (length / FRAME_MM * FINEST_MM for length in (span, city / 4))
-    around = shapely.box(left - 2 * span, bottom - 2 * span, right + 2 * span, top + 2 * span)
-    others = zones.geometry[zones["id"] != zone]
-    near = others.intersects(around)
-    return own.simplify(fine), [*others[near].simplify(fine), *others[~near].simplify(coarse)]
-
-
-def _subtitle(results: Results) -> str:
-    current = f"现状期 {results.current.label} 年"
-    return f"{current}, 与基准期 {results.baseline.label} 年比较" if results.baseline else f"{current}, 仅一期"
-
-
-def _crs_line(results: Results) -> str:
-    return f"坐标系: 图面 {results.grid_crs} ({CRS(results.grid_crs).name}), 经纬网与面积 CGCS2000 (EPSG:4490)"
-
-
-def _pixel_m(path: Path) -> float:
-    with rasterio.open(path) as file:
-        return abs(file.transform.e)
-
-
 def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
     """All pages in one PDF with a table of contents."""
     path, mark = results.folder / "atlas.pdf", f"sheet-{results.folder.name}-atlas"
@@ -255,7 +151,7 @@ def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
     results.marks.take_back(mark)
     with swapped(path) as part, PdfWriter() as atlas:
         for unit in units:
-            atlas.append(unit.writes_to, outline_item=unit.sheet.title)
+            atlas.append(unit.writes_to, outline_item=unit.entry)
         atlas.add_metadata({"/Title": results.title, "/Creator": "sinkmap"})
         atlas.write(part)
     results.marks.write(mark, key)

@@ -28,8 +28,8 @@ FORMATS = (
     (r"_ha(_yr)?(_|$)", "#,##0.00"),
     (r"wanmu", "#,##0.00"),
     (r"area_mu", "#,##0"),
-    (r"_tC|_tCO2", "#,##0"),
-    (r"^(estimate|mean|median|p\d+(_5)?|conservative)$", "#,##0.00"),
+    (r"_tC|_tCO2|_m3", "#,##0"),
+    (r"^(target_value|low95|high95|estimate|mean|median|p\d+(_5)?|conservative)$", "#,##0.00"),
 )
 """Number formats by what the column's name says; the first that fits."""
 

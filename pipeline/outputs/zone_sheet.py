@@ -8,7 +8,8 @@ import shapely
 from pipeline.outputs import sheet_map as maps
 from pipeline.outputs.fonts import MM_PER_POINT, Fonts
 from pipeline.outputs.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
-from pipeline.outputs.sheet_text import PLAN_COLUMNS, UNKNOWN, area_line, bounds, key_figures, number
+from pipeline.outputs.sheet_text import PLAN_COLUMNS, area_line, key_figures
+from pipeline.outputs.year_bars import Periods, draw_period_keys, draw_years
 from pipeline.styles import RampStyle
 
 WIDE = 1.35
@@ -27,9 +28,6 @@ KEYS = (
 
 HERE = "#c0392b"
 """Colour of the zone in the locator."""
-
-BASELINE, CURRENT, BETWEEN = "#8fa9bf", "#2f5d7c", "#d5dce2"
-"""Colours of the years of the two periods, and of the years in neither."""
 
 MIN_PIXELS = 12
 """A zone of a few pixels is shown with at least that many from top to bottom."""
@@ -61,7 +59,7 @@ class ZoneSheet:
     kind: str
     row: dict
     by_year: list[dict]
-    periods: tuple[tuple[int, ...], tuple[int, ...]]
+    periods: Periods
     outline: shapely.Geometry
     others: list[shapely.Geometry]
     crs: str
@@ -94,7 +92,8 @@ class ZoneSheet:
         _draw_plan(page, self, Box(left, foot, across - 43, plan))
         _draw_locator(page, self, Box(left + across - 38, foot, 38, plan))
         _draw_figures(page, self, figures)
-        _draw_years(page, self, Box(middle, foot, narrow, years))
+        below = draw_years(page, Box(middle, foot, narrow, years), "各年", self.by_year, "carbon_tC", self.periods)
+        draw_period_keys(page, below, self.by_year, "carbon_tC", self.periods)
         return page
 
     @property
@@ -224,58 +223,6 @@ def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
         Column(title, width, place > 0) for place, (title, width) in enumerate(zip(PLAN_COLUMNS, widths, strict=True))
     ]
     page.table(inner, columns, sheet.plan, row_mm=4.8, strong=(len(sheet.plan) - 1,))
-
-
-def _draw_years(page: Page, sheet: ZoneSheet, box: Box) -> None:
-    """Bars of the carbon stock by year from zero, with the 95 % interval where it is known."""
-    known = [row for row in sheet.by_year if row["carbon_tC"] is not None]
-    highest = max((row.get("carbon_tC_high95") or row["carbon_tC"] for row in known), default=0)
-    unit, divisor = ("万吨碳", 1e4) if highest >= 1e4 else ("吨碳", 1)
-    inner = page.heading(box, f"各年生物量碳储量 ({unit})")
-    floor, room = inner.bottom + 10.4, inner.height - 12
-    step = inner.width / max(len(sheet.by_year), 1)
-    every = -(-len(sheet.by_year) // 8)
-    for place, row in enumerate(sheet.by_year):
-        x, value = inner.left + step * (place + 0.5), row["carbon_tC"]
-        if place % every == 0:
-            page.text(x, floor - 3.2, str(row["year"]), 6.5, ha="center", color=MUTED)
-        if value is not None:
-            color = _year_color(row["year"], sheet.periods)
-            _draw_bar(page, row, x, step, floor, room / highest if highest else 0, color)
-        if every == 1:  # below its bar: above it, it would read as the end of the interval
-            text = UNKNOWN if value is None else number(value / divisor)
-            page.text(x, floor - 6.4, text, 7, ha="center", width=step - 0.4)
-    page.rule(inner.left, floor, inner.right, floor, 0.6, INK)
-    _draw_period_keys(page, inner, sheet)
-
-
-def _draw_bar(page: Page, row: dict, x: float, step: float, floor: float, mm_per_tC: float, color: str) -> None:
-    """A year's bar and its interval."""
-    wide, top = min(step * 0.62, 9), floor + row["carbon_tC"] * mm_per_tC
-    page.rectangle(Box(x - wide / 2, floor, wide, top - floor), facecolor=color, edgecolor="none")
-    if None in bounds(row, "carbon_tC"):
-        return
-    low, high = (floor + end * mm_per_tC for end in bounds(row, "carbon_tC"))
-    page.rule(x, low, x, high, 0.8, INK)
-    for y in (low, high):
-        page.rule(x - wide / 5, y, x + wide / 5, y, 0.8, INK)
-
-
-def _year_color(year: int, periods: tuple[tuple[int, ...], tuple[int, ...]]) -> str:
-    baseline, current = periods
-    return CURRENT if year in current else BASELINE if year in baseline else BETWEEN
-
-
-def _draw_period_keys(page: Page, box: Box, sheet: ZoneSheet) -> None:
-    keys = [(CURRENT, "现状期"), *([(BASELINE, "基准期")] if sheet.periods[0] else [])]
-    if any(_year_color(row["year"], sheet.periods) == BETWEEN for row in sheet.by_year):
-        keys.append((BETWEEN, "其他年份"))
-    for place, (color, label) in enumerate(keys):
-        x = box.left + place * 18
-        page.rectangle(Box(x, box.bottom + 0.2, 3, 2.2), facecolor=color, edgecolor="none")
-        page.text(x + 4, box.bottom + 0.3, label, 6.5, color=MUTED)
-    if any(None not in bounds(row, "carbon_tC") for row in sheet.by_year):
-        page.text(box.right, box.bottom + 0.3, "竖线为95%区间", 6.5, ha="right", color=MUTED)
 
 
 def _draw_locator(page: Page, sheet: ZoneSheet, box: Box) -> None:

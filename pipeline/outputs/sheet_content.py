@@ -1,0 +1,172 @@
+"""What the sheets of a run show, taken from its results."""
+
+from pathlib import Path
+
+import geopandas as gpd
+import rasterio
+import shapely
+from pyproj import CRS
+
+from pipeline.outputs.fonts import Fonts
+from pipeline.outputs.monitoring_sheet import MonitoringSheet
+from pipeline.outputs.overview_sheet import OverviewSheet
+from pipeline.outputs.sheet_text import (
+    group_cells,
+    observed_cells,
+    plan_cells,
+    quality_lines,
+    source_line,
+    target_cells,
+)
+from pipeline.outputs.year_bars import Periods
+from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
+from pipeline.patches import plan_rows
+from pipeline.results import Results
+
+FRAME_MM, FINEST_MM = 170, 0.05
+"""Width of the widest map, and what print does not resolve: outlines are carried no finer."""
+
+SINK_ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
+
+
+def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fonts, number: str) -> ZoneSheet:
+    """The sheet of a zone; ``zones`` are in the CRS of the grid, ``number`` says which of all pages it is."""
+    record = zones[zones["id"] == zone].iloc[0]
+    ecosystem, row = results.ecosystems[record.ecosystem], results.row(zone)
+    main = _main_map(results, zone)
+    outline, others = _outlines(zones, zone)
+    kind = f"{results.styles.ecosystems[record.ecosystem].zh} · {ecosystem.strata[record.stratum].names[0]} · {number}"
+    patches = results.patches.get(zone)
+    return ZoneSheet(
+        stem=results.folder / "zones" / zone / f"{zone}_sheet",
+        fonts=fonts,
+        title=f"{zone} {record['name']}",
+        subtitle=_subtitle(results),
+        project=results.title,
+        kind=kind,
+        row=row,
+        by_year=[year for year in results.by_year if year["zone_id"] == zone],
+        periods=_period_years(results),
+        outline=outline,
+        others=others,
+        crs=results.grid_crs,
+        pixel_m=_pixel_m(next(path for path in results.rasters[zone].values() if path.is_file())),
+        main=main,
+        cover=_map(results, zone, "fvc", results.current.label),
+        plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
+        quality=quality_lines(row),
+        notes=(
+            f"方法: {row['method_zh']}",
+            f"{source_line(results.scenes)}    {_crs_line(results)}",
+        ),
+        warning=results.note,
+    )
+
+
+def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], fonts: Fonts) -> OverviewSheet:
+    """The overview of the zones that are ``shown``, those that have rasters; ``zones`` are in the CRS of the grid."""
+    found = {zone: shown_map for zone in shown if (shown_map := _main_map(results, zone))}
+    first = next((m for m in found.values() if m.ends), next(iter(found.values())))
+    width = zones.total_bounds[2] - zones.total_bounds[0]
+    shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
+    city = results.row("city")
+    return OverviewSheet(
+        stem=results.folder / "overview",
+        fonts=fonts,
+        title=results.title,
+        subtitle=_subtitle(results),
+        project="总览图",
+        kind=_extent(results),
+        rows=results.rows,
+        outlines=dict(zip(zones["id"], shapes, strict=True)),
+        crs=results.grid_crs,
+        rasters={zone: m.path for zone, m in found.items() if m.legend == first.legend},
+        style=first.style,
+        legend=first.legend,
+        ends=first.ends,
+        notes=(f"状态: {city['status_zh']}", f"{source_line(results.scenes)}    {_crs_line(results)}"),
+        warning=results.note,
+    )
+
+
+def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
+    """The sheet of targets, groups and years."""
+    groups = [row for row in results.rows if row["level"] != "zone"]
+    names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全市"}
+    years = {row["zone_id"]: [year for year in results.by_year if year["zone_id"] == row["zone_id"]] for row in groups}
+    unverified = any(row["unverified"] for row in results.rows)
+    return MonitoringSheet(
+        stem=results.folder / "monitoring",
+        fonts=fonts,
+        title=results.title,
+        subtitle=_subtitle(results),
+        project="规划与监测",
+        kind=_extent(results),
+        targets_title=f"规划目标 ({results.targets[0]['year']} 年) 与本次可测的量" if results.targets else "",
+        targets=target_cells(results.targets),
+        figures=group_cells(groups, results.intervals, names),
+        observed=observed_cells(years["city"], results.scenes),
+        by_year={names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"},
+        periods=_period_years(results),
+        notes=(
+            *(["区间所依据的部分系数未核实, 见工作簿的“系数”表。"] if unverified and results.intervals else []),
+            f"{source_line(results.scenes)}    {_crs_line(results)}",
+        ),
+        warning=results.note,
+    )
+
+
+def _main_map(results: Results, zone: str) -> SheetMap | None:
+    """The sink, or the carbon stock where the periods give none."""
+    sink = _map(results, zone, "sink", results.sink_label) if results.sink_label else None
+    return sink or _map(results, zone, "carbon_stock", results.current.label)
+
+
+def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | None:
+    path = results.rasters[zone].get((variable, label))
+    if path is None or not path.is_file():
+        return None
+    names = {"sink": ("碳汇强度", "吸收为正"), "carbon_stock": ("生物量碳密度", ""), "fvc": ("遥感植被覆盖度", "")}
+    name, hint = names[variable]
+    legend = f"{name}, {hint}" if hint else name
+    return SheetMap(
+        title=f"{name}图  {label.replace('_', ' → ')}",
+        legend=legend,
+        path=path,
+        style=results.styles.ramps[variable],
+        ends=SINK_ENDS if variable == "sink" else None,
+    )
+
+
+def _outlines(zones: gpd.GeoDataFrame, zone: str) -> tuple[shapely.Geometry, list[shapely.Geometry]]:
+    """The outline of a zone and those of the others, no finer than print resolves on its map or in its locator."""
+    own = zones.geometry[zones["id"] == zone].iloc[0]
+    left, bottom, right, top = own.bounds
+    span, city = max(right - left, top - bottom), zones.total_bounds[2] - zones.total_bounds[0]
+    fine, coarse = (length / FRAME_MM * FINEST_MM for length in (span, city / 4))
+    around = shapely.box(left - 2 * span, bottom - 2 * span, right + 2 * span, top + 2 * span)
+    others = zones.geometry[zones["id"] != zone]
+    near = others.intersects(around)
+    return own.simplify(fine), [*others[near].simplify(fine), *others[~near].simplify(coarse)]
+
+
+def _extent(results: Results) -> str:
+    return f"{len(results.zones)} 个片区 · {results.row('city')['area_wanmu']:,.1f} 万亩"
+
+
+def _subtitle(results: Results) -> str:
+    current = f"现状期 {results.current.label} 年"
+    return f"{current}, 与基准期 {results.baseline.label} 年比较" if results.baseline else f"{current}, 仅一期"
+
+
+def _period_years(results: Results) -> Periods:
+    return results.baseline.years if results.baseline else (), results.current.years
+
+
+def _crs_line(results: Results) -> str:
+    return f"坐标系: 图面 {results.grid_crs} ({CRS(results.grid_crs).name}), 经纬网与面积 CGCS2000 (EPSG:4490)"
+
+
+def _pixel_m(path: Path) -> float:
+    with rasterio.open(path) as file:
+        return abs(file.transform.e)

@@ -1,0 +1,76 @@
+"""Bars of a yearly quantity from zero, with its 95 % interval where it is known; colours tell the periods."""
+
+from pipeline.outputs.page import INK, MUTED, Box, Page
+from pipeline.outputs.sheet_text import UNKNOWN, bounds, number
+
+BASELINE, CURRENT, BETWEEN = "#8fa9bf", "#2f5d7c", "#d5dce2"
+"""Colours of the years of the two periods, and of the years in neither."""
+
+Periods = tuple[tuple[int, ...], tuple[int, ...]]
+"""Years of the baseline and of the current period."""
+
+NAMES = {"carbon_tC": "生物量碳储量", "fvc_mean": "遥感植被覆盖度"}
+
+
+def draw_years(page: Page, box: Box, heading: str, by_year: list[dict], column: str, periods: Periods) -> Box:
+    """Bars of a column of the table of years under its heading, to which its unit is added; returns the strip that is
+    left free below them."""
+    known = [row for row in by_year if row[column] is not None]
+    highest = max((row.get(f"{column}_high95") or row[column] for row in known), default=0)
+    unit, divisor = _unit(column, highest)
+    inner = page.heading(box, f"{heading}{NAMES[column]} ({unit})")
+    floor, room = inner.bottom + 10.4, inner.height - 12
+    step = inner.width / max(len(by_year), 1)
+    every = -(-len(by_year) // 8)
+    for place, row in enumerate(by_year):
+        x, value = inner.left + step * (place + 0.5), row[column]
+        if place % every == 0:
+            page.text(x, floor - 3.2, str(row["year"]), 6.5, ha="center", color=MUTED, width=step * every - 0.4)
+        if value is not None:
+            color = year_color(row["year"], periods)
+            _draw_bar(page, row, column, x, step, floor, room / highest if highest else 0, color)
+        if every == 1:  # below its bar: above it, it would read as the end of the interval
+            text = UNKNOWN if value is None else number(value / divisor)
+            page.text(x, floor - 6.4, text, 7, ha="center", width=step - 0.4)
+    page.rule(inner.left, floor, inner.right, floor, 0.6, INK)
+    return Box(inner.left, inner.bottom, inner.width, 3)
+
+
+def draw_period_keys(page: Page, box: Box, by_year: list[dict], column: str, periods: Periods) -> None:
+    """What the colours and the lines of the bars mean, in one line at the bottom of ``box``."""
+    keys = [(CURRENT, "现状期"), *([(BASELINE, "基准期")] if periods[0] else [])]
+    if any(year_color(row["year"], periods) == BETWEEN for row in by_year):
+        keys.append((BETWEEN, "其他年份"))
+    for place, (color, label) in enumerate(keys):
+        x = box.left + place * 18
+        page.rectangle(Box(x, box.bottom + 0.2, 3, 2.2), facecolor=color, edgecolor="none")
+        page.text(x + 4, box.bottom + 0.3, label, 6.5, color=MUTED)
+    if any(None not in bounds(row, column) for row in by_year):
+        page.text(box.right, box.bottom + 0.3, "竖线为95%区间", 6.5, ha="right", color=MUTED)
+
+
+def year_color(year: int, periods: Periods) -> str:
+    """The colour of a year's bar."""
+    baseline, current = periods
+    return CURRENT if year in current else BASELINE if year in baseline else BETWEEN
+
+
+def _unit(column: str, highest: float) -> tuple[str, float]:
+    """The unit that a chart is labelled in, and how much of the column's own it is."""
+    if column == "fvc_mean":
+        return "%", 0.01
+    return ("万吨碳", 1e4) if highest >= 1e4 else ("吨碳", 1)
+
+
+def _draw_bar(
+    page: Page, row: dict, column: str, x: float, step: float, floor: float, mm_per_unit: float, color: str
+) -> None:
+    """A year's bar and its interval."""
+    wide, top = min(step * 0.62, 9), floor + row[column] * mm_per_unit
+    page.rectangle(Box(x - wide / 2, floor, wide, top - floor), facecolor=color, edgecolor="none")
+    if None in bounds(row, column):
+        return
+    low, high = (floor + end * mm_per_unit for end in bounds(row, column))
+    page.rule(x, low, x, high, 0.8, INK)
+    for y in (low, high):
+        page.rule(x - wide / 5, y, x + wide / 5, y, 0.8, INK)

@@ -1,0 +1,61 @@
+"""Rows of ecosystems and city: means by area, and totals of a year only where they are whole."""
+
+import pytest
+
+from pipeline.totals import YEAR_COLUMNS, year_group_rows
+
+ZONES = [
+    {"zone_id": "F01", "ecosystem": "forest", "area_ha": 100.0},
+    {"zone_id": "F02", "ecosystem": "forest", "area_ha": 300.0},
+    {"zone_id": "W01", "ecosystem": "wetland", "area_ha": 50.0},
+]
+
+
+def year_row(zone_id: str, year: int, cover: float | None, carbon: float | None) -> dict:
+    """A row of the table of years; only a zone without an observation has no cover."""
+    seen = 0.0 if cover is None else 1.0
+    known = {"observed_fraction": seen, "fvc_mean": cover, "carbon_tC": carbon, "index": "ndvi"}
+    return dict.fromkeys(YEAR_COLUMNS) | {"level": "zone", "zone_id": zone_id, "year": year} | known
+
+
+def groups(by_year: list[dict], zones: list[dict] = ZONES) -> dict[tuple[str, int], dict]:
+    rows = year_group_rows(by_year, zones, ["forest", "grassland", "wetland"])
+    assert all(list(row) == list(YEAR_COLUMNS) for row in rows)
+    return {(row["zone_id"], row["year"]): row for row in rows}
+
+
+BOTH_YEARS = [
+    year_row("F01", 2024, 0.8, 1000.0), year_row("F01", 2025, 0.4, 800.0),
+    year_row("F02", 2024, 0.4, 600.0), year_row("F02", 2025, None, None),
+    year_row("W01", 2024, 0.5, 10.0), year_row("W01", 2025, 0.6, 12.0),
+]  # fmt: skip
+
+
+def test_each_year_has_a_row_of_each_ecosystem_that_has_zones_and_of_the_city():
+    found = groups(BOTH_YEARS)
+    assert list(found) == [(name, year) for name in ("forest", "wetland", "city") for year in (2024, 2025)]
+    assert found["forest", 2024]["name_zh"] == "森林合计"
+    assert (found["city", 2024]["level"], found["city", 2024]["index"]) == ("city", "ndvi")
+
+
+def test_means_are_weighted_by_area_and_totals_summed():
+    found = groups(BOTH_YEARS)
+    assert found["forest", 2024]["fvc_mean"] == pytest.approx(0.8 * 0.25 + 0.4 * 0.75)
+    assert found["forest", 2024]["carbon_tC"] == 1600
+    assert found["city", 2024]["carbon_tC"] == 1610
+    assert found["city", 2024]["fvc_mean"] == pytest.approx((80 + 120 + 25) / 450)
+
+
+def test_a_year_in_which_a_zone_was_not_seen_has_no_total_that_would_pass_for_a_loss():
+    found = groups(BOTH_YEARS)
+    assert found["forest", 2025]["carbon_tC"] is found["city", 2025]["carbon_tC"] is None
+    assert found["forest", 2025]["fvc_mean"] == 0.4  # of the zone that was seen
+    assert found["forest", 2025]["observed_fraction"] == 0.25
+    assert found["wetland", 2025]["carbon_tC"] == 12
+
+
+def test_a_zone_that_failed_leaves_its_ecosystem_without_yearly_totals():
+    found = groups([row for row in BOTH_YEARS if row["zone_id"] != "F02"])
+    assert found["forest", 2024]["carbon_tC"] is None
+    assert found["forest", 2024]["fvc_mean"] == 0.8
+    assert found["wetland", 2024]["carbon_tC"] == 10
