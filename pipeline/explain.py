@@ -11,7 +11,7 @@ from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
 from pipeline.formulas import steps
 from pipeline.sketch import Sketch
-from pipeline.totals import COLUMNS
+from pipeline.totals import COLUMNS, holds_total
 from pipeline.varying import CAUSES_ZH
 from pipeline.zone_model import SHRUB_PATH, Period, ZoneModel
 
@@ -39,7 +39,8 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
     sink = metric.startswith("sink")
     then = (run.baseline, sketches[run.baseline.label]) if sink and run.baseline else None
     sketch = sketches[period.label]
-    given = metric == "area_ha" or (_known(model, sketch, metric) if year else metric in entry["figures"])
+    least = run.record["config"]["min_observed_fraction"]
+    given = metric == "area_ha" or (_known(model, sketch, metric, least) if year else metric in entry["figures"])
     found = steps(metric, model, (period, sketch), then) if given else []
     english, chinese = COLUMNS[metric]
     years = sorted({*(run.baseline.years if then else ()), *period.years})
@@ -51,7 +52,7 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         "period": f"{then[0].label} to {period.label}" if then else period.label,
         "value": found[-1].value if found else None,
         "unit": found[-1].unit if found else None,
-        "status": entry["figures"]["status"] if not year else "ok" if given else f"no clear observation in {year}",
+        "status": entry["figures"]["status"] if not year else "ok" if given else _unknown(sketch, year),
         "note": run.record["note"],
         "method": model.method if metric.startswith(("carbon", "agb", "sink")) else None,
         "steps": [asdict(step) for step in found],
@@ -94,9 +95,17 @@ def _refuse_unknown(run: FinishedRun, zone: str, metric: str, year: int | None) 
         raise ConfigError(f"a sink compares two periods and has no single year; leave out --year {year}")
 
 
-def _known(model: ZoneModel, sketch: Sketch, metric: str) -> bool:
-    by_stands = model.stands is not None and metric in ("carbon_tC", "carbon_tC_ha", "agb_tDM_ha")
-    return by_stands or sketch.observed > 0
+def _known(model: ZoneModel, sketch: Sketch, metric: str, min_observed: float) -> bool:
+    if metric == "carbon_tC":
+        return holds_total(model, sketch, min_observed)
+    return sketch.observed > 0 or (model.stands is not None and metric in ("carbon_tC_ha", "agb_tDM_ha"))
+
+
+def _unknown(sketch: Sketch, year: int) -> str:
+    """Why a figure of a year is not known."""
+    if sketch.observed > 0:
+        return f"{sketch.observed_fraction:.0%} observed in {year}, too little for a total"
+    return f"no clear observation in {year}"
 
 
 def _labels(period: Period, then: tuple | None) -> list[str]:

@@ -110,7 +110,7 @@ def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> t
         try:
             certificate = certificate_of(run, model, sketch)
             row = zone_row(model, sketch, run.baseline, run.current, run.config.min_observed_fraction, certificate)
-            years = year_rows(model, sketch, run.years)
+            years = year_rows(model, sketch, run.years, run.config.min_observed_fraction)
         except (SinkmapError, ArithmeticError, LookupError, ValueError) as error:
             run.give_up_zones({zone.id: f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"})
             continue

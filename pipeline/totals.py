@@ -77,7 +77,7 @@ def zone_row(
     there is no sink. What is not known is None, never 0."""
     zone, sketch = model.zone, sketches[current.label]
     now = stock(model, sketch, current)
-    enough = model.stands is not None or sketch.observed_fraction >= max(min_observed, 1e-9)
+    enough = holds_total(model, sketch, min_observed)
     row = _identity(zone) | {
         "period": current.label,
         "observed_fraction": sketch.observed_fraction,
@@ -111,6 +111,11 @@ def zone_row(
             row |= {"sink_tCO2_ha_yr": sink, "sink_tCO2_yr": sink * zone.area_ha}
     row["status"], row["status_zh"] = ("; ".join(part) for part in zip(*notes, strict=True))
     return row
+
+
+def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
+    """Whether what was seen of a zone may stand for all of it; stands need no observation."""
+    return model.stands is not None or sketch.observed_fraction >= max(min_observed, 1e-9)
 
 
 def _verdict(certificate: Certificate) -> dict:
@@ -164,12 +169,14 @@ YEAR_COLUMNS = ("level", "zone_id", "name_zh", "ecosystem", "year", "observed_fr
                 "carbon_tC_high95")  # fmt: skip
 
 
-def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -> list[dict]:
-    """One row a year of a zone, keys `YEAR_COLUMNS`: the state at the yearly peak, empty where not observed."""
+def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int], min_observed: float) -> list[dict]:
+    """One row a year of a zone, keys `YEAR_COLUMNS`: the state at the yearly peak, empty where not observed; below
+    ``min_observed`` without a total."""
     rows = []
     for year in years:
         sketch = sketches[str(year)]
         means = stock(model, sketch, Period((year,)))
+        enough = holds_total(model, sketch, min_observed)
         rows.append(
             dict.fromkeys(YEAR_COLUMNS)
             | {
@@ -187,7 +194,7 @@ def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int]) -
                 "fvc_mean": _known(means["fvc"]),
                 "agb_tDM_ha": _known(means["agb"]),
                 "carbon_tC_ha": _known(means["carbon_stock"]),
-                "carbon_tC": _known(means["carbon_stock"] * model.zone.area_ha),
+                "carbon_tC": _known(means["carbon_stock"] * model.zone.area_ha) if enough else None,
             }
         )
     return rows

@@ -6,7 +6,7 @@ import shlex
 
 import numpy as np
 import pytest
-from tiny_world import LEFT, PIXEL, YEARS, ZONES, World, clouds_over, read_csv
+from tiny_world import LEFT, PIXEL, YEARS, ZONES, World, box, clouds_over, read_csv
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
@@ -26,12 +26,14 @@ FIGURES = [*itertools.product(ZONES, EVERYWHERE), ("F01", "volume_m3")]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """The tiny world with an interval, W01 under cloud all 2024, and a scene that reaches the east only."""
+    """The tiny world with an interval, W01 under cloud all 2024 and two thirds of F02 all 2020, and a scene that
+    reaches the east only."""
     world = World.at(tmp_path_factory.mktemp("explain"))
     world.settings["uncertainty"] = {"draws": 300}
     world.write_config()
     for day in ("08-01", "08-11"):
         world.write_scene(2024, day, scl=clouds_over(day, ZONES["W01"][2]))
+        world.write_scene(2020, day, scl=clouds_over(day, box(10, 80, 170, 240)))
     world.write_scene(2023, "08-05", scl=clouds_over("08-05", ZONES["W01"][2]), left=LEFT + 255 * PIXEL)
     (world.scene(2025, "08-11") / "B08.tif").write_bytes(b"torn")
     world.run()
@@ -114,6 +116,17 @@ def test_a_year_without_a_clear_observation_has_no_figure(finished):
     assert (answer["value"], answer["steps"], answer["interval"]) == (None, [], None)
     assert answer["status"] == "no clear observation in 2024"
     assert explain(finished, "F01", "carbon_tC", 2024)["value"] > 0  # stands need none
+
+
+def test_a_year_of_which_a_third_was_seen_has_a_mean_and_no_total(world, finished):
+    total, mean = (explain(finished, "F02", metric, 2020) for metric in ("carbon_tC", "carbon_tC_ha"))
+    assert (total["value"], total["steps"], total["interval"]) == (None, [], None)
+    assert total["status"] == "30% observed in 2020, too little for a total"
+    assert mean["value"] > 0
+    rows = {(row["zone_id"], row["year"]): row for row in read_csv(world.results / "by_year.csv")}
+    assert rows["F02", "2020"]["carbon_tC"] == rows["forest", "2020"]["carbon_tC"] == ""
+    assert float(rows["forest", "2020"]["carbon_tC_ha"]) > 0
+    assert float(rows["forest", "2021"]["carbon_tC"]) > float(rows["F02", "2021"]["carbon_tC"]) > 0
 
 
 def test_coefficients_come_with_error_source_and_status(finished):

@@ -294,7 +294,9 @@ def test_the_monitoring_sheet_of_one_period_without_draws_says_what_is_not_known
         [{**row_of("city", 900.0, **unknown), "period": "2025"}], [], {"city": "全市"}
     ), by_year={"森林": [{"year": 2025, "carbon_tC": None, "fvc_mean": None}]}, periods=((), (2025,)))  # fmt: skip
     assert faults(sheet.draw()) == []
-    assert sheet.figures[2] == ("", "碳汇量 (吨CO2/年)", "—", "—", "—")
+    assert [row[1:] for row in sheet.figures] == [
+        ("遥感植被覆盖度 (%)", "41.6", "—", "—"), ("生物量碳储量 (吨碳)", "1,206", "—", "—"),
+    ]  # fmt: skip
 
 
 def test_a_missing_glyph_is_an_error_not_a_box(tmp_path):

@@ -124,12 +124,13 @@ GROUP_FIGURES = (KEY_FIGURES[5], KEY_FIGURES[2], KEY_FIGURES[0])
 
 
 def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
-    """Cover, stock and sink of each group of zones: its name, the figure's, estimate, interval and main causes.
-    ``rows`` are those of groups, ``names`` what they are called by their ids."""
+    """Cover, stock and, where periods compare, sink of each group of zones: its name, the figure's, estimate, interval
+    and main causes. ``rows`` are those of groups, ``names`` what they are called by their ids."""
     found = {(row["zone_id"], row["quantity"], row["period"]): row for row in intervals}
+    figures = [figure for figure in GROUP_FIGURES if any(row[figure[0]] is not None for row in rows)]
     cells = []
     for row in rows:
-        for place, (column, label, factor, signed) in enumerate(GROUP_FIGURES):
+        for place, (column, label, factor, signed) in enumerate(figures):
             value = row[column]
             cells.append((
                 "" if place else names[row["zone_id"]], label, number(value and value * factor, signed),
