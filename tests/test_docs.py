@@ -8,7 +8,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from pipeline.__main__ import INTERRUPTED, app
 from pipeline.config import RunConfig
+from pipeline.errors import SinkmapError
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,9 +22,34 @@ def test_a_notebook_runs_on_the_results_of_the_sample(path, sample_run, monkeypa
     NotebookClient(nbformat.read(path, as_version=4), timeout=120).execute()
 
 
-def test_every_config_key_is_in_the_readme():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [key for key in RunConfig.model_fields if not re.search(rf"`{key}[.`]", readme)] == []
+GUIDES = ("README.md", "docs/guide.zh.md")
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_config_key_is_in_the_guides(guide):
+    text = (ROOT / guide).read_text(encoding="utf-8")
+    assert [key for key in RunConfig.model_fields if not re.search(rf"`{key}[.`]", text)] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_result_of_the_sample_is_in_the_guides(guide, sample_run):
+    text = (ROOT / guide).read_text(encoding="utf-8")
+    made = {path.name.replace("sample.", "<name>.") for path in sample_run[1].iterdir() if path.suffix != ".png"}
+    assert {"<name>.qgz", "monitoring.pdf", "summary.csv", "work"} <= made
+    assert [name for name in sorted(made) if not re.search(rf"`{re.escape(name)}/?`", text)] == []
+
+
+def test_the_guide_in_chinese_names_every_command_and_exit_code():
+    text = (ROOT / "docs" / "guide.zh.md").read_text(encoding="utf-8")
+    commands = [
+        command.name or command.callback.__name__.replace("_", "-")
+        for command in app.registered_commands
+        if not command.hidden
+    ]
+    assert {"zones", "what-if"} <= set(commands)
+    assert [name for name in commands if not re.search(rf"`(sinkmap )?{name}[ `]", text)] == []
+    codes = [0, *(error.exit_code for error in SinkmapError.__subclasses__()), INTERRUPTED]
+    assert [code for code in codes if f"| {code} |" not in text] == []
 
 
 def test_files_that_the_readme_names_are_there():
