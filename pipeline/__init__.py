@@ -5,6 +5,7 @@ Start reading in ``flow.py``.
 
 import os
 import sys
+import warnings
 
 # A PROJ or GDAL data folder inherited from another installation (QGIS, OSGeo4W) breaks the wheels' own libraries; it
 # must go before rasterio, pyogrio or pyproj is imported. What conda sets lies within its environment and stays.
@@ -12,5 +13,13 @@ STRAY_DATA: dict[str, str] = {}
 for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"):
     if _name in os.environ and not os.path.abspath(os.environ[_name]).startswith(os.path.join(sys.prefix, "")):
         STRAY_DATA[_name] = os.environ.pop(_name)
+
+# rasterio silences this for its own rasters in memory, but not safely: with threads the silence of one may end within
+# the work of another, which then prints it
+warnings.filterwarnings(
+    "ignore",
+    "Dataset has no geotransform|The given matrix is equal to Affine.identity",
+    module=r"rasterio\.(features|warp)$",
+)
 
 __version__ = "0.1.0"

@@ -125,9 +125,8 @@ def outline_patches(
     """
     regions, code = merge_small_regions(np.where(fractions > 0, codes, 0).astype("uint8"), fractions, minimum)
     polygons = np.empty(code.size, object)
-    for shape, region in shapes(regions, mask=regions > 0, transform=grid.affine):
+    for shape, region in shapes(regions, mask=regions > 0):
         polygons[int(region) - 1] = shapely.geometry.shape(shape)
-    polygons = shapely.transform(polygons, lambda xy: np.rint(np.stack(~grid.affine * xy.T, axis=1)))
     # a vertex at each corner of a cell: where three patches meet, all of them must have one
     polygons = shapely.transform(shapely.segmentize(polygons, 1), np.rint)
     polygons = shapely.coverage_simplify(polygons, SMOOTHING_CELLS, simplify_boundary=False)

@@ -24,6 +24,22 @@ hypothesis.settings.register_profile("sinkmap", deadline=None, derandomize=True,
 hypothesis.settings.load_profile("sinkmap")
 
 
+SAMPLING = ("test_docs.py", "test_fit.py", "test_zones_sample.py")
+"""Files whose tests use the run of the sample: they go to one worker, so that it runs once."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "sample" if file.endswith(SAMPLING) else file
+
+    return Together(config, log)
+
+
 @pytest.fixture(scope="session")
 def ecosystems():
     """The shipped methods, by name."""
@@ -86,9 +102,11 @@ def noon(year: int, month: int, day: int) -> datetime:
 
 
 @pytest.fixture(scope="session")
-def sample_run(tmp_path_factory):
+def sample_run(request, tmp_path_factory):
     """The sample run once by its command: the finished process and its folder of results."""
     from tiny_world import command
+
+    assert {item.path.name for item in request.session.items if "sample_run" in item.fixturenames} <= set(SAMPLING)
 
     out = tmp_path_factory.mktemp("sample")
     process = command("zones", ROOT / "configs" / "sample.yaml", "--out", out)

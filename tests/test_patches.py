@@ -12,7 +12,7 @@ from conftest import LEFT, TOP, make_grid, write_tif
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rio_cogeo.cogeo import cog_validate
-from tiny_world import World, read_csv, run_here
+from tiny_world import World, child, read_csv, run_here
 
 from pipeline.config import read_config
 from pipeline.coverage import coverage_fractions
@@ -159,6 +159,22 @@ def test_three_patches_that_meet_share_the_corner():
     polygons, _ = outline_patches(codes, np.ones((8, 8)), make_grid(8, 8), 4)
     corner = (LEFT + 40, TOP - 40)
     assert all(corner in polygon.exterior.coords for polygon in polygons)
+
+
+TRACE_AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from pipeline.patches import shapes
+ones = np.ones((50, 50), "int32")
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(lambda _: list(shapes(ones, mask=ones > 0)), range(3000)))
+"""
+"""Without the package's filter the threads print warnings in every run tried."""
+
+
+def test_threads_that_trace_at_once_warn_of_no_missing_grid():
+    done = child("-c", TRACE_AT_ONCE)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_zone_smaller_than_the_minimum_is_one_patch():
