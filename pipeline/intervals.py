@@ -48,13 +48,11 @@ def add_intervals(drawn: Mapping[str, Realisations], rows: list[dict], by_year: 
         if zone in known:
             realisations, expected = known[zone], estimates[zone]
         else:
-            areas = {
-                member["zone_id"]: member["area_ha"]
-                for member in rows
-                if member["zone_id"] in known and row["ecosystem"] in ("city", member["ecosystem"])
-            }
-            realisations = Realisations.together([known[zone_id] for zone_id in areas], list(areas.values()))
-            expected = {quantity: _estimate(quantity, areas, estimates) for quantity in realisations.all}
+            realisations, expected = _group(row["ecosystem"], rows, known, estimates)
+            # a year's total that one of its zones lacks is none of the group
+            empty = {(name, label) for name, label in expected
+                     if label != current and years.get((zone, label), {}).get(name, 0) is None}  # fmt: skip
+            realisations = realisations.only(expected.keys() - empty)
         own = interval_rows(row["level"], zone, realisations, expected)
         row |= interval_columns(own, current)
         for line in own:
@@ -72,6 +70,16 @@ def _estimates(row: dict, by_year: list[dict], current: str) -> dict:
         if year["zone_id"] == row["zone_id"]:
             figures |= {(name, str(year["year"])): year[name] for name in ("carbon_tC", "fvc_mean")}
     return {quantity: value for quantity, value in figures.items() if value is not None}
+
+
+def _group(
+    ecosystem: str, rows: list[dict], known: Mapping[str, Realisations], estimates: Mapping[str, Mapping]
+) -> tuple[Realisations, dict[Quantity, float]]:
+    """Realisations and estimates of the zones of an ecosystem, or of the ``city``, together."""
+    members = [row for row in rows if row["zone_id"] in known and ecosystem in ("city", row["ecosystem"])]
+    areas = {row["zone_id"]: row["area_ha"] for row in members}
+    whole = Realisations.together([known[zone] for zone in areas], list(areas.values()))
+    return whole, {quantity: _estimate(quantity, areas, estimates) for quantity in whole.all}
 
 
 def _estimate(quantity: Quantity, areas: Mapping[str, float], estimates: Mapping[str, Mapping]) -> float:
