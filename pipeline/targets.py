@@ -51,13 +51,13 @@ GROUND_ZH = {"forest": "森林", "grassland": "草原", "wetland": "湿地"}
 
 def target_rows(targets: Targets, rows: list[dict], simulated: bool = False) -> list[dict]:
     """A row for each target that is set, keys `TARGET_COLUMNS`; ``rows`` are those of the result table. A target counts
-    as reached only by a figure that cannot but lie below the target's own: the volume of the zones' stands, with the
-    lower end of its 95 % interval. Simulated figures are called so."""
+    as reached only by a lower bound of its own quantity: the volume of the zones' stands, with the lower end of its
+    95 % interval. Simulated figures are called so."""
     groups = {row["zone_id"]: row for row in rows if row["level"] != "zone"}
     found = [_forest_cover(targets), _forest_volume(targets, rows), _grassland_cover(targets, groups)]
     found += [_wetland_protection(targets)]
     found += [_project(groups, name, area) for name, area in targets.project_wanmu.items()]
-    whole = []
+    shown = []
     for row in found:
         if row["target_value"] is None:
             continue
@@ -65,8 +65,8 @@ def target_rows(targets: Targets, rows: list[dict], simulated: bool = False) -> 
         row["finding_zh"] = FINDINGS[row["finding"]]
         if simulated and row["measured"]:
             row["measured"], row["measured_zh"] = f"{row['measured']} (simulated)", f"{row['measured_zh']}(模拟数据)"
-        whole.append(row)
-    return whole
+        shown.append(row)
+    return shown
 
 
 def _forest_cover(targets: Targets) -> dict:
@@ -104,8 +104,9 @@ def _forest_volume(targets: Targets, rows: list[dict]) -> dict:
     if found["low95"] is not None and found["low95"] >= targets.forest_volume_m3:
         return found | {
             "finding": "reached",
-            "reason": "the stands of the zones alone hold the target, with the lower end of the interval",
-            "reason_zh": "仅片区内小班的95%区间下限已不低于目标",
+            "reason": "the stands of the zones alone hold the target, with the lower end of the interval; it rests on "
+            "stands that do not overlap and hold no trees outside forest",
+            "reason_zh": "仅片区内小班的95%区间下限已不低于目标; 以小班不重叠、不含散生木为前提",
         }
     return found | {
         "reason": "forest outside the stands of the zones is not counted: a lower bound of the city's volume",

@@ -27,8 +27,8 @@ FIGURES = (
 OBSERVED = (Column("年份", 52, numeric=False), Column("影像 (景)", 20), Column("有效观测 (面积比例, %)", 76))
 """Columns of the three tables, mm."""
 
-
 LEAST_ROW_MM = 3.2
+"""Height of a row that can still be read."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def source_line(scenes: list[dict]) -> str:
 
 
 UNITS = {"m3": ("万立方米", 1e4), "%": ("%", 1), "万亩": ("万亩", 1)}
-"""How a target's unit is printed, and how many of its own one of it is."""
+"""By the unit of a target, the unit that is printed and its size in the former."""
 
 
 def target_cells(rows: list[dict]) -> list[tuple[str, ...]]:
@@ -111,16 +111,19 @@ def target_cells(rows: list[dict]) -> list[tuple[str, ...]]:
     cells = []
     for row in rows:
         unit, size = UNITS[row["unit"]]
-        ends = {"x_low95": row["low95"], "x_high95": row["high95"]}
+        ends = {"estimate_low95": row["low95"], "estimate_high95": row["high95"]}
         cells.append((
             row["target_zh"], f"{row['target_value'] / size:,g} {unit}", row["measured_zh"] or UNKNOWN,
-            number(row["estimate"] and row["estimate"] / size), interval(ends, "x", 1 / size),
+            number(row["estimate"] and row["estimate"] / size), interval(ends, "estimate", 1 / size),
             row["finding_zh"], row["reason_zh"],
         ))  # fmt: skip
     return cells
 
 
-GROUP_FIGURES = (KEY_FIGURES[5], KEY_FIGURES[2], KEY_FIGURES[0])
+GROUP_FIGURES = [
+    figure for name in ("fvc_mean", "carbon_tC", "sink_tCO2_yr") for figure in KEY_FIGURES if figure[0] == name
+]
+"""Those of `KEY_FIGURES` that are shown of ecosystems and city."""
 
 
 def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
@@ -149,10 +152,11 @@ def causes(row: dict) -> str:
 def observed_cells(by_year: list[dict], scenes: list[dict]) -> list[tuple[str, ...]]:
     """Year, number of scenes and observed share of the ground in %, from the rows of years of the city."""
     counts = Counter(int(scene["day"][:4]) for scene in scenes)
-    return [
-        (str(row["year"]), str(counts[row["year"]]), fixed(100 * (row["observed_fraction"] or 0.0), 1))
-        for row in by_year
-    ]  # fmt: skip
+    cells = []
+    for row in by_year:
+        seen = row["observed_fraction"]
+        cells.append((str(row["year"]), str(counts[row["year"]]), UNKNOWN if seen is None else fixed(100 * seen, 1)))
+    return cells
 
 
 PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)")
