@@ -96,40 +96,41 @@ def store_reflectance(band: Stored, here: np.ndarray, out: np.ndarray) -> None:
     _store_reflectance(*band, here, out)
 
 
-def buffer_clouds(classes: np.ndarray, radius_px: int) -> np.ndarray:
-    """``classes`` without CLEAR within ``radius_px`` (square window) of a BUFFERED pixel."""
+def buffer_clouds(classes: np.ndarray, radius_px: int, margin_px: int = 0) -> np.ndarray:
+    """``classes`` without CLEAR within ``radius_px`` (square window) of a BUFFERED pixel. The outermost ``margin_px``
+    on each side count, but are not returned."""
     if radius_px < 1:
-        return classes
-    return _buffer(classes, radius_px)
+        rows, columns = (slice(margin_px, size - margin_px) for size in classes.shape)
+        return classes[rows, columns]
+    return _buffer(classes, radius_px, margin_px)
 
 
 @njit(nogil=True, cache=True)
-def _buffer(classes, radius):
-    """Along each row, shifted rows laid over each other; then along all columns at once, a sum that moves down.
-    Loops over whole rows without a branch: the compiler takes 16 pixels at a time."""
+def _buffer(classes, radius, margin):
+    """Along each row, shifted rows laid over each other; then along all columns at once, a sum that moves down over the
+    rows that are near. Loops over whole rows without a branch: the compiler takes 16 pixels at a time."""
     height, width = classes.shape
-    near = np.zeros(classes.shape, np.uint8)
-    for y in range(height):
-        for shift in range(-radius, radius + 1):
-            start, stop = max(0, shift), min(width, width + shift)
-            clouds, reached = classes[y, start:stop], near[y, start - shift : stop - shift]
-            for x in range(stop - start):
-                reached[x] |= clouds[x] & BUFFERED
-    buffered = np.empty_like(classes)
+    buffered = np.empty((height - 2 * margin, width - 2 * margin), np.uint8)
+    kept = 2 * radius + 2
+    near = np.zeros((kept, width), np.uint8)
     within = np.zeros(width, np.uint16)
-    for y in range(-radius, height):
+    for y in range(-radius, height - margin):
+        entering, leaving = near[(y + radius) % kept], near[(y - radius - 1) % kept]
+        entering[:] = 0
         if y + radius < height:
-            entering = near[y + radius]
-            for x in range(width):
-                within[x] += entering[x]
-        if y > radius:
-            leaving = near[y - radius - 1]
-            for x in range(width):
-                within[x] -= leaving[x]
-        if y >= 0:
-            before, after = classes[y], buffered[y]
-            for x in range(width):
-                after[x] = before[x] & (np.uint8(255) if within[x] == 0 else np.uint8(255 - CLEAR))
+            for shift in range(-radius, radius + 1):
+                start, stop = max(0, shift), min(width, width + shift)
+                clouds, reached = classes[y + radius, start:stop], entering[start - shift : stop - shift]
+                for x in range(stop - start):
+                    reached[x] |= clouds[x] & BUFFERED
+        for x in range(width):
+            within[x] += entering[x]
+        for x in range(width):
+            within[x] -= leaving[x]
+        if y >= margin:
+            before, after, counts = classes[y, margin:], buffered[y - margin], within[margin:]
+            for x in range(after.size):
+                after[x] = before[x] & (np.uint8(255) if counts[x] == 0 else np.uint8(255 - CLEAR))
     return buffered
 
 

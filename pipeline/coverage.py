@@ -31,14 +31,15 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     # neighbours in a row as one, for a cut along the border between them costs as much as the outline
     crossed = touched & ~inside
     strips = [(x[c.start], y[r.stop], x[c.stop], y[r.start]) for r, c in rectangles(crossed, crossed.shape, 1)]
-    parts = shapely.intersection(polygon, [shapely.box(*strip) for strip in strips])
+    parts = shapely.intersection(polygon, shapely.box(*np.reshape(strips, (-1, 4)).T))
     clipped = shapely.get_type_id(parts) != shapely.GeometryType.POLYGON
     parts[clipped] = [areal(part) for part in parts[clipped]]
     parts = parts[~shapely.is_empty(parts)]
     source = NumPyRasterSource(np.zeros(grid.shape, "uint8"), xmin=left, ymin=bottom, xmax=right, ymax=top)
+    by_cell = fractions.reshape(-1)
     for part in exact_extract(source, _Polygons(parts), ["cell_id", "coverage"]):
         found = part["properties"]
-        fractions.flat[found["cell_id"]] += found["coverage"].astype("float32")
+        by_cell[found["cell_id"]] += found["coverage"].astype("float32")
     return np.minimum(fractions, 1, out=fractions)
 
 

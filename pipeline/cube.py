@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -171,24 +171,34 @@ class Cube:
         for name, values in layers.items():
             about = _array_metadata(self.path / str(year) / name)
             for file, into, out_of in self._chunks(year, name, tile.window, whole):
-                if np.all(values[out_of] == about["fill_value"]):
+                part = values[out_of]
+                if np.all(part == about["fill_value"]):
                     file.unlink(missing_ok=True)
                     continue
-                chunk = np.full((self._chunk_px, self._chunk_px), about["fill_value"], about["data_type"])
-                chunk[into] = values[out_of]
+                if part.shape == (self._chunk_px, self._chunk_px):
+                    chunk = np.ascontiguousarray(part)
+                else:
+                    chunk = np.full((self._chunk_px, self._chunk_px), about["fill_value"], about["data_type"])
+                    chunk[into] = part
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(CODEC.encode(chunk))
 
     def read(self, year: int, layer: str, window: Window) -> np.ndarray:
         """Stored integers of a window, nodata where nothing was stored."""
-        about = _array_metadata(self.path / str(year) / layer)
-        values = np.full([part.stop - part.start for part in window], about["fill_value"], about["data_type"])
-        for file, out_of, into in self._chunks(year, layer, window, window):
-            try:
-                stored = CODEC.decode(file.read_bytes())
-            except FileNotFoundError:
-                continue
-            values[into] = np.frombuffer(stored, values.dtype).reshape(self._chunk_px, self._chunk_px)[out_of]
+        return self.read_years((year,), layer, window)[0]
+
+    def read_years(self, years: Sequence[int], layer: str, window: Window) -> np.ndarray:
+        """`read` of each year, (years, rows, columns)."""
+        about = _array_metadata(self.path / str(years[0]) / layer)
+        values = np.empty((len(years), *(part.stop - part.start for part in window)), about["data_type"])
+        for year, of_year in zip(years, values, strict=True):
+            for file, out_of, into in self._chunks(year, layer, window, window):
+                try:
+                    stored = CODEC.decode(file.read_bytes())
+                except FileNotFoundError:
+                    of_year[into] = about["fill_value"]
+                    continue
+                of_year[into] = np.frombuffer(stored, values.dtype).reshape(self._chunk_px, self._chunk_px)[out_of]
         return values
 
     def _chunks(self, year: int, layer: str, window: Window, within: Window) -> Iterator[tuple[Path, Window, Window]]:

@@ -11,7 +11,7 @@ def encode(variable: Variable, values: np.ndarray) -> np.ndarray:
 
     Raises ValueError where a value does not fit or would be nodata: a saturated number is a wrong number.
     """
-    stored = np.full(values.shape, variable.nodata, variable.dtype)
+    stored = np.empty(values.shape, variable.dtype)
     limits = np.iinfo(variable.dtype)
     fits, apart = _encode(values.ravel(), variable.scale, limits.min, limits.max, variable.nodata, stored.ravel())
     if not apart:
@@ -25,14 +25,14 @@ def encode(variable: Variable, values: np.ndarray) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _encode(values, scale, low, high, nodata, stored):
-    """Fill ``stored`` where there is a value; returns whether all fit, and whether none would be nodata."""
+    """Fill ``stored``; returns whether all values fit, and whether none would be nodata. Without a branch: the compiler
+    takes several values at a time."""
+    fit, apart = True, True
     for i in range(values.size):
         value = values[i]
-        if value == value:  # not NaN
-            level = np.rint(value / scale)
-            if level < low or level > high:
-                return False, True
-            if level == nodata:
-                return True, False
-            stored[i] = level
-    return True, True
+        known = value == value  # not NaN
+        level = np.rint(value / scale)
+        fit &= (not known) | ((level >= low) & (level <= high))
+        apart &= level != nodata
+        stored[i] = np.int32(level if known else nodata)
+    return fit, apart

@@ -12,7 +12,7 @@ from pipeline.finished import FinishedRun
 from pipeline.shrub_ground import kept_mosaic
 from pipeline.sketch import Sketch
 from pipeline.variables import INDEX_NODATA
-from pipeline.work import year_layers
+from pipeline.work import layers_of_years
 from pipeline.zone_pixels import SketchBuilder
 
 Years = tuple[int, ...]
@@ -55,11 +55,7 @@ class KeptPixels:
     def layers(self, years: Years, index: str, min_water_share: float) -> Callable[[Window], Layers]:
         """What the cube holds of these years in a window."""
 
-        def of(window: Window) -> Layers:
-            seen = [year_layers(self.cube, year, window, index, min_water_share) for year in years]
-            return tuple(np.stack(layers) for layers in zip(*seen, strict=True))
-
-        return of
+        return lambda window: layers_of_years(self.cube, years, window, index, min_water_share)
 
 
 def common(one: Callable[[Window], Layers], other: Callable[[Window], Layers]) -> Callable[[Window], Layers]:

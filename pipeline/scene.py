@@ -42,10 +42,10 @@ class QualityRule:
         """The rule where only ``bands`` are used: this one, for it is about all of them."""
         return self
 
-    def classes(self, quality: np.ndarray) -> np.ndarray:
-        """uint8 bits of `scene` of each value, same shape. Raises ValueError for a rule about values that the layer
-        cannot hold."""
-        return _classes(self, quality)
+    def classes(self, quality: np.ndarray, in_place: bool = False) -> np.ndarray:
+        """uint8 bits of `scene` of each value, same shape; ``in_place`` where the layer is of 8 bits, too. Raises
+        ValueError for a rule about values that the layer cannot hold."""
+        return _classes(self, quality, in_place)
 
     def table(self, size: int) -> np.ndarray:
         """uint8 bits of each value below ``size``."""
@@ -96,9 +96,10 @@ class BitRule:
         """The rule where only ``bands`` are used."""
         return replace(self, masked=tuple(bits for bits in self.masked if bits.band in (None, *bands)))
 
-    def classes(self, quality: np.ndarray) -> np.ndarray:
-        """uint8 bits of `scene` of each value, same shape. Raises ValueError for a layer without integers."""
-        return _classes(self, quality)
+    def classes(self, quality: np.ndarray, in_place: bool = False) -> np.ndarray:
+        """uint8 bits of `scene` of each value, same shape; ``in_place`` where the layer is of 8 bits, too. Raises
+        ValueError for a layer without integers."""
+        return _classes(self, quality, in_place)
 
     def table(self, size: int) -> np.ndarray:
         """uint8 bits of each value below ``size``."""
@@ -115,9 +116,11 @@ class BitRule:
         return table
 
 
-def _classes(rule: "QualityRule | BitRule", quality: np.ndarray) -> np.ndarray:
-    stored = _unsigned(quality)
-    return _look_up(_table(rule, stored.dtype.itemsize), stored.ravel()).reshape(quality.shape)
+def _classes(rule: "QualityRule | BitRule", quality: np.ndarray, in_place: bool) -> np.ndarray:
+    stored = _unsigned(np.ascontiguousarray(quality))
+    found = stored if in_place and stored.dtype == "uint8" else np.empty(stored.shape, "uint8")
+    _look_up(_table(rule, stored.dtype.itemsize), stored.reshape(-1), found.reshape(-1))
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -142,12 +145,10 @@ def _refuse(classes, dropped, values, asked):
 
 
 @njit(nogil=True, cache=True)
-def _look_up(table, values):
+def _look_up(table, values, found):
     """``table[values]`` in one dimension; numpy makes 64-bit indices first, which takes six times as long."""
-    found = np.empty(values.size, table.dtype)
     for i in range(values.size):
         found[i] = table[values[i]]
-    return found
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from odc.geo.geobox import GeoBox
 
 from pipeline.blocks import Cells
@@ -49,19 +48,26 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     """Read the scenes once (twice where bright soil is looked for), mask, composite, store in the cube. Scenes that
     fail are returned; then nothing is marked, and the unit is to be run again without them."""
     grid = unit.cube.grid[unit.tile.window]
-    soil = _bright_soil(unit.scenes, grid.pad(unit.buffer_px)) if unit.bright_soil else None
+    # with a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
+    wide = grid.pad(unit.buffer_px)
+    soil = _bright_soil(unit.scenes, wide) if unit.bright_soil else None
     days = len({scene.day for scene in unit.scenes})
     composite = COMPOSITES[unit.method](grid.shape, unit.indices, days, unit.cells)
     failed, day = [], None
+    found = bands = None  # of the scene before, written over by the next one's
     for scene in unit.scenes:
         if scene.day != day:
             day = scene.day
             composite.next_day(day.timetuple().tm_yday)
         try:
-            classes = _classes(scene, grid, unit.buffer_px, soil)
+            found = read_classes(scene, wide, found)
+            if soil:
+                found = soil.rescue(found, read_bands(scene, ("red", "nir"), wide))
+            classes = buffer_clouds(found, unit.buffer_px, margin_px=unit.buffer_px)
             wanted = composite.wanted(classes)
             if wanted.any():
-                composite.add(classes, read_bands(scene, bands_of(unit.indices), grid, wanted))
+                bands = read_bands(scene, bands_of(unit.indices), grid, wanted, bands)
+                composite.add(classes, bands)
         except SceneError as error:
             failed.append(SetAside(scene.id, str(error)))
         except ValueError as error:
@@ -80,13 +86,3 @@ def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
         with suppress(SceneError):
             soil.add(read_classes(scene, grid), read_bands(scene, ("red", "nir"), grid))
     return soil
-
-
-def _classes(scene: Scene, grid: GeoBox, buffer_px: int, soil: BrightSoil | None) -> np.ndarray:
-    # read a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
-    wide = grid.pad(buffer_px)
-    classes = read_classes(scene, wide)
-    if soil:
-        classes = soil.rescue(classes, read_bands(scene, ("red", "nir"), wide))
-    classes = buffer_clouds(classes, buffer_px)
-    return np.ascontiguousarray(classes[buffer_px : buffer_px + grid.height, buffer_px : buffer_px + grid.width])

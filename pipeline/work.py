@@ -3,6 +3,7 @@
 A unit carries plain values, writes its own result and, last, its completion mark; it returns little.
 """
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,9 @@ def sketch_zone(unit: ZoneSketches) -> None:
         mosaic = unit.shrub and unit.shrub.mosaic(unit.cube.grid[window], fractions)
         if mosaic is not None:
             keep_mosaic(unit.cube, unit.path.stem, window, mosaic)
-        seen = {year: year_layers(unit.cube, year, window, unit.index, unit.min_water_share) for year in years}
+        layers = layers_of_years(unit.cube, years, window, unit.index, unit.min_water_share)
         for period in unit.periods:
-            index, clear, water = (np.stack(layers) for layers in zip(*(seen[y] for y in period.years), strict=True))
+            index, clear, water = (layer[places(period.years, years)] for layer in layers)
             builders[period.label].add(fractions, index, clear.sum(axis=0, dtype="uint16"), water, mosaic)
     save_sketches(unit.path, {label: builder.sketch() for label, builder in builders.items()})
     unit.marks.write(unit.name, unit.key)
@@ -152,8 +153,7 @@ def map_zone(unit: ZoneMaps) -> None:
             if not fractions.any():
                 continue
             index, share = unit.model.index, unit.model.ecosystem.min_water_share
-            seen = [year_layers(unit.cube, year, window, index, share) for year in years]
-            layers = [np.stack(stack) for stack in zip(*seen, strict=True)]
+            layers = layers_of_years(unit.cube, years, window, index, share)
             mosaic = kept_mosaic(unit.cube, unit.coverage, window) if unit.model.shrub else None
             strip = Strip(unit.model, grid[window], fractions, years, *layers, mosaic)
             place = window[0].start - box[0].start, window[1].start - box[1].start
@@ -203,7 +203,7 @@ class Strip:
             then, now = (self._quantity("carbon_stock", period) for period in (layer.baseline, layer.period))
             values = stock_difference(then, now, self._model.years_between(layer.baseline, layer.period))
         elif layer.variable == "clear_count":
-            values = self._clear[self._places(layer.period)].sum(axis=0, dtype="float32")
+            values = self._clear[places(layer.period.years, self._years)].sum(axis=0, dtype="float32")
             values[self._fractions == 0] = np.nan
         else:
             values = self._quantity(layer.variable, layer.period)
@@ -237,17 +237,11 @@ class Strip:
         """Mean over the years of a period of a quantity per index level (20001,), or, of one for each of the `PARTS`
         (3, ..., 20001), the sum over the parts of a pixel."""
         if table.ndim == 1:
-            places = self._places(period)
-            return mean_of_years(self._index[places], self._water[places], table, dry_only, self._fractions)
+            here = places(period.years, self._years)
+            return mean_of_years(self._index[here], self._water[here], table, dry_only, self._fractions)
         if self._parts is None:
             return self._mean(table[0], period)
         return sum(part * self._mean(each, period) for part, each in zip(self._parts, table, strict=True) if each.any())
-
-    def _places(self, period: Period) -> slice | list[int]:
-        """Where the years of a period are, as a slice where they follow each other: it copies nothing."""
-        places = [self._years.index(year) for year in period.years]
-        first, end = places[0], places[-1] + 1
-        return slice(first, end) if places == list(range(first, end)) else places
 
     def _by_stand(self, density: np.ndarray) -> np.ndarray:
         """Density per ha of zone: stands by their covered fraction, 0 between them."""
@@ -272,9 +266,17 @@ class Strip:
         return self._stand_fractions
 
 
-def year_layers(
-    cube: Cube, year: int, window: Window, index: str, min_water_share: float
+def layers_of_years(
+    cube: Cube, years: Sequence[int], window: Window, index: str, min_water_share: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(stored index, clear count, open water) of a year of the cube. Raises OSError where a layer is not kept."""
-    stored, clear, water = (cube.read(year, name, window) for name in (index, "clear_count", "water_count"))
+    """(stored index, clear count, open water) of years of the cube, (years, rows, columns) each. Raises OSError where a
+    layer is not kept."""
+    stored, clear, water = (cube.read_years(years, name, window) for name in (index, "clear_count", "water_count"))
     return stored, clear, open_water(clear, water, min_water_share)
+
+
+def places(wanted: Sequence[int], years: Sequence[int]) -> slice | list[int]:
+    """Where the ``wanted`` are among the ``years``, as a slice where they follow each other: it copies nothing."""
+    found = [years.index(year) for year in wanted]
+    first, end = found[0], found[-1] + 1
+    return slice(first, end) if found == list(range(first, end)) else found

@@ -80,7 +80,7 @@ def _add_mosaic(mosaic, index, water, weights):
                         weights[part, level - FIRST_LEVEL] += weight / seen
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def mean_of_years(index, water, response, dry_only, fractions):
     """Per pixel the mean over its observed years of ``response`` (20001,) at the stored index; NaN where there is none
     or ``fractions``, what the zone covers, are 0.
@@ -89,35 +89,35 @@ def mean_of_years(index, water, response, dry_only, fractions):
     The same numbers as `Sketch.mean`, pixel by pixel.
     """
     years, height, width = index.shape
-    means = np.full((height, width), np.nan, np.float32)
+    means = np.zeros((height, width), np.float32)
+    seen = np.empty(width, np.uint16)
     for y in range(height):
+        covered, total = fractions[y], means[y]
+        seen[:] = 0
+        for year in range(years):
+            levels, wet = index[year, y], water[year, y]
+            for x in range(width):
+                if covered[x] != 0 and levels[x] != INDEX_NODATA:
+                    seen[x] += 1
+                    if not (dry_only and wet[x]):
+                        total[x] += response[levels[x] - FIRST_LEVEL]
         for x in range(width):
-            if fractions[y, x] == 0:
-                continue
-            total = np.float32(0)
-            seen = 0
-            for year in range(years):
-                level = index[year, y, x]
-                if level == INDEX_NODATA:
-                    continue
-                seen += 1
-                if not (dry_only and water[year, y, x]):
-                    total += response[level - FIRST_LEVEL]
-            if seen:
-                means[y, x] = total / np.float32(seen)
+            mean = total[x] / np.float32(seen[x])
+            total[x] = mean if seen[x] else np.float32(np.nan)
     return means
 
 
 @njit(nogil=True, cache=True)
 def open_water(clear_count, water_count, min_share):
-    """Pixels (rows, columns) whose clear observations are water at the share ``min_share`` or more, bool."""
-    height, width = clear_count.shape
-    wet = np.empty((height, width), np.bool_)
+    """Pixels (years, rows, columns) whose clear observations are water at the share ``min_share`` or more, bool."""
+    wet = np.empty(clear_count.shape, np.bool_)
     share = np.float32(min_share)
-    for y in range(height):
-        for x in range(width):
-            count = water_count[y, x]
-            wet[y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[y, x]) * share
+    years, height, width = clear_count.shape
+    for year in range(years):
+        for y in range(height):
+            for x in range(width):
+                count = water_count[year, y, x]
+                wet[year, y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[year, y, x]) * share
     return wet
 
 

@@ -94,6 +94,10 @@ def test_blocks_that_are_asked_for_hold_what_the_whole_holds(file, repeated, wit
     part = _copy(Band(str(path)), grid, blocks)
     asked = blocks.repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)[:1100, :1030]
     assert (part == np.where(asked, whole, 0)).all()
+    used = np.full_like(part, 77)
+    over = _copy(Band(str(path)), grid, blocks, used)
+    assert over is used
+    assert (over == part).all()
 
 
 def test_a_tile_names_the_blocks_that_a_zone_touches():

@@ -301,5 +301,12 @@ def test_a_pixel_is_buffered_where_a_cloud_lies_in_the_square_around_it(cloudy, 
         assert clear[y, x] == (not square.any())
 
 
+@given(arrays("bool", (9, 8)), st.integers(0, 5), st.integers(0, 3))
+def test_clouds_of_the_margin_grow_into_what_is_returned(cloudy, radius, margin):
+    around = np.where(cloudy, CLOUD, LAND).astype("uint8")
+    inner = buffer_clouds(around, radius)[margin : 9 - margin, margin : 8 - margin]
+    assert (buffer_clouds(around, radius, margin) == inner).all()
+
+
 def test_a_buffered_pixel_keeps_all_but_its_clearness():
     assert buffer_clouds(np.array([[CLOUD, LAKE]], "uint8"), 1).tolist() == [[CLOUD, WATER]]

@@ -38,6 +38,14 @@ def test_what_was_written_is_read_and_all_else_is_nodata(cube):
             assert (read == expected[part]).all()
 
 
+def test_years_are_read_on_top_of_each_other(cube):
+    cube, window, layers = cube
+    cube.add_year(2025, ("ndvi",))
+    found = cube.read_years((2025, 2024), "ndvi", window)
+    assert (found[0] == INDEX_NODATA).all()
+    assert (found[1] == layers["ndvi"]).all()
+
+
 def test_zarr_reads_the_same(cube):
     cube, _, _ = cube
     group = zarr.open_group(cube.path / "2024", mode="r")

@@ -14,7 +14,7 @@ from rasterio.transform import from_origin
 
 from pipeline.catalog import find_scenes, usable
 from pipeline.errors import SceneError
-from pipeline.reflectance import read_band, read_classes
+from pipeline.reflectance import read_band, read_bands, read_classes
 from pipeline.scene import BUFFERED, CLEAR, Band, QualityRule, Scene
 from pipeline.sensors.declared import Manifest
 from pipeline.yaml_file import read_yaml
@@ -114,6 +114,25 @@ def test_bands_half_a_pixel_apart_are_averaged_by_area(tmp_path):
     assert found[0].tolist() == [(100 + 2 * 200 + 300) / 4, 400, 600, 800]
     coarse = write_tif(tmp_path / "nir.tif", columns[:6, :6], left=LEFT - 10, top=TOP, pixel=20)
     assert read_band(scene_of(coarse), "red", make_grid(4, 4, pixel=20))[0].tolist() == [150, 250, 350, 450]
+
+
+def test_the_bands_of_a_scene_are_written_over_those_of_the_one_before_each_once(tmp_path):
+    """The first scene has one layer for both bands, the second has two, the third one of another type."""
+    grid = make_grid(4, 4)
+    paths = [
+        write_tif(tmp_path / f"{value}.tif", np.full((4, 4), value, dtype), left=LEFT, top=TOP)
+        for value, dtype in ((1, "uint16"), (2, "uint16"), (3, "uint16"), (4, "float32"))
+    ]
+    first, second, third = scene_of(paths[0], 0), scene_of(paths[1], 0), scene_of(paths[3])
+    second = replace(second, bands=second.bands | {"nir": Band(str(paths[2]))})
+    before = read_bands(first, ("red", "nir"), grid)
+    both = before["red"][0]
+    assert before["nir"][0] is both
+    bands = read_bands(second, ("red", "nir"), grid, over=before)
+    assert bands["red"][0] is both
+    assert [(stored == value).all() for (stored, *_), value in zip(bands.values(), (2, 3), strict=True)] == [True] * 2
+    other = read_bands(third, ("red", "nir"), grid, over=bands)["nir"][0]
+    assert (other.dtype, other.min(), other.max()) == ("float32", 4, 4)
 
 
 def test_classes_half_a_pixel_apart_are_never_mixed(tmp_path):

@@ -135,7 +135,7 @@ def test_means_of_nothing_are_unknown_and_not_zero(windows):
     ],
 )
 def test_a_pixel_is_open_water_by_its_share_of_water(clear, water, share, open_):
-    assert open_water(np.array([[clear]], "uint8"), np.array([[water]], "uint8"), share) == [[open_]]
+    assert open_water(np.array([[[clear]]], "uint8"), np.array([[[water]]], "uint8"), share) == [[[open_]]]
 
 
 def test_saved_sketches_come_back(tmp_path):
