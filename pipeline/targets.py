@@ -97,9 +97,10 @@ def _forest_volume(targets: Targets, rows: list[dict]) -> dict:
             "reason_zh": "森林片区没有小班蓄积数据",
         }
     whole = next(group for group in rows if group["level"] == "ecosystem" and group["ecosystem"] == "forest")
+    date, count = whole["stand_stock_year"], f"{len(held)} of {len(forests)} forest zones"
     found = row | _figure(whole, "volume_m3") | {
-        "measured": f"live volume of the stands of {len(held)} of {len(forests)} forest zones",
-        "measured_zh": f"{len(held)}/{len(forests)}个森林片区小班活立木蓄积",
+        "measured": f"live volume of the stands of {count}" + (f" in {date:g}" if date else ""),
+        "measured_zh": f"{len(held)}/{len(forests)}个森林片区小班活立木蓄积" + (f", {date:g}年" if date else ""),
     }  # fmt: skip
     if found["low95"] is not None and found["low95"] >= targets.forest_volume_m3:
         return found | {

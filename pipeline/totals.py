@@ -22,6 +22,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "clear_obs_median": ("Median number of clear observations", "晴空观测次数中位数"),
     "open_water_fraction": ("Open water's fraction of the observed area", "开阔水面比例"),
     "stand_area_fraction": ("Fraction of the zone with forest stands", "小班覆盖比例"),
+    "stand_stock_year": ("Date of the stands' stock, year; at most the last inventory's", "小班储量时点(年)"),
     "index": ("Vegetation index of cover and biomass", "植被指数"),
     "index_mean": ("Mean of that index over the yearly composites", "植被指数均值"),
     "ndvi_mean": ("Mean NDVI, where the index is NDVI", "平均NDVI"),
@@ -84,6 +85,7 @@ def zone_row(
         "clear_obs_median": sketch.clear_median,
         "open_water_fraction": _known(sketch.water_fraction),
         "stand_area_fraction": float(model.stands.area_ha.sum() / zone.area_ha) if model.stands else None,
+        "stand_stock_year": model.stands.dated(current.years) if model.stands else None,
         "index": model.index,
         "index_mean": _known(sketch.mean_index),
         "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
@@ -226,7 +228,7 @@ GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland":
 
 def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
     """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones that have
-    the number; the status says where zones lack it."""
+    the number, and the date of the stands where all have the same; the status says where zones lack a number."""
     return [_group_row(*group) for group in _groups(rows, ecosystems)]
 
 
@@ -277,6 +279,8 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
         known = [member[column] for member in members if member[column] is not None]
         row[column] = float(np.sum(known)) if known else None
     row |= {column: _mean(members, column) for column in MEANS}
+    dates = {member["stand_stock_year"] for member in members} - {None}
+    row["stand_stock_year"] = dates.pop() if len(dates) == 1 else None
     row |= {
         column: _joined(members, column) for column in ("period", "baseline_period", "index", "method", "method_zh")
     }

@@ -235,7 +235,9 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
     for name in GROUPS:
         level = "city" if name == "city" else "ecosystem"
         row = row_of(name, 1_031_333.3, **changes) | {"level": level, "ecosystem": name, "period": "2023-2025"}
-        rows.append(row | {"volume_m3": 3.2e6, "volume_m3_low95": 2.7e6, "volume_m3_high95": 3.7e6})
+        rows.append(
+            row | {"volume_m3": 3.2e6, "volume_m3_low95": 2.7e6, "volume_m3_high95": 3.7e6, "stand_stock_year": 2024.0}
+        )
     zones = [row_of("F01", 900.0) | {"ecosystem": "forest", "volume_m3": 3.2e6}]
     causes = {"share_biomass_model": 0.62, "share_cover_model": 0.31, "share_area": 0.07}
     intervals = [
@@ -273,7 +275,7 @@ def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path)
     sheet = monitoring_of(tmp_path)
     cells = {row[0]: row[1:] for row in sheet.targets}
     assert cells["森林蓄积量"][:5] == (
-        "380 万立方米", "1/1个森林片区小班活立木蓄积(模拟数据)", "320", "270 至 370", "不能判定",
+        "380 万立方米", "1/1个森林片区小班活立木蓄积, 2024年(模拟数据)", "320", "270 至 370", "不能判定",
     )  # fmt: skip
     assert cells["草原综合植被盖度"][2:4] == ("41.6", "30.0 至 55.0")
     assert cells["湿地保护率"][1:4] == ("—", "—", "—")

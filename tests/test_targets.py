@@ -19,7 +19,7 @@ def group(name: str, **figures) -> dict:
 
 
 def forest(volume: float, low: float | None, high: float | None) -> list[dict]:
-    whole = group("forest", volume_m3=volume, volume_m3_low95=low, volume_m3_high95=high)
+    whole = group("forest", volume_m3=volume, volume_m3_low95=low, volume_m3_high95=high, stand_stock_year=2023.5)
     return [zone("F01", volume), zone("F02", None), whole]
 
 
@@ -38,7 +38,7 @@ def test_the_volume_of_the_zones_is_a_lower_bound_of_the_city(low, high, finding
     assert (row["finding"], row["finding_zh"]) == (finding, {"reached": "已达到", "open": "不能判定"}[finding])
     assert (row["target_value"], row["unit"], row["year"], row["period"]) == (3_800_000, "m3", 2025, "2023-2025")
     assert (row["estimate"], row["low95"], row["high95"]) == (4_000_000, low, high)
-    assert row["measured"] == "live volume of the stands of 1 of 2 forest zones"
+    assert row["measured"] == "live volume of the stands of 1 of 2 forest zones in 2023.5"
 
 
 def test_without_stands_no_volume_is_measured():
@@ -100,7 +100,9 @@ def test_a_run_writes_the_targets_of_its_plan_and_takes_them_back_with_it(tmp_pa
     for name, column in (("estimate", "volume_m3"), ("low95", "volume_m3_low95"), ("high95", "volume_m3_high95")):
         assert float(volume[name]) == pytest.approx(forest_row[column], rel=1e-9)
     assert float(volume["low95"]) < float(volume["estimate"]) < float(volume["high95"])
-    assert volume["measured_zh"] == "1/2个森林片区小班活立木蓄积(模拟数据)"
+    assert (forest_row["stand_stock_year"], done.row("F01")["stand_stock_year"]) == (2024, 2024)
+    assert done.row("G01")["stand_stock_year"] is None
+    assert volume["measured_zh"] == "1/2个森林片区小班活立木蓄积, 2024年(模拟数据)"
     assert float(project["estimate"]) == pytest.approx(done.row("grassland")["area_wanmu"], rel=1e-9)
 
     del world.settings["targets"]
