@@ -10,6 +10,7 @@ from pyproj import CRS, Proj, Transformer
 from pipeline.carbon import HA_PER_WANMU
 from pipeline.overlaps import Overlap, find_overlaps
 from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
+from pipeline.zone import GROUP_NAMES
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
@@ -35,8 +36,6 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 PIXEL_TOLERANCE_PERCENT = 0.1
 """Covered fractions are exact: what is left is the change of the map scale within a zone."""
-
-GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland": "湿地合计", "city": "全市合计"}
 
 
 def area_ledger(

@@ -6,7 +6,7 @@ from pipeline.carbon import HA_PER_WANMU, stock_difference
 from pipeline.comparability import Certificate
 from pipeline.plausibility import Finding
 from pipeline.sketch import Sketch
-from pipeline.zone import Zone
+from pipeline.zone import GROUP_NAMES, Zone
 from pipeline.zone_model import Period, ZoneModel, stock
 
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -222,8 +222,6 @@ def _known(value: float) -> float | None:
 SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
 MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
          "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
-
-GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland": "湿地合计", "city": "全市合计"}
 
 
 def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:

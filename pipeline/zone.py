@@ -16,3 +16,7 @@ class Zone:
     area_ha: float
     declared_wanmu: float | None
     geometry: shapely.Geometry
+
+
+GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland": "湿地合计", "city": "全市合计"}
+"""Chinese names of the zones of an ecosystem, or all of the city, taken together."""
