@@ -186,10 +186,10 @@ def _settings(config: Path, year: int | None):
     return settings if year is None else settings.for_year(year)
 
 
-def _prepare(settings, zone: str | None, out: Path):
+def _prepare(settings, zone: str | None, out: Path, force: bool = False):
     from pipeline.run import prepare
 
-    run = prepare(settings, out.resolve())
+    run = prepare(settings, out.resolve(), force)
     if zone is not None and zone not in {z.id for z in run.zones}:
         raise ConfigError(f"there is no zone {zone}; the zones are {', '.join(z.id for z in run.zones)}")
     return run
@@ -201,9 +201,7 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
 
     settings = _settings(config, year).with_exports(export or [])
     with held(out.resolve() / settings.name / "work"):
-        run = _prepare(settings, zone, out)
-        if force:
-            run.marks.forget("tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
+        run = _prepare(settings, zone, out, force)
         _run_held(run, until, zone, workers, cluster, strict)
 
 

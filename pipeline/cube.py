@@ -133,6 +133,8 @@ class Cube:
                 return False
         except (FileNotFoundError, GroupNotFoundError, ValueError, KeyError):
             pass
+        # what says that the store is this one goes first: stopped half way, what is left never passes for a whole one
+        (self.path / "zarr.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
         zarr.open_group(self.path, mode="w", attributes=about)
         return True
@@ -188,10 +190,10 @@ class Cube:
         return self.read_years((year,), layer, window)[0]
 
     def read_years(self, years: Sequence[int], layer: str, window: Window) -> np.ndarray:
-        """`read` of each year, (years, rows, columns)."""
-        about = _array_metadata(self.path / str(years[0]) / layer)
-        values = np.empty((len(years), *(part.stop - part.start for part in window)), about["data_type"])
-        for year, of_year in zip(years, values, strict=True):
+        """`read` of each year, (years, rows, columns). Raises OSError where a layer is not kept of a year."""
+        abouts = [_array_metadata(self.path / str(year) / layer) for year in years]
+        values = np.empty((len(years), *(part.stop - part.start for part in window)), abouts[0]["data_type"])
+        for year, about, of_year in zip(years, abouts, values, strict=True):
             for file, out_of, into in self._chunks(year, layer, window, window):
                 try:
                     stored = CODEC.decode(file.read_bytes())

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import OutputError
+from pipeline.provenance import Marks
 from pipeline.realisations import Realisations, realise
 from pipeline.sensor_error import SensorError
 from pipeline.sketch import Sketch, load_sketches
@@ -37,7 +38,7 @@ class FinishedRun:
             record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones` first") from error
-        if not all("figures" in zone for zone in record["zones"]):
+        if not all({"figures", "sketch_key"} <= zone.keys() for zone in record["zones"]):
             raise OutputError(f"{folder}: the run is of another version of sinkmap; run `sinkmap zones` again")
         return cls(folder, record)
 
@@ -103,8 +104,11 @@ class FinishedRun:
         )
 
     def sketches(self, zone: str) -> dict[str, Sketch]:
-        """The sketches of a zone by year and period. Raises OutputError where they were deleted."""
+        """The sketches of a zone by year and period. Raises OutputError where they were deleted, or made again since by
+        a run that was not finished."""
         path = self.work / "sketches" / self.zones[zone]["sketch"]
+        if Marks(self.work / "marks").read(f"sketch-{path.stem}") != self.zones[zone]["sketch_key"]:
+            raise OutputError(f"{path}: the sketch is gone or of an unfinished run; run `sinkmap zones` again")
         try:
             return load_sketches(path)
         except OSError as error:

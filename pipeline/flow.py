@@ -24,7 +24,7 @@ from pipeline.record import record
 from pipeline.run import Run
 from pipeline.sketch import Sketch, holds_shrub, load_sketches
 from pipeline.tile_year import TileYear, composite_tile
-from pipeline.units import all_maps, raster_paths, stale_coverages, stale_maps, stale_sketches, stale_tiles
+from pipeline.units import all_maps, finished_rasters, stale_coverages, stale_maps, stale_sketches, stale_tiles
 from pipeline.vegetation import EndMembers
 from pipeline.work import ZoneMaps, map_zone, sketch_zone
 from pipeline.zone_coverage import ZoneCoverage, cover_zone
@@ -59,7 +59,9 @@ def run_stages(
     if until == "map":
         return []
     run.refuse_replaced()
-    rows = timed("publish", lambda: publish(run, engine, sketches, models, raster_paths(maps)))
+    if lacking := len(stale_maps(run, maps)):
+        run.notes.append(f"{lacking} zones have no map of this config, older ones are taken away; run without --zone")
+    rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps)))
     record(run, end_members, models, rows, seconds)
     return rows
 

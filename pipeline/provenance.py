@@ -58,6 +58,10 @@ class Checksums:
         known = read_json(memory)
         self._known: dict[str, list] = known if isinstance(known, dict) else {}
 
+    def stamps(self, paths: list[str]) -> dict[str, str]:
+        """Size and time of each path when its checksum was begun; of paths that `of` was asked for."""
+        return {path: self._known[path][0] for path in paths}
+
     def of(self, paths: list[str]) -> dict[str, str]:
         """Checksum of each path; "unreadable" where a file cannot be read (its reader will say why)."""
         stale = [path for path in paths if self._known.get(path, [None])[0] != stamp(path)]

@@ -1,6 +1,6 @@
 """Stage 4: totals of the zones from their sketches with their intervals, the tables, and the deliverables."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline import area_ledger
@@ -15,10 +15,11 @@ from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
 from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, realise
+from pipeline.results import Results
 from pipeline.run import Run
 from pipeline.separate import SEPARATE_COLUMNS, separate_rows
 from pipeline.sketch import Sketch
-from pipeline.targets import TARGET_COLUMNS
+from pipeline.targets import TARGET_COLUMNS, target_rows
 from pipeline.totals import (
     COLUMNS,
     YEAR_COLUMNS,
@@ -32,6 +33,7 @@ from pipeline.totals import (
 from pipeline.uncertainty import mean_correlation
 from pipeline.variables import VARIABLES
 from pipeline.varying import Settings
+from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period, ZoneModel
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
@@ -56,8 +58,7 @@ def publish(
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
-    rasters = {zone: {of: path for of, path in paths.items() if path.is_file()} for zone, paths in rasters.items()}
-    results = run.results_of(rows, by_year, interval_rows, classes, rasters)
+    results = results_of(run, rows, by_year, interval_rows, classes, rasters)
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
@@ -73,6 +74,40 @@ def publish(
     make_deliverables(results, run.config.deliverables, engine)
     remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows
+
+
+def results_of(
+    run: Run, rows: list[dict], by_year: list[dict], intervals: list[dict], cover_classes: list[dict],
+    rasters: RasterPaths,
+) -> Results:  # fmt: skip
+    """The results in the form that the deliverables take."""
+    return Results(
+        name=run.config.name,
+        title=run.config.title,
+        folder=run.results,
+        note=run.note,
+        simulated=run.config.simulated,
+        zones=run.zone_table.to_crs(CGCS2000),
+        grid_crs=run.config.grid.crs,
+        rows=rows,
+        by_year=by_year,
+        intervals=intervals,
+        cover_scheme=run.config.cover_classes,
+        cover_classes=cover_classes,
+        baseline=run.baseline,
+        current=run.current,
+        rasters=rasters,
+        ecosystems=run.ecosystems,
+        scenes=[{"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in run.scenes],
+        set_aside=[asdict(aside) for aside in run.set_aside],
+        styles=run.styles,
+        suggestions=run.suggestions,
+        min_patch_mu=run.config.patches.min_area_mu,
+        exports=run.config.exports,
+        work=run.work,
+        marks=run.marks,
+        targets=target_rows(run.config.targets, rows, run.config.simulated) if run.config.targets else [],
+    )
 
 
 def covered_ledger(run: Run, sketches: Sketches) -> list[dict]:

@@ -76,12 +76,21 @@ def _read(
     if band.in_hdf:
         return _read_hdf(scene, band, grid, resampling)
     try:
-        copied = _copy(band, grid, blocks, over)
-        return _warp(band, grid, resampling) if copied is None else copied
+        try:
+            return _read_raster(band, grid, resampling, blocks, over)
+        except RasterioError:  # a file on a network may fail once
+            return _read_raster(band, grid, resampling, blocks, over)
     except RasterioError as error:
         raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
     except OverflowError as error:
         raise SceneError(f"scene {scene.id}: {band.path} cannot hold the declared nodata {band.nodata}") from error
+
+
+def _read_raster(
+    band: Band, grid: GeoBox, resampling: str, blocks: Blocks | None, over: np.ndarray | None
+) -> np.ndarray:
+    copied = _copy(band, grid, blocks, over)
+    return _warp(band, grid, resampling) if copied is None else copied
 
 
 def _warp(band: Band, grid: GeoBox, resampling: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -20,16 +20,14 @@ from pipeline.harmonise import without_scenes
 from pipeline.indices import bands_of
 from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, shrub_of, stands_of
 from pipeline.output_folder import writable_folder
-from pipeline.provenance import Checksums, Marks, content_key, stamp
-from pipeline.results import Results
+from pipeline.provenance import Checksums, Marks, code_key, content_key, stamp
 from pipeline.scene import Scene
 from pipeline.sensor_error import SensorError, sensor_errors
 from pipeline.shrub_ground import ShrubGround
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
-from pipeline.targets import target_rows
+from pipeline.tile_year import COMPOSITE_CODE
 from pipeline.varying import Settings
-from pipeline.vector_file import CGCS2000
 from pipeline.zone import Zone
 from pipeline.zone_model import Period
 from pipeline.zone_stands import ZoneStands
@@ -103,41 +101,6 @@ class Run:
     def note(self) -> str:
         """What every map and table says of itself."""
         return f"{SIMULATED}; {NOT_CREDITABLE}" if self.config.simulated else NOT_CREDITABLE
-
-    def results_of(
-        self, rows: list[dict], by_year: list[dict], intervals: list[dict], cover_classes: list[dict],
-        rasters: dict[str, dict[tuple[str, str], Path]],
-    ) -> Results:  # fmt: skip
-        """The results in the form that the deliverables take."""
-        return Results(
-            name=self.config.name,
-            title=self.config.title,
-            folder=self.results,
-            note=self.note,
-            simulated=self.config.simulated,
-            zones=self.zone_table.to_crs(CGCS2000),
-            grid_crs=self.config.grid.crs,
-            rows=rows,
-            by_year=by_year,
-            intervals=intervals,
-            cover_scheme=self.config.cover_classes,
-            cover_classes=cover_classes,
-            baseline=self.baseline,
-            current=self.current,
-            rasters=rasters,
-            ecosystems=self.ecosystems,
-            scenes=[
-                {"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in self.scenes
-            ],
-            set_aside=[asdict(aside) for aside in self.set_aside],
-            styles=self.styles,
-            suggestions=self.suggestions,
-            min_patch_mu=self.config.patches.min_area_mu,
-            exports=self.config.exports,
-            work=self.work,
-            marks=self.marks,
-            targets=target_rows(self.config.targets, rows, self.config.simulated) if self.config.targets else [],
-        )
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
@@ -216,15 +179,29 @@ class Run:
         return self.results / "zones" / zone.id
 
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
-        """Go on without these scenes, and remember it as long as their files stay as they are."""
+        """Go on without these scenes, and remember it as long as their files stay as they are, and all that judged
+        them."""
         reasons = {aside.scene: aside.reason for aside in failed}
         bad = self.marks.read("set-aside") or {}
-        for scene in self.scenes:
-            if scene.id in reasons:
-                bad[scene.id] = [content_key(self.fingerprint(scene)), reasons[scene.id]]
+        bad |= {s.id: [self._judged_by(s), reasons[s.id]] for s in self.scenes if s.id in reasons}
         self.marks.write("set-aside", bad)
-        self.scenes = [scene for scene in self.scenes if scene.id not in reasons]
-        self.set_aside += failed
+        self._leave_out(failed)
+
+    def leave_out_known_bad(self) -> None:
+        """Go on without the scenes that failed in an earlier run and would fail again."""
+        bad = self.marks.read("set-aside") or {}
+        self._leave_out(
+            [SetAside(s.id, bad[s.id][1]) for s in self.scenes if s.id in bad and bad[s.id][0] == self._judged_by(s)]
+        )
+
+    def _leave_out(self, aside: list[SetAside]) -> None:
+        out = {each.scene for each in aside}
+        self.scenes = [scene for scene in self.scenes if scene.id not in out]
+        self.set_aside += aside
+
+    def _judged_by(self, scene: Scene) -> str:
+        how = [self.config.composite.model_dump(mode="json"), str(self.cube.grid.crs), list(self.cube.grid.affine)]
+        return content_key(code_key(*COMPOSITE_CODE), how, self.fingerprint(scene))
 
     def ledger(self, covered_ha: dict[str, float] | None = None) -> list[dict]:
         """The ledger of areas, with what the pixels cover by zone id where that is known."""
@@ -238,8 +215,9 @@ class Run:
         self.zones = [zone for zone in self.zones if zone.id not in reasons]
 
 
-def prepare(config: RunConfig, out: Path) -> Run:
-    """Find and check everything before a pixel is read. ``out`` is the folder of all runs.
+def prepare(config: RunConfig, out: Path, force: bool = False) -> Run:
+    """Find and check everything before a pixel is read. ``out`` is the folder of all runs; with ``force`` what was
+    finished is to be done again, and scenes that failed are tried again.
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
@@ -276,23 +254,13 @@ def prepare(config: RunConfig, out: Path) -> Run:
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),
         tiles=touched_tiles(grid, config.grid.tile_px, np.array([zone.geometry for zone in zones])),
         marks=Marks(work / "marks"),
-        checksums=checksums.of(sorted({path for scene in scenes for path in scene.paths})),
+        checksums=checksums.of(paths := sorted({path for scene in scenes for path in scene.paths})),
         styles=read_styles(config.styles).with_cover_scheme(config.cover_classes),
         suggestions=read_suggestions(config.patches.suggestions),
         notes=notes,
-        stamps=stamps | {path: stamp(path) for scene in scenes for path in scene.paths},
+        stamps=stamps | checksums.stamps(paths),
     )
-    _leave_out_known_bad(run)
+    if force:
+        run.marks.forget("set-aside", "tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
+    run.leave_out_known_bad()
     return run
-
-
-def _leave_out_known_bad(run: Run) -> None:
-    """Leave out scenes that failed in an earlier run and have not changed since."""
-    bad = run.marks.read("set-aside") or {}
-    known = [
-        SetAside(scene.id, bad[scene.id][1])
-        for scene in run.scenes
-        if scene.id in bad and bad[scene.id][0] == content_key(run.fingerprint(scene))
-    ]
-    if known:
-        run.set_scenes_aside(known)

@@ -6,6 +6,7 @@ zone exactly, without touching a raster again. Where shrub grows among the other
 histogram of its own.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,14 +114,16 @@ def per_level(quantity: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
 
 
 def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
-    """Write sketches by label to an .npz file."""
+    """Write sketches by label to an .npz file, whole or not at all."""
     parts = {
         f"{label}/{name}": np.asarray(getattr(sketch, name))
         for label, sketch in sketches.items()
         for name in ("land", "water", "clear", "size", *(("mosaic",) if sketch.mosaic is not None else ()))
     }
-    with path.open("wb") as file:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
         np.savez(file, **parts)
+    os.replace(part, path)
 
 
 def load_sketches(path: Path) -> dict[str, Sketch]:

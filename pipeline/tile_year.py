@@ -18,6 +18,10 @@ from pipeline.provenance import Marks
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import Scene
 
+COMPOSITE_CODE = ("tile_year", "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance",
+                  "blocks", "hdfeos", "scene", "cube", "variables")  # fmt: skip
+"""Modules whose code a composite rests on."""
+
 
 @dataclass(frozen=True)
 class TileYear:

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.blocks import Cells, blocks_of, cells_of, grown
 from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
-from pipeline.tile_year import TileYear
+from pipeline.tile_year import COMPOSITE_CODE, TileYear
 from pipeline.varying import Settings
 from pipeline.work import WITH_ERROR, Layer, ZoneMaps, ZoneSketches
 from pipeline.zone_coverage import ZoneCoverage
@@ -26,10 +26,7 @@ def tile_years(run: Run) -> list[TileYear]:
     settings, grid = run.config.composite, run.cube.grid
     buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
     how = (settings.method, run.config.indices, buffer_px)
-    code = code_key(
-        "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance", "blocks", "hdfeos",
-        "scene", "cube", "variables",
-    )  # fmt: skip
+    code = code_key(*COMPOSITE_CODE)
     place = [str(grid.crs), list(grid.affine)]
     units = []
     for year in run.years:
@@ -71,7 +68,7 @@ def stale_tiles(run: Run) -> list[TileYear]:
 
 def zone_coverages(run: Run) -> list[ZoneCoverage]:
     """What all zones cover of their pixels, with its keys."""
-    grid, code = run.cube.grid, code_key("zone_coverage", "coverage", "cube")
+    grid, code = run.cube.grid, code_key("zone_coverage", "coverage", "cube", "zone_pixels", "blocks")
     units = []
     for zone in run.zones:
         tiles, kept_as = run.tiles_of(zone), run.sketch_path(zone).stem
@@ -98,7 +95,7 @@ def zone_sketches(run: Run) -> list[ZoneSketches]:
         index, share = run.cover_of(zone.ecosystem).index, run.ecosystems[zone.ecosystem].min_water_share
         key = key_parts(
             code=code, settings=[index, share], boundary=zone.geometry.wkb.hex(), composites=composites[zone.id],
-            periods=[period.label for period in periods], **_shrub_key(run, zone.id),
+            periods=[period.years for period in periods], **_shrub_key(run, zone.id),
         )  # fmt: skip
         place = (run.sketch_path(zone), run.marks, key, run.shrub.get(zone.id))
         units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, index, periods, share, *place))
@@ -172,22 +169,23 @@ def _numbers(model: ZoneModel, layer: Layer, draws: Settings | None) -> dict[str
     return {"coefficients": numbers, "end_members": repr(model.end_members)} | errors
 
 
-def raster_paths(maps: list[ZoneMaps]) -> dict[str, dict[tuple[str, str], Path]]:
-    """By zone id and (variable, period label), where each raster is."""
-    return {
-        unit.model.zone.id: {(layer.variable, layer.label): unit.path(layer) for layer in unit.layers} for unit in maps
-    }
+def finished_rasters(run: Run, maps: list[ZoneMaps]) -> dict[str, dict[tuple[str, str], Path]]:
+    """By zone id and (variable, period label), where each raster is that has its present key."""
+    found = {}
+    for unit in maps:
+        stale = _stale(run, unit)
+        found[unit.model.zone.id] = {
+            (layer.variable, layer.label): unit.path(layer) for layer in unit.layers if layer not in stale
+        }
+    return found
 
 
 def stale_maps(run: Run, maps: list[ZoneMaps]) -> list[ZoneMaps]:
     """Zones with only those rasters that have to be written."""
-    units = []
-    for unit in maps:
-        layers = {
-            layer: key
-            for layer, key in unit.layers.items()
-            if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
-        }
-        if layers:
-            units.append(replace(unit, layers=layers))
-    return units
+    return [replace(unit, layers=layers) for unit in maps if (layers := _stale(run, unit))]
+
+
+def _stale(run: Run, unit: ZoneMaps) -> dict[Layer, dict[str, str]]:
+    return {
+        layer: key for layer, key in unit.layers.items() if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
+    }

@@ -27,13 +27,16 @@ SHRUB_PATH = "forest.shrub."
 
 @dataclass(frozen=True)
 class Period:
-    """A window of years; ``label`` is how files and tables call it, such as 2019-2021."""
+    """A window of years; ``label`` is how files and tables call it, such as 2019-2021, or 2019+2021 with a gap."""
 
     years: tuple[int, ...]
 
     @property
     def label(self) -> str:
-        return str(self.years[0]) if len(self.years) == 1 else f"{min(self.years)}-{max(self.years)}"
+        years = sorted(self.years)
+        starts = [year for year in years if year - 1 not in years]
+        ends = [year for year in years if year + 1 not in years]
+        return "+".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,12 @@ def test_what_was_written_is_read_and_all_else_is_nodata(cube):
             assert (read == expected[part]).all()
 
 
+@pytest.mark.parametrize("years", [(2024, 2025), (2025, 2024)])
+def test_a_year_that_is_not_kept_is_no_nodata(cube, years):
+    with pytest.raises(OSError, match="2025"):
+        cube[0].read_years(years, "ndvi", WINDOW)
+
+
 def test_years_are_read_on_top_of_each_other(cube):
     cube, window, layers = cube
     cube.add_year(2025, ("ndvi",))

@@ -101,7 +101,9 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
     """The patches of all mapped zones with their keys."""
     folder = results.work / "patches"
     folder.mkdir(exist_ok=True)
-    code = code_key("patches", "regions", "coverage", "outputs/patches", "outputs/cog", "vector_file", "styles")
+    code = code_key(
+        "patches", "regions", "coverage", "cover_classes", "outputs/patches", "outputs/cog", "vector_file", "styles"
+    )
     checksums = Checksums(folder / "checksums.json")
     current, between = results.current.label, results.sink_label
     for zone, outline in zip(zones_on_grid(results.zones, results.grid_crs), results.zones.geometry, strict=True):

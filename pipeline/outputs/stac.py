@@ -1,5 +1,6 @@
 """The results as a STAC catalogue beside their files: a collection, and an item for each zone and period."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def _made_by() -> dict:
 
 def _item(results: Results, zone: str, label: str, paths: dict[str, Path], outline: shapely.Geometry) -> pystac.Item:
     """The rasters of a zone and a period; a comparison spans both of its periods."""
-    years = [int(year) for period in label.split("_") for year in period.split("-")]
+    years = [int(year) for year in re.findall(r"\d+", label)]
     row = results.row(zone)
     item = pystac.Item(
         id=f"{results.name}-{zone}-{label}", geometry=shapely.geometry.mapping(outline), bbox=list(outline.bounds),
