@@ -129,11 +129,12 @@ class StandColumns(Frozen):
 
 
 class Stands(Frozen):
-    """Forest stands (小班)."""
+    """Forest stands (小班). The stock of a forest zone is theirs where they cover ``min_area_fraction`` of it."""
 
     path: Path
     layer: str | None = None
     columns: StandColumns
+    min_area_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 class LandCover(Frozen):

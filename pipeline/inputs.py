@@ -22,7 +22,9 @@ from pipeline.zone_stands import ZoneStands
 def stands_of(
     config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]
 ) -> dict[str, ZoneStands]:
-    """Stands by id of the forest and grassland zones that they reach into; what was mended is said in ``notes``."""
+    """Stands by id of the forest and grassland zones that they reach into. In a forest zone of which they cover less
+    than ``stands.min_area_fraction``, such as the edge of a neighbour's, they do not count: ground without a stand
+    would pass for ground without forest. That, and what was mended, is said in ``notes``."""
     if config.stands is None:
         return {}
     columns = config.stands.columns
@@ -40,7 +42,19 @@ def stands_of(
         for zone in zones
         if zone.ecosystem != "wetland"
     }
-    return {zone: stands for zone, stands in cut.items() if stands}
+    few = {
+        zone.id: share
+        for zone in zones
+        if zone.ecosystem == "forest"
+        and cut[zone.id]
+        and (share := cut[zone.id].area_ha.sum() / zone.area_ha) < config.stands.min_area_fraction
+    }
+    notes += [
+        f"the stands cover {share:.2%} of forest zone {zone}, less than stands.min_area_fraction: its stock is by "
+        "class mean and canopy"
+        for zone, share in few.items()
+    ]
+    return {zone: stands for zone, stands in cut.items() if stands and zone not in few}
 
 
 def shrub_of(

@@ -62,6 +62,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Columns of the result table in order: English and Chinese title."""
 
+FEW_STANDS = 0.85
+"""Fraction of a forest zone below which the status says that stands cover no more."""
+
 PROXY = "proxy, not creditable (代理, 不可作为交易依据)"
 
 
@@ -101,6 +104,9 @@ def zone_row(
         "unverified_zh": model.unverified_zh or None,
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current)]
+    if model.stands and row["stand_area_fraction"] < FEW_STANDS:
+        share = f"{row['stand_area_fraction']:.0%}"
+        notes.append((f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"))
     if certificate is None:
         notes.append(("no sink: one period only", "仅一期, 不计碳汇"))
     else:

@@ -1,10 +1,13 @@
 """Zone boundaries and forest stands: what the contract asks, what is mended, what is refused."""
 
+import json
+
 import geopandas as gpd
 import numpy as np
 import pytest
 from conftest import CRS, LEFT, TOP, write_vector
 from shapely import MultiPolygon, Point, Polygon, box, force_3d
+from tiny_world import ZONES, World
 
 from pipeline.errors import ZoneError
 from pipeline.input_config import CLASS_WORDS, CONTRACT
@@ -257,3 +260,25 @@ def test_a_zone_without_stands_has_none(tmp_path, ecosystems):
     table = stands(tmp_path, ecosystems)
     assert stands_in_zone(table, square(5), [2020, 2024]) is None
     assert stands_in_zone(table, box(LEFT + 1000, TOP - 1000, LEFT + 1500, TOP), [2020, 2024]) is None  # an edge
+
+
+def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):
+    """F02 has no stands of its own; one of the neighbour's laps over a hundredth of it. F01 is covered to seven
+    tenths, which the status says."""
+    world = World.finished(tmp_path)
+    before = world.run()
+    left, bottom, right, top = ZONES["F02"][2].bounds
+    lap = box(left, bottom, left + (right - left) / 100, top)
+    west, south, east, north = ZONES["F01"][2].bounds
+    most = box(west, south, west + 0.7 * (east - west), north)
+    world.write_stands([("油松", 60, 80, most), ("油松", 60, 80, lap)])
+    done = world.run()
+    for column in ("carbon_tC", "stand_area_fraction", "status", "unverified"):
+        assert done.row("F02")[column] == before.row("F02")[column]
+    assert done.row("F02")["stand_area_fraction"] is None
+    share = f"{done.row('F01')['stand_area_fraction']:.0%}"
+    assert done.row("F01")["status"] == f"ok; stands cover {share}, the rest counts as without forest"
+    assert json.loads((world.results / "run.json").read_text("utf-8"))["notes"] == [
+        "the stands cover 1.00% of forest zone F02, less than stands.min_area_fraction: its stock is by class mean "
+        "and canopy"
+    ]
