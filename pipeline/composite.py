@@ -17,6 +17,9 @@ MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
 """Clear land lies within; much of it outside means that scale or offset are wrong."""
 
+MOST_DIFFERENCE = np.float32(1.05)
+"""A normalised difference beyond it is that of dark ground whose reflectance came out negative, and says nothing."""
+
 STEPS = np.float32(1 / INDEX_STEP)
 HIGHEST_LEVEL = int(np.iinfo("int16").max)
 """What a stored step of reflectance can be at most."""
@@ -150,6 +153,14 @@ def _level(value, limit):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _difference_level(low, high):
+    """Normalised difference in steps of 1e-4, held within -1 to 1; nodata beyond `MOST_DIFFERENCE`: a maximum would take
+    it for the greenest day."""
+    value = normalised_difference(low, high)
+    return _level(value if value <= MOST_DIFFERENCE else np.float32(np.nan), np.float32(1))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _store_index(
     formula, first, first_scale, first_offset, first_nodata, second, second_scale, second_offset, second_nodata,
     here, out,
@@ -163,7 +174,7 @@ def _store_index(
         _reflectances(second[y], second_scale, second_offset, second_nodata, high)
         if formula == NORMALISED_DIFFERENCE:
             for x in range(width):
-                levels[x] = _level(normalised_difference(low[x], high[x]), np.float32(1))
+                levels[x] = _difference_level(low[x], high[x])
         else:
             for x in range(width):
                 if here[y, x]:
@@ -230,7 +241,7 @@ def _observe(
             for x in range(width):
                 impossible += land[x] & ((max(r[x], n[x]) > most) | (min(r[x], n[x]) < least))
             for x in range(width):
-                levels[x] = _level(normalised_difference(r[x], n[x]), np.float32(1))
+                levels[x] = _difference_level(r[x], n[x])
             for x in range(width):
                 new[x] &= levels[x] != INDEX_NODATA
             for x in range(width):

@@ -56,6 +56,20 @@ def test_the_peak_is_the_largest_clear_index():
     assert (layers["water_count"] == 0).all()
 
 
+def test_negative_reflectance_of_dark_ground_is_no_greenest_day():
+    """Red -.004 and near infrared .012 differ by 2.0 of their sum; of -.0004 and .02 it is 1.04, held at 1. Deep water,
+    .002 and -.001, is -3: held at -1, and seen."""
+    day = classes(p22=LAKE), bands(red=2000, nir=3000, offset=-0.1)
+    dark = classes(), bands(red=960, nir=1120, offset=-0.1)
+    layers = composite(day, dark)
+    assert (layers["ndvi"] == 3333).all()  # .1 / .3
+    assert (layers["clear_count"] == 1).all()
+    assert (composite((classes(), bands(red=996, nir=1200, offset=-0.1)))["ndvi"] == 10_000).all()
+    deep = composite((classes(LAKE), bands(red=1020, nir=990, offset=-0.1)))
+    assert (deep["ndvi"] == -10_000).all()
+    assert (deep["water_count"] == 1).all()
+
+
 def test_water_is_clear_and_counted_apart():
     layers = composite((classes(p22=LAKE), bands(red=800, nir=400)), (classes(), bands(red=800, nir=1000)))
     assert layers["ndvi"][2, 2] == 1111  # 200 / 1800
