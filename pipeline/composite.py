@@ -154,8 +154,8 @@ def _level(value, limit):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _difference_level(low, high):
-    """Normalised difference in steps of 1e-4, held within -1 to 1; nodata beyond `MOST_DIFFERENCE`: a maximum would take
-    it for the greenest day."""
+    """Normalised difference in steps of 1e-4, held within -1 to 1; nodata beyond `MOST_DIFFERENCE`, which a maximum
+    would take for the greenest day."""
     value = normalised_difference(low, high)
     return _level(value if value <= MOST_DIFFERENCE else np.float32(np.nan), np.float32(1))
 

@@ -17,6 +17,7 @@ from pipeline.plausibility import findings, read_ranges
 from pipeline.realisations import Realisations, realise
 from pipeline.results import Results
 from pipeline.run import Run
+from pipeline.scene import Scene
 from pipeline.separate import SEPARATE_COLUMNS, separate_rows
 from pipeline.sketch import Sketch
 from pipeline.targets import TARGET_COLUMNS, target_rows
@@ -158,7 +159,8 @@ def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> C
     """Whether the two periods of a zone may be compared; None where there is one period only."""
     if run.baseline is None:
         return None
-    facts = [period_facts(run, sketches[period.label], period) for period in run.periods]
+    scenes = run.scenes_over(model.zone)
+    facts = [period_facts(scenes, sketches[period.label], period) for period in run.periods]
     return certify(
         *facts,
         min_observed=run.config.min_observed_fraction,
@@ -167,9 +169,9 @@ def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> C
     )
 
 
-def period_facts(run: Run, sketch: Sketch, period: Period) -> PeriodFacts:
-    """What the stock of a period rests on, for the certificate."""
-    scenes = [scene for scene in run.scenes if scene.day.year in period.years]
+def period_facts(scenes: list[Scene], sketch: Sketch, period: Period) -> PeriodFacts:
+    """What the stock of a period rests on, for the certificate; ``scenes`` are all that reach the zone."""
+    scenes = [scene for scene in scenes if scene.day.year in period.years]
     return PeriodFacts(
         label=period.label,
         observed_fraction=sketch.observed_fraction,

@@ -88,14 +88,15 @@ def realise(
     if stock not in found or not tell_causes:
         return Realisations(found, {})
     few = replace(settings, count=min(SHARE_DRAWS, settings.count))
-    alone = {cause: _Zone(model, sketches, few, frozenset([cause]), correlation) for cause in everything.causes()}
-    by_cause = {stock: {cause: zone.carbon_tC(current) for cause, zone in alone.items()}}
+    of_stock, of_cover = everything.causes(), everything.causes_of_cover()
+    alone = {c: _Zone(model, sketches, few, frozenset([c]), correlation) for c in {*of_stock, *of_cover}}
+    by_cause = {stock: {cause: alone[cause].carbon_tC(current) for cause in of_stock}}
     if sketches[current.label].observed:
-        by_cause[cover] = {cause: zone.cover(current) for cause, zone in alone.items()}
+        by_cause[cover] = {cause: alone[cause].cover(current) for cause in of_cover}
     if model.stands:
         by_cause[volume] = {cause: alone[cause].volume_m3(current) for cause in ("stand_volume", "area")}
     if compares:
-        by_cause[sink] = {cause: zone.sink_tCO2_yr(baseline, current) for cause, zone in alone.items()}
+        by_cause[sink] = {cause: alone[cause].sink_tCO2_yr(baseline, current) for cause in of_stock}
     return Realisations(found, by_cause)
 
 
@@ -113,12 +114,16 @@ class _Zone:
         self._responses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def causes(self) -> list[str]:
-        """The causes that can matter to this zone."""
+        """The causes that can matter to the stock of this zone."""
         of_rows = {self._model.coefficients[path].cause for path in self._model.rows}
-        by_index = {"index", "residual", "end_members", "cover_model", "observation"}
+        own = {"stand_volume"} if self._model.stands else {"residual", *self.causes_of_cover()}
+        return [cause for cause in CAUSES if cause in of_rows | own | {"area"}]
+
+    def causes_of_cover(self) -> list[str]:
+        """Those that can matter to its cover, which is that of the index, with stands, too."""
+        by_index = {"index", "end_members", "cover_model", "observation"}
         by_index |= {"harmonisation"} if self._model.sensor_errors else set()
-        always = {"area"} | ({"stand_volume"} if self._model.stands else by_index)
-        return [cause for cause in CAUSES if cause in of_rows | always]
+        return [cause for cause in CAUSES if cause in by_index]
 
     def carbon_tC(self, period: Period) -> np.ndarray:
         """Carbon stock of the zone at a period, t C, (n,)."""

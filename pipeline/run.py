@@ -164,8 +164,12 @@ class Run:
 
     def sensor_errors(self, zone: Zone) -> tuple[SensorError, ...]:
         """What adjusted sensors may be off by, from the scenes whose frame reaches the zone."""
-        there = [s for s in self.scenes if shapely.box(*s.bounds).intersects(zone.geometry)]
+        there = self.scenes_over(zone)
         return sensor_errors([(s.day.year, s.sensor, s.like_u95) for s in there], self.years)
+
+    def scenes_over(self, zone: Zone) -> list[Scene]:
+        """The scenes whose frame reaches the zone."""
+        return [scene for scene in self.scenes if shapely.box(*scene.bounds).intersects(zone.geometry)]
 
     def tiles_of(self, zone: Zone) -> tuple[Tile, ...]:
         """The tiles that the zone's box meets, in order."""

@@ -283,6 +283,9 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
         known = [member[column] for member in members if member[column] is not None]
         row[column] = float(np.sum(known)) if known else None
     row |= {column: _mean(members, column) for column in MEANS}
+    # a density and its baseline are compared: both are of the same zones
+    both = [m for m in members if None not in (m["carbon_tC_ha"], m["baseline_carbon_tC_ha"])]
+    row |= {column: _mean(both, column) for column in ("carbon_tC_ha", "baseline_carbon_tC_ha") if both}
     dates = {member["stand_stock_year"] for member in members} - {None}
     row["stand_stock_year"] = dates.pop() if len(dates) == 1 else None
     row |= {

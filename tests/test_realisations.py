@@ -152,6 +152,26 @@ def test_a_forest_by_stands_errs_by_expansion_and_volume(ecosystems):
     assert variance_shares(found.by_cause[SINK])["stand_volume"] > 0.5
 
 
+def test_a_draw_of_the_expansion_moves_no_stand_to_other_roots(ecosystems):
+    """40 m3/ha of birch hold 40 x 1.4 = 56 t/ha above ground; R is .46 up to 75 t/ha and .23 above, whatever the
+    expansion is drawn as: the stock goes with it."""
+    stands = replace(stands_of([40.0, 40.0], [40.0, 40.0]), species=["birch", "birch"])
+    forest = ecosystems["forest"]
+    table = forest.species["birch"].bcef
+    _, as_listed = stands.stock(forest, 2019)
+    for factor in (0.8, 1.3, 1.4):
+        changed = forest.bcef | {table: forest.bcef[table].with_value(factor)}
+        _, carbon = stands.stock(forest.model_copy(update={"bcef": changed}), 2019)
+        assert carbon == pytest.approx(as_listed * factor)
+
+
+def test_with_stands_the_cover_has_the_causes_of_the_index(ecosystems):
+    model = zone_model(ecosystems, "forest", "larch_middle", "F01", stands_of([60.0, 30.0], [70.0, 36.0]))
+    shares = variance_shares(drawn(model).by_cause[COVER])
+    assert sum(shares.values()) == pytest.approx(1)
+    assert set(shares) <= {"index", "end_members", "cover_model", "observation"}
+
+
 def test_the_volume_of_stands_is_that_of_its_date_and_errs_by_inventory_and_area(ecosystems):
     """300 ha x 68.333 + 600 ha x 35 m3/ha in 2024, the middle of the period: five sixths of the way from 2019 to 2025.
     The half-widths of 15 % (volume) and 4 % (area) add up in squares."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.totals import YEAR_COLUMNS, year_group_rows
+from pipeline.totals import COLUMNS, YEAR_COLUMNS, group_rows, year_group_rows
 
 ZONES = [
     {"zone_id": "F01", "ecosystem": "forest", "area_ha": 100.0},
@@ -59,3 +59,14 @@ def test_a_zone_that_failed_leaves_its_ecosystem_without_yearly_totals():
     assert found["forest", 2024]["carbon_tC"] is None
     assert found["forest", 2024]["fvc_mean"] == 0.8
     assert found["wetland", 2024]["carbon_tC"] == 10
+
+
+def test_densities_of_a_group_that_are_compared_are_of_the_same_zones():
+    """G02 was not seen in the current period: its 2 t C/ha are in neither figure, and in none of the sum."""
+    blank = dict.fromkeys(COLUMNS) | {"ecosystem": "grassland", "level": "zone"}
+    seen = blank | {"zone_id": "G01", "area_ha": 100.0, "carbon_tC_ha": 6.0, "baseline_carbon_tC_ha": 5.0}
+    unseen = blank | {"zone_id": "G02", "area_ha": 300.0, "baseline_carbon_tC_ha": 2.0}
+    grassland, _ = group_rows([seen | {"carbon_tC": 600.0}, unseen], ["grassland"])
+    assert (grassland["carbon_tC_ha"], grassland["baseline_carbon_tC_ha"], grassland["carbon_tC"]) == (6, 5, 600)
+    only, _ = group_rows([seen | {"baseline_carbon_tC_ha": None}, unseen], ["grassland"])
+    assert (only["carbon_tC_ha"], only["baseline_carbon_tC_ha"]) == (6, 2)

@@ -26,7 +26,8 @@ def test_in_a_world_without_errors_the_estimate_is_the_truth(place):
 
 
 def test_what_zones_share_is_the_same_truth_in_all_of_them_and_another_in_another_world():
-    """Two zones of larch and of one expansion table: true over estimated stock differs by their areas alone."""
+    """Two zones of larch and of one expansion table: true over estimated stock differs by their areas, and where the
+    error of the inventory moved stands to another bin of the roots."""
     ratios = []
     for number in range(3):
         world = World((1, number))
@@ -36,7 +37,7 @@ def test_what_zones_share_is_the_same_truth_in_all_of_them_and_another_in_anothe
             * case.model.zone.area_ha) for case in cases
         ])  # fmt: skip
     one, two = np.transpose(ratios)
-    np.testing.assert_allclose(one, two, rtol=0.1)
+    np.testing.assert_allclose(one, two, rtol=0.15)
     assert np.ptp(one) > 0.1
 
 

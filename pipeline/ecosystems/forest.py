@@ -223,7 +223,8 @@ class Forest(Ecosystem):
                 own.wood_density.value * own.biomass_expansion.value,
                 (1 + own.root_shoot.value) * own.carbon_fraction.value,
             )
-        root_shoot = self.root_shoot[row.root_shoot].at(held * self.bcef[row.bcef].at(held))
+        # a draw of the expansion moves no stand to other roots: that would offset part of its error
+        root_shoot = self.root_shoot[row.root_shoot].at(held * self.bcef[row.bcef].listed_at(held))
         return tables[row.bcef].at(held), (1 + root_shoot) * row.carbon_fraction.value
 
     def rows_used(self, stratum: str, species: Iterable[str] = ()) -> list[str]:

@@ -37,6 +37,7 @@ KINDS = {
     "other_conifers": "其他针叶树",
     "conifers": "针叶树",
     "broadleaf": "阔叶树",
+    "oak": "栎类",
     "continuous": "连续函数法",
 }
 """Kinds that have no `Named.names` in the YAML."""

@@ -152,7 +152,11 @@ class BinnedCoefficient(Row):
 
     def at(self, x: np.ndarray) -> np.ndarray:
         """The value of the bin that x lies in, any shape that broadcasts with the factor."""
-        return np.asarray(self.values)[np.searchsorted(self.edges, x, side="left")] * self.factor
+        return self.listed_at(x) * self.factor
+
+    def listed_at(self, x: np.ndarray) -> np.ndarray:
+        """The value of the bin that x lies in as the table lists it, without the factor."""
+        return np.asarray(self.values)[np.searchsorted(self.edges, x, side="left")]
 
     def with_value(self, value: float | np.ndarray) -> Self:
         """The table times a factor, or one factor a draw (n,)."""
