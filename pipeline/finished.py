@@ -38,7 +38,7 @@ class FinishedRun:
             record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones` first") from error
-        if not all({"figures", "sketch_key"} <= zone.keys() for zone in record["zones"]):
+        if not all({"figures", "sketch_key", "year_weights"} <= zone.keys() for zone in record["zones"]):
             raise OutputError(f"{folder}: the run is of another version of sinkmap; run `sinkmap zones` again")
         return cls(folder, record)
 
@@ -101,6 +101,7 @@ class FinishedRun:
             entry["shipped_end_members"],
             tuple(SensorError(**error) for error in entry.get("sensor_errors", ())),
             ecosystems["forest"].shrub if entry.get("shrub") else None,
+            tuple((int(year), float(weight)) for year, weight in entry["year_weights"]),
         )
 
     def sketches(self, zone: str) -> dict[str, Sketch]:

@@ -53,7 +53,7 @@ def run_stages(
     sketches, end_members = timed("calibrate", lambda: calibrate(run, engine, strict))
     if until == "calibrate":
         return []
-    models = zone_models(run, end_members)
+    models = zone_models(run, end_members, sketches)
     maps = all_maps(run, models)
     timed("map", lambda: map_zones(run, engine, maps, zone, strict))
     if until == "map":
@@ -126,9 +126,11 @@ def map_zones(run: Run, engine: Engine, maps: list[ZoneMaps], only: str | None =
     isolate_failures(run, [unit.model.zone.id for unit in units], done, strict)
 
 
-def zone_models(run: Run, end_members: dict[str, EndMembers], unsketched: Collection[str] = ()) -> dict[str, ZoneModel]:
+def zone_models(
+    run: Run, end_members: dict[str, EndMembers], sketches: Sketches, unsketched: Collection[str] = ()
+) -> dict[str, ZoneModel]:
     """By zone id, all that turns its index into carbon. The rows of shrub are among it where a sketch found shrub, and
-    in zones still ``unsketched`` where it may."""
+    in zones still ``unsketched``, whose older ``sketches`` may be among these, where it may."""
     shrubby = [zone for zone in run.zones if zone.id in run.shrub]
     shrubby = {zone.id for zone in shrubby if zone.id in unsketched or holds_shrub(run.sketch_path(zone))}
     return {
@@ -140,9 +142,15 @@ def zone_models(run: Run, end_members: dict[str, EndMembers], unsketched: Collec
             run.cover_of(zone.ecosystem).end_members == "shipped",
             run.sensor_errors(zone),
             run.ecosystems["forest"].shrub if zone.id in shrubby else None,
+            _year_weights(run, sketches[zone.id]) if zone.id in sketches else (),
         )
         for zone in run.zones
     }
+
+
+def _year_weights(run: Run, sketches: dict[str, Sketch]) -> tuple[tuple[int, float], ...]:
+    parts = [zip(period.years, sketches[period.label].years.tolist(), strict=True) for period in run.periods]
+    return tuple(pair for part in parts for pair in part)
 
 
 # --- what fails -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pipeline.calibration import end_members_by_zone, remembered
 from pipeline.composite_methods import bytes_per_pixel_and_day
 from pipeline.engine import GDAL_CACHE_BYTES
 from pipeline.errors import ConfigError
-from pipeline.flow import zone_models
+from pipeline.flow import Sketches, zone_models
 from pipeline.provenance import read_json
 from pipeline.run import Run
 from pipeline.sketch import load_sketches
@@ -82,22 +82,24 @@ def stale_zones(run: Run, force: bool) -> list[Job]:
 def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
     """The rasters to write, in order. Where the zones ``sketched`` anew may move calibrated end-members, those of
     the last run stand for them; where a land cover reaches them, shrub is taken to be found."""
-    end_members = _end_members(run, sketched)
+    files = {zone.id: run.sketch_path(zone) for zone in run.zones}
+    sketches = {zone: load_sketches(file) for zone, file in files.items() if file.is_file()}
+    end_members = _end_members(run, sketches, sketched)
     if end_members is None:
         per_zone = (1 + len(MAPPED)) * len(run.periods) + (run.baseline is not None)
         return [Job(f"{zone.id} raster {i + 1}", zone.id, "new") for zone in run.zones for i in range(per_zone)]
     return [
         Job(unit.path(layer).stem, unit.model.zone.id, why)
-        for unit in all_maps(run, zone_models(run, end_members, sketched))
+        for unit in all_maps(run, zone_models(run, end_members, sketches, sketched))
         for layer, key in unit.layers.items()
         if (why := _why(run.marks.why_stale(unit.mark(layer), key, unit.path(layer)), force))
     ]
 
 
-def _end_members(run: Run, sketched: set[str]) -> dict[str, EndMembers] | None:
+def _end_members(run: Run, sketches: Sketches, sketched: set[str]) -> dict[str, EndMembers] | None:
     """By zone; None where they cannot be known before the zones are sketched."""
     if not sketched:
-        return end_members_by_zone(run, {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones})
+        return end_members_by_zone(run, sketches)
     try:
         return end_members_by_zone(run, {})  # given or shipped, no sketch is needed
     except (KeyError, ConfigError):

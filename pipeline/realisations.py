@@ -183,7 +183,8 @@ class _Zone:
         stays = self._varying.persistence
         spread = rows["residual"].half_width / Z95 * self._correlation**0.5
         lasting = self._normal("residual", zone.id)
-        passing = np.mean([self._normal("residual", zone.id, year) for year in period.years], axis=0)
+        parts = zip(self._model.weights(period.years), period.years, strict=True)
+        passing = sum(part * self._normal("residual", zone.id, year) for part, year in parts)
         return 1 + spread * (np.sqrt(stays) * lasting + np.sqrt(1 - stays) * passing)
 
     def _unobserved(self, period: Period, quantity: str = "carbon_stock") -> np.ndarray | float:

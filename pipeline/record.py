@@ -78,6 +78,7 @@ def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:
         "sketch_key": run.marks.read(f"sketch-{run.sketch_path(zone).stem}"),
         "shipped_end_members": model.shipped_end_members,
         "shrub": run.shrub[zone.id].key if model.shrub else None,
+        "year_weights": model.year_weights,
         "residual_correlation": run.draws
         and mean_correlation(zone.geometry, run.config.uncertainty.correlation_length_m),
         "sensor_errors": [asdict(error) for error in model.sensor_errors],

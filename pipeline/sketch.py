@@ -38,7 +38,8 @@ class Sketch:
     ``land`` and ``water`` (20001,) are weights per index level: covered fraction, divided by the number of
     observed years of the pixel, so that each observed pixel counts once. ``clear`` (n,) are weights per number
     of clear observations. ``size`` is the whole zone in pixels, observed or not. ``mosaic`` (3, 20001) is the land
-    once more, by whose response it has (`PARTS`); None where no shrub grows.
+    once more, by whose response it has (`PARTS`); None where no shrub grows. ``years`` (y,) is what each year of the
+    period has of the observed part, in pixels; None where that is not known.
     """
 
     land: np.ndarray
@@ -46,6 +47,7 @@ class Sketch:
     clear: np.ndarray
     size: float
     mosaic: np.ndarray | None = None
+    years: np.ndarray | None = None
 
     @property
     def observed(self) -> float:
@@ -118,7 +120,8 @@ def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
     parts = {
         f"{label}/{name}": np.asarray(getattr(sketch, name))
         for label, sketch in sketches.items()
-        for name in ("land", "water", "clear", "size", *(("mosaic",) if sketch.mosaic is not None else ()))
+        for name in ("land", "water", "clear", "size", "mosaic", "years")
+        if getattr(sketch, name) is not None
     }
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
@@ -134,7 +137,7 @@ def load_sketches(path: Path) -> dict[str, Sketch]:
             label: Sketch(
                 *(parts[f"{label}/{name}"] for name in ("land", "water", "clear")),
                 float(parts[f"{label}/size"]),
-                parts[f"{label}/mosaic"] if f"{label}/mosaic" in parts.files else None,
+                *(parts[name] if (name := f"{label}/{own}") in parts.files else None for own in ("mosaic", "years")),
             )
             for label in labels
         }

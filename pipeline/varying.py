@@ -91,8 +91,8 @@ class Varying:
 
     def _respond(self, index: np.ndarray, years: tuple[int, ...], end_members: EndMembers) -> np.ndarray:
         row = self.model.coefficients["index_bias"]
-        biases = [self._index_bias(year) for year in years]
-        model = self._model.with_values({"index_bias": np.mean(biases, axis=0) if biases else row.central})
+        biases = [part * self._index_bias(year) for part, year in zip(self.model.weights(years), years, strict=True)]
+        model = self._model.with_values({"index_bias": sum(biases) if biases else row.central})
         found = model.respond(index[:, None], end_members)
         stocks = found["carbon_stock"] if model.shrub else [found["carbon_stock"]]
         shape = (len(index), self.settings.count)

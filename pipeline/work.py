@@ -21,7 +21,7 @@ from pipeline.pixel_error import IndexErrors, StandErrors, index_errors, stand_e
 from pipeline.provenance import Marks
 from pipeline.shrub_ground import ShrubGround, forget_mosaic, keep_mosaic, kept_mosaic
 from pipeline.sketch import INDEX, save_sketches
-from pipeline.variables import VARIABLES
+from pipeline.variables import INDEX_NODATA, VARIABLES
 from pipeline.varying import Settings
 from pipeline.zone import Zone
 from pipeline.zone_coverage import zone_windows
@@ -224,7 +224,8 @@ class Strip:
     def _error_parts(self, errors: IndexErrors, period: Period) -> tuple[np.ndarray, np.ndarray]:
         """Shared components (c, y, x) and own variance (y, x) of the mean stock of a period's years."""
         parts = [self._mean(table, period) for table in (*errors.shared, errors.own)]
-        return np.stack(parts[:-1]), parts[-1] / np.float32(len(period.years))
+        seen = (self._index[places(period.years, self._years)] != INDEX_NODATA).sum(axis=0, dtype="float32")
+        return np.stack(parts[:-1]), parts[-1] / np.maximum(seen, 1)
 
     def _quantity(self, name: str, period: Period) -> np.ndarray:
         if self._model.stands and name in ("agb", "carbon_stock"):

@@ -21,6 +21,9 @@ from pipeline.zone_stands import ZoneStands
 CALIBRATED_U95 = 0.10
 """95 % half-width of a calibrated or given end-member, index units (expert judgement, unverified)."""
 
+UNSEEN_YEARS = 0.5
+"""What a window may lack of the years that it needs, where parts of the zone were not seen in each of them."""
+
 SHRUB_PATH = "forest.shrub."
 """How the paths of a zone's shrub rows begin: they are those of the forest, in whatever zone the shrub grows."""
 
@@ -42,7 +45,8 @@ class Period:
 @dataclass(frozen=True)
 class ZoneModel:
     """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone, and with
-    ``shrub`` by the shrub's rows where shrub grows in it."""
+    ``shrub`` by the shrub's rows where shrub grows in it. ``year_weights`` are what each year of the periods has of
+    the ground that was seen, as (year, weight); without them all years count alike."""
 
     zone: Zone
     ecosystem: Ecosystem
@@ -51,6 +55,7 @@ class ZoneModel:
     shipped_end_members: bool = False
     sensor_errors: tuple[SensorError, ...] = ()
     shrub: Shrub | None = None
+    year_weights: tuple[tuple[int, float], ...] = ()
 
     @cached_property
     def responses(self) -> dict[str, np.ndarray]:
@@ -175,11 +180,19 @@ class ZoneModel:
             return None
         return self.ecosystem.stand_volume.value * self.stands.volume_m3(self.stands.dated(period.years))
 
+    def weights(self, years: tuple[int, ...]) -> np.ndarray:
+        """Part of each of the years in the mean over them, (y,), adding up to 1: a year of which little was seen has
+        little."""
+        known = dict(self.year_weights)
+        found = np.array([known.get(year, 1.0) for year in years])
+        return found / found.sum() if found.any() else np.full(len(years), 1 / max(len(years), 1))
+
     def years_between(self, baseline: Period, current: Period) -> float:
-        """Years between the dates at which the stocks of two periods are known."""
+        """Years between the dates at which the stocks of two periods are known: with stands those of the inventories,
+        else the means of the years, as far as they were seen."""
         if self.stands:
             return self.stands.dated(current.years) - self.stands.dated(baseline.years)
-        return float(np.mean(current.years) - np.mean(baseline.years))
+        return float(self.weights(current.years) @ current.years - self.weights(baseline.years) @ baseline.years)
 
     def incomparable(self, baseline: Period | None, current: Period) -> tuple[str, str] | None:
         """Why the two periods give no sink, in English and Chinese; None where they do."""
@@ -189,10 +202,17 @@ class ZoneModel:
             if self.years_between(baseline, current) > 0:
                 return None
             return "the inventories do not span both periods", "清查年份未跨越两期"
+        need = self.ecosystem.min_window_years
         short = min(len(baseline.years), len(current.years))
-        if short < self.ecosystem.min_window_years:
-            need = self.ecosystem.min_window_years
+        if short < need:
             return f"a period has {short} years, {need} are needed", f"时段仅{short}年, 少于{need}年"
+        # as many years of equal weight would average out as much (Kish 1965)
+        seen = min(1 / (self.weights(period.years) ** 2).sum() for period in (baseline, current))
+        if seen < need - UNSEEN_YEARS:
+            return (
+                f"a period was seen in {seen:.1f} years only, {need} are needed",
+                f"时段仅{seen:.1f}年有观测, 少于{need}年",
+            )
         return None
 
 

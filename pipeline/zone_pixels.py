@@ -17,6 +17,7 @@ class SketchBuilder:
         self._water = np.zeros(LEVELS.size)
         self._clear = np.zeros(1)
         self._size = 0.0
+        self._years = np.zeros(0)
         self._mosaic = np.zeros((len(PARTS), 0))
 
     def add(
@@ -28,19 +29,20 @@ class SketchBuilder:
         grown = np.zeros(max(self._clear.size, int(clear.max(initial=0)) + 1))
         grown[: self._clear.size] = self._clear
         self._clear = grown
-        self._size += _add_window(fractions, index, clear, water, self._land, self._water, self._clear)
+        self._years = self._years if self._years.size else np.zeros(len(index))
+        self._size += _add_window(fractions, index, clear, water, self._land, self._water, self._clear, self._years)
         if mosaic is not None:
             self._mosaic = self._mosaic if self._mosaic.size else np.zeros((len(PARTS), LEVELS.size))
             _add_mosaic(mosaic, index, water, self._mosaic)
 
     def sketch(self) -> Sketch:
         mosaic = self._mosaic if self._mosaic[1:].any() else None
-        return Sketch(self._land, self._water, self._clear, self._size, mosaic)
+        return Sketch(self._land, self._water, self._clear, self._size, mosaic, self._years)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add_window(fractions, index, clear, water, land_weights, water_weights, clear_weights):
-    """Add each pixel's fraction to its levels and its clear count; returns the sum of fractions."""
+def _add_window(fractions, index, clear, water, land_weights, water_weights, clear_weights, year_weights):
+    """Add each pixel's fraction to its levels, its years and its clear count; returns the sum of fractions."""
     years, height, width = index.shape
     size = 0.0
     for y in range(height):
@@ -58,6 +60,7 @@ def _add_window(fractions, index, clear, water, land_weights, water_weights, cle
                 if level != INDEX_NODATA:
                     weights = water_weights if water[year, y, x] else land_weights
                     weights[level - FIRST_LEVEL] += weight / seen
+                    year_weights[year] += weight / seen
     return size
 
 

@@ -54,6 +54,9 @@ def redone(numbers: str) -> float:
 def test_the_figure_is_that_of_the_summary(world, finished, zone, metric):
     row = next(row for row in read_csv(world.results / "summary.csv") if row["zone_id"] == zone)
     answer = explain(finished, zone, metric)
+    if metric.startswith("sink") and zone in ("W01", "F02"):  # one of their years was hardly seen
+        assert (answer["value"], row[metric]) == (None, "")
+        return
     assert answer["value"] == pytest.approx(float(row[metric]), rel=1e-9)
     assert answer["steps"][-1]["value"] == answer["value"]
 
@@ -180,7 +183,8 @@ def test_a_single_year_has_its_causes_too(finished, metric, main):
 def test_boundary_ground_and_certificate_are_named(finished):
     answer = explain(finished, "W01", "sink_tCO2_yr")
     assert list(answer["boundary"]["checksums"]) == ["zones.gpkg"]
-    assert answer["comparability"]["comparability"] == "conditional"
+    assert answer["comparability"]["comparability"] == "not comparable"
+    assert answer["status"] == "ok; no sink: a period was seen in 2.0 years only, 3 are needed"
     assert answer["end_members"]["from"] == "shipped with the stratum reed"
     assert [seen["period"] for seen in answer["observation"]] == ["2019-2021", "2023-2025"]
     assert all(0 < seen["open_water_fraction"] < 0.1 for seen in answer["observation"])

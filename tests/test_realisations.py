@@ -50,6 +50,23 @@ def drawn(model, found=None, settings=SETTINGS):
 STOCK, SINK = ("carbon_tC", CURRENT.label), ("sink_tCO2_yr", CURRENT.label)
 
 
+def test_a_year_that_was_not_seen_has_no_part_in_date_and_error_of_its_period(ecosystems):
+    """2020 and 2021 have half of what 2019 has: the baseline is of 2019.75, and its bias varies by the root of
+    .5^2 + .25^2 + .25^2. Of 2019 alone there is no sink."""
+    model = replace(zone_model(ecosystems), year_weights=((2019, 2.0), (2020, 1.0), (2021, 1.0)))
+    assert model.weights(BASELINE.years).tolist() == [0.5, 0.25, 0.25]
+    assert model.years_between(BASELINE, CURRENT) == pytest.approx(2024 - 2019.75)
+    assert model.incomparable(BASELINE, CURRENT) is None
+    at = (np.array([0.35]), BASELINE.years)
+    only = Varying(model, replace(SETTINGS, count=20_000), frozenset({"index"})).response(*at)[0].std()
+    even = Varying(zone_model(ecosystems), replace(SETTINGS, count=20_000), frozenset({"index"})).response(*at)[0].std()
+    assert only / even == pytest.approx((0.375 * 3) ** 0.5, rel=0.05)
+    alone = replace(model, year_weights=((2019, 2.0), (2020, 0.0), (2021, 0.0)))
+    english, chinese = alone.incomparable(BASELINE, CURRENT)
+    assert english == "a period was seen in 1.0 years only, 3 are needed"
+    assert chinese == "时段仅1.0年有观测, 少于3年"
+
+
 def test_the_draws_lie_around_the_estimate(ecosystems):
     model = zone_model(ecosystems)
     estimate = stock(model, sketches()[CURRENT.label], CURRENT)["carbon_stock"] * 900

@@ -62,6 +62,20 @@ def test_a_map_holds_the_pixels_that_the_sketch_is_the_mean_of(zone, quantity):
     assert mean == pytest.approx(sketch_of(zone).mean(per_level(quantity)), rel=1e-5, abs=1e-5, nan_ok=True)
 
 
+def test_a_year_has_the_ground_that_was_seen_in_it():
+    """A whole pixel seen in both years gives each a half, a quarter of one seen in the second gives it .25."""
+    index = np.array([[[2000, INDEX_NODATA]], [[4000, 3000]]], "int16")
+    fractions = np.array([[1, 0.25]], "float32")
+    sketch = sketch_of((fractions, index, np.ones((1, 2), "uint16"), np.zeros(index.shape, bool)))
+    assert sketch.years.tolist() == [0.5, 0.75]
+
+
+@given(zones())
+def test_the_years_have_all_that_was_observed(zone):
+    sketch = sketch_of(zone)
+    assert sketch.years.sum() == pytest.approx(sketch.observed)
+
+
 def test_a_mapped_index_counts_water_too():
     """.2 and .4 under water: the index is .3, a stock of 10 x index is 1 of the dry year alone, shared by both."""
     index, water = np.array([[[2000]], [[4000]]], "int16"), np.array([[[False]], [[True]]])
