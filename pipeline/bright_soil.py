@@ -8,6 +8,7 @@ reflectance of its clear days in both red and near infrared. The limits are expe
 import numpy as np
 
 from pipeline.compiled import njit
+from pipeline.indices import reflectance_of
 from pipeline.scene import BUFFERED, CLEAR, Stored
 
 MIN_FLAGGED = 3
@@ -20,19 +21,28 @@ TOLERANCE = 0.03
 """Reflectance by which a flagged date may differ from the mean of the clear ones, in each band."""
 
 
+UNSEEN, SEEN_FLAGGED, SEEN_CLEAR = range(3)
+"""What the scenes of the day show of a pixel so far."""
+
+
 class BrightSoil:
-    """What a season shows of each pixel of a tile: first `add` all dates, then `rescue` one by one."""
+    """What a season shows of each pixel of a tile: first `add` all scenes, day by day, then `rescue` one by one."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._red, self._nir = np.zeros(shape, "float32"), np.zeros(shape, "float32")
-        self._clear, self._flagged = np.zeros(shape, "uint8"), np.zeros(shape, "uint8")
+        self._clear, self._flagged = np.zeros(shape, "uint16"), np.zeros(shape, "uint16")
+        self._today = np.full(shape, UNSEEN, "uint8")
+
+    def next_day(self) -> None:
+        """Begin a day: overlapping tiles of one day are one date, clear where one of them is and else flagged."""
+        self._today[:] = UNSEEN
 
     def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
-        """Add a date: its classes before clouds are grown, and its red and near infrared."""
-        _add(classes, *bands["red"], *bands["nir"], self._red, self._nir, self._clear, self._flagged)
+        """Add a scene of the day: its classes before clouds are grown, and its red and near infrared."""
+        _add(classes, *bands["red"], *bands["nir"], self._red, self._nir, self._clear, self._flagged, self._today)
 
     def rescue(self, classes: np.ndarray, bands: dict[str, Stored]) -> np.ndarray:
-        """The classes of a date with bright soil clear, and no longer to be grown as cloud."""
+        """The classes of a scene with bright soil clear, and no longer to be grown as cloud."""
         found = classes.copy()
         _rescue(found, *bands["red"], *bands["nir"], self._red, self._nir, self._clear, self._flagged)
         return found
@@ -40,18 +50,23 @@ class BrightSoil:
 
 @njit(nogil=True, cache=True)
 def _add(classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
-         red_sum, nir_sum, clear, flagged):  # fmt: skip
+         red_sum, nir_sum, clear, flagged, today):  # fmt: skip
     for y in range(classes.shape[0]):
         for x in range(classes.shape[1]):
-            r, n = red[y, x], nir[y, x]
-            if r == red_nodata or n == nir_nodata or r != r or n != n:
+            r = reflectance_of(red[y, x], red_scale, red_offset, red_nodata)
+            n = reflectance_of(nir[y, x], nir_scale, nir_offset, nir_nodata)
+            before = today[y, x]
+            if r != r or n != n or before == SEEN_CLEAR:
                 continue
             if classes[y, x] & CLEAR:
                 clear[y, x] += 1
-                red_sum[y, x] += r * red_scale + red_offset
-                nir_sum[y, x] += n * nir_scale + nir_offset
+                red_sum[y, x] += r
+                nir_sum[y, x] += n
+                flagged[y, x] -= before == SEEN_FLAGGED
+                today[y, x] = SEEN_CLEAR
             else:
-                flagged[y, x] += 1
+                flagged[y, x] += before == UNSEEN
+                today[y, x] = SEEN_FLAGGED
 
 
 @njit(nogil=True, cache=True)
@@ -62,11 +77,9 @@ def _rescue(classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir
             dates = clear[y, x]
             if classes[y, x] & CLEAR or dates == 0 or flagged[y, x] < MIN_FLAGGED or flagged[y, x] <= dates:
                 continue
-            r, n = red[y, x], nir[y, x]
-            if r == red_nodata or n == nir_nodata or r != r or n != n:
-                continue
             usual_red, usual_nir = red_sum[y, x] / dates, nir_sum[y, x] / dates
-            off_red = abs(r * red_scale + red_offset - usual_red)
-            off_nir = abs(n * nir_scale + nir_offset - usual_nir)
+            off_red = abs(reflectance_of(red[y, x], red_scale, red_offset, red_nodata) - usual_red)
+            off_nir = abs(reflectance_of(nir[y, x], nir_scale, nir_offset, nir_nodata) - usual_nir)
+            # what is missing is NaN, which is within no limit
             if usual_red >= MIN_RED and off_red <= TOLERANCE and off_nir <= TOLERANCE:
                 classes[y, x] = (classes[y, x] | CLEAR) & (255 - BUFFERED)

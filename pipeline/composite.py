@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.blocks import CELL_PX, Blocks, Cells, blocks_of, blocks_with, rectangles
 from pipeline.compiled import njit
-from pipeline.indices import INDICES, NORMALISED_DIFFERENCE, index_value, normalised_difference
+from pipeline.indices import INDICES, NORMALISED_DIFFERENCE, index_value, normalised_difference, reflectance_of
 from pipeline.scene import BUFFERED, CLEAR, WATER, Stored
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
@@ -138,14 +138,6 @@ def _buffer(classes, radius, margin):
 
 
 @njit(nogil=True, cache=True)
-def _reflectance(stored, scale, offset, nodata):
-    """Reflectance (unit 1, float32) of a stored value, NaN where it is missing."""
-    value = np.float32(stored)
-    missing = (value == np.float32(nodata)) | (value != value)  # NaN equals nothing, not even itself
-    return np.float32(np.nan) if missing else value * np.float32(scale) + np.float32(offset)
-
-
-@njit(nogil=True, cache=True)
 def _level(value, limit):
     """The value in steps of 1e-4, held within +-limit; nodata for NaN."""
     steps = np.rint(min(limit, max(-limit, value)) * STEPS)
@@ -188,13 +180,13 @@ def _store_reflectance(stored, scale, offset, nodata, here, out):
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             if here[y, x]:
-                out[y, x] = _level(_reflectance(stored[y, x], scale, offset, nodata), limit)
+                out[y, x] = _level(reflectance_of(stored[y, x], scale, offset, nodata), limit)
 
 
 @njit(nogil=True, cache=True)
 def _reflectances(stored, scale, offset, nodata, out):
     for x in range(out.size):
-        out[x] = _reflectance(stored[x], scale, offset, nodata)
+        out[x] = reflectance_of(stored[x], scale, offset, nodata)
 
 
 @njit(nogil=True, cache=True)

@@ -18,6 +18,14 @@ NAN = np.float32(np.nan)
 """So that an index of float32 is float32."""
 
 
+@njit(nogil=True, cache=True)
+def reflectance_of(stored, scale, offset, nodata):
+    """Reflectance (unit 1, float32) of a stored value, NaN where it is missing."""
+    value = np.float32(stored)
+    missing = (value == np.float32(nodata)) | (value != value)  # NaN equals nothing, not even itself
+    return NAN if missing else value * np.float32(scale) + np.float32(offset)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def normalised_difference(low, high):
     """(high - low) / (high + low): NDVI of red and NIR (Rouse 1974), NDMI of SWIR 1.6 um and NIR (Gao 1996)."""

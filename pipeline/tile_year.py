@@ -85,8 +85,11 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
 
 def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
     """What the season shows of bright soil; a scene that fails adds nothing, and is told of when it is composited."""
-    soil = BrightSoil(grid.shape)
+    soil, day = BrightSoil(grid.shape), None
     for scene in scenes:
+        if scene.day != day:
+            day = scene.day
+            soil.next_day()
         with suppress(SceneError):
             soil.add(read_classes(scene, grid), read_bands(scene, ("red", "nir"), grid))
     return soil

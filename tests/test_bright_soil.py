@@ -1,5 +1,7 @@
 """Bright soil flagged as cloud: what a season shows, worked by hand, pixel by pixel."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import CRS, make_grid, write_item
@@ -15,19 +17,26 @@ FLAGGED = BUFFERED
 """As a cloud is; snow and cirrus are 0."""
 
 
-def season(dates: list[tuple[int, float, float]]) -> list[int]:
-    """Classes of one pixel after the test, for dates of (class, red, near infrared)."""
+def season(days: list[list[tuple[int, float, float]]], **stored) -> list[int]:
+    """Classes of one pixel after the test, for days of scenes of (class, red, near infrared), as `observed` has it."""
     soil = BrightSoil((1, 1))
-    observed = [
-        (np.array([[bits]], "uint8"), {
-            name: (np.array([[round(value * 1e4)]], "uint16"), 1e-4, 0.0, 0)
-            for name, value in (("red", red), ("nir", nir))
-        })
-        for bits, red, nir in dates
-    ]  # fmt: skip
-    for classes, bands in observed:
-        soil.add(classes, bands)
-    return [int(soil.rescue(classes, bands)[0, 0]) for classes, bands in observed]
+    scenes = [[observed(*scene, **stored) for scene in day] for day in days]
+    for day in scenes:
+        soil.next_day()
+        for classes, bands in day:
+            soil.add(classes, bands)
+    return [int(soil.rescue(classes, bands)[0, 0]) for day in scenes for classes, bands in day]
+
+
+def observed(bits, red, nir, dtype="uint16", step=1e-4, nodata=0) -> tuple[np.ndarray, dict]:
+    """A scene of one pixel, stored in steps."""
+    stored = {name: np.array([[value / step]]).round(4).astype(dtype) for name, value in (("red", red), ("nir", nir))}
+    return np.array([[bits]], "uint8"), {name: (value, step, 0.0, nodata) for name, value in stored.items()}
+
+
+def dates(*scenes: tuple[int, float, float]) -> list[list[tuple[int, float, float]]]:
+    """Days of one scene each."""
+    return [[scene] for scene in scenes]
 
 
 SAND = (0.30, 0.36)
@@ -36,17 +45,17 @@ CLOUD = (0.62, 0.65)
 
 @pytest.mark.parametrize("flag", [FLAGGED, 0], ids=["cloud", "snow or cirrus"])
 def test_sand_that_is_flagged_on_most_dates_is_clear_on_all(flag):
-    assert season([(CLEAR, *SAND), *[(flag, *SAND)] * 3]) == [CLEAR] * 4
+    assert season(dates((CLEAR, *SAND), *[(flag, *SAND)] * 3)) == [CLEAR] * 4
 
 
 def test_a_cloud_over_sand_stays_a_cloud():
     """Three flagged dates show the sand; on the fourth it is a cloud indeed."""
-    dates = [(CLEAR, *SAND), *[(FLAGGED, *SAND)] * 3, (FLAGGED, *CLOUD)]
-    assert season(dates) == [CLEAR] * 4 + [FLAGGED]
+    days = dates((CLEAR, *SAND), *[(FLAGGED, *SAND)] * 3, (FLAGGED, *CLOUD))
+    assert season(days) == [CLEAR] * 4 + [FLAGGED]
 
 
 @pytest.mark.parametrize(
-    ("why", "dates"),
+    ("why", "scenes"),
     [
         ("never clear", [(FLAGGED, *SAND)] * 4),
         ("two flagged dates", [(CLEAR, *SAND), *[(FLAGGED, *SAND)] * 2]),
@@ -57,8 +66,34 @@ def test_a_cloud_over_sand_stays_a_cloud():
         ("nodata", [(CLEAR, *SAND), *[(FLAGGED, 0.0, 0.36)] * 3]),
     ],
 )
-def test_anything_else_stays_flagged(why, dates):
-    assert season(dates) == [bits for bits, _, _ in dates], why
+def test_anything_else_stays_flagged(why, scenes):
+    assert season(dates(*scenes)) == [bits for bits, _, _ in scenes], why
+
+
+def test_overlapping_tiles_of_a_day_are_one_date():
+    """Two flagged days are too few, and three are more than two clear ones, whether one tile saw them or two."""
+    clear, flagged = [(CLEAR, *SAND)] * 2, [(FLAGGED, *SAND)] * 2
+    assert season([clear, flagged, flagged]) == [CLEAR] * 2 + [FLAGGED] * 4
+    assert season([clear, clear, flagged, flagged, flagged]) == [CLEAR] * 10
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_day_is_clear_where_one_of_its_tiles_is(order):
+    """Three days are flagged and three clear, which is not on most: in whichever order the tiles of one come."""
+    both = [(FLAGGED, *SAND), (CLEAR, *SAND)][::order]
+    days = [both, *dates(*[(CLEAR, *SAND)] * 2, *[(FLAGGED, *SAND)] * 3)]
+    assert season(days) == [bits for day in days for bits, _, _ in day]
+
+
+def test_daily_products_have_more_dates_than_a_byte_counts():
+    assert season(dates((CLEAR, *SAND), *[(FLAGGED, *SAND)] * 258)) == [CLEAR] * 259
+
+
+def test_missing_values_of_floating_point_data_are_no_date():
+    """1e20 as float32 is not the 1e20 of its metadata; three flagged dates, one of them without red."""
+    stored = {"dtype": "float32", "step": 1.0, "nodata": 1e20}
+    days = dates((CLEAR, *SAND), *[(FLAGGED, *SAND)] * 2, (FLAGGED, 1e20, 0.36))
+    assert season(days, **stored) == [CLEAR] + [FLAGGED] * 3
 
 
 @pytest.mark.parametrize("looked_for", [False, True])
@@ -74,17 +109,31 @@ def test_a_tile_with_flagged_sand(tmp_path, looked_for):
             classes[60:], red[60:], nir[60:] = 9, 6000, 6100
         pixels = {"red": red.astype("uint16"), "nir": nir.astype("uint16"), "scl": classes.astype("uint8")}
         write_item(tmp_path, f"S{number}", day, pixels={key: np.tile(row, (64, 1)) for key, row in pixels.items()})
-    grid = make_grid(*shape)
-    area = grid.extent.geom
-    scenes, _ = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, area)
-    cube = Cube(tmp_path / "cube.zarr", grid, 256)
-    cube.create()
-    cube.add_year(2023, ("ndvi", "clear_count", "water_count", "peak_day"))
-    tile = Tile(0, 0, (slice(0, 64), slice(0, 64)))
-    marks = Marks(tmp_path / "marks")
-    unit = TileYear(cube, tile, 2023, tuple(scenes), "max_index", ("ndvi",), 2, marks, {}, looked_for)
-    assert composite_tile(unit) == []
-    clear = cube.read(2023, "clear_count", (slice(5, 6), slice(0, 64)))[0]
+    clear = clear_counts(tmp_path, shape, looked_for)[5]
     near = [4, 4, 4] if looked_for else [1, 1, 4]
     assert [clear[0], clear[33], clear[40]] == near
     assert clear[62] == 3
+
+
+def test_tiles_of_a_day_are_one_date_of_a_composite(tmp_path):
+    """Sand is clear on the first day and flagged on two more, in two tiles each."""
+    for number, day in enumerate(("2023-07-20", "2023-07-30", "2023-08-05")):
+        pixels = {"red": (3000, "uint16"), "nir": (3600, "uint16"), "scl": (9 if number else 5, "uint8")}
+        for tile in "AB":
+            arrays = {key: np.full((32, 32), *value) for key, value in pixels.items()}
+            write_item(tmp_path, f"S{number}{tile}", day, pixels=arrays)
+    assert (clear_counts(tmp_path, (32, 32), bright_soil=True) == 1).all()
+
+
+def clear_counts(folder: Path, shape: tuple[int, int], bright_soil: bool) -> np.ndarray:
+    """Clear dates of each pixel in the composite of the scenes in ``folder``."""
+    grid = make_grid(*shape)
+    scenes, _ = find_scenes(folder, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, grid.extent.geom)
+    cube = Cube(folder / "cube.zarr", grid, 256)
+    cube.create()
+    cube.add_year(2023, ("ndvi", "clear_count", "water_count", "peak_day"))
+    window = tuple(slice(0, size) for size in shape)
+    marks = Marks(folder / "marks")
+    unit = TileYear(cube, Tile(0, 0, window), 2023, tuple(scenes), "max_index", ("ndvi",), 2, marks, {}, bright_soil)
+    assert composite_tile(unit) == []
+    return cube.read(2023, "clear_count", window)
