@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, field_validator, model_validator
 from pipeline.cover_config import INDEX_NAMES, Cover
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
+from pipeline.file_parts import parts_of
 from pipeline.input_config import CONTRACT, EcosystemName, Grid, LandCover, Scenes, Stands, Years, Zones
 from pipeline.targets import Targets
 from pipeline.yaml_file import read_yaml
@@ -123,12 +124,12 @@ class RunConfig(Frozen):
         return tuple(name for name in INDEX_NAMES if name in asked)
 
     def tables(self) -> list[str]:
-        """The files of zones, stands, land cover, coefficients and own harmonisation, with all that belong to a
-        shapefile."""
+        """The files of zones, stands, land cover, coefficients and own harmonisation: all that a shapefile or FileGDB
+        consists of."""
         files = [self.zones.path, *sorted(self.coefficients.glob("*.yaml"))]
         files += [part.path for part in (self.stands, self.land_cover) if part]
         files += [self.harmonise] if isinstance(self.harmonise, Path) else []
-        return [str(part) for file in files for part in sorted(file.parent.glob(f"{file.stem}.*")) if part.is_file()]
+        return [str(part) for file in files for part in parts_of(file)]
 
     def with_exports(self, names: list[str]) -> "RunConfig":
         """The same run with further vector formats. Raises ConfigError."""

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import OutputError
+from pipeline.file_parts import is_part
 from pipeline.provenance import Marks
 from pipeline.realisations import Realisations, realise
 from pipeline.sensor_error import SensorError
@@ -117,9 +118,8 @@ class FinishedRun:
 
     def checksums(self, table: str) -> dict[str, str]:
         """Checksums of the parts of a vector file, by name, when the run read it."""
-        path = Path(table)
         inputs = {Path(name): digest for name, digest in self.record["inputs"].items()}
-        return {p.name: digest for p, digest in inputs.items() if (p.parent, p.stem) == (path.parent, path.stem)}
+        return {file.name: digest for file, digest in inputs.items() if is_part(file, Path(table))}
 
     def intervals(self, zone: str) -> dict[tuple[str, str], dict[str, float]]:
         """What ``intervals.csv`` says of a zone by quantity and period; nothing where the run drew none."""

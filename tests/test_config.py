@@ -92,6 +92,35 @@ def test_a_year_on_its_own_compares_nothing(tmp_path):
         config.for_year(2024)
 
 
+@pytest.mark.parametrize(
+    ("zones", "beside", "parts"),
+    [
+        ("zones.gpkg", ["zones.xlsx", "zones.gpkg.bak"], ["zones.gpkg"]),
+        ("zones[2024].gpkg", ["zones2.gpkg"], ["zones[2024].gpkg"]),
+        ("zones[2024].shp", ["zones[2024].dbf"], ["zones[2024].dbf", "zones[2024].shp"]),
+        (
+            "ZONES.SHP",
+            ["ZONES.DBF", "ZONES.PRJ", "ZONES.cpg", "ZONES.shx", "ZONES.xlsx", "ZONES.shp.xml", "ZONES2.shp"],
+            ["ZONES.DBF", "ZONES.PRJ", "ZONES.SHP", "ZONES.cpg", "ZONES.shx"],
+        ),
+        (
+            "zones.gdb/a1.gdbtable",
+            ["zones.gdb/gdb", "zones.gdb/_gdb.OFFICE.4711.sr.lock", "zones.xlsx"],
+            ["zones.gdb/a1.gdbtable", "zones.gdb/gdb"],
+        ),
+        (None, ["zones.xlsx"], []),
+    ],
+    ids=["file", "signs of a pattern", "signs in a shapefile", "shapefile", "folder", "missing"],
+)
+def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones, beside, parts):
+    for name in [zones, *beside] if zones else beside:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    path = (zones or "zones.gpkg").split("/")[0]
+    config = read(tmp_path, ("path: zones.gpkg", f"path: '{path}'"))
+    assert config.tables() == [str(tmp_path / name) for name in parts]
+
+
 # What is wrong
 
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,6 +189,20 @@ def test_boundary_ground_and_certificate_are_named(finished):
     assert answer["end_members"]["from"] == "shipped with the stratum reed"
     assert [seen["period"] for seen in answer["observation"]] == ["2019-2021", "2023-2025"]
     assert all(0 < seen["open_water_fraction"] < 0.1 for seen in answer["observation"])
+
+
+@pytest.mark.parametrize(
+    ("table", "parts"),
+    [
+        ("/in/zones.gdb", ["a1.gdbtable", "gdb"]),
+        ("/in/zones.shp", ["zones.dbf", "zones.shp"]),
+        ("/in/zones.tif", ["zones.tif"]),
+    ],
+)
+def test_the_checksums_of_an_input_are_those_of_its_files(table, parts):
+    files = ("zones.gdb/a1.gdbtable", "zones.gdb/gdb", "zones.shp", "zones.dbf", "zones.tif", "stands.shp")
+    run = FinishedRun(Path("out"), {"inputs": {f"/in/{name}": name for name in files}})
+    assert sorted(run.checksums(table)) == parts
 
 
 def test_a_year_mapped_on_its_own_is_explained_too(world, finished):

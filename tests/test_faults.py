@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
@@ -496,19 +497,26 @@ def test_a_scene_replaced_while_the_run_reads_it_stops_the_run_and_is_read_again
     assert world.files() == undisturbed()
 
 
-def test_boundaries_replaced_during_the_run_stop_it_before_the_tables(world, sinkmap, monkeypatch):
+@pytest.mark.parametrize("path", ["zones.gpkg", "zones.gdb"])
+def test_boundaries_replaced_during_the_run_stop_it_before_the_tables(world, sinkmap, monkeypatch, path):
+    """A FileGDB is a folder, of which a file is replaced."""
     from pipeline import flow
 
+    place = world.folder / path
+    if path.endswith(".gdb"):
+        gpd.read_file(world.zones).to_file(place, driver="OpenFileGDB")
+        world.settings["zones"]["path"] = path
+        world.write_config()
     map_zones = flow.map_zones
 
     def replace_and_map(*arguments):
-        os.utime(world.zones, (1, 1))
+        os.utime(max(place.glob("*.gdbtable"), default=place), (1, 1))
         return map_zones(*arguments)
 
     monkeypatch.setattr(flow, "map_zones", replace_and_map)
     code, _, error = sinkmap("zones", world.config, "--out", world.out)
     assert code == ZONE
-    assert_one_sentence(error, world.zones, "was replaced while the run went on")
+    assert_one_sentence(error, place, "was replaced while the run went on")
     assert not (world.results / "summary.csv").exists()
 
 
