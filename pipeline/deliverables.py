@@ -6,6 +6,7 @@ Libraries that only one of them needs are imported there: who wants no sheets do
 from collections.abc import Callable
 
 from pipeline.engine import Engine
+from pipeline.outputs.export import write_exports
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.results import Results
 
@@ -78,8 +79,8 @@ FILES: dict[str, tuple[str, ...]] = {
 
 
 def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine) -> None:
-    """The GeoPackage of the zones, and what the config's ``deliverables`` lists; what it no longer lists is deleted,
-    it would pass for a result. Raises OutputError."""
+    """The GeoPackage of the zones, and what the config lists as ``deliverables`` and ``exports``; what is no longer
+    listed is deleted, it would pass for a result. Raises OutputError."""
     for name in FILES.keys() - set(wanted):
         for pattern in FILES[name]:
             for file in list(results.folder.glob(pattern.format(name=results.name))):
@@ -88,10 +89,7 @@ def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine)
         if name in wanted:
             make(results, engine)
     write_geopackage(results)
-    if results.exports:
-        from pipeline.outputs.export import write_exports
-
-        write_exports(results, engine)
+    write_exports(results, engine)
     for name, make in THEN.items():
         if name in wanted:
             make(results, engine)

@@ -150,3 +150,36 @@ def test_the_command_takes_the_option_several_times(tmp_path):
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (world.results / "exports").iterdir()} == {"gdb", "shp"}
     assert not list((world.results / "exports" / "shp").glob("patches*")), "no patches were asked for"
+
+
+def test_a_format_that_is_no_longer_asked_for_is_deleted_and_nothing_else(tmp_path):
+    world = World.finished(tmp_path)
+    exports = world.results / "exports"
+    run_with(world, ["shp", "gdb"])
+    mine = exports / "mine.shp"
+    mine.write_text("of the user's own")
+    run_with(world, ["gdb"])
+    assert sorted(path.name for path in exports.iterdir()) == ["gdb", "mine.shp"]
+    assert (exports / "gdb" / "tiny.gdb").is_dir()
+    run_with(world, [])
+    assert [path.name for path in exports.iterdir()] == ["mine.shp"]
+    mine.unlink()
+    run_with(world, [])
+    assert not exports.exists()
+
+
+def test_a_format_that_cannot_be_deleted_is_named(tmp_path, monkeypatch):
+    (tmp_path / "exports" / "shp").mkdir(parents=True)
+
+    def in_use(folder):
+        raise PermissionError(13, "in use")
+
+    monkeypatch.setattr(export.shutil, "rmtree", in_use)
+    with pytest.raises(OutputError, match=r"exports.shp: is no longer asked for and cannot be deleted .*in use"):
+        export._delete_others(tmp_path / "exports", ("gdb",))
+
+
+def run_with(world: World, exports: list[str]) -> None:
+    world.settings |= {"deliverables": [], "exports": exports}
+    world.write_config()
+    world.run()

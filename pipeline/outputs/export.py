@@ -4,6 +4,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,13 +31,17 @@ Layers = dict[str, gpd.GeoDataFrame]
 
 
 def write_exports(results: Results, engine: Engine) -> None:
-    """Write the formats of ``results.exports`` to the folder exports, each whole or not at all; what a shapefile cannot
-    hold is said on the screen. Raises OutputError."""
+    """Write the formats of ``results.exports`` to the folder exports, each whole or not at all, and delete the others;
+    what a shapefile cannot hold is said on the screen. Raises OutputError."""
+    exports = results.folder / "exports"
+    _delete_others(exports, results.exports)
+    if not results.exports:
+        return
     layers: Layers = {"zones": zone_table(results)}
     if results.patches:
         layers["patches"] = pd.concat(results.patches.values(), ignore_index=True)
     for name in results.exports:
-        folder = results.folder / "exports" / name
+        folder = exports / name
         part = folder.with_name(f"{name}.part")
         shutil.rmtree(part, ignore_errors=True)
         try:
@@ -51,6 +56,21 @@ def write_exports(results: Results, engine: Engine) -> None:
             ) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _delete_others(exports: Path, wanted: tuple[str, ...]) -> None:
+    """Delete the formats that are not wanted, and the folder where nothing is left in it."""
+    for folder in (exports / name for name in FORMATS if name not in wanted):
+        try:
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: is no longer asked for and cannot be deleted ({error}); close it in other programs and run "
+                "again"
+            ) from error
+    with suppress(OSError):  # not there, or not empty
+        exports.rmdir()
 
 
 def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
