@@ -1,7 +1,12 @@
-"""Ask a STAC API for scenes, once: its answer is kept with the run, so that a rerun asks nobody and reads the same."""
+"""Ask a STAC API for scenes, once: its answer is kept with the run, so that a rerun asks nobody and reads the same.
+
+The items of an answer lie in a folder of their own; the pixels that they lead to lie beside, shared by all answers, so
+that another year or a boundary that moved downloads nothing again.
+"""
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -26,6 +31,9 @@ TIMEOUT_S = (10.0, 60.0)
 
 ASKED = "search.json"
 """What was asked, written when all of the answer is there."""
+
+PIXELS = "pixels"
+"""Folder of the downloaded assets, below the cache."""
 
 PIECE = 1 << 20
 
@@ -53,19 +61,25 @@ def in_degrees(bounds: Sequence[float], crs: str) -> tuple[float, float, float, 
 def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
     """The folder below ``cache`` that holds the answer as STAC items, asked for only where it is not there yet.
 
-    Assets on disk are used where they lie. With ``remote``, those that a server holds are downloaded beside their
-    item; without it they are refused. Delete the folder to ask again. Raises SceneError where the API does not answer,
-    finds nothing, or has pixels that may not be fetched.
+    Assets on disk are used where they lie. With ``remote``, those that a server holds are downloaded, where no other
+    answer below ``cache`` has done so; without it they are refused. Delete the folder to ask again, and ``cache`` to
+    download again, too. Raises SceneError where the API does not answer, finds nothing, or has pixels that may not be
+    fetched.
     """
     folder = cache / content_key(asdict(search))
     if read_json(folder / ASKED) == json.loads(json.dumps(asdict(search))):
         return folder
+    if folder.exists():  # part of an answer, which may have been another one
+        shutil.rmtree(folder)
     try:
         items = _ask(search)
         if not items:
             raise SceneError(f"{search.url}: has no scene of {', '.join(search.collections)} there; widen scenes.api")
         for item in items:
-            _keep(item, folder / _one_name(item.id), remote)
+            # an item that was issued again has other properties, and may have other pixels
+            issue = content_key(search.url, item.collection_id, item.properties)[:16]
+            name = _one_name(item.id)
+            _keep(item, folder / name, cache / PIXELS / f"{name}-{issue}", remote)
     except (APIError, requests.RequestException, pystac.STACError, KeyError, ValueError) as error:
         raise SceneError(
             f"{search.url}: the STAC API cannot be read ({error}); check scenes.api and the network, then run again"
@@ -96,8 +110,9 @@ def _ask(search: Search) -> list[pystac.Item]:
     return [found[key] for key in sorted(found)]
 
 
-def _keep(item: pystac.Item, folder: Path, remote: bool) -> None:
-    """Store an item with the assets of `ASSETS` alone, their hrefs leading to files on disk."""
+def _keep(item: pystac.Item, folder: Path, pixels: Path, remote: bool) -> None:
+    """Store an item in ``folder`` with the assets of `ASSETS` alone, their hrefs leading to files on disk: those that
+    are downloaded to ``pixels``."""
     folder.mkdir(parents=True, exist_ok=True)
     item.make_asset_hrefs_absolute()
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
@@ -110,7 +125,8 @@ def _keep(item: pystac.Item, folder: Path, remote: bool) -> None:
                     f"scene {item.id} has its pixels at {asset['href']}; set scenes.remote: true to download them"
                 )
             # two assets may have one file name, told apart by folder or query alone
-            asset["href"] = _download(asset["href"], folder / f"{key}_{_file_name(asset['href'])}").name
+            file = _download(asset["href"], pixels / f"{key}_{_file_name(asset['href'])}")
+            asset["href"] = Path(os.path.relpath(file, folder)).as_posix()
     write_json(folder / "item.json", content)
 
 
@@ -128,6 +144,7 @@ def _file_name(href: str) -> str:
 def _download(href: str, target: Path) -> Path:
     """The file behind ``href`` as ``target``; one that is there is whole."""
     if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
         with requests.get(href, stream=True, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
             answer.raise_for_status()

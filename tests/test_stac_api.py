@@ -1,6 +1,7 @@
 """Scenes from a STAC API: a real one on the loopback, asked once, with pages, by GET and by POST."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tiny_world import World, command, result_files
 from pipeline.catalog import find_scenes
 from pipeline.config import read_config
 from pipeline.errors import ConfigError, SceneError
+from pipeline.scene import Scene
 from pipeline.stac_api import Search, fetch_items, in_degrees
 
 BBOX = in_degrees((LEFT, TOP - 40, LEFT + 40, TOP), CRS)
@@ -45,9 +47,29 @@ def search(url: str, **changes) -> Search:
     return replace(Search(url, ("sentinel-2-l2a",), BBOX, (2023,), SEASON, 60), **changes)
 
 
-def found_in(folder: Path) -> list[str]:
+def scenes_in(folder: Path) -> list[Scene]:
+    """What a run finds in an answer, with nothing set aside."""
     area = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
-    return [scene.id for scene in find_scenes(folder, (2023,), SEASON, ("red", "nir"), CRS, area)[0]]
+    found, aside = find_scenes(folder, (2023, 2024), SEASON, ("red", "nir"), CRS, area)
+    assert not aside
+    return found
+
+
+def found_in(folder: Path) -> list[str]:
+    return [scene.id for scene in scenes_in(folder)]
+
+
+def pixels_of(folder: Path, item: str, asset: str) -> Path:
+    """The file of an asset of an answer."""
+    content = json.loads((folder / item / "item.json").read_text(encoding="utf-8"))
+    return (folder / item / content["assets"][asset]["href"]).resolve()
+
+
+def downloads(server) -> list[str]:
+    """The files that the server was asked for since the last call."""
+    found = [request for request in server.requests if "/files/" in request]
+    server.requests.clear()
+    return found
 
 
 @pytest.mark.parametrize("post", [True, False], ids=["POST", "GET"])
@@ -82,8 +104,8 @@ def test_pixels_on_a_server_are_downloaded_if_the_config_allows(tmp_path):
         assert fetch_items(search(server.url), tmp_path / "cache", remote=True) == folder
         assert len(server.requests) == asked
     assert found_in(folder) == ["A", "B", "D", "E"]
-    assert (folder / "A" / "red_A_red.tif").read_bytes() == (scenes / "A_red.tif").read_bytes()
-    assert not list(folder.rglob("*.part"))
+    assert pixels_of(folder, "A", "red").read_bytes() == (scenes / "A_red.tif").read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):
@@ -102,6 +124,74 @@ def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):
         folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
     assert found_in(folder) == ["A", "B", "D", "E"]
     assert "GET /files/A_red.tif" not in server.requests
+
+
+def test_another_year_or_boundary_downloads_only_what_is_new(tmp_path):
+    scenes = five(tmp_path / "scenes")
+    write_item(scenes, "G", "2024-08-01")
+    west, *others = BBOX
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        first = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        assert len(downloads(server)) == 4 * 3
+        moved = fetch_items(search(server.url, bbox=(west - 1e-6, *others)), tmp_path / "cache", remote=True)
+        assert downloads(server) == []
+        longer = fetch_items(search(server.url, years=(2023, 2024)), tmp_path / "cache", remote=True)
+        assert len(downloads(server)) == 3
+        fewer = fetch_items(search(server.url, season=((8, 1), (8, 31))), tmp_path / "cache", remote=True)
+        assert downloads(server) == []
+    assert found_in(first) == found_in(moved) == ["A", "B", "D", "E"]
+    assert (found_in(longer), found_in(fewer)) == (["A", "B", "D", "E", "G"], ["B", "D", "E"])
+    # by one path, so that a run takes no checksum of a file twice
+    paths = [{path for scene in scenes_in(folder) for path in scene.paths} for folder in (first, moved)]
+    assert paths[0] == paths[1]
+    assert len(paths[0]) == 4 * 3
+
+
+def test_a_scene_that_was_issued_again_is_downloaded_again(tmp_path):
+    """Its metadata, by which pixels become reflectance, are those of its pixels."""
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        before = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        downloads(server)
+        server.items[0]["properties"]["updated"] = "2024-01-01T00:00:00Z"
+        (scenes / "A_red.tif").write_bytes(b"other pixels")
+        after = fetch_items(search(server.url, years=(2023, 2024)), tmp_path / "cache", remote=True)
+        assert downloads(server) == [f"GET /files/A_{asset}.tif" for asset in ("red", "nir", "scl")]
+    assert pixels_of(after, "A", "red").read_bytes() == b"other pixels"
+    assert pixels_of(before, "A", "red").read_bytes() != b"other pixels"
+
+
+def test_a_deleted_answer_is_asked_for_again(tmp_path):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        server.requests.clear()
+        shutil.rmtree(folder)
+        assert fetch_items(search(server.url), tmp_path / "cache", remote=True) == folder
+        assert "POST /search" in server.requests
+        assert downloads(server) == []
+        shutil.rmtree(tmp_path / "cache")
+        fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        assert len(downloads(server)) == 4 * 3
+
+
+def test_nothing_of_an_answer_that_broke_off_is_left_in_the_next(tmp_path):
+    """A was stored before E failed, and is withdrawn before the next attempt."""
+    scenes = five(tmp_path / "scenes")
+    gone = scenes / "E_nir.tif"
+    content = gone.read_bytes()
+    gone.unlink()
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        with pytest.raises(SceneError, match="404"):
+            fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        gone.write_bytes(content)
+        server.items = [item for item in server.items if item["id"] != "A"]
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+    assert found_in(folder) == ["B", "D", "E"]
 
 
 @pytest.mark.parametrize("name", ["../../elsewhere", "..", "a/b", "a\\b", "C:x", ""])
@@ -128,10 +218,8 @@ def test_assets_of_one_file_name_are_two_files(tmp_path):
                 (scenes / key / "image.tif").write_bytes((scenes / name).read_bytes())
                 item["assets"][key]["href"] = f"{server.url}/files/{key}/image.tif"
         folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
-    kept = json.loads((folder / "A" / "item.json").read_text())["assets"]
-    assert kept["red"]["href"] != kept["nir"]["href"]
-    assert (folder / "A" / kept["red"]["href"]).read_bytes() == (scenes / "red" / "image.tif").read_bytes()
-    assert (folder / "A" / kept["nir"]["href"]).read_bytes() == (scenes / "nir" / "image.tif").read_bytes()
+    assert pixels_of(folder, "A", "red").read_bytes() == (scenes / "red" / "image.tif").read_bytes()
+    assert pixels_of(folder, "A", "nir").read_bytes() == (scenes / "nir" / "image.tif").read_bytes()
 
 
 def test_nothing_there_is_said(tmp_path):

@@ -1,5 +1,6 @@
 """Where the files of a STAC item are."""
 
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -9,4 +10,4 @@ def local_file(href: str, folder: Path) -> Path | None:
     parts = urlparse(href)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    return None if len(parts.scheme) > 1 else folder / href
+    return None if len(parts.scheme) > 1 else Path(os.path.normpath(folder / href))
