@@ -218,9 +218,8 @@ def test_the_patches_have_the_areas_carbon_and_suggestions_of_their_zone():
 
 def test_the_plan_adds_up_to_the_whole_zone():
     rows = plan_rows(table())
-    assert [row["suggestion"] for row in rows] == ["grassland_restoration", "maintenance", "field_check"] or len(
-        rows
-    ) == 3
+    # patches of the same degrees are larger in the south
+    assert [row["suggestion"] for row in rows] == ["maintenance", "grassland_restoration", "field_check"]
     assert sum(row["share"] for row in rows) == pytest.approx(1)
     assert sum(row["area_mu"] for row in rows) == pytest.approx(180)
     assert {row["suggestion"]: row["carbon_tC"] for row in rows}["field_check"] is None
@@ -320,16 +319,13 @@ def test_the_patches_of_each_zone_add_up_to_it(world, patches):
 
 
 def test_the_means_of_the_patches_add_up_to_the_mean_of_the_zone(world, patches):
+    """All of every zone was seen, so that the patches leave nothing out of the means."""
     for zone, group in patches.groupby("zone_id"):
         row = world.done.row(zone)
-        for ours, theirs in {
-            "fvc_mean": "fvc_mean",
-            "carbon_tC_ha": "carbon_tC_ha",
-            "sink_tCO2_ha_yr": "sink_tCO2_ha_yr",
-        }.items():
-            if row[theirs] is not None and row["observed_fraction"] > 0.999:
-                mean = (group[ours] * group["area_ha"]).sum() / group["area_ha"].sum()
-                assert mean == pytest.approx(row[theirs], rel=2e-3, abs=2e-3)
+        assert row["observed_fraction"] > 0.999
+        for name in ("fvc_mean", "carbon_tC_ha", "sink_tCO2_ha_yr"):
+            mean = (group[name] * group["area_ha"]).sum() / group["area_ha"].sum()
+            assert mean == pytest.approx(row[name], rel=2e-3, abs=2e-3)
 
 
 def test_the_class_rasters_hold_the_classes_of_every_pixel_with_their_colours(world):
