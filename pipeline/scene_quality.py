@@ -1,7 +1,5 @@
 """How much of each zone each scene shows: flagged, not covered, clear. Bright soil taken for cloud stands out there."""
 
-import csv
-import os
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.features import geometry_mask
 
 from pipeline.cube import Cube, Tile
+from pipeline.outputs.table import write_csv
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import CLEAR, WATER, Scene
 from pipeline.zone import Zone
@@ -56,16 +55,12 @@ def zone_quality(unit: ZoneQuality) -> list[ZoneScene]:
 
 
 def write_quality(path: Path, rows: list[ZoneScene]) -> None:
-    """Write the rows as CSV, whole or not at all; empty cells where nothing was seen."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8-sig", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(TITLES)
-        table.writerows(
-            ["" if value is None else f"{value:.1f}" if isinstance(value, float) else value for value in astuple(row)]
-            for row in rows
-        )
-    os.replace(part, path)
+    """Write the rows as CSV, shares to 0.1 %; empty cells where nothing was seen. Raises OutputError."""
+    write_csv(path, TITLES, [dict(zip(TITLES, map(_cell, astuple(row)), strict=True)) for row in rows])
+
+
+def _cell(value: str | float | None) -> str | None:
+    return f"{value:.1f}" if isinstance(value, float) else value
 
 
 def _of_scene(unit: ZoneQuality, scene: Scene) -> ZoneScene:

@@ -1,15 +1,18 @@
 """What each scene shows of each zone, counted on a zone of 100 pixels."""
 
 import csv
+import os
 
 import numpy as np
+import pytest
 import shapely
 from conftest import CRS, LEFT, TOP, make_grid, write_item
 from tiny_world import World, command
 
 from pipeline.catalog import find_scenes
 from pipeline.cube import Cube, Tile
-from pipeline.scene_quality import ZoneQuality, reaching, zone_quality
+from pipeline.errors import OutputError
+from pipeline.scene_quality import ZoneQuality, ZoneScene, reaching, write_quality, zone_quality
 from pipeline.zone import Zone
 
 ZONE = shapely.box(LEFT + 20, TOP - 120, LEFT + 120, TOP - 20)
@@ -43,3 +46,20 @@ def test_the_command_writes_a_row_for_each_zone_and_scene(tmp_path):
     assert len(rows) == 4 * 12
     shares = [float(row["晴空占比 clear_percent"]) + float(row["掩膜占比 flagged_percent"]) for row in rows]
     assert max(abs(share - 100) for share in shares) < 0.11
+
+
+def test_a_table_that_another_program_has_open_is_named(tmp_path, monkeypatch):
+    """As Excel has it on Windows."""
+
+    def in_use(*_):
+        raise PermissionError(13, "in use")
+
+    monkeypatch.setattr(os, "replace", in_use)
+    with pytest.raises(OutputError, match=r"scene_quality\.csv: cannot be written \(in use\); close it in Excel"):
+        write_quality(tmp_path / "scene_quality.csv", [])
+
+
+def test_shares_have_one_decimal_and_none_is_an_empty_cell(tmp_path):
+    write_quality(tmp_path / "q.csv", [ZoneScene("G01", "A", "2023-08-01", "S2", 0.0, None, None, 100 / 3)])
+    lines = (tmp_path / "q.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines[1:] == ["G01,A,2023-08-01,S2,0.0,,,33.3"]
