@@ -136,6 +136,11 @@ class Stands(Frozen):
     columns: StandColumns
     min_area_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
 
+    @property
+    def years(self) -> tuple[int, ...]:
+        """The inventory years, ascending."""
+        return tuple(sorted(self.columns.volume_m3_ha))
+
 
 class LandCover(Frozen):
     """A land-cover raster of integer classes, such as ESA WorldCover; ``shrub`` are the classes that are shrub."""

@@ -59,7 +59,7 @@ def publish(
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
-    results = results_of(run, rows, by_year, interval_rows, classes, rasters)
+    results = results_of(run, rasters, rows=rows, by_year=by_year, intervals=interval_rows, cover_classes=classes)
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
@@ -77,37 +77,33 @@ def publish(
     return results.rows
 
 
-def results_of(
-    run: Run, rows: list[dict], by_year: list[dict], intervals: list[dict], cover_classes: list[dict],
-    rasters: RasterPaths,
-) -> Results:  # fmt: skip
-    """The results in the form that the deliverables take."""
+def results_of(run: Run, rasters: RasterPaths, **tables: list[dict]) -> Results:
+    """The results in the form that the deliverables take; ``tables`` by their names in `Results`."""
+    config = run.config
     return Results(
-        name=run.config.name,
-        title=run.config.title,
+        name=config.name,
+        title=config.title,
         folder=run.results,
         note=run.note,
-        simulated=run.config.simulated,
+        simulated=config.simulated,
         zones=run.zone_table.to_crs(CGCS2000),
-        grid_crs=run.config.grid.crs,
-        rows=rows,
-        by_year=by_year,
-        intervals=intervals,
-        cover_scheme=run.config.cover_classes,
-        cover_classes=cover_classes,
+        grid_crs=config.grid.crs,
+        cover_scheme=config.cover_classes,
         baseline=run.baseline,
         current=run.current,
         rasters=rasters,
         ecosystems=run.ecosystems,
-        scenes=[{"id": s.id, "day": str(s.day), "sensor": s.sensor, "scale_known_from": s.origin} for s in run.scenes],
+        scenes=[run.scene_entry(scene) for scene in run.scenes],
+        inventories=config.stands.years if config.stands else (),
         set_aside=[asdict(aside) for aside in run.set_aside],
         styles=run.styles,
         suggestions=run.suggestions,
-        min_patch_mu=run.config.patches.min_area_mu,
-        exports=run.config.exports,
+        min_patch_mu=config.patches.min_area_mu,
+        exports=config.exports,
         work=run.work,
         marks=run.marks,
-        targets=target_rows(run.config.targets, rows, run.config.simulated) if run.config.targets else [],
+        targets=target_rows(config.targets, tables["rows"], config.simulated) if config.targets else [],
+        **tables,
     )
 
 

@@ -3,11 +3,8 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-import shapely
-
 from pipeline.provenance import read_json, versions, write_json
 from pipeline.run import Run
-from pipeline.scene import Scene
 from pipeline.uncertainty import mean_correlation
 from pipeline.vegetation import EndMembers
 from pipeline.zone_coverage import zone_windows
@@ -37,7 +34,7 @@ def record(
             "end_members": {zone: asdict(pair) for zone, pair in end_members.items()},
             "zones": [zone_entry(run, models[zone.id], by_zone[zone.id]) for zone in run.zones],
             "inputs": run.inputs(),
-            "scenes": [scene_entry(run, scene) for scene in run.scenes],
+            "scenes": [run.scene_entry(scene) for scene in run.scenes],
             "set_aside": [asdict(aside) for aside in run.set_aside],
             "failed_zones": [{"zone": failed.zone.id, "reason": failed.reason} for failed in run.failed],
             "notes": run.notes,
@@ -45,18 +42,6 @@ def record(
             "seconds": {stage: round(time, 2) for stage, time in seconds.items()},
         },
     )
-
-
-def scene_entry(run: Run, scene: Scene) -> dict:
-    """What a scene is, and the zones that its frame reaches."""
-    frame = shapely.box(*scene.bounds)
-    return {
-        "id": scene.id,
-        "day": str(scene.day),
-        "sensor": scene.sensor,
-        "scale_known_from": scene.origin,
-        "zones": [zone.id for zone in run.zones if frame.intersects(zone.geometry)],
-    }
 
 
 def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:

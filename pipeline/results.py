@@ -18,7 +18,8 @@ class Results:
 
     ``zones`` has the columns id, name, ecosystem, stratum and the geometry in EPSG:4490 (CGCS2000); ``rows`` are those
     of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of `totals.YEAR_COLUMNS`, ``intervals`` of
-    `intervals.INTERVAL_COLUMNS`. ``rasters`` maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a
+    `intervals.INTERVAL_COLUMNS`. ``scenes`` are those of `run.Run.scene_entry`, ``inventories`` the years of the forest
+    stands. ``rasters`` maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a
     zone id to its management patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules,
     ``min_patch_mu`` is their minimum size in 亩. ``exports`` are further vector formats that are asked for.
     ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
@@ -48,6 +49,7 @@ class Results:
     exports: tuple[str, ...]
     work: Path
     marks: Marks
+    inventories: tuple[int, ...] = ()
     cover_scheme: str = "sl190"
     cover_classes: list[dict] = field(default_factory=list)
     targets: list[dict] = field(default_factory=list)
@@ -62,6 +64,15 @@ class Results:
     def data_date(self) -> str:
         """Day of the newest scene, such as 2025-08-29: the date that products bear, the same whenever they are made."""
         return max(scene["day"] for scene in self.scenes)
+
+    def scenes_of(self, zone: str) -> list[dict]:
+        """The scenes whose frame reaches a zone."""
+        return [scene for scene in self.scenes if zone in scene["zones"]]
+
+    def inventories_of(self, *zones: str) -> tuple[int, ...]:
+        """The years of the inventories that the carbon of any of these zones rests on, none where it has no stands."""
+        has_stands = any(self.row(zone)["stand_area_fraction"] is not None for zone in zones)
+        return self.inventories if has_stands else ()
 
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""

@@ -102,6 +102,12 @@ class Run:
         """What every map and table says of itself."""
         return f"{SIMULATED}; {NOT_CREDITABLE}" if self.config.simulated else NOT_CREDITABLE
 
+    def scene_entry(self, scene: Scene) -> dict:
+        """What a scene is, and the zones that its frame reaches."""
+        frame = shapely.box(*scene.bounds)
+        entry = {"id": scene.id, "day": str(scene.day), "sensor": scene.sensor, "scale_known_from": scene.origin}
+        return entry | {"zones": [zone.id for zone in self.zones if frame.intersects(zone.geometry)]}
+
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
         return self.checksums | Checksums(self.work / "checksums.json").of(self.config.tables())

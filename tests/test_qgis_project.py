@@ -105,9 +105,9 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert asked <= columns
     assert {"carbon_tC", "carbon_tC_low95", "sink_tCO2_yr", "fvc_mean", "area_wanmu", "status_zh"} <= asked
     assert asked <= COLUMNS.keys()
-    assert "2025-08-11" in texts["source"]
     assert "遥感估算, 不作为交易依据" in texts["source"]
-    assert "模拟" in texts["source"]
+    assert "模拟 Sentinel-2 12 景, 2019-08-01 至 2025-08-11 (全部片区)" in texts["source"]
+    assert """if("stand_area_fraction" is null, '', '小班蓄积 2020、2024 年; ')""" in texts["source"]
     views = {view.get("name") for view in root.find("visibility-presets")}
     assert {item.get("followPresetName") for item in layout if item.get("followPreset")} <= views
     kinds = [item.get("type") for item in layout.iter("LayoutItem")]

@@ -86,7 +86,14 @@ def test_the_plan_closes_with_its_total():
 def test_sources_are_counted_by_sensor():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
               {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
-    assert say.source_line(scenes) == "数据源: GF-6 1 景、Sentinel-2 2 景, 2019-07-23 至 2023-08-20"
+    assert say.source_line(scenes, (), False) == "数据源: GF-6 1 景、Sentinel-2 2 景, 2019-07-23 至 2023-08-20"
+
+
+def test_sources_name_the_inventories_and_what_is_simulated():
+    scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}]
+    said = say.source_line(scenes, (2020, 2024), True)
+    assert said == "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 1 景, 2023-08-20 至 2023-08-20"
+    assert say.source_line([], (2020,), False) == "数据源: 小班蓄积 2020 年; 无影像"
 
 
 # Lines

@@ -354,6 +354,8 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
     assert "不作为交易依据" in said
     assert "示意, 模拟数据" in said
     assert "2019-2021 → 2023-2025" in said
+    assert "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, 2019-08-01 至 2025-08-11" in said
+    assert "小班" not in atlas.pages[4].extract_text()  # G01 has no stands
     with Image.open(world.results / "overview.png") as picture:
         assert picture.size == (2338, 1653)
 

@@ -84,6 +84,8 @@ def test_times_and_places_cover_the_periods_and_zones(world, moved):
     assert 109 < west < east < 111
     assert 40 < south < north < 41
     assert "不作为交易依据" in moved.description
+    assert comparison["processing:lineage"].endswith("; 12 scenes")
+    assert "; inventories of 2020, 2024; " in items["tiny-F01-2023-2025"].properties["processing:lineage"]
     assert comparison["processing:software"].keys() == {"sinkmap"}
     assert comparison["version"] == moved.extra_fields["version"]
 

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from pipeline.outputs.qgis_layers import ProjectLayer
 from pipeline.outputs.qml import FONTS, fill_symbol, text_style
+from pipeline.outputs.sheet_text import images, stands_of
 from pipeline.outputs.vector_styles import PAPER, Rule
 from pipeline.outputs.xml import node
 from pipeline.results import Results
@@ -142,9 +143,10 @@ def _subtitle(results: Results) -> str:
 
 
 def _source(results: Results) -> str:
-    sensors = ", ".join(sorted({scene["sensor"] for scene in results.scenes}))
-    first, number = min(scene["day"] for scene in results.scenes), len(results.scenes)
-    return f"数据源: {sensors}, {number} 景, {first} 至 {results.data_date}\n{results.note}"
+    """The stands of the zone where its carbon rests on them, and the scenes of the whole run."""
+    stands = stands_of(results.inventories)
+    stands = stands and f"""[% if("stand_area_fraction" is null, '', '{stands}') %]"""
+    return f"数据源: {stands}{images(results.scenes, results.simulated)} (全部片区)\n{results.note}"
 
 
 # --- items ------------------------------------------------------------------------------------------------

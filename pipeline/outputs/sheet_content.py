@@ -57,7 +57,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         quality=quality_lines(row),
         notes=(
             f"方法: {row['method_zh']}",
-            f"{source_line(results.scenes)}    {_crs_line(results)}",
+            f"{_source(results, zone)}    {_crs_line(results)}",
         ),
         warning=results.note,
     )
@@ -84,7 +84,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
         style=first.style,
         legend=first.legend,
         ends=first.ends,
-        notes=(f"状态: {city['status_zh']}", f"{source_line(results.scenes)}    {_crs_line(results)}"),
+        notes=(f"状态: {city['status_zh']}", f"{_source(results)}    {_crs_line(results)}"),
         warning=results.note,
     )
 
@@ -110,7 +110,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         periods=_period_years(results),
         notes=(
             *(["区间所依据的部分系数未核实, 见工作簿的“系数”表。"] if unverified and results.intervals else []),
-            f"{source_line(results.scenes)}    {_crs_line(results)}",
+            f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
     )
@@ -161,6 +161,13 @@ def _subtitle(results: Results) -> str:
 
 def _period_years(results: Results) -> Periods:
     return results.baseline.years if results.baseline else (), results.current.years
+
+
+def _source(results: Results, zone: str | None = None) -> str:
+    """The sources of a zone, or of the whole run."""
+    scenes = results.scenes_of(zone) if zone else results.scenes
+    zones = [zone] if zone else results.zones["id"]
+    return source_line(scenes, results.inventories_of(*zones), results.simulated)
 
 
 def _crs_line(results: Results) -> str:

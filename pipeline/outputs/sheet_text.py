@@ -93,12 +93,25 @@ def quality_lines(row: dict) -> tuple[str, ...]:
     return (status, *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column)))
 
 
-def source_line(scenes: list[dict]) -> str:
+def source_line(scenes: list[dict], inventories: tuple[int, ...], simulated: bool) -> str:
+    """Years of the forest inventories, sensors, number of scenes and their first and last day."""
+    return f"数据源: {stands_of(inventories)}{images(scenes, simulated)}"
+
+
+def stands_of(inventories: tuple[int, ...]) -> str:
+    """The forest inventories by their years as they stand before the `images`; "" for none."""
+    return f"小班蓄积 {'、'.join(map(str, inventories))} 年; " if inventories else ""
+
+
+def images(scenes: list[dict], simulated: bool) -> str:
     """Sensors, number of scenes and their first and last day."""
+    if not scenes:
+        return "无影像"
     counts = Counter(scene["sensor"] for scene in scenes)
     days = sorted(scene["day"] for scene in scenes)
-    listed = "、".join(f"{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
-    return f"数据源: {listed}, {days[0]} 至 {days[-1]}"
+    kind = "模拟 " if simulated else ""
+    listed = "、".join(f"{kind}{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
+    return f"{listed}, {days[0]} 至 {days[-1]}"
 
 
 UNITS = {"m3": ("万立方米", 1e4), "%": ("%", 1), "万亩": ("万亩", 1)}

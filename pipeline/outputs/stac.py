@@ -95,7 +95,7 @@ def _item(results: Results, zone: str, label: str, paths: dict[str, Path], outli
             "title": f"{zone} {row['name_zh']} {label}",
             "description": results.note,
             "proj:code": results.grid_crs,
-            "processing:lineage": f"{row['method'] or ''}; {len(results.scenes)} scenes".lstrip("; "),
+            "processing:lineage": _lineage(results, zone),
             "sinkmap:zone": zone,
             "sinkmap:ecosystem": row["ecosystem"],
             "sinkmap:status": row["status"],
@@ -105,6 +105,14 @@ def _item(results: Results, zone: str, label: str, paths: dict[str, Path], outli
     for variable, path in sorted(paths.items()):
         item.add_asset(variable, _asset(results, variable, path))
     return item
+
+
+def _lineage(results: Results, zone: str) -> str:
+    """Method, inventories and number of scenes that a zone's figures rest on."""
+    inventories = ", ".join(map(str, results.inventories_of(zone)))
+    parts = (results.row(zone)["method"], inventories and f"inventories of {inventories}",
+             f"{len(results.scenes_of(zone))} scenes")  # fmt: skip
+    return "; ".join(filter(None, parts))
 
 
 def _asset(results: Results, variable: str, path: Path) -> pystac.Asset:
