@@ -58,6 +58,12 @@ DEFINITIONS = (
         "Difference of the mean stocks of two periods by the years between, x 44/12, t CO2 per year, removal positive.",
     ),
     (
+        "小班储量 stock of stands",
+        "有小班的森林片区: 取时段中点的小班蓄积, 清查年之间内插, 首末清查年之外不变。",
+        "Forest zones with stands: by stand volume at the middle of the period, interpolated between the inventories "
+        "and held constant outside them.",
+    ),
+    (
         "遥感植被覆盖度 cover by satellite",
         "由NDVI像元二分模型得到; 不是草原综合植被盖度, 也不是森林覆盖率。",
         "From NDVI by a two-end-member mixture; neither of the official cover rates.",

@@ -119,6 +119,7 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
                 "数据源: Sentinel-2 84 景    坐标系: EPSG:32649",
             ),
             "warning": NOTE,
+            "bars_remark": "清查年之间内插, 之外不变",
         }
         | changes
     )
@@ -262,6 +263,7 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
         periods=((2019, 2020, 2021), (2023, 2024, 2025)),
         notes=("区间所依据的部分系数未核实, 见工作簿的“系数”表。", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
         warning=NOTE,
+        bars_remark="有小班的片区: 清查年之间内插, 之外不变",
     )
 
 
@@ -355,7 +357,11 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
     assert "示意, 模拟数据" in said
     assert "2019-2021 → 2023-2025" in said
     assert "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, 2019-08-01 至 2025-08-11" in said
-    assert "小班" not in atlas.pages[4].extract_text()  # G01 has no stands
+    assert "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变" in said
+    assert "有小班的片区: 清查年之间内插, 之外不变" in atlas.pages[1].extract_text()
+    without_stands = atlas.pages[4].extract_text()
+    assert "小班" not in without_stands
+    assert "内插" not in without_stands
     with Image.open(world.results / "overview.png") as picture:
         assert picture.size == (2338, 1653)
 

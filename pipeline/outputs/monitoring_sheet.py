@@ -34,7 +34,8 @@ LEAST_ROW_MM = 3.2
 @dataclass(frozen=True)
 class MonitoringSheet:
     """All that the sheet shows. ``targets``, ``figures`` and ``observed`` are cells of the three tables, no targets
-    where the plan sets none; ``by_year`` maps the Chinese name of an ecosystem to its rows of the table of years."""
+    where the plan sets none; ``by_year`` maps the Chinese name of an ecosystem to its rows of the table of years;
+    ``bars_remark`` is what their bars need to be read."""
 
     stem: Path
     fonts: Fonts
@@ -50,6 +51,7 @@ class MonitoringSheet:
     periods: Periods
     notes: tuple[str, ...]
     warning: str
+    bars_remark: str = ""
 
     def draw(self) -> Page:
         """The page. Raises OutputError for a character without a glyph."""
@@ -84,4 +86,4 @@ class MonitoringSheet:
             for column, bottom in (("carbon_tC", box.bottom + key + height + gap), ("fvc_mean", box.bottom + key)):
                 draw_years(page, Box(left, bottom, width, height), name, rows, column, self.periods)
         every = [row for rows in self.by_year.values() for row in rows]
-        draw_period_keys(page, box, every, "carbon_tC", self.periods)
+        draw_period_keys(page, box, every, "carbon_tC", self.periods, self.bars_remark)

@@ -26,6 +26,9 @@ from pipeline.results import Results
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""
 
+STAND_DATES = "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变"
+"""Of which date the stock of stands is."""
+
 SINK_ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
 
 
@@ -36,7 +39,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     main = _main_map(results, zone)
     outline, others = _outlines(zones, zone)
     kind = f"{results.styles.ecosystems[record.ecosystem].zh} · {ecosystem.strata[record.stratum].names[0]} · {number}"
-    patches = results.patches.get(zone)
+    patches, stands = results.patches.get(zone), results.inventories_of(zone)
     return ZoneSheet(
         stem=results.folder / "zones" / zone / f"{zone}_sheet",
         fonts=fonts,
@@ -56,10 +59,11 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
         quality=quality_lines(row),
         notes=(
-            f"方法: {row['method_zh']}",
+            f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}",
             f"{_source(results, zone)}    {_crs_line(results)}",
         ),
         warning=results.note,
+        bars_remark="清查年之间内插, 之外不变" if stands else "",
     )
 
 
@@ -113,6 +117,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
+        bars_remark="有小班的片区: 清查年之间内插, 之外不变" if results.inventories_of(*results.zones["id"]) else "",
     )
 
 

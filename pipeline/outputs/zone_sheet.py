@@ -49,7 +49,7 @@ class ZoneSheet:
     """All that the sheet of a zone shows. ``row`` and ``by_year`` are the zone's of the result tables, ``outline`` and
     ``others`` in ``crs``; ``main`` or ``cover`` is None where there is no raster; ``plan`` is None without patches.
     ``periods`` are the years of baseline and current period, ``quality`` the sentences on what the figures are worth,
-    ``notes`` those at the foot."""
+    ``notes`` those at the foot, ``bars_remark`` what the bars of the years need to be read."""
 
     stem: Path
     fonts: Fonts
@@ -70,6 +70,7 @@ class ZoneSheet:
     quality: tuple[str, ...]
     notes: tuple[str, ...]
     warning: str
+    bars_remark: str = ""
 
     def draw(self) -> Page:
         """The page. A wide zone gets the breadth of the sheet, a compact one lies beside its cover map at the same
@@ -93,7 +94,7 @@ class ZoneSheet:
         _draw_locator(page, self, Box(left + across - 38, foot, 38, plan))
         _draw_figures(page, self, figures)
         below = draw_years(page, Box(middle, foot, narrow, years), "各年", self.by_year, "carbon_tC", self.periods)
-        draw_period_keys(page, below, self.by_year, "carbon_tC", self.periods)
+        draw_period_keys(page, below, self.by_year, "carbon_tC", self.periods, self.bars_remark)
         return page
 
     @property
