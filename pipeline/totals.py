@@ -107,6 +107,9 @@ def zone_row(
     if model.stands and row["stand_area_fraction"] < FEW_STANDS:
         share = f"{row['stand_area_fraction']:.0%}"
         notes.append((f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"))
+    if not zone.stratum_given and not model.stands:
+        kind = model.ecosystem.strata[zone.stratum]
+        notes.append((f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出, 按{kind.names[0]}计"))
     if certificate is None:
         notes.append(("no sink: one period only", "仅一期, 不计碳汇"))
     else:

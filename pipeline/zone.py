@@ -7,7 +7,8 @@ import shapely
 
 @dataclass(frozen=True)
 class Zone:
-    """A development zone (片区). ``geometry`` is in the CRS of the grid, ``area_ha`` ellipsoidal."""
+    """A development zone (片区). ``geometry`` is in the CRS of the grid, ``area_ha`` ellipsoidal. Where its boundaries
+    do not say the stratum, it is the ecosystem's default and not ``stratum_given``."""
 
     id: str
     name: str
@@ -16,6 +17,7 @@ class Zone:
     area_ha: float
     declared_wanmu: float | None
     geometry: shapely.Geometry
+    stratum_given: bool = True
 
 
 GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland": "湿地合计", "city": "全市合计"}

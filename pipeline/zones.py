@@ -23,8 +23,9 @@ def read_zones(
     expected: dict[str, int],
     ecosystems: dict[str, Ecosystem],
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """The checked zones, sorted by id, with id, name, ecosystem, stratum, area_ha, drawn_ha (the same
-    until overlaps are clipped), declared_wanmu and geometry in the file's CRS; and the sentences of what was mended.
+    """The checked zones, sorted by id, with id, name, ecosystem, stratum, stratum_given (not the default), area_ha,
+    drawn_ha (the same until overlaps are clipped), declared_wanmu and geometry in the file's CRS; and the sentences of
+    what was mended.
 
     ``columns`` names the columns for id, name, ecosystem, declared_wanmu and stratum (the last two may be
     None); ``classes`` gives the words for each ecosystem. Raises ZoneError for duplicate or unsafe ids,
@@ -40,6 +41,7 @@ def read_zones(
     zones["ecosystem"] = [
         ecosystem_of(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
     ]
+    zones["stratum_given"] = [bool(vegetation_word(word)) for word in zones["stratum"]]
     zones["stratum"] = [
         stratum_of(path, zone.id, ecosystems[zone.ecosystem], zone.stratum) for zone in zones.itertuples()
     ]
@@ -63,6 +65,7 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
             z.area_ha,
             None if isna(z.declared_wanmu) else z.declared_wanmu,
             z.geometry,
+            z.stratum_given,
         )
         for z in moved.itertuples(index=False)
     ]
@@ -99,13 +102,18 @@ def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[s
 def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
     """Key of the vegetation stratum. Raises ZoneError for an unknown name."""
     try:
-        return ecosystem.stratum_key(name.strip() if isinstance(name, str) else None)
+        return ecosystem.stratum_key(vegetation_word(name))
     except KeyError:
         known = ", ".join(stratum.names[0] for stratum in ecosystem.strata.values())
         raise ZoneError(
             f"{path}: zone {zone} has the vegetation type {name!r}, unknown to {ecosystem.ecosystem} ({known}); "
             "add the name to the coefficient file"
         ) from None
+
+
+def vegetation_word(value: object) -> str | None:
+    """The vegetation type that the boundaries give, None where they give none."""
+    return (value.strip() or None) if isinstance(value, str) else None
 
 
 def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:

@@ -378,6 +378,7 @@ def test_strata_and_species_are_found_by_key_and_by_name(ecosystems):
         ("落叶松幼龄林", "larch_young"),
         ("华北落叶松 2", "larch_middle"),
         ("落叶松人工林近熟林", "larch_mature"),
+        ("落叶松人工林近成过熟林", "larch_mature"),
         ("兴安落叶松人工林成熟林", "larch_mature"),
         ("落叶松5", "larch_mature"),
     ],

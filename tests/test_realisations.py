@@ -229,6 +229,15 @@ def rows_of(models, found):
     return rows, add_intervals(found, rows, [], CURRENT.label)
 
 
+def test_a_vegetation_type_that_the_boundaries_do_not_give_is_said(ecosystems):
+    model = zone_model(ecosystems)
+    unsaid = replace(model, zone=replace(model.zone, stratum_given=False))
+    given, taken = rows_of([model, unsaid], {})[0][:2]
+    assert (given["status"], given["status_zh"]) == ("ok", "正常")
+    assert taken["status"] == "ok; vegetation type not given, taken as typical_steppe"
+    assert taken["status_zh"] == "正常; 植被类型未给出, 按典型草原计"
+
+
 def test_the_result_table_gets_its_intervals(ecosystems):
     models = [zone_model(ecosystems, id=name, shift=shift) for name, shift in (("G01", 0), ("G02", 1e5))]
     found = {model.zone.id: drawn(model, sketches(now=(0.5, 0.6))) for model in models}

@@ -366,6 +366,16 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
         assert picture.size == (2338, 1653)
 
 
+def test_a_sheet_names_no_vegetation_type_that_the_boundaries_do_not_give(world):
+    world.settings["zones"]["columns"]["stratum"] = None
+    world.write_config()
+    world.run()
+    by_stands, by_index = (PdfReader(world.results / "atlas.pdf").pages[place].extract_text() for place in (2, 3))
+    assert "植被类型未给出" in by_stands
+    assert "落叶松人工林" not in by_stands
+    assert "按落叶松人工林中龄林计" in by_index
+
+
 def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world):
     world.run(workers=1)
     before = drawn(world)

@@ -58,6 +58,7 @@ def test_what_is_known_of_a_zone(tmp_path, ecosystems):
     forest, grass = zones_on_grid(found, "EPSG:4490")
     assert (grass.id, grass.name, grass.ecosystem, grass.stratum) == ("G01", "片区 G01 ", "grassland", "desert_steppe")
     assert (forest.id, forest.stratum) == ("F-1_甲", "larch_middle")
+    assert (grass.stratum_given, forest.stratum_given) == (True, False)
     assert not grass.geometry.has_z
     assert grass.declared_wanmu == 0.15
     # a square of 1 km in UTM 49N is 0.03-0.08 % larger on the ellipsoid

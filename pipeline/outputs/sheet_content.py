@@ -38,7 +38,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     ecosystem, row = results.ecosystems[record.ecosystem], results.row(zone)
     main = _main_map(results, zone)
     outline, others = _outlines(zones, zone)
-    kind = f"{results.styles.ecosystems[record.ecosystem].zh} · {ecosystem.strata[record.stratum].names[0]} · {number}"
+    vegetation = ecosystem.strata[record.stratum].names[0] if record.stratum_given else "植被类型未给出"
     patches, stands = results.patches.get(zone), results.inventories_of(zone)
     return ZoneSheet(
         stem=results.folder / "zones" / zone / f"{zone}_sheet",
@@ -46,7 +46,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         title=f"{zone} {record['name']}",
         subtitle=_subtitle(results),
         project=results.title,
-        kind=kind,
+        kind=f"{results.styles.ecosystems[record.ecosystem].zh} · {vegetation} · {number}",
         row=row,
         by_year=[year for year in results.by_year if year["zone_id"] == zone],
         periods=_period_years(results),
