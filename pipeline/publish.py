@@ -10,6 +10,7 @@ from pipeline.cover_classes import CLASS_COLUMNS, class_rows
 from pipeline.deliverables import make_deliverables
 from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError
+from pipeline.group_totals import group_rows, year_group_rows
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
@@ -25,9 +26,7 @@ from pipeline.totals import (
     COLUMNS,
     YEAR_COLUMNS,
     failed_row,
-    group_rows,
     withhold,
-    year_group_rows,
     year_rows,
     zone_row,
 )

@@ -1,4 +1,4 @@
-"""Zone totals from sketches and stands: the rows of the result table. Pure."""
+"""Zone totals from sketches and stands: the rows of the zones in the result table. Pure."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from pipeline.carbon import HA_PER_WANMU, stock_difference
 from pipeline.comparability import Certificate
 from pipeline.plausibility import Finding
 from pipeline.sketch import Sketch
-from pipeline.zone import GROUP_NAMES, Zone
+from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel, stock
 
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -226,82 +226,3 @@ def _observation_note(observed: float, enough: bool, period: Period) -> tuple[st
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
-MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
-         "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
-
-
-def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
-    """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones that have
-    the number, and the date of the stands where all have the same; the status says where zones lack a number."""
-    return [_group_row(*group) for group in _groups(rows, ecosystems)]
-
-
-def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]) -> list[dict]:
-    """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area of the zones that
-    were observed, and a total only where all of them were, so that years compare. ``rows`` are those of the zones."""
-    found = []
-    for level, name, members in _groups(rows, ecosystems):
-        areas = {row["zone_id"]: row["area_ha"] for row in members}
-        for year in dict.fromkeys(row["year"] for row in by_year):
-            own = [row | {"area_ha": areas[row["zone_id"]]} for row in by_year
-                   if row["year"] == year and row["zone_id"] in areas]  # fmt: skip
-            stocks = [row["carbon_tC"] for row in own]
-            found.append(
-                dict.fromkeys(YEAR_COLUMNS)
-                | _group_identity(level, name)
-                | {column: _mean(own, column) for column in MEANS if column in YEAR_COLUMNS}
-                | {"year": year, "index": _joined(own, "index")}
-                | {"carbon_tC": float(np.sum(stocks)) if len(own) == len(members) and None not in stocks else None}
-            )
-    return found
-
-
-def _groups(rows: list[dict], ecosystems: list[str]) -> list[tuple[str, str, list[dict]]]:
-    """Level, name and rows of each ecosystem that has zones, then of the city."""
-    members = {name: [row for row in rows if row["ecosystem"] == name] for name in ecosystems}
-    return [*(("ecosystem", name, own) for name, own in members.items() if own), ("city", "city", rows)]
-
-
-def _group_identity(level: str, name: str) -> dict:
-    return {"level": level, "zone_id": name, "name_zh": GROUP_NAMES[name], "ecosystem": name}
-
-
-def _mean(members: list[dict], column: str) -> float | None:
-    """Mean of a column, weighted by area, over the members that have it."""
-    known = [(member[column], member["area_ha"]) for member in members if member[column] is not None]
-    values, areas = np.array(known).T if known else (None, None)
-    return float((values * areas).sum() / areas.sum()) if known else None
-
-
-def _joined(members: list[dict], column: str) -> str | None:
-    return " | ".join(dict.fromkeys(member[column] for member in members if member[column])) or None
-
-
-def _group_row(level: str, name: str, members: list[dict]) -> dict:
-    row = dict.fromkeys(COLUMNS) | _group_identity(level, name)
-    for column in SUMS:
-        known = [member[column] for member in members if member[column] is not None]
-        row[column] = float(np.sum(known)) if known else None
-    row |= {column: _mean(members, column) for column in MEANS}
-    # a density and its baseline are compared: both are of the same zones
-    both = [m for m in members if None not in (m["carbon_tC_ha"], m["baseline_carbon_tC_ha"])]
-    row |= {column: _mean(both, column) for column in ("carbon_tC_ha", "baseline_carbon_tC_ha") if both}
-    dates = {member["stand_stock_year"] for member in members} - {None}
-    row["stand_stock_year"] = dates.pop() if len(dates) == 1 else None
-    row |= {
-        column: _joined(members, column) for column in ("period", "baseline_period", "index", "method", "method_zh")
-    }
-    lacking = {column: len([m for m in members if m[column] is None]) for column in ("carbon_tC", "sink_tCO2_yr")}
-    total = len(members)
-    parts = [
-        (f"{column} lacks {n} of {total} zones", f"{COLUMNS[column][1]}缺{n}/{total}个片区")
-        for column, n in lacking.items()
-        if n
-    ]
-    row["status"], row["status_zh"] = (
-        ("; ".join(part) for part in zip(*parts, strict=True)) if parts else ("ok", "正常")
-    )
-    return row

@@ -20,5 +20,5 @@ class Zone:
     stratum_given: bool = True
 
 
-GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland": "湿地合计", "city": "全市合计"}
-"""Chinese names of the zones of an ecosystem, or all of the city, taken together."""
+GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland": "湿地合计", "city": "全部片区合计"}
+"""Chinese names of the zones of an ecosystem, or all zones, taken together."""

@@ -160,14 +160,14 @@ def test_a_run_over_overlapping_zones_says_union_beside_sum_or_clips(tmp_path):
     warned = world.run()
     # of F01 10 rows, of F02 half a row, of pixels of 0.09 ha; the ellipsoid adds 0.06 %
     shared = (10 * 90.6 + 0.5 * 110) * 0.09
-    assert warned.row("city")["status"].startswith(f"{shared * 1.0006:.3g}")
+    assert f"; {shared * 1.0006:.3g}" in warned.row("city")["status"]
     assert "count twice: the union of the zones is" in warned.row("city")["status"]
     assert "重复计算" in warned.row("city")["status_zh"]
-    assert warned.row("grassland")["status"] == "ok"
+    assert "count twice" not in warned.row("grassland")["status"]
     world.settings["zones"]["overlaps"] = "clip"
     world.write_config()
     clipped = world.run()
-    assert clipped.row("city")["status"] == "ok"
+    assert "count twice" not in clipped.row("city")["status"]
     assert clipped.row("city")["area_ha"] == pytest.approx(warned.row("city")["area_ha"] - shared, rel=1e-3)
     assert clipped.row("F01")["area_ha"] == warned.row("F01")["area_ha"]
     assert clipped.row("G01")["area_ha"] < warned.row("G01")["area_ha"]

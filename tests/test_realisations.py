@@ -7,10 +7,11 @@ import pytest
 import shapely
 
 from pipeline.comparability import Certificate
+from pipeline.group_totals import group_rows
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
 from pipeline.realisations import Realisations, realise
 from pipeline.sketch import LEVELS, Sketch
-from pipeline.totals import group_rows, zone_row
+from pipeline.totals import zone_row
 from pipeline.uncertainty import interval, variance_shares
 from pipeline.varying import CAUSES, Settings, Varying
 from pipeline.vegetation import EndMembers

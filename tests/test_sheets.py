@@ -175,7 +175,7 @@ def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     row = row_of(
         "G05", 203_337.1, status_zh="正常; " + "两期反射率定标来源不同, " * 12,
         unverified_zh="; ".join(["榆树、侧柏、杨树含碳率"] * 20),
-        plausibility_zh="碳密度(吨碳/公顷) 0.871, 超出常见范围 1 至 5",
+        plausibility_zh="碳密度(吨碳/公顷) 0.871, 低于常见范围 1 至 5",
     )  # fmt: skip
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,
@@ -212,7 +212,7 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares):
     }
     changes = {} if compares else dict.fromkeys(("sink_tCO2_yr", "sink_tCO2_ha_yr", "sink_finding_zh"))
     rows = [row_of(zone, shape.area / 1e4, **changes) for zone, shape in zones.items()]
-    rows += [row_of("city", 1e6, **changes) | {"level": "city", "name_zh": "全市合计"}]
+    rows += [row_of("city", 1e6, **changes) | {"level": "city", "name_zh": "全部片区合计"}]
     first = zones["G00"]
     sheet = OverviewSheet(
         stem=tmp_path / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
@@ -227,7 +227,7 @@ PLAN = Targets(
     year=2025, forest_cover_percent=19.3, forest_volume_m3=3_800_000, grassland_cover_percent=38,
     wetland_protection_percent=38, project_wanmu={"forest": 330, "grassland": 1000, "wetland": 10},
 )  # fmt: skip
-GROUPS = {"forest": "森林", "grassland": "草原", "wetland": "湿地", "city": "全市"}
+GROUPS = {"forest": "森林", "grassland": "草原", "wetland": "湿地", "city": "全部片区"}
 
 
 def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = range(2019, 2026), **changes):
@@ -295,7 +295,7 @@ def test_the_monitoring_sheet_of_one_period_without_draws_says_what_is_not_known
     unknown = dict.fromkeys(name for name in row_of("G05", 1) if name.startswith("sink") or name.endswith("95"))
     sheet = monitoring_of(tmp_path, **unknown)
     sheet = replace(sheet, figures=group_cells(
-        [{**row_of("city", 900.0, **unknown), "period": "2025"}], [], {"city": "全市"}
+        [{**row_of("city", 900.0, **unknown), "period": "2025"}], [], {"city": "全部片区"}
     ), by_year={"森林": [{"year": 2025, "carbon_tC": None, "fvc_mean": None}]}, periods=((), (2025,)))  # fmt: skip
     assert faults(sheet.draw()) == []
     assert [row[1:] for row in sheet.figures] == [

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.totals import COLUMNS, YEAR_COLUMNS, group_rows, year_group_rows
+from pipeline.group_totals import group_rows, year_group_rows
+from pipeline.totals import COLUMNS, YEAR_COLUMNS
 
 ZONES = [
     {"zone_id": "F01", "ecosystem": "forest", "area_ha": 100.0},
@@ -70,3 +71,25 @@ def test_densities_of_a_group_that_are_compared_are_of_the_same_zones():
     assert (grassland["carbon_tC_ha"], grassland["baseline_carbon_tC_ha"], grassland["carbon_tC"]) == (6, 5, 600)
     only, _ = group_rows([seen | {"baseline_carbon_tC_ha": None}, unseen], ["grassland"])
     assert (only["carbon_tC_ha"], only["baseline_carbon_tC_ha"]) == (6, 2)
+
+
+def zone_line(zone_id: str, **changes) -> dict:
+    known = {"carbon_tC": 1000.0, "sink_tCO2_yr": 10.0, "comparability": "comparable", "figure_class": "proxy"}
+    return dict.fromkeys(COLUMNS) | {"zone_id": zone_id, "ecosystem": "forest", "area_ha": 100.0} | known | changes
+
+
+def test_a_group_says_how_many_of_its_zones_are_not_as_they_should_be():
+    zones = [
+        zone_line("F01", comparability="conditional", plausibility="unusual: carbon_tC_ha 5 outside 8 to 60"),
+        zone_line("F02", comparability="not comparable", sink_tCO2_yr=None),
+        zone_line("F03", comparability="conditional"),
+        zone_line("F04"),
+    ]
+    forest, city = group_rows(zones, ["forest"])
+    assert forest["figure_class"] == "proxy"
+    assert forest["status"] == (
+        "sink_tCO2_yr lacks 1 of 4 zones; 2 of 4 zones conditional; 1 of 4 zones not comparable; "
+        "1 of 4 zones outside usual ranges"
+    )
+    assert city["status_zh"].endswith("缺1/4个片区; 2/4个片区有条件可比; 1/4个片区不可比; 1/4个片区超出常见范围")
+    assert group_rows([zone_line("F04")], ["forest"])[0]["status_zh"] == "正常"

@@ -18,8 +18,8 @@ TARGETS = (
     Column("说明", 86, numeric=False),
 )
 FIGURES = (
-    Column("分类", 12, numeric=False),
-    Column("指标", 40, numeric=False),
+    Column("分类", 14, numeric=False),
+    Column("指标", 38, numeric=False),
     Column("估计值", 20),
     Column("95%区间", 31),
     Column("主要误差来源 (方差占比)", 45, numeric=False),

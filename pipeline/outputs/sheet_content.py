@@ -96,7 +96,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
 def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
     """The sheet of targets, groups and years."""
     groups = [row for row in results.rows if row["level"] != "zone"]
-    names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全市"}
+    names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全部片区"}
     years = {row["zone_id"]: [year for year in results.by_year if year["zone_id"] == row["zone_id"]] for row in groups}
     unverified = any(row["unverified"] for row in results.rows)
     return MonitoringSheet(
