@@ -62,14 +62,15 @@ class Finding(Frozen):
     def __str__(self) -> str:
         kind = "impossible" if self.impossible else "unusual"
         low, high = self.bound
-        return f"{kind}: {self.quantity} {self.value:.3g} outside {low:g} to {high:g} ({self.source})"
+        return f"{kind}: {self.quantity} {self.value:.3g} outside {low:.3g} to {high:.3g} ({self.source})"
 
     @property
     def zh(self) -> str:
         """The finding in Chinese."""
         low, high = self.bound
-        kind = "可能" if self.impossible else "常见"
-        return f"{QUANTITIES_ZH[self.quantity]} {self.value:.3g}, 超出{kind}范围 {low:g} 至 {high:g}"
+        side, kind = "低于" if self.value < low else "高于", "可能" if self.impossible else "常见"
+        value = float(f"{self.value:.3g}")  # three digits, without an exponent
+        return f"{QUANTITIES_ZH[self.quantity]} {value:,g}, {side}{kind}范围 {low:.3g} 至 {high:.3g}"
 
 
 def read_ranges(path: Path | None = None) -> Ranges:

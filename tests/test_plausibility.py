@@ -38,7 +38,7 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
     assert held["sink_tCO2_yr"] is None
     assert held["carbon_tC_ha"] == 150
     assert "carbon_tC_ha 150 outside 0 to 120" in held["status"]
-    assert held["status_zh"] == "正常; 碳密度(吨碳/公顷) 150, 超出可能范围 0 至 120, 不计总量"
+    assert held["status_zh"] == "正常; 碳密度(吨碳/公顷) 150, 高于可能范围 0 至 120, 不计总量"
 
 
 def test_an_unusual_figure_keeps_its_total():
@@ -46,7 +46,12 @@ def test_an_unusual_figure_keeps_its_total():
     held = withhold(light, findings(light, "larch_middle", RANGES))
     assert held["carbon_tC"] == 1e6
     assert "unusual: carbon_tC_ha 5 outside 8 to 60" in held["plausibility"]
-    assert held["plausibility_zh"] == "碳密度(吨碳/公顷) 5, 超出常见范围 8 至 60"
+    assert held["plausibility_zh"] == "碳密度(吨碳/公顷) 5, 低于常见范围 8 至 60"
+
+
+def test_a_large_figure_is_printed_with_three_digits_and_no_exponent():
+    (found,) = findings(row("forest", carbon_tC_ha=30_123.4), "larch_middle", RANGES)
+    assert found.zh == "碳密度(吨碳/公顷) 30,100, 高于可能范围 0 至 120"
 
 
 def test_the_increment_is_the_sink_as_carbon():
