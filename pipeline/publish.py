@@ -58,14 +58,17 @@ def publish(
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
-    results = results_of(run, rasters, rows=rows, by_year=by_year, intervals=interval_rows, cover_classes=classes)
+    current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
+    results = results_of(
+        run, rasters, rows=rows, by_year=by_year, intervals=interval_rows, cover_classes=classes, ledger=ledger,
+        separate=separate_rows(current),
+    )  # fmt: skip
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
     write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
     write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
     write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes)
-    current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
-    write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, separate_rows(current))
+    write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, results.separate)
     write_csv(results.folder / "area_ledger.csv", area_ledger.COLUMNS, ledger)
     if results.targets:
         write_csv(results.folder / "targets.csv", TARGET_COLUMNS, results.targets)

@@ -23,8 +23,9 @@ class Results:
     period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches with the columns
     `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum size in 亩.
     ``exports`` are further vector formats that are asked for. ``cover_classes`` are the areas of the classes of
-    ``cover_scheme``; ``targets`` are rows of `targets.TARGET_COLUMNS`, none where the plan sets none. ``work`` is the
-    folder of what is kept between runs.
+    ``cover_scheme``; ``targets`` are rows of `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of
+    `separate.SEPARATE_COLUMNS`, ``ledger`` of `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between
+    runs.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Results:
     work: Path
     marks: Marks
     inventories: tuple[int, ...] = ()
+    separate: list[dict] = field(default_factory=list)
+    ledger: list[dict] = field(default_factory=list)
     cover_scheme: str = "sl190"
     cover_classes: list[dict] = field(default_factory=list)
     targets: list[dict] = field(default_factory=list)
@@ -73,6 +76,10 @@ class Results:
         """The years of the inventories that the carbon of any of these zones rests on, none where it has no stands."""
         has_stands = any(self.row(zone)["stand_area_fraction"] is not None for zone in zones)
         return self.inventories if has_stands else ()
+
+    def clamped_of(self, zone: str) -> float | None:
+        """The share of a zone that lies beyond the range of its biomass model, where that is known."""
+        return next((row["clamped_fraction"] for row in self.separate if row["zone_id"] == zone), None)
 
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline import cover_classes
+from pipeline import area_ledger, cover_classes
 from pipeline.ecosystems import Ecosystem
 from pipeline.ecosystems.base import coefficients
 from pipeline.ecosystems.names import name_zh
@@ -12,6 +12,7 @@ from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.intervals import INTERVAL_COLUMNS
 from pipeline.patches import CLASS_COLUMNS, PATCH_COLUMNS, class_rows, plan_rows
 from pipeline.results import Results
+from pipeline.separate import SEPARATE_COLUMNS
 from pipeline.targets import TARGET_COLUMNS
 from pipeline.totals import COLUMNS, YEAR_COLUMNS
 
@@ -99,6 +100,8 @@ def workbook_tables(results: Results) -> list[Table]:
         Table("分类合计", "Ecosystems and city", COLUMNS, groups),
         Table("逐年", "By year", _titles(YEAR_COLUMNS), results.by_year),
         Table("不确定性", "Intervals", INTERVAL_COLUMNS, results.intervals),
+        Table("单列量", "Separate figures", SEPARATE_COLUMNS, results.separate),
+        Table("片区面积台账", "Ledger of areas", area_ledger.COLUMNS, results.ledger),
         Table("覆盖度等级面积", "Cover classes", cover_classes.CLASS_COLUMNS, results.cover_classes),
         Table("图斑汇总", "Patches by class", CLASS_COLUMNS, [row for zone in patches for row in class_rows(zone)]),
         Table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),

@@ -23,7 +23,7 @@ CAUSES_ZH = {
     "end_members": "端元",
     "cover_model": "盖度模型",
     "biomass_model": "生物量模型",
-    "dry_matter": "干鲜比",
+    "dry_matter": "鲜干比",
     "root_shoot": "根茎比",
     "carbon_fraction": "含碳率",
     "expansion": "扩展因子",

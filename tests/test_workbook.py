@@ -69,6 +69,8 @@ def test_every_cell_of_the_summary_stands_in_the_workbook(world, book):
         ("图斑汇总", "patches.csv"),
         ("覆盖度等级面积", "cover_classes.csv"),
         ("规划指标", "targets.csv"),
+        ("单列量", "separate.csv"),
+        ("片区面积台账", "area_ledger.csv"),
     ],
 )
 def test_the_other_tables_are_those_of_their_files(world, book, sheet, file):
@@ -143,11 +145,35 @@ def test_every_coefficient_is_there_with_its_source_and_unverified_ones_are_mark
         ("carbon_tC_low95", "#,##0"),
         ("sink_tCO2_ha_yr", "#,##0.00"),
         ("sink_tCO2_yr_high95", "#,##0"),
+        ("planned_difference_percent", "0.00"),
         ("value", "General"),
     ],
 )
 def test_numbers_are_shown_as_fits_their_unit(name, form):
-    assert number_format(name) == form
+    assert number_format(name, {}) == form
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "form"),
+    [
+        ("estimate", {"unit": "m3"}, "#,##0"),
+        ("low95", {"unit": "%"}, "0.0"),
+        ("target_value", {"unit": "万亩"}, "#,##0.00"),
+        ("p97_5", {"quantity": "fvc_mean"}, "0.0%"),
+        ("mean", {"quantity": "carbon_tC"}, "#,##0"),
+        ("share_index", {"quantity": "carbon_tC"}, "0.0%"),
+    ],
+)
+def test_estimates_are_shown_as_fits_the_quantity_of_their_row(name, row, form):
+    assert number_format(name, row) == form
+
+
+def test_a_text_keeps_clear_of_the_number_to_its_left(book):
+    cells = [cell for sheet in book.worksheets[1:] for row in sheet.iter_rows(min_row=3) for cell in row]
+    sides = {True: set(), False: set()}
+    for cell in cells:
+        sides[isinstance(cell.value, str)].add((cell.alignment.horizontal, cell.alignment.indent))
+    assert sides == {True: {("left", 1)}, False: {(None, 0)}}  # without a side, an indent is not shown
 
 
 def test_a_name_that_looks_like_a_formula_stays_a_text(world, tmp_path):

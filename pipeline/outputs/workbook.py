@@ -4,7 +4,7 @@ import io
 import re
 import unicodedata
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from openpyxl import Workbook
@@ -29,9 +29,13 @@ FORMATS = (
     (r"wanmu", "#,##0.00"),
     (r"area_mu", "#,##0"),
     (r"_tC|_tCO2|_m3", "#,##0"),
-    (r"^(target_value|low95|high95|estimate|mean|median|p\d+(_5)?|conservative)$", "#,##0.00"),
+    (r"percent", "0.00"),
 )
 """Number formats by what the column's name says; the first that fits."""
+
+ESTIMATE = re.compile(r"target_value|low95|high95|estimate|mean|median|p\d+(_5)?|conservative")
+UNIT_FORMATS = {"m3": "#,##0", "%": "0.0", "万亩": "#,##0.00"}
+"""Columns of estimates, which have the format of the quantity that their row names, or that of its unit."""
 
 AREA_FORMAT = "#,##0.0"
 HEAD = PatternFill("solid", fgColor="1B7837")
@@ -118,7 +122,7 @@ def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
             cell.fill, cell.font = fill, font
             cell.alignment = Alignment(wrap_text=True, vertical="center", horizontal="center")
         for row, values in enumerate(table.rows, FIRST_ROW):
-            _format(_put(sheet.cell(row, column), values.get(name)), name)
+            _format(_put(sheet.cell(row, column), values.get(name)), number_format(name, values))
         texts = [_shown(sheet.cell(row, column)) for row in range(FIRST_ROW, sheet.max_row + 1)]
         sheet.column_dimensions[get_column_letter(column)].width = _width(chinese, english, texts)
     widths = [sheet.column_dimensions[get_column_letter(column)].width for column in range(1, len(table.columns) + 1)]
@@ -145,18 +149,25 @@ def _put(cell: Cell, value: object) -> Cell:
     return cell
 
 
-def _format(cell: Cell, name: str) -> None:
+def _format(cell: Cell, form: str) -> None:
     cell.border, cell.font = LINE, BODY
-    long = isinstance(cell.value, str) and text_width(cell.value) > MAX_WIDTH - 2
-    cell.alignment = Alignment(vertical="top", wrap_text=long)
+    is_text = isinstance(cell.value, str)
+    long = is_text and text_width(cell.value) > MAX_WIDTH - 2
+    # indented, a text keeps clear of a number to its left
+    side = {"horizontal": "left", "indent": 1} if is_text else {}
+    cell.alignment = Alignment(vertical="top", wrap_text=long, **side)
     if isinstance(cell.value, float):
-        cell.number_format = number_format(name)
+        cell.number_format = form
     if isinstance(cell.value, str) and "unverified" in cell.value:
         cell.fill = WARNING
 
 
-def number_format(name: str) -> str:
-    """Excel's format of a column of numbers."""
+def number_format(name: str, row: Mapping) -> str:
+    """Excel's format of a number in a column and a row of a table."""
+    if ESTIMATE.fullmatch(name):
+        if row.get("unit") in UNIT_FORMATS:
+            return UNIT_FORMATS[row["unit"]]
+        name = row.get("quantity", name)
     if name == "area_ha":
         return AREA_FORMAT
     return next((form for pattern, form in FORMATS if re.search(pattern, name)), "General")
@@ -178,7 +189,7 @@ def _width(chinese: str, english: str, texts: list[str]) -> float:
 
 def _height(cells: Iterable[tuple[object, float]]) -> float:
     """Height of a row in points by its values and their columns' widths: programs do not agree on when to find it."""
-    lines = (-(-text_width(value) // int(width - 1)) for value, width in cells if isinstance(value, str))
+    lines = (-(-text_width(value) // int(width - 2)) for value, width in cells if isinstance(value, str))
     return LINE_HEIGHT * max(1, *lines, 1)
 
 
