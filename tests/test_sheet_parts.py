@@ -96,6 +96,12 @@ def test_sources_name_the_inventories_and_what_is_simulated():
     assert say.source_line([], (2020,), False) == "数据源: 小班蓄积 2020 年; 无影像"
 
 
+@pytest.mark.parametrize(("clamped", "said"), [(None, False), (0.05, False), (0.124, True)])
+def test_a_sheet_says_where_much_of_a_zone_is_beyond_the_range_of_its_model(clamped, said):
+    lines = say.quality_lines({"status_zh": "正常"}, clamped)
+    assert lines == ("状态: 正常", *(["模型标定: 12% 面积超出模型标定范围"] if said else []))
+
+
 # Lines
 
 

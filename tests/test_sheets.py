@@ -2,6 +2,7 @@
 drawn again only when what it shows has changed."""
 
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,7 +180,7 @@ def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     )  # fmt: skip
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,
-        by_year=years_of(row, range(1986, 2026)), plan=plan_of(14), quality=quality_lines(row),
+        by_year=years_of(row, range(1986, 2026)), plan=plan_of(14), quality=quality_lines(row, 0.3),
     )  # fmt: skip
     assert faults(sheet.draw()) == []
 
@@ -263,7 +264,7 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
         periods=((2019, 2020, 2021), (2023, 2024, 2025)),
         notes=("区间所依据的部分系数未核实, 见工作簿的“系数”表。", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
         warning=NOTE,
-        bars_remark="有小班的片区: 清查年之间内插, 之外不变",
+        bars_remark="有小班的片区: 储量在清查年之间内插, 之外不变",
     )
 
 
@@ -357,8 +358,10 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
     assert "示意, 模拟数据" in said
     assert "2019-2021 → 2023-2025" in said
     assert "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, 2019-08-01 至 2025-08-11" in said
+    assert "像元 30 m" in said
+    assert re.search(r"各年合计中位 \d+ 次", said)
     assert "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变" in said
-    assert "有小班的片区: 清查年之间内插, 之外不变" in atlas.pages[1].extract_text()
+    assert "有小班的片区: 储量在清查年之间内插, 之外不变" in atlas.pages[1].extract_text()
     without_stands = atlas.pages[4].extract_text()
     assert "小班" not in without_stands
     assert "内插" not in without_stands

@@ -38,6 +38,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     ecosystem, row = results.ecosystems[record.ecosystem], results.row(zone)
     main = _main_map(results, zone)
     outline, others = _outlines(zones, zone)
+    pixel_m = _pixel_m(next(path for path in results.rasters[zone].values() if path.is_file()))
     vegetation = ecosystem.strata[record.stratum].names[0] if record.stratum_given else "植被类型未给出"
     patches, stands = results.patches.get(zone), results.inventories_of(zone)
     return ZoneSheet(
@@ -53,14 +54,14 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         outline=outline,
         others=others,
         crs=results.grid_crs,
-        pixel_m=_pixel_m(next(path for path in results.rasters[zone].values() if path.is_file())),
+        pixel_m=pixel_m,
         main=main,
         cover=_map(results, zone, "fvc", results.current.label),
         plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
-        quality=quality_lines(row),
+        quality=quality_lines(row, results.clamped_of(zone)),
         notes=(
             f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}",
-            f"{_source(results, zone)}    {_crs_line(results)}",
+            f"{_source(results, zone)}    {_crs_line(results)}    像元 {pixel_m:g} m",
         ),
         warning=results.note,
         bars_remark="清查年之间内插, 之外不变" if stands else "",
@@ -99,6 +100,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
     names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全部片区"}
     years = {row["zone_id"]: [year for year in results.by_year if year["zone_id"] == row["zone_id"]] for row in groups}
     unverified = any(row["unverified"] for row in results.rows)
+    has_stands = results.inventories_of(*results.zones["id"])
     return MonitoringSheet(
         stem=results.folder / "monitoring",
         fonts=fonts,
@@ -117,7 +119,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
-        bars_remark="有小班的片区: 清查年之间内插, 之外不变" if results.inventories_of(*results.zones["id"]) else "",
+        bars_remark="有小班的片区: 储量在清查年之间内插, 之外不变" if has_stands else "",
     )
 
 

@@ -62,7 +62,7 @@ def key_figures(row: dict) -> list[tuple[str, str, str]]:
     ]
     seen = row["observed_fraction"]
     observed = UNKNOWN if seen is None else f"{seen * 100:.1f}%"
-    times = "" if row["clear_obs_median"] is None else f"中位 {row['clear_obs_median']:.0f} 次"
+    times = "" if row["clear_obs_median"] is None else f"各年合计中位 {row['clear_obs_median']:.0f} 次"
     return [*figures, ("有效观测 (面积比例, 晴空次数)", observed, times)]
 
 
@@ -87,10 +87,17 @@ QUALITY = (
 )
 
 
-def quality_lines(row: dict) -> tuple[str, ...]:
-    """What the figures of a zone are worth: a sentence for each column that says something."""
-    status = f"状态: {row['status_zh']}"
-    return (status, *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column)))
+WORTH_A_WORD = 0.05
+"""Share of a zone beyond the range of its biomass model from which its sheet says so."""
+
+
+def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
+    """What the figures of a zone are worth: a sentence for each column that says something, and one where more than
+    `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model."""
+    lines = [f"状态: {row['status_zh']}", *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column))]
+    if clamped and clamped > WORTH_A_WORD:
+        lines.append(f"模型标定: {clamped:.0%} 面积超出模型标定范围")
+    return tuple(lines)
 
 
 def source_line(scenes: list[dict], inventories: tuple[int, ...], simulated: bool) -> str:
