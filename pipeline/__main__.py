@@ -79,7 +79,9 @@ def plan(
     from pipeline.engine import available_cores
     from pipeline.plan import plan_lines
 
-    for line in plan_lines(_prepare(_settings(config, year), None, out), workers or available_cores(), force):
+    run = _prepare(_settings(config, year), None, out)
+    run.check_years()
+    for line in plan_lines(run, workers or available_cores(), force):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -105,6 +107,7 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     console.print(ledger_table(run.ledger()))
     console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
     _print_notes(run)
+    run.check_years()
 
 
 for command in (

@@ -20,6 +20,7 @@ from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
 from pipeline.blocks import BLOCK_PX, CELL_PX, Cells, blocks_of
+from pipeline.errors import OutputError
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 from pipeline.zone_pixels import pixel_box
 
@@ -196,7 +197,7 @@ class Cube:
         for year, about, of_year in zip(years, abouts, values, strict=True):
             for file, out_of, into in self._chunks(year, layer, window, window):
                 try:
-                    stored = CODEC.decode(file.read_bytes())
+                    stored = _decoded(file)
                 except FileNotFoundError:
                     of_year[into] = about["fill_value"]
                     continue
@@ -230,8 +231,8 @@ class Cube:
 
     def read_coverage(self, name: str, window: Window) -> np.ndarray:
         """What `write_coverage` kept."""
-        stored = self._coverage_file(name, window).read_bytes()
-        return np.frombuffer(CODEC.decode(stored), "float32").reshape([part.stop - part.start for part in window])
+        stored = _decoded(self._coverage_file(name, window))
+        return np.frombuffer(stored, "float32").reshape([part.stop - part.start for part in window])
 
     @property
     def _coverage(self) -> Path:
@@ -239,6 +240,15 @@ class Cube:
 
     def _coverage_file(self, name: str, window: Window) -> Path:
         return self._coverage / name / f"r{window[0].start}c{window[1].start}.blosc"
+
+
+def _decoded(file: Path) -> bytes:
+    """What was packed into a file. Raises FileNotFoundError, and OutputError for one that a power cut has left torn."""
+    packed = file.read_bytes()
+    try:
+        return CODEC.decode(packed)
+    except (RuntimeError, ValueError) as error:
+        raise OutputError(f"{file}: is damaged ({error}); run again with --force") from error
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -113,8 +114,8 @@ class FinishedRun:
             raise OutputError(f"{path}: the sketch is gone or of an unfinished run; run `sinkmap zones` again")
         try:
             return load_sketches(path)
-        except OSError as error:
-            raise OutputError(f"{path}: the sketch is gone; run `sinkmap zones` again") from error
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise OutputError(f"{path}: the sketch is gone or damaged; run `sinkmap zones` again") from error
 
     def checksums(self, table: str) -> dict[str, str]:
         """Checksums of the parts of a vector file, by name, when the run read it."""

@@ -113,7 +113,10 @@ def _why(parts: list[str], force: bool) -> str:
         return "forced"
     if "end_members" in parts:
         parts = [part for part in parts if part != "coefficients"]
-    words = [part if part in ("new", "file missing") else f"{part.replace('_', '-')} changed" for part in parts]
+    words = [
+        part if part in ("new", "file missing", "file damaged") else f"{part.replace('_', '-')} changed"
+        for part in parts
+    ]
     return ", ".join(words)
 
 

@@ -109,6 +109,10 @@ def read_json(path: Path) -> Any:
         return None
 
 
+SIZES = "bytes"
+"""Name of the sizes of files among the parts of a mark."""
+
+
 class Marks:
     """Completion marks: the key that each finished unit had, one small file each, written last."""
 
@@ -121,13 +125,19 @@ class Marks:
         return self.read(unit) == key
 
     def why_stale(self, unit: str, key: dict[str, str], file: Path | None = None) -> list[str]:
-        """Why the unit is to be done: ["new"], ["file missing"], or the parts of its `key_parts` that changed; empty
-        where it was finished with this very key and its ``file`` is there."""
+        """Why the unit is to be done: ["new"], the parts of its `key_parts` that changed, ["file missing"], or
+        ["file damaged"] where its length is another one; empty where the unit was finished with this very key and its
+        ``file`` is there."""
         done = self.read(unit)
         if not isinstance(done, dict):
             return ["new"]
+        sizes = done.pop(SIZES, {})
         changed = [part for part in {**key, **done} if key.get(part) != done.get(part)]
-        return changed or (["file missing"] if file and not file.is_file() else [])
+        if changed or file is None:
+            return changed
+        if not file.is_file():
+            return ["file missing"]
+        return ["file damaged"] if file.stat().st_size != sizes.get(file.name) else []
 
     def read(self, unit: str) -> Any:
         """What was marked for the unit, None where nothing was or it cannot be read."""
@@ -144,8 +154,10 @@ class Marks:
             for file in self._folder.glob(f"{prefix}*.json"):
                 file.unlink()
 
-    def write(self, unit: str, key: Any) -> None:
-        write_json(self._folder / f"{unit}.json", key)
+    def write(self, unit: str, key: Any, *files: Path) -> None:
+        """Mark a unit as finished with this key; of its ``files`` the sizes are kept, which a power cut may change."""
+        sizes = {SIZES: {file.name: file.stat().st_size for file in files}} if files else {}
+        write_json(self._folder / f"{unit}.json", key | sizes if sizes else key)
 
 
 def versions() -> dict[str, str]:

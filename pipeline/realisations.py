@@ -83,6 +83,7 @@ def realise(
     if model.stands:
         found[volume] = everything.volume_m3(current)
     compares = stock in found and baseline is not None and ("carbon_tC", baseline.label) in found
+    compares = compares and model.incomparable(baseline, current) is None
     if compares:
         found[sink] = everything.sink_tCO2_yr(baseline, current)
     if stock not in found or not tell_causes:

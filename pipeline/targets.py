@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.ecosystems import Frozen
 from pipeline.input_config import EcosystemName
+from pipeline.zone_stands import MOST_STANDS
 
 Percent = Annotated[float, Field(gt=0, le=100)]
 
@@ -17,7 +18,7 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 class Targets(Frozen):
     """What the plan wants reached by the end of ``year``: rates in %, live volume in m3, areas of projects in 万亩."""
 
-    year: int
+    year: Annotated[int, Field(ge=1990, le=2100)]
     forest_cover_percent: Percent | None = None
     forest_volume_m3: Annotated[float, Field(gt=0)] | None = None
     grassland_cover_percent: Percent | None = None
@@ -102,6 +103,8 @@ def _forest_volume(targets: Targets, rows: list[dict]) -> dict:
         "measured": f"live volume of the stands of {count}" + (f" in {date:g}" if date else ""),
         "measured_zh": f"{len(held)}/{len(forests)}个森林片区小班活立木蓄积" + (f", {date:g}年" if date else ""),
     }  # fmt: skip
+    if any((zone["stand_area_fraction"] or 0) > MOST_STANDS for zone in held):
+        return found | {"reason": "stands overlap, so that volume counts twice", "reason_zh": "小班重叠, 蓄积重复计算"}
     if found["low95"] is not None and found["low95"] >= targets.forest_volume_m3:
         return found | {
             "finding": "reached",

@@ -8,6 +8,7 @@ from pipeline.plausibility import Finding
 from pipeline.sketch import Sketch
 from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel, stock
+from pipeline.zone_stands import FEW_STANDS, MOST_STANDS
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
@@ -62,9 +63,6 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Columns of the result table in order: English and Chinese title."""
 
-FEW_STANDS = 0.85
-"""Fraction of a forest zone below which the status says that stands cover no more."""
-
 PROXY = "proxy, not creditable (代理, 不可作为交易依据)"
 
 
@@ -104,6 +102,9 @@ def zone_row(
         "unverified_zh": model.unverified_zh or None,
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current)]
+    if model.stands and row["stand_area_fraction"] > MOST_STANDS:
+        share = f"{row['stand_area_fraction']:.0%}"
+        notes.append((f"stands overlap, they add up to {share} of the zone", f"小班重叠, 合计为片区面积的{share}"))
     if model.stands and row["stand_area_fraction"] < FEW_STANDS:
         share = f"{row['stand_area_fraction']:.0%}"
         notes.append((f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"))

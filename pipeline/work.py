@@ -69,7 +69,7 @@ def sketch_zone(unit: ZoneSketches) -> None:
             index, clear, water = (layer[places(period.years, years)] for layer in layers)
             builders[period.label].add(fractions, index, clear.sum(axis=0, dtype="uint16"), water, mosaic)
     save_sketches(unit.path, {label: builder.sketch() for label, builder in builders.items()})
-    unit.marks.write(unit.name, unit.key)
+    unit.marks.write(unit.name, unit.key, unit.path)
 
 
 WITH_ERROR = ("carbon_stock", "sink")
@@ -162,7 +162,7 @@ def map_zone(unit: ZoneMaps) -> None:
                 if errors and layer.variable in WITH_ERROR:
                     writer.write(_encoded(zone.id, layer, strip.standard_error(layer, errors)), *place, band=2)
     for layer, key in unit.layers.items():
-        unit.marks.write(unit.mark(layer), key)
+        unit.marks.write(unit.mark(layer), key, unit.path(layer))
 
 
 def _errors(unit: ZoneMaps) -> IndexErrors | StandErrors | None:

@@ -721,6 +721,15 @@ def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap,
     assert "0 of 12 tile-years" in sinkmap("plan", world.config, "--out", world.out)[1]
 
 
+@pytest.mark.parametrize("command", ["plan", "check"])
+def test_a_year_without_a_scene_is_found_before_the_run(world, sinkmap, command):
+    for day in DAYS:
+        shutil.rmtree(world.scene(2024, day))
+    code, _, error = sinkmap(command, world.config, "--out", world.out)
+    assert code == 4
+    assert "the year 2024 has no usable scene; add scenes or take it out of scenes.years" in error
+
+
 # --- full and forbidden disks -----------------------------------------------------------------------------
 
 

@@ -190,6 +190,17 @@ def test_with_stands_the_cover_has_the_causes_of_the_index(ecosystems):
     assert set(shares) <= {"index", "end_members", "cover_model", "observation"}
 
 
+@pytest.mark.parametrize("years", [(2020,), (2005, 2010), (2026, 2028)])
+def test_inventories_that_do_not_span_both_periods_give_a_stock_and_no_sink(ecosystems, years):
+    stands = replace(
+        stands_of([60.0, 30.0], [70.0, 36.0]), volume_m3_ha={year: np.array([60.0, 30.0]) for year in years}
+    )
+    found = drawn(zone_model(ecosystems, "forest", "larch_middle", "F01", stands))
+    assert STOCK in found.all
+    assert SINK not in found.all
+    assert SINK not in found.by_cause
+
+
 def test_the_volume_of_stands_is_that_of_its_date_and_errs_by_inventory_and_area(ecosystems):
     """300 ha x 68.333 + 600 ha x 35 m3/ha in 2024, the middle of the period: five sixths of the way from 2019 to 2025.
     The half-widths of 15 % (volume) and 4 % (area) add up in squares."""

@@ -226,6 +226,26 @@ def test_a_figure_is_not_explained_by_the_sketches_of_a_run_that_was_not_finishe
         explain(FinishedRun.read(finished.results), "G01", "carbon_tC")
 
 
+@pytest.mark.parametrize("left", [0, 0.5])
+@pytest.mark.parametrize("name", ["zones/G01/G01_agb_2023-2025.tif", "work/sketches/G01_2019-2021_2023-2025.npz"])
+def test_a_file_that_a_power_cut_left_torn_is_made_again(finished, name, left):
+    file = finished.results / name
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(left * len(whole))])
+    finished.run()
+    assert file.read_bytes() == whole
+    assert finished.files() == undisturbed()
+
+
+@pytest.mark.parametrize("pattern", ["work/coverage/G01*/*", "work/cube.zarr/2024/ndvi/c/0/0"])
+def test_a_torn_file_of_the_cube_is_named(finished, pattern):
+    (file, *_) = sorted(finished.results.glob(pattern))
+    file.write_bytes(file.read_bytes()[:100])
+    (finished.results / "zones" / "G01" / "G01_agb_2023-2025.tif").unlink()
+    with pytest.raises(OutputError, match=rf"{file.name}: is damaged .*run again with --force"):
+        finished.run()
+
+
 def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_tables(finished):
     finished.change_coefficient("grassland", "value: 4.79", "value: 2.395")
     finished.run(zone="F01")

@@ -240,7 +240,7 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
         rows.append(
             row | {"volume_m3": 3.2e6, "volume_m3_low95": 2.7e6, "volume_m3_high95": 3.7e6, "stand_stock_year": 2024.0}
         )
-    zones = [row_of("F01", 900.0) | {"ecosystem": "forest", "volume_m3": 3.2e6}]
+    zones = [row_of("F01", 900.0) | {"ecosystem": "forest", "volume_m3": 3.2e6, "stand_area_fraction": 0.9}]
     causes = {"share_biomass_model": 0.62, "share_cover_model": 0.31, "share_area": 0.07}
     intervals = [
         {"zone_id": row["zone_id"], "quantity": quantity, "period": row["period"]} | causes

@@ -272,6 +272,8 @@ def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):
     lap = box(left, bottom, left + (right - left) / 100, top)
     west, south, east, north = ZONES["F01"][2].bounds
     most = box(west, south, west + 0.7 * (east - west), north)
+    world.write_stands([("油松", 60, 80, box(west, south, east, north)), ("油松", 60, 80, most)])
+    assert world.run().row("F01")["status"].startswith("ok; stands overlap, they add up to 170% of the zone")
     world.write_stands([("油松", 60, 80, most), ("油松", 60, 80, lap)])
     done = world.run()
     for column in ("carbon_tC", "stand_area_fraction", "status", "unverified"):

@@ -156,7 +156,7 @@ def patch_zone(unit: ZonePatches) -> None:
     patches = gpd.GeoSeries(filled[left], crs=CGCS2000)
     means = _means(values, grid, patches)
     _write(patch_table(unit.zone, patches, codes[left], means, unit.styles, unit.suggestions, unit.scheme), unit.path)
-    unit.marks.write(unit.name, unit.key)
+    unit.marks.write(unit.name, unit.key, unit.path, *unit.class_rasters.values())
 
 
 def _generalised(files: dict) -> tuple[GeoBox, dict[str, np.ndarray]]:
