@@ -31,7 +31,7 @@ from pipeline.uncertainty import Z95, drawn, interval, mean_correlation
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
-from pipeline.zone_model import CALIBRATED_U95, Period, ZoneModel
+from pipeline.zone_model import Period, ZoneModel
 from pipeline.zone_pixels import SketchBuilder
 from pipeline.zone_stands import ZoneStands
 from pipeline.zones import Zone
@@ -172,7 +172,7 @@ class World:
         return EndMembers(*CALIBRATED.get(place.ecosystem, (stratum.soil_index.value, stratum.vegetation_index.value)))
 
     def _ends(self, model: ZoneModel) -> EndMembers:
-        """The true end-members: of shipped ones the rows, of calibrated ones the product's own half-width."""
+        """The true end-members: of shipped ones the rows, of calibrated ones the product's own half-width and range."""
         name = model.ecosystem.ecosystem
         if model.shipped_end_members:
             stratum = self._ecosystem(model).strata[model.zone.stratum]
@@ -181,8 +181,8 @@ class World:
             for end in ("soil", "vegetation"):
                 self._shared.setdefault((name, end), self._errors * float(self._rng.standard_normal()))
             soil, vegetation = (
-                getattr(model.end_members, end) + CALIBRATED_U95 / Z95 * self._shared[name, end]
-                for end in ("soil", "vegetation")
+                float(drawn(row, np.asarray(self._shared[name, end]))) if self._errors else row.value
+                for end, row in zip(("soil", "vegetation"), model.end_member_rows, strict=True)
             )
         kind = "carlson_ripley" if self._takes_other_cover[name] else "linear"
         return replace(model.end_members, model=kind).drawn(soil, vegetation)

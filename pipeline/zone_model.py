@@ -140,16 +140,22 @@ class ZoneModel:
 
     @cached_property
     def end_member_rows(self) -> tuple[Coefficient, Coefficient]:
-        """The index of soil and of vegetation with their error: the stratum's rows, or those of a calibration."""
+        """The index of soil and of vegetation with their error: the stratum's rows, or those of a calibration, which
+        keep to the stratum's valid range of NDVI: bare soil is not drawn as water."""
+        stratum = self.ecosystem.strata[self.zone.stratum]
+        shipped, found = (
+            (stratum.soil_index, stratum.vegetation_index),
+            (self.end_members.soil, self.end_members.vegetation),
+        )
         if self.shipped_end_members:
-            stratum = self.ecosystem.strata[self.zone.stratum]
-            return stratum.soil_index, stratum.vegetation_index
+            return shipped
         return tuple(
             Coefficient(
-                value=value, unit=self.index, u95_abs=CALIBRATED_U95, distribution="normal", valid=(-1, 1),
+                value=value, unit=self.index, u95_abs=CALIBRATED_U95, distribution="truncated_normal",
+                valid=(min(row.valid[0], value), max(row.valid[1], value)) if self.index == "ndvi" else (-1, 1),
                 source="calibrated or given", status="unverified", cause="end_members",
             )
-            for value in (self.end_members.soil, self.end_members.vegetation)
+            for value, row in zip(found, shipped, strict=True)
         )  # fmt: skip
 
     @property

@@ -12,6 +12,7 @@ from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
 from pipeline.realisations import Realisations, realise
 from pipeline.sketch import LEVELS, Sketch
 from pipeline.totals import zone_row
+from pipeline.uncertainty import drawn as drawn_row
 from pipeline.uncertainty import interval, variance_shares
 from pipeline.varying import CAUSES, Settings, Varying
 from pipeline.vegetation import EndMembers
@@ -297,3 +298,14 @@ def test_how_much_of_a_residual_stays_is_uncertain_itself(ecosystems):
     assert (change**4).mean() > 3.3
     assert 0.6 < np.percentile(varying.persistence, 2.5) < 0.65
     assert varying.persistence.max() <= 1
+
+
+def test_calibrated_end_members_stay_in_the_valid_range_of_their_stratum(ecosystems):
+    """Calibrated soil of .05 with a half-width of .10 reached below 0, the index of water; reed's soil is at least
+    what its row says."""
+    model = replace(zone_model(ecosystems, "wetland", "reed", "W01"), end_members=EndMembers(0.05, 0.70))
+    low = ecosystems["wetland"].strata["reed"].soil_index.valid[0]
+    soil = drawn_row(model.end_member_rows[0], np.random.default_rng(1).standard_normal(10_000))
+    assert low <= soil.min() < low + 0.01
+    other = replace(model, end_members=EndMembers(0.05, 0.70, index="kndvi"))
+    assert other.end_member_rows[0].valid == (-1, 1)
