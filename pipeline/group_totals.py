@@ -79,6 +79,7 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
 def _status(members: list[dict]) -> tuple[str, str]:
     """How many zones lack a total, do not plainly compare or lie outside usual ranges, in English and Chinese."""
     total = len(members)
+    compared = any(member["baseline_period"] for member in members)
 
     def count(column: str, value: str | None) -> int:
         return sum(member[column] == value for member in members)
@@ -86,7 +87,7 @@ def _status(members: list[dict]) -> tuple[str, str]:
     counted = [
         *(
             (count(name, None), f"{name} lacks {{}} of {total} zones", f"{COLUMNS[name][1]}缺{{}}/{total}个片区")
-            for name in ("carbon_tC", "sink_tCO2_yr")
+            for name in ("carbon_tC", *(["sink_tCO2_yr"] if compared else []))
         ),
         *(
             (count("comparability", verdict), f"{{}} of {total} zones {verdict}", f"{{}}/{total}个片区{zh}")
@@ -100,5 +101,6 @@ def _status(members: list[dict]) -> tuple[str, str]:
         ),
     ]
     said = [(en.format(number), zh.format(number)) for number, en, zh in counted if number] or [("ok", "正常")]
+    said += [] if compared else [("no sink: one period only", "仅一期, 不计碳汇")]
     english, chinese = zip(*said, strict=True)
     return "; ".join(english), "; ".join(chinese)

@@ -74,7 +74,13 @@ def test_densities_of_a_group_that_are_compared_are_of_the_same_zones():
 
 
 def zone_line(zone_id: str, **changes) -> dict:
-    known = {"carbon_tC": 1000.0, "sink_tCO2_yr": 10.0, "comparability": "comparable", "figure_class": "proxy"}
+    known = {
+        "carbon_tC": 1000.0,
+        "sink_tCO2_yr": 10.0,
+        "comparability": "comparable",
+        "figure_class": "proxy",
+        "baseline_period": "2019-2021",
+    }
     return dict.fromkeys(COLUMNS) | {"zone_id": zone_id, "ecosystem": "forest", "area_ha": 100.0} | known | changes
 
 
@@ -93,3 +99,5 @@ def test_a_group_says_how_many_of_its_zones_are_not_as_they_should_be():
     )
     assert city["status_zh"].endswith("缺1/4个片区; 2/4个片区有条件可比; 1/4个片区不可比; 1/4个片区超出常见范围")
     assert group_rows([zone_line("F04")], ["forest"])[0]["status_zh"] == "正常"
+    alone = zone_line("F04", baseline_period=None, comparability=None, sink_tCO2_yr=None)
+    assert group_rows([alone], ["forest"])[0]["status"] == "ok; no sink: one period only"
