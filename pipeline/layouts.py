@@ -20,6 +20,7 @@ Candidate = tuple[str, Callable[[], Scene]]
 
 SAFE_ZIP = re.compile(r"S2\w_MSIL\d\w_.*\.zip", re.IGNORECASE)
 LANDSAT_TAR = re.compile(r"L[COTEM]0\d_.*\.tar(\.gz)?", re.IGNORECASE)
+IMAGES = (".tif", ".tiff", ".jp2")
 
 
 def candidates(path: Path) -> Iterator[Candidate]:
@@ -30,6 +31,7 @@ def candidates(path: Path) -> Iterator[Candidate]:
     folders = list(_folders(path))
     for folder, files in folders:
         yield from _products(folder, files)
+    yield from _landsat_bands_alone(folders)
     if (path / "catalog.json").is_file():
         yield from _items(path / "catalog.json")
     else:
@@ -65,6 +67,21 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
         yield scene, partial(landsat.scene_from_mtl, path)
 
 
+def _landsat_bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
+    """Landsat bands whose MTL is missing and that no item beside them and no manifest above them may describe."""
+    declared = {folder for folder, files in folders if MANIFEST in files}
+    for folder, files in folders:
+        if declared & {folder, *folder.parents}:
+            continue
+        described = {match[1] for name in files if (match := landsat.MTL_NAME.fullmatch(name))}
+        if any(name.endswith(".json") and not landsat.MTL_NAME.fullmatch(name) for name in files):
+            continue
+        for scene in dict.fromkeys(match[1] for name in files if (match := landsat.BAND_NAME.fullmatch(name))):
+            if scene not in described:
+                sentence = f"{folder}: the bands of {scene} have no {scene}_MTL.txt beside them; get the product again"
+                yield scene, partial(_refuse, sentence)
+
+
 def _declared(manifest: Path) -> Iterator[Candidate]:
     """The scenes of a manifest among other products; one that is wrong is refused and leaves those alone."""
     try:
@@ -91,10 +108,29 @@ def _items(catalogue: Path) -> Iterator[Candidate]:
 
 def _item_files(files: list[Path]) -> Iterator[Candidate]:
     for file in files:
-        if file.suffix == ".json" and not any(parent.suffix == ".SAFE" for parent in file.parents):
+        if file.suffix != ".json" or _is_of_other_product(file):
+            continue
+        try:
             content = _read_json(file)
-            if content.get("type") == "Feature" and "stac_version" in content and not _stands_beside_mtl(file):
-                yield str(content.get("id", file.name)), partial(_scene, content, file)
+        except FileNotFoundError:  # a catalogue may link more than was copied
+            continue
+        except (OSError, ValueError) as error:
+            if _has_images_beside(file):
+                sentence = f"{file}: cannot be read as JSON ({error}); get the product again"
+                yield file.name, partial(_refuse, sentence)
+            continue
+        if content.get("type") == "Feature" and "stac_version" in content:
+            yield str(content.get("id", file.name)), partial(_scene, content, file)
+
+
+def _is_of_other_product(file: Path) -> bool:
+    """Whether a JSON file belongs to a product that is known by other files."""
+    in_safe = any(parent.suffix == ".SAFE" for parent in file.parents)
+    return in_safe or landsat.MTL_NAME.fullmatch(file.name) is not None or _stands_beside_mtl(file)
+
+
+def _has_images_beside(file: Path) -> bool:
+    return any(other.suffix.lower() in IMAGES for other in file.parent.iterdir())
 
 
 def _stands_beside_mtl(file: Path) -> bool:
@@ -114,7 +150,10 @@ def _scene(content: dict, file: Path) -> Scene:
 
 def _linked_items(catalogue: Path) -> list[Path]:
     """Files of the items that a catalogue on disk links to, through its children."""
-    links = _read_json(catalogue).get("links")
+    try:
+        links = _read_json(catalogue).get("links")
+    except (OSError, ValueError):
+        links = None
     if not isinstance(links, list):
         raise SceneError(f"{catalogue}: is not a STAC catalogue; correct scenes.path")
     found = [catalogue.parent / link["href"] for link in links if link.get("rel") == "item"]
@@ -125,9 +164,6 @@ def _linked_items(catalogue: Path) -> list[Path]:
 
 
 def _read_json(file: Path) -> dict:
-    """The object in a JSON file; empty where it holds anything else or cannot be read."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    """The object in a JSON file, empty where it holds anything else. Raises OSError and ValueError."""
+    content = json.loads(file.read_text(encoding="utf-8-sig"))  # editors on Windows put a BOM before it
     return content if isinstance(content, dict) else {}

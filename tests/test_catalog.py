@@ -65,6 +65,29 @@ def test_a_damaged_catalogue_is_named(tmp_path):
         find(tmp_path)
 
 
+def test_an_item_with_a_byte_order_mark_is_read(tmp_path):
+    """Notepad saves one."""
+    write_item(tmp_path, "A")
+    item = tmp_path / "A.json"
+    item.write_bytes(b"\xef\xbb\xbf" + item.read_bytes())
+    assert find(tmp_path) == (["A"], [])
+
+
+@pytest.mark.parametrize("catalogued", [False, True])
+@pytest.mark.parametrize("content", [b"{", b"", '{"title": "包头"}'.encode("gbk")], ids=["cut", "empty", "GBK"])
+def test_an_item_beside_its_bands_that_is_not_json_is_set_aside(tmp_path, content, catalogued):
+    write_item(tmp_path / "a", "A")
+    write_item(tmp_path / "x", "X")
+    (tmp_path / "x" / "X.json").write_bytes(content)
+    if catalogued:
+        links = [{"rel": "item", "href": f"{item}.json"} for item in ("a/A", "x/X", "y/not copied")]
+        (tmp_path / "catalog.json").write_text(json.dumps({"type": "Catalog", "links": links}))
+    scenes, (aside,) = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, AREA)
+    assert ([scene.id for scene in scenes], aside.scene) == (["A"], "X.json")
+    file = re.escape(str(tmp_path / "x" / "X.json"))
+    assert re.fullmatch(rf"{file}: cannot be read as JSON \(.+\); get the product again", aside.reason)
+
+
 # Which scenes count
 
 

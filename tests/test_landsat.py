@@ -149,6 +149,36 @@ def test_an_archive_is_refused(tmp_path):
         read()
 
 
+def test_bands_without_their_metadata_are_refused(tmp_path):
+    write_landsat(tmp_path / "whole")
+    write_landsat(tmp_path / "bands").unlink()
+    (_, whole), (name, read) = candidates(tmp_path)
+    assert name == whole().id
+    with pytest.raises(SceneError, match=rf"bands: the bands of {name} have no {name}_MTL\.txt beside them; get"):
+        read()
+
+
+@pytest.mark.parametrize("description", ["bands/item.json", "manifest.yaml"])
+def test_bands_that_an_item_or_a_manifest_describes_need_no_other_metadata(tmp_path, description):
+    write_landsat(tmp_path / "bands").unlink()
+    (tmp_path / description).write_text("{}")
+    assert not any("_MTL" in reason for reason in map(refusal, candidates(tmp_path)))
+
+
+def refusal(candidate) -> str:
+    with pytest.raises(SceneError) as refused:
+        candidate[1]()
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["MTL.json", "SR_stac.json"])
+def test_a_broken_twin_of_the_metadata_announces_no_second_scene(tmp_path, name):
+    path = write_landsat(tmp_path)
+    twin = path.with_name(path.name.replace("MTL.txt", name))
+    twin.write_text("{")
+    assert len(list(candidates(tmp_path))) == 1
+
+
 def stac_item(folder: Path, **properties) -> Item:
     """An item as STAC APIs of today give it, with the files of a product."""
     write_landsat(folder, "OLI_TIRS")

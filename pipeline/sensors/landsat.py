@@ -21,6 +21,7 @@ from pipeline.sensors.hrefs import local_file
 
 PRODUCT = "Landsat C2 L2"
 MTL_NAME = re.compile(r"(L[COTEM]0[4-9]_.*)_MTL\.(json|txt|xml)")
+BAND_NAME = re.compile(r"(L[COTEM]0[4-9]_.*)_SR_B\d\.TIF", re.IGNORECASE)
 
 TM_BANDS = {"blue": 1, "green": 2, "red": 3, "nir": 4, "swir16": 5}
 OLI_BANDS = {"blue": 2, "green": 3, "red": 4, "nir": 5, "swir16": 6}
