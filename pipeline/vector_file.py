@@ -1,8 +1,10 @@
 """Vector files as the offices have them: Shapefile (UTF-8 or GBK), GeoPackage, FileGDB, GeoJSON."""
 
+import codecs
 import difflib
+import re
 import struct
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas as gpd
@@ -19,6 +21,7 @@ from pipeline.errors import ZoneError
 CGCS2000 = "EPSG:4490"
 _GEOD = Geod(ellps="GRS80")  # the ellipsoid of CGCS2000 but for 0.1 mm
 _SIMPLIFIED_CHINESE = 0x4D  # language driver byte of a DBF in code page 936
+_END_OF_FIELDS = 0x0D
 _STEP_M, _STEP_DEGREES = 1000, 0.01
 
 
@@ -26,7 +29,8 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     """The features of a layer with a CRS and all ``columns``.
 
     ``attrs["encoding"]`` says how its text was read. Raises ZoneError, naming the file, for a missing or unreadable
-    file, a missing column, a CRS that is missing or cannot be true, and a file with several layers where none is named.
+    file, text that is not of the encoding it is said to be of, a missing column, a CRS that is missing or cannot be
+    true, and a file with several layers where none is named.
     """
     if not path.exists():
         raise ZoneError(f"{path}: there is no such file; correct its path in the config")
@@ -43,7 +47,7 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
         except UnicodeDecodeError:
             if not shapefile:
                 raise
-            table, how = _cut_text(path), f"{how}; text that is cut within a character ends before it"
+            table, how = _cut_text(path, encoding), f"{how}; text that is cut within a character ends before it"
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError, UnicodeDecodeError) as error:
         raise ZoneError(f"{path}: cannot be read as vector data ({error}); export it again") from error
     for column in columns:
@@ -57,57 +61,96 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     return table
 
 
-def _cut_text(path: Path) -> gpd.GeoDataFrame:
-    """A UTF-8 shapefile in which the ten bytes of a column's name, or the width of a column, end within a character."""
+def _cut_text(path: Path, encoding: str) -> gpd.GeoDataFrame:
+    """A shapefile in which the ten bytes of a column's name, or the width of a column, end within a character."""
+
+    def whole(text: str) -> str:
+        return text.encode("ISO-8859-1").decode(encoding, errors="ignore")
+
     table = gpd.read_file(path, encoding="ISO-8859-1")  # which reads any byte and gives it back
-    table = table.rename(columns={name: _whole(name) for name in table.columns})
+    table = table.rename(columns={name: whole(name) for name in table.columns})
     for name in table.columns[table.dtypes.map(is_string_dtype)]:
-        table[name] = table[name].map(_whole, na_action="ignore")
+        table[name] = table[name].map(whole, na_action="ignore")
     return table
 
 
-def _whole(text: str) -> str:
-    return text.encode("ISO-8859-1").decode("utf-8", errors="ignore")
+def dbf_encoding(dbf: Path) -> tuple[str, str]:
+    """Text encoding of a shapefile's table, as Python names it, and how it was found: its .cpg, the DBF's language
+    byte, strict UTF-8, else GB18030, in this order. A .cpg that the text contradicts gives way to GB18030.
 
-
-def dbf_encoding(dbf: Path) -> tuple[str | None, str]:
-    """Text encoding of a shapefile's table and how it was found: its .cpg (None: the reader follows it), the DBF's
-    language byte, strict UTF-8, else GB18030, in this order. Raises ZoneError for a missing or cut table."""
-    cpg = _beside(dbf, ".cpg")
-    if cpg.exists():
-        return None, f"{cpg.read_text(encoding='ascii', errors='replace').strip()[:20]}, by its .cpg"
+    Raises ZoneError for a missing or cut table, and for text that is neither what its .cpg says nor GB18030.
+    """
     try:
         content = dbf.read_bytes()
-        (header_size,) = struct.unpack_from("<H", content, 8)
-        language = content[29]
-    except (OSError, struct.error, IndexError) as error:
-        raise ZoneError(f"{dbf}: the attribute table is missing or cut; copy all files of the shapefile") from error
+        header_size, language = struct.unpack_from("<8xH", content)[0], content[29]
+    except (OSError, struct.error, IndexError):
+        header_size, content = 1, b""
+    if len(content) < header_size:
+        raise ZoneError(f"{dbf}: the attribute table is missing or cut; copy all files of the shapefile")
+    word = _cpg_word(dbf)
+    if named := _encoding_of(word):
+        if _is_text(content, header_size, named):
+            return named, f"{word}, by its .cpg"
+        if _is_text(content, header_size, "GB18030"):
+            return "GB18030", f"GB18030, as it is not the {word} that its .cpg says"
+        raise ZoneError(f"{dbf}: the .cpg says {word} but the text is not; write what it is into the .cpg, such as GBK")
     if language == _SIMPLIFIED_CHINESE:
         return "GB18030", f"GB18030, by the language byte {language:#04x} of the table"
-    fields = [content[at : at + 32] for at in range(32, header_size - 1, 32)]
-    texts = [field[:11].split(b"\0")[0] for field in fields] + [content[header_size:]]
-    if all(_is_utf8(text) for text in texts):
+    if _is_text(content, header_size, "UTF-8"):
         return "UTF-8", "UTF-8, which all of the text is"
-    # a UTF-8 value that fills its column may have been cut within a character: look at each value by itself
-    widths = np.array([field[16] for field in fields])
+    return "GB18030", "GB18030, as the text is not UTF-8 and no .cpg says what it is"
+
+
+def _cpg_word(dbf: Path) -> str:
+    cpg = _beside(dbf, ".cpg")
+    return cpg.read_text(encoding="utf-8-sig", errors="replace").strip()[:20] if cpg.exists() else ""
+
+
+def _encoding_of(word: str) -> str | None:
+    """Python's name of the encoding that the word of a .cpg means (UTF-8, GBK, 936, ANSI 936, 88591); None for no word
+    and for one that means none, as OEM, which is that of some other machine."""
+    code = re.sub(r"^(ANSI|CP|MS)[ _-]?(?=\d)", "", word.upper())
+    code = re.sub(r"^8859[ _-]?(?=\d)", "ISO8859-", code)
+    if code in ("", "ANSI", "OEM"):  # which Windows would take for its own
+        return None
+    try:
+        name = codecs.lookup(f"cp{code}" if code.isdigit() else code).name
+        if b"ID".decode(name) != "ID":
+            return None
+    except (LookupError, ValueError):
+        return None
+    return "GB18030" if name in ("gb2312", "gbk", "gb18030") else name.upper()
+
+
+def _is_text(content: bytes, header_size: int, encoding: str) -> bool:
+    """Whether the names and values of a DBF are text of an encoding, but for characters that a full column cuts."""
+    fields = [content[at : at + 32] for at in range(32, header_size - 1, 32)]
+    fields = fields[: next((i for i, field in enumerate(fields) if field[0] == _END_OF_FIELDS), None)]
+    if not all(_decodes(field[:11].split(b"\0")[0], encoding) for field in fields):
+        return False
+    if _decodes(content[header_size:], encoding):
+        return True
+    return all(_decodes(value, encoding) for value in _texts(content, header_size, fields))
+
+
+def _texts(content: bytes, header_size: int, fields: list[bytes]) -> Iterator[bytes]:
+    """The values of the columns of text; what follows a null byte is none of them."""
+    is_text = [field[11:12] == b"C" for field in fields]
+    widths = np.array([field[16] + 256 * field[17] * text for field, text in zip(fields, is_text, strict=True)], int)
     record_size = 1 + int(widths.sum())
     starts = 1 + np.cumsum(widths) - widths
-    values = (
-        content[at + start : at + start + width]
-        for at in range(header_size, len(content) - record_size + 1, record_size)
-        for start, width in zip(starts, widths, strict=True)
-    )
-    if all(_is_utf8(text) for text in chain(texts[:-1], values)):
-        return "UTF-8", "UTF-8, which all of the text is"
-    return "GB18030", "GB18030, as the text is not UTF-8 and there is no .cpg"
+    for at in range(header_size, len(content) - record_size + 1, record_size):
+        for start, width, text in zip(starts, widths, is_text, strict=True):
+            if text:
+                yield content[at + start : at + start + width].split(b"\0")[0]
 
 
-def _is_utf8(text: bytes) -> bool:
-    """Whether bytes are UTF-8, but for a last character that is cut."""
+def _decodes(text: bytes, encoding: str) -> bool:
+    """Whether bytes are text of an encoding, but for a last character that is cut."""
     try:
-        text.decode("utf-8")
+        text.decode(encoding)
     except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data" and error.start > 0
+        return error.reason in ("unexpected end of data", "incomplete multibyte sequence") and error.start > 0
     return True
 
 

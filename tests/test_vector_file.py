@@ -70,6 +70,70 @@ def test_a_utf8_table_stays_utf8_where_a_name_was_cut_within_a_character(tmp_pat
     assert dbf_encoding(path.with_suffix(".dbf")) == ("UTF-8", "UTF-8, which all of the text is")
 
 
+def encoded(folder, encoding, cpg, language_byte=0x57, rows=ROWS):
+    """A shapefile with text in one encoding and a .cpg that says ``cpg``; GDAL writes the language byte 0x57."""
+    path = write_vector(folder / "a.shp", rows, [CELL], CGCS2000, encoding=encoding)
+    table = bytearray(path.with_suffix(".dbf").read_bytes())
+    table[29] = language_byte
+    path.with_suffix(".dbf").write_bytes(table)
+    path.with_suffix(".cpg").write_bytes(cpg)
+    return path
+
+
+NOT_SAID = "GB18030, as the text is not UTF-8 and no .cpg says what it is"
+
+
+@pytest.mark.parametrize(
+    ("cpg", "how"),
+    [
+        (b"UTF-8", "GB18030, as it is not the UTF-8 that its .cpg says"),
+        (b"65001", "GB18030, as it is not the 65001 that its .cpg says"),
+        (b"ANSI 936", "ANSI 936, by its .cpg"),
+        (b"gb2312\r\n", "gb2312, by its .cpg"),
+        (b"\xef\xbb\xbfGBK", "GBK, by its .cpg"),
+        *((word, NOT_SAID) for word in (b"", b"OEM", b"ANSI", b"hex", b"UTF-16", b"nonsense", b"\xff\xfeG\0B\0K\0")),
+    ],
+)
+def test_gbk_text_is_read_whatever_the_cpg_says(tmp_path, cpg, how):
+    found = read_vector(encoded(tmp_path, "GBK", cpg), None, list(ROWS))
+    assert found.drop(columns="geometry").to_dict("list") == ROWS
+    assert found.attrs["encoding"] == how
+
+
+@pytest.mark.parametrize(("cpg", "how"), [(b"UTF-8", "not the UTF-8 that its .cpg says"), (b"GBK", "by its .cpg")])
+@pytest.mark.filterwarnings("ignore:Could not decode error message")
+def test_gbk_text_that_is_cut_within_a_character_ends_before_it(tmp_path, cpg, how):
+    """Of 林地 the last of four bytes lies beyond the width of the column."""
+    path = encoded(tmp_path, "GBK", cpg, rows={"编号": ["F01"], "类型": ["林地"]})
+    table = path.with_suffix(".dbf").read_bytes().replace("林地".encode("gbk"), "林地".encode("gbk")[:3] + b"\0")
+    path.with_suffix(".dbf").write_bytes(table)
+    found = read_vector(path, None, ["编号", "类型"])
+    assert found["类型"].tolist() == ["林"]
+    assert how in found.attrs["encoding"]
+
+
+def test_the_western_encoding_that_a_cpg_names_is_followed(tmp_path):
+    for word in (b"88591", b"1252", b"ANSI 1252"):
+        found = read_vector(encoded(tmp_path, "ISO-8859-1", word, rows={"ID": ["für"]}), None, ["ID"])
+        assert found["ID"].tolist() == ["für"]
+
+
+def test_text_that_is_neither_what_its_cpg_says_nor_gbk_is_refused(tmp_path):
+    path = encoded(tmp_path, "ISO-8859-1", b"UTF-8", rows={"ID": ["ÿÿ"]})
+    with pytest.raises(ZoneError, match=r"a\.dbf: the \.cpg says UTF-8 but the text is not; write what it is into"):
+        read_vector(path, None, ["ID"])
+
+
+def test_bytes_that_are_no_text_do_not_tell_the_encoding(tmp_path):
+    """What follows a null byte in a column of text is whatever lay in the memory of the program that wrote it."""
+    path = encoded(tmp_path, "UTF-8", b"UTF-8", rows={"编号": ["F01"], "类型": ["林地"]})
+    table = path.with_suffix(".dbf").read_bytes()
+    path.with_suffix(".dbf").write_bytes(table.replace(b"F01   ", b"F01\0\xff\xfe"))
+    found = read_vector(path, None, ["编号", "类型"])
+    assert found.attrs["encoding"] == "UTF-8, by its .cpg"
+    assert found["类型"].tolist() == ["林地"]
+
+
 def test_file_names_in_capitals_are_read_like_others(tmp_path):
     path = write_vector(tmp_path / "a.shp", ROWS, [CELL], CGCS2000, encoding="GBK")
     path.with_suffix(".cpg").unlink()
@@ -113,9 +177,11 @@ def test_of_several_layers_one_must_be_named(tmp_path):
         (".shx", "cannot be read as vector data"),
     ],
 )
-def test_a_shapefile_without_all_its_files_is_refused(tmp_path, suffix, says):
+@pytest.mark.parametrize("cpg", [True, False])
+def test_a_shapefile_without_all_its_files_is_refused(tmp_path, suffix, says, cpg):
     path = write_vector(tmp_path / "a.shp", ROWS, [CELL], CGCS2000)
-    path.with_suffix(".cpg").unlink()
+    if not cpg:
+        path.with_suffix(".cpg").unlink()
     path.with_suffix(suffix).unlink()
     with pytest.raises(ZoneError, match=says):
         read_vector(path, None, [])
