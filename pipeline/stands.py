@@ -11,7 +11,7 @@ from pipeline.coverage import areal
 from pipeline.ecosystems import Forest
 from pipeline.ecosystems.shrub import SHRUB
 from pipeline.errors import ZoneError
-from pipeline.vector_file import ellipsoidal_area_ha, read_vector
+from pipeline.vector_file import ellipsoidal_area_ha, one_line, read_vector
 from pipeline.zone_stands import ZoneStands
 
 
@@ -27,7 +27,7 @@ def read_stands(
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
     if invalid := int((found.geometry.notna() & ~found.geometry.is_valid).sum()):
         stands.attrs["mended"] = [f"{path}: {invalid} stands cross themselves, repaired in the run's copy; see check"]
-    names = found[species].fillna("").astype(str).str.strip()
+    names = found[species].map(one_line)
     known = {}
     for name in names.unique():
         try:

@@ -4,6 +4,7 @@ import codecs
 import difflib
 import re
 import struct
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import geopandas as gpd
 import numpy as np
 import pyogrio
 import shapely
+from pandas import isna
 from pandas.api.types import is_string_dtype
 from pyproj import CRS, Geod
 
@@ -160,6 +162,13 @@ def _beside(path: Path, suffix: str) -> Path:
         (p for p in (path.with_suffix(suffix), path.with_suffix(suffix.upper())) if p.exists()),
         path.with_suffix(suffix),
     )
+
+
+def one_line(value: object) -> str:
+    """The text of a cell as one line, without control characters, which no font can draw; "" where it is empty."""
+    text = "" if isna(value) else str(value)
+    seen = [" " if unicodedata.category(c) == "Cc" else c for c in text if unicodedata.category(c) != "Cf"]
+    return " ".join("".join(seen).split())
 
 
 def ellipsoidal_area_ha(geometries: gpd.GeoSeries) -> list[float]:

@@ -8,7 +8,7 @@ from pandas import isna
 
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
-from pipeline.vector_file import ellipsoidal_area_ha, read_vector
+from pipeline.vector_file import ellipsoidal_area_ha, one_line, read_vector
 from pipeline.zone import Zone
 
 MAX_REPAIR = 0.01
@@ -37,7 +37,7 @@ def read_zones(
     )
     zones["id"] = [safe_id(path, value) for value in zones["id"]]
     check_ids(path, zones["id"].tolist())
-    zones["name"] = zones["name"].fillna("").astype(str)
+    zones["name"] = [one_line(name) for name in zones["name"]]
     zones["ecosystem"] = [
         ecosystem_of(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
     ]

@@ -10,7 +10,7 @@ from shapely import MultiPolygon, Polygon, box
 
 from pipeline.carbon import HA_PER_MU
 from pipeline.errors import ZoneError
-from pipeline.vector_file import dbf_encoding, ellipsoidal_area_ha, read_vector, wanmu
+from pipeline.vector_file import dbf_encoding, ellipsoidal_area_ha, one_line, read_vector, wanmu
 
 CGCS2000 = "EPSG:4490"
 CELL = box(110.00, 40.60, 110.01, 40.61)
@@ -140,6 +140,21 @@ def test_file_names_in_capitals_are_read_like_others(tmp_path):
     for file in list(tmp_path.iterdir()):
         file.rename(tmp_path / file.name.upper())
     assert read_vector(tmp_path / "A.SHP", None, ["编号"])["编号"].tolist() == ["F01"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("第一行\n第二行", "第一行 第二行"),
+        (" a\r\n\tb\u3000\u2028c\x07d ", "a b c d"),
+        ("\ufeff包\u200b头", "包头"),
+        (None, ""),
+        (float("nan"), ""),
+        (7, "7"),
+    ],
+)
+def test_the_text_of_a_cell_becomes_one_line(cell, text):
+    assert one_line(cell) == text
 
 
 # Formats and layers

@@ -56,7 +56,7 @@ def test_what_is_known_of_a_zone(tmp_path, ecosystems):
     rows = [(" G01 ", " 草原 ", "荒漠草原", 0.15), ("F-1_甲", "林", None, None)]
     found, _ = zones(tmp_path, ecosystems, *rows, geometry=[force_3d(square(1)), MultiPolygon([square(0), square(2)])])
     forest, grass = zones_on_grid(found, "EPSG:4490")
-    assert (grass.id, grass.name, grass.ecosystem, grass.stratum) == ("G01", "片区 G01 ", "grassland", "desert_steppe")
+    assert (grass.id, grass.name, grass.ecosystem, grass.stratum) == ("G01", "片区 G01", "grassland", "desert_steppe")
     assert (forest.id, forest.stratum) == ("F-1_甲", "larch_middle")
     assert (grass.stratum_given, forest.stratum_given) == (True, False)
     assert not grass.geometry.has_z
@@ -65,6 +65,14 @@ def test_what_is_known_of_a_zone(tmp_path, ecosystems):
     assert grass.area_ha == pytest.approx(100.06, abs=0.03)
     assert forest.area_ha == pytest.approx(200.12, abs=0.06)
     assert forest.geometry.bounds[:2] == pytest.approx((109.81, 40.64), abs=0.01)
+
+
+def test_a_name_of_several_lines_becomes_one_line(tmp_path, ecosystems):
+    """A cell of Excel with Alt+Enter; no sheet could draw the line break."""
+    table = {"编号": ["F01"], "名称": ["青山\n林场\x07 "], "类型": ["林地"], "万亩": [0.15], "植被": [None]}
+    path = write_vector(tmp_path / "zones.gpkg", table, [square()])
+    found, _ = read_zones(path, None, COLUMNS, CLASS_WORDS, {}, ecosystems)
+    assert found["name"].tolist() == ["青山 林场"]
 
 
 def test_an_area_that_was_not_declared_is_none_beside_areas_that_were(tmp_path, ecosystems):
@@ -146,7 +154,7 @@ def stands(folder, ecosystems, species=("油松",), then=(60.0,), now=(80.0,), g
 
 
 def test_stands_carry_species_and_volume_of_each_inventory(tmp_path, ecosystems):
-    found = stands(tmp_path, ecosystems, [" 油松", "白桦", "小叶杨"], [60, 40, 0], [80, 41, 12.5])
+    found = stands(tmp_path, ecosystems, [" 油松", "白桦\n\u200b", "小叶杨"], [60, 40, 0], [80, 41, 12.5])
     assert found["species"].tolist() == ["chinese_pine", "birch", "poplar"]
     assert found[2020].tolist() == [60, 40, 0]
     assert found[2024].tolist() == [80, 41, 12.5]
