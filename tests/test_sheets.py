@@ -1,8 +1,13 @@
 """Map sheets: nothing overlaps or is cut off, whatever the zone; the same content gives the same bytes; a sheet is
 drawn again only when what it shows has changed."""
 
+import contextlib
 import itertools
+import os
 import re
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 from pypdf import PdfReader
 from rasterio.transform import from_origin
-from tiny_world import STANDS, World, command
+from tiny_world import ROOT, STANDS, World, child_environment, command
 
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import bundled_fonts, find_fonts
@@ -406,3 +411,30 @@ def test_force_draws_every_sheet_again(world):
     assert done.returncode == 0, done.stderr
     after = drawn(world)
     assert {name for name in after if after[name] == before[name]} == set()
+
+
+DRAWS_AND_WAITS = """
+import os, time
+from types import SimpleNamespace
+from pipeline.outputs.sheets import _drawing
+with _drawing(SimpleNamespace(has_processes=False, workers=2), 3) as draw:
+    (pool,) = draw.args
+    print(*{task.result() for task in [pool.submit(os.getpid) for _ in range(8)]}, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is killed by a signal on Windows")
+def test_processes_that_draw_end_when_the_run_is_killed():
+    """They share its output, which ends when the last of them has."""
+    run = subprocess.Popen([sys.executable, "-c", DRAWS_AND_WAITS], cwd=ROOT, env=child_environment(),
+                           stdout=subprocess.PIPE, text=True)  # fmt: skip
+    workers = [int(word) for word in run.stdout.readline().split()]
+    assert workers
+    run.kill()
+    try:
+        run.communicate(timeout=20)
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)

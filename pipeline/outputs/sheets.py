@@ -3,15 +3,16 @@
 A sheet is drawn again only when something that it shows has changed.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 import rasterio
 import shapely
@@ -89,8 +90,18 @@ def _drawing(engine: Engine, count: int) -> Iterator:
     if engine.has_processes or min(count, engine.workers) < 2 or count < 3:
         yield draw_sheet
         return
-    with ProcessPoolExecutor(min(count, engine.workers), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(count, engine.workers), get_context("spawn"), _end_with_parent) as pool:
         yield partial(_draw_in, pool)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: one that was killed ends no pool, whose workers would wait forever."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def _draw_in(pool: ProcessPoolExecutor, unit: SheetUnit) -> None:
