@@ -20,8 +20,8 @@ def read_stands(
 ) -> gpd.GeoDataFrame:
     """The stands with species (key of the forest table), one volume column named by each inventory year, cover where
     its column is named, and geometry in the file's CRS. Shrubs have no volume, so theirs is 0. Raises ZoneError for an
-    unknown species, one without the parameters of the expansion, a volume that is no number >= 0, and a cover of shrubs
-    that is no fraction.
+    unknown species, one without the parameters of the expansion, a volume that is no finite number >= 0, and a cover of
+    shrubs that is no fraction.
     """
     found = read_vector(path, layer, [species, *volume_m3_ha.values(), *([cover] if cover else [])])
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
@@ -49,8 +49,13 @@ def read_stands(
     shrubs = stands["species"] == SHRUB
     for year, column in volume_m3_ha.items():
         stands[year] = _numbers(path, found[column], "a volume in m3/ha").where(~shrubs, 0)
-        if not (stands[year] >= 0).all():
-            raise ZoneError(f"{path}: the column {column} has an empty or negative volume; complete it")
+        wrong = ~((stands[year] >= 0) & np.isfinite(stands[year])).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ZoneError(
+                f"{path}: the column {column} has an empty, negative or infinite volume, first in row {row + 1} "
+                f"({found[column].iloc[row]}); give it in m3/ha"
+            )
     if cover:
         stands["cover"] = _numbers(path, found[cover], "a cover from 0 to 1").where(shrubs, 0)
         if not stands["cover"].between(0, 1).all():
@@ -64,7 +69,18 @@ def _numbers(path: Path, column: pd.Series, what: str) -> pd.Series:
     try:
         return column.astype(float)
     except (TypeError, ValueError):
-        raise ZoneError(f"{path}: the column {column.name} is not {what}") from None
+        row, value = next((row, value) for row, value in enumerate(column, 1) if not _is_number(value))
+        raise ZoneError(
+            f"{path}: the column {column.name} has {value!r} in row {row}, which is not {what}; correct it"
+        ) from None
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return bool(pd.isna(value))
+    return True
 
 
 def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list[int]) -> ZoneStands | None:

@@ -168,9 +168,16 @@ def test_stands_carry_species_and_volume_of_each_inventory(tmp_path, ecosystems)
             "the species '桉树' of 2 stands is unknown",
         ),
         ({"species": (None,)}, "of 1 stands is unknown"),
-        ({"then": (-1.0,)}, "the column V2020 has an empty or negative volume"),
-        ({"now": (np.nan,)}, "the column V2024 has an empty or negative volume"),
-        ({"now": ("many",)}, "the column V2024 is not a volume in m3/ha"),
+        (
+            {"species": ("油松", "油松"), "then": (1.0, -1.0), "now": (1.0, 1.0)},
+            r"the column V2020 has an empty, negative or infinite volume, first in row 2 \(-1\.0\); give it in m3/ha",
+        ),
+        ({"now": (np.nan,)}, r"the column V2024 has an empty, .* first in row 1 \(nan\)"),
+        ({"now": (np.inf,)}, r"the column V2024 has an empty, .* first in row 1 \(inf\)"),
+        (
+            {"species": ("油松", "油松"), "then": (1.0, 1.0), "now": ("12", "many")},
+            "the column V2024 has 'many' in row 2, which is not a volume in m3/ha; correct it",
+        ),
         ({"column": "树种代码"}, "has no column '树种'; did you mean '树种代码'"),
     ],
 )
