@@ -9,10 +9,13 @@ from pandas import isna
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.vector_file import ellipsoidal_area_ha, one_line, read_vector
-from pipeline.zone import Zone
+from pipeline.zone import GROUP_NAMES, Zone
 
 MAX_REPAIR = 0.01
 """Share of its area that the repair of an invalid outline may change."""
+
+DEVICES = {"con", "prn", "aux", "nul", *(port + digit for port in ("com", "lpt") for digit in "123456789¹²³")}
+"""What no file or folder on Windows can be called, in any capitals."""
 
 
 def read_zones(
@@ -72,12 +75,16 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
 
 
 def safe_id(path: Path, value: object) -> str:
-    """The id as text. Raises ZoneError where it cannot name a folder."""
+    """The id as text. Raises ZoneError where it cannot name a folder, on Windows either, or names a row of sums."""
     name = "" if isna(value) else str(value).strip()
     if not name:
         raise ZoneError(f"{path}: a zone has no id; give each zone its own")
     if not name.replace("-", "").replace("_", "").isalnum():
         raise ZoneError(f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _")
+    if name.casefold() in DEVICES:
+        raise ZoneError(f"{path}: the zone id {name} is that of a device on Windows, not of a folder; give it another")
+    if name.casefold() in GROUP_NAMES:
+        raise ZoneError(f"{path}: the zone id {name} is that of a row of sums; give it another")
     return name
 
 

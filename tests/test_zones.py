@@ -95,6 +95,14 @@ def test_class_words_are_chinese_or_english(tmp_path, ecosystems, ecosystem, wor
         ([("a/b", "林地")], "the zone id 'a/b' cannot name"),
         ([("..", "林地")], r"the zone id '\.\.' cannot name"),
         ([("F 01", "林地")], "the zone id 'F 01' cannot name"),
+        *(
+            ([(name, "林地")], f"the zone id {name} is that of a device on Windows, not of a folder; give it another")
+            for name in ("CON", "nul", "Com1", "LPT9")
+        ),
+        *(
+            ([(name, "林地")], f"the zone id {name} is that of a row of sums; give it another")
+            for name in ("forest", "grassland", "wetland", "City")
+        ),
         ([("", "林地")], "a zone has no id; give each zone its own"),
         ([("F01", "林地"), (None, "林地")], "a zone has no id"),
         ([("F01", "农田")], r"zone F01 is of class '农田', which zones\.classes does not list; add the word there"),
