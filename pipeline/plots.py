@@ -31,21 +31,24 @@ class PlotColumns:
 def read_plots(path: Path, columns: PlotColumns, grid_crs: str) -> pd.DataFrame:
     """The plots with ``east`` and ``north`` in the CRS of the grid, ``date``, ``agb_g_m2`` and an empty ``problem``.
 
-    UTF-8 or GB18030. Raises PlotError for a missing file or column, an unknown CRS, and a cell that is no position,
-    date or number, with its line.
+    UTF-8 or GB18030; empty rows are skipped. Raises PlotError for a missing file or column, an unknown CRS, and a cell
+    that is no position, date or number, with its line.
     """
     table = _read_csv(path)
     for name in (columns.x, columns.y, columns.date, columns.agb):
         if name not in table.columns:
             raise PlotError(f"{path}: has no column {name!r}; it has {', '.join(table.columns)}, name it by an option")
+    table = table[(table.fillna("").apply(lambda column: column.str.strip()) != "").any(axis=1)]
+    lines = table.index + 2  # as the file has them, after the header
+    table = table.reset_index(drop=True)
     numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in (columns.x, columns.y, columns.agb)}
     days = table[columns.date].str.strip().str.replace("[/.年月]", "-", regex=True).str.rstrip("日")
     dates = pd.to_datetime(days, errors="coerce", format="%Y-%m-%d")
     for name, values in {**numbers, columns.date: dates}.items():
         if values.isna().any():
-            line = int(np.flatnonzero(values.isna())[0])
+            row = int(np.flatnonzero(values.isna())[0])
             what = "date such as 2024-08-01" if name == columns.date else "number"
-            raise PlotError(f"{path}:{line + 2}: {name} is {table[name].iloc[line]!r}, not a {what}; correct it")
+            raise PlotError(f"{path}:{lines[row]}: {name} is {table[name].iloc[row]!r}, not a {what}; correct it")
     try:
         move = Transformer.from_crs(CRS.from_user_input(columns.crs), grid_crs, always_xy=True)
     except CRSError:
@@ -53,7 +56,8 @@ def read_plots(path: Path, columns: PlotColumns, grid_crs: str) -> pd.DataFrame:
     east, north = move.transform(numbers[columns.x].to_numpy(float), numbers[columns.y].to_numpy(float))
     lost = np.flatnonzero(~(np.isfinite(east) & np.isfinite(north)))
     if lost.size:
-        raise PlotError(f"{path}:{lost[0] + 2}: the position is not one in {columns.crs}; correct it, or name its CRS")
+        line = lines[lost[0]]
+        raise PlotError(f"{path}:{line}: the position is not one in {columns.crs}; correct it, or name its CRS")
     agb = numbers[columns.agb].astype(float)
     return pd.DataFrame({"east": east, "north": north, "date": dates, "agb_g_m2": agb, "problem": ""})
 

@@ -222,6 +222,20 @@ def test_a_plot_table_that_is_wrong_is_one_sentence(tmp_path, change, columns, s
         read_plots(tmp_path / "plots.csv", PlotColumns(**columns), CRS)
 
 
+def test_empty_rows_of_a_plot_table_are_skipped_and_lines_are_those_of_the_file(tmp_path):
+    """Excel writes rows that were once touched as commas alone."""
+    file, (lon, lat) = tmp_path / "plots.csv", (row(150, 200)[name] for name in ("lon", "lat"))
+    text = f"lon,lat,date,agb_g_m2\n,,,\n{lon},{lat},2024-08-05,40\n , ,,\n,,,\n"
+    file.write_text(text)
+    assert read_plots(file, PlotColumns(), CRS)["agb_g_m2"].to_dict() == {0: 40}
+    file.write_text(text + f"{lon},{lat},2024-08-05,many\n")
+    with pytest.raises(PlotError, match=r"plots\.csv:6: agb_g_m2 is 'many'"):
+        read_plots(file, PlotColumns(), CRS)
+    file.write_text(text + f"{lon},999,2024-08-05,40\n")
+    with pytest.raises(PlotError, match=r"plots\.csv:6: the position"):
+        read_plots(file, PlotColumns(), CRS)
+
+
 def test_a_missing_plot_table_is_one_sentence(tmp_path):
     with pytest.raises(PlotError, match=r"none\.csv: there is no such file"):
         read_plots(tmp_path / "none.csv", PlotColumns(), CRS)
