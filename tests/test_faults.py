@@ -275,6 +275,12 @@ def a_truncated_scene(world):
     return "S2_20210801", "B08.tif", "get the product again"
 
 
+def a_scene_whose_item_is_cut(world):
+    path = next(world.scene(2021, DAYS[0]).glob("*.json"))
+    path.write_bytes(path.read_bytes()[:100])
+    return path.name, "JSON", "get the product again"
+
+
 def a_scene_of_level_1c(world):
     _edit_item(world, 2021, DAYS[0], lambda item: item["properties"].update({"s2:product_type": "S2MSI1C"}))
     return "S2_20210801", "level 1C", "get its L2A product"
@@ -342,6 +348,7 @@ def a_file_in_the_place_of_the_output(world):
 ARGUMENTS = {
     a_scene_without_crs: ["--strict"],
     a_truncated_scene: ["--strict"],
+    a_scene_whose_item_is_cut: ["--strict"],
     a_scene_of_level_1c: ["--strict"],
     a_scene_of_unknown_offset: ["--strict"],
     a_scene_twice: ["--strict"],
@@ -360,8 +367,8 @@ FAULTS = {
     ],
     SCENE: [
         missing_scenes, empty_scene_folder, all_scenes_elsewhere, no_scene_in_season, a_scene_without_crs,
-        a_truncated_scene, a_scene_of_level_1c, a_scene_of_unknown_offset, a_scene_twice, a_year_under_cloud,
-        a_year_without_scenes, a_year_of_broken_scenes, stored_integers_declared_as_reflectance,
+        a_truncated_scene, a_scene_whose_item_is_cut, a_scene_of_level_1c, a_scene_of_unknown_offset, a_scene_twice,
+        a_year_under_cloud, a_year_without_scenes, a_year_of_broken_scenes, stored_integers_declared_as_reflectance,
         a_manifest_of_top_of_atmosphere,
     ],
     OUTPUT: [a_file_in_the_place_of_the_output],
