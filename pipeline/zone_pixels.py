@@ -1,5 +1,7 @@
 """The pixels of a zone, years on end: summed up into a sketch, or averaged in place. Pure; loops are compiled."""
 
+from dataclasses import replace
+
 import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
@@ -37,7 +39,8 @@ class SketchBuilder:
 
     def sketch(self) -> Sketch:
         mosaic = self._mosaic if self._mosaic[1:].any() else None
-        return Sketch(self._land, self._water, self._clear, self._size, mosaic, self._years)
+        found = Sketch(self._land, self._water, self._clear, self._size, mosaic, self._years)
+        return replace(found, years=np.array([found.observed])) if self._years.size == 1 else found
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -60,7 +63,8 @@ def _add_window(fractions, index, clear, water, land_weights, water_weights, cle
                 if level != INDEX_NODATA:
                     weights = water_weights if water[year, y, x] else land_weights
                     weights[level - FIRST_LEVEL] += weight / seen
-                    year_weights[year] += weight / seen
+                    if years > 1:  # all of it is that of the one year else, and the sum is slow to wait for
+                        year_weights[year] += weight / seen
     return size
 
 
