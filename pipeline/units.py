@@ -14,6 +14,12 @@ from pipeline.work import WITH_ERROR, Layer, ZoneMaps, ZoneSketches
 from pipeline.zone_coverage import ZoneCoverage
 from pipeline.zone_model import Period, ZoneModel
 
+COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "zone_pixels", "blocks", "variables")
+SKETCH_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "land_cover")
+MAP_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "carbon", "pixel_error", "varying", "uncertainty",
+            "encoding", "outputs/cog")  # fmt: skip
+"""Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
+
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
 """Mapped of every zone and period, besides its index."""
 
@@ -68,7 +74,7 @@ def stale_tiles(run: Run) -> list[TileYear]:
 
 def zone_coverages(run: Run) -> list[ZoneCoverage]:
     """What all zones cover of their pixels, with its keys."""
-    grid, code = run.cube.grid, code_key("zone_coverage", "coverage", "cube", "zone_pixels", "blocks")
+    grid, code = run.cube.grid, code_key(*COVERAGE_CODE)
     units = []
     for zone in run.zones:
         tiles, kept_as = run.tiles_of(zone), run.sketch_path(zone).stem
@@ -86,9 +92,7 @@ def stale_coverages(run: Run) -> list[ZoneCoverage]:
 def zone_sketches(run: Run) -> list[ZoneSketches]:
     """The sketches of all zones with their keys."""
     periods = tuple(dict.fromkeys([*(Period((year,)) for year in run.years), *run.periods]))
-    code = code_key(
-        "sketch", "zone_pixels", "zone_coverage", "coverage", "work", "variables", "shrub_ground", "land_cover"
-    )  # fmt: skip
+    code = code_key(*SKETCH_CODE)
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
@@ -132,10 +136,7 @@ def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
 def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
     very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
-    code = code_key(
-        "work", "sketch", "zone_pixels", "zone_coverage", "coverage", "carbon", "pixel_error", "varying", "variables",
-        "encoding", "outputs/cog", "shrub_ground",
-    )  # fmt: skip
+    code = code_key(*MAP_CODE)
     composites = zone_composites(run)
     units = []
     for zone in run.zones:

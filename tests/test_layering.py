@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.tile_year import COMPOSITE_CODE
+from pipeline.units import COVERAGE_CODE, MAP_CODE, SKETCH_CODE
+
 PACKAGE = Path(__file__).parents[1] / "pipeline"
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -99,6 +102,35 @@ def test_a_pure_module_reads_no_file_and_knows_no_run(module):
 def test_what_lies_below_the_run_does_not_know_the_config():
     knowing = {module: imports(module) & (TOP | {"config"}) for module in MODULES.keys() - TOP}
     assert not {module: found for module, found in knowing.items() if found}
+
+
+TOLD = {
+    # errors and records; compiled loops come from the named modules
+    "errors", "provenance", "compiled", "yaml_file", "zone",
+    # what makes the numbers that stand in a key themselves: of ecosystems, stands, end-members and sensors
+    *(module for module in MODULES if module.startswith("ecosystems")), "vegetation", "zone_model", "zone_stands",
+    "sensor_error",
+}  # fmt: skip
+"""Modules of which a unit's key holds the outcome, not the code."""
+
+SCENES = {
+    "admission", "catalog", "harmonise", "layouts", *(module for module in MODULES if module.startswith("sensors"))
+}  # fmt: skip
+"""What describes scenes: a composite's key holds their bands, scales and rules."""
+
+KEYED = {
+    "tile_year": (COMPOSITE_CODE, SCENES | {"carbon", "uncertainty", "sketch", "zone_pixels"}),
+    "zone_coverage": (COVERAGE_CODE, {"sketch"}),
+    "work": ({*SKETCH_CODE, *MAP_CODE}, set()),
+}
+"""Unit of work: the modules that its key of code names, and further ones whose numbers do not reach it."""
+
+
+@pytest.mark.parametrize("unit", KEYED)
+def test_a_key_names_all_code_that_its_unit_rests_on(unit):
+    """A module that is new among them belongs into the key, or here with its reason."""
+    named, apart = KEYED[unit]
+    assert reached(unit) - TOLD - apart == {name.replace("/", ".") for name in named}
 
 
 def test_only_one_module_reads_pixels_of_scenes():
