@@ -117,6 +117,8 @@ class OverviewSheet:
         zones = [row for row in self.rows if row["level"] == "zone"]
         column, title = SINK_HA if self.compares else STOCK_HA
         inner = page.heading(box, title)
+        if any(None not in bounds(row, column) for row in zones):
+            page.text(box.right, box.top - 3.6, "竖线为95%区间", 6.5, ha="right", color=MUTED)
         ends = [end for row in zones for end in (row[column], *bounds(row, column), 0.0) if end is not None]
         base, room = inner.bottom + 7, inner.height - 8
         scale = room / (max(ends) - min(ends) or 1)
