@@ -121,7 +121,9 @@ def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
 
 
 def _number(column: str, factor: int, decimals: int) -> str:
-    return f'format_number("{column}" * {factor}, {decimals})'
+    """With two decimals more where the figure would show one digit or none, as of a zone smaller than a pixel."""
+    value = f'"{column}" * {factor}'
+    return f"format_number({value}, if(abs({value}) < {10.0 ** (1 - decimals):g}, {decimals + 2}, {decimals}))"
 
 
 def _interval(column: str, factor: int, decimals: int) -> str:
