@@ -107,11 +107,14 @@ class FinishedRun:
         )
 
     def sketches(self, zone: str) -> dict[str, Sketch]:
-        """The sketches of a zone by year and period. Raises OutputError where they were deleted, or made again since by
-        a run that was not finished."""
+        """The sketches of a zone by year and period. Raises OutputError where they were deleted, or made again since,
+        by a run that was not finished or beside an archive of results without its work."""
         path = self.work / "sketches" / self.zones[zone]["sketch"]
         if Marks(self.work / "marks").read(f"sketch-{path.stem}") != self.zones[zone]["sketch_key"]:
-            raise OutputError(f"{path}: the sketch is gone or of an unfinished run; run `sinkmap zones` again")
+            raise OutputError(
+                f"{path}: is not the sketch that {self.folder} rests on; finish that run with `sinkmap zones`, or keep "
+                "its folder work with it"
+            )
         try:
             return load_sketches(path)
         except (OSError, ValueError, EOFError, BadZipFile) as error:

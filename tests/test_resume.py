@@ -222,7 +222,9 @@ def test_a_figure_is_not_explained_by_the_sketches_of_a_run_that_was_not_finishe
     finished.settings["composite"] = {"cloud_buffer_m": 300}
     finished.write_config()
     finished.run(until="calibrate")
-    with pytest.raises(OutputError, match=r"G01_.*unfinished run; run `sinkmap zones` again"):
+    with pytest.raises(
+        OutputError, match=r"G01_.* is not the sketch that .* rests on; finish that run with `sinkmap zones`"
+    ):
         explain(FinishedRun.read(finished.results), "G01", "carbon_tC")
 
 
