@@ -18,7 +18,8 @@ MAX_REFLECTANCE = 1.6
 """Clear land lies within; much of it outside means that scale or offset are wrong."""
 
 MOST_DIFFERENCE = np.float32(1.05)
-"""A normalised difference beyond it is that of dark ground whose reflectance came out negative, and says nothing."""
+"""A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
+(expert choice)."""
 
 STEPS = np.float32(1 / INDEX_STEP)
 HIGHEST_LEVEL = int(np.iinfo("int16").max)

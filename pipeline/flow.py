@@ -59,7 +59,7 @@ def run_stages(
     if until == "map":
         return []
     run.refuse_replaced()
-    if lacking := len(stale_maps(run, maps)):
+    if zone is not None and (lacking := len(stale_maps(run, maps))):
         run.notes.append(f"{lacking} zones have no map of this config, older ones are taken away; run without --zone")
     rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps)))
     record(run, end_members, models, rows, seconds)

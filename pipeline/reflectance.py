@@ -56,7 +56,8 @@ def read_bands(
     scene: Scene, names: tuple[str, ...], grid: GeoBox, blocks: Blocks | None = None,
     over: dict[str, Stored] | None = None,
 ) -> dict[str, Stored]:  # fmt: skip
-    """`read_band` of each name with what turns it into reflectance. A layer that two bands share is read once."""
+    """`read_band` of each name with what turns it into reflectance. A layer that two bands share is read once. The
+    arrays of ``over``, what this gave of an earlier scene, may be written over, each once."""
     spare = list({id(stored): stored for stored, *_ in over.values()}.values()) if over else []
     pixels: dict[tuple, np.ndarray] = {}
     found = {}

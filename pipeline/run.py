@@ -104,9 +104,8 @@ class Run:
 
     def scene_entry(self, scene: Scene) -> dict:
         """What a scene is, and the zones that its frame reaches."""
-        frame = shapely.box(*scene.bounds)
         entry = {"id": scene.id, "day": str(scene.day), "sensor": scene.sensor, "scale_known_from": scene.origin}
-        return entry | {"zones": [zone.id for zone in self.zones if frame.intersects(zone.geometry)]}
+        return entry | {"zones": [zone.id for zone in self.zones if scene.frame.intersects(zone.geometry)]}
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
@@ -161,7 +160,7 @@ class Run:
         return [scene.id, str(scene.day), layers, scene.rule and scene.rule.key, checks]
 
     def reaches(self, scene: Scene, tile: Tile) -> bool:
-        return shapely.box(*scene.bounds).intersects(self._tile_boxes[tile.name])
+        return scene.frame.intersects(self._tile_boxes[tile.name])
 
     @cached_property
     def _tile_boxes(self) -> dict[str, shapely.Polygon]:
@@ -175,7 +174,7 @@ class Run:
 
     def scenes_over(self, zone: Zone) -> list[Scene]:
         """The scenes whose frame reaches the zone."""
-        return [scene for scene in self.scenes if shapely.box(*scene.bounds).intersects(zone.geometry)]
+        return [scene for scene in self.scenes if scene.frame.intersects(zone.geometry)]
 
     def tiles_of(self, zone: Zone) -> tuple[Tile, ...]:
         """The tiles that the zone's box meets, in order."""

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
+import shapely
 
 from pipeline.compiled import njit
 
@@ -254,6 +255,11 @@ class Scene:
         """All bands, the quality layer and those of the checks."""
         checks = {f"check {number}": check.band for number, check in enumerate(self.checks, 1)}
         return {**self.bands, **({"quality": self.quality} if self.quality else {}), **checks}
+
+    @property
+    def frame(self) -> shapely.Polygon:
+        """The box of its ``bounds``, in the CRS of the run's grid."""
+        return shapely.box(*self.bounds)
 
     @property
     def paths(self) -> list[str]:

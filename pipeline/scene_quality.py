@@ -5,7 +5,6 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
-import shapely
 from odc.geo.geobox import GeoBox
 from rasterio.features import geometry_mask
 
@@ -92,4 +91,4 @@ def _counts(scene: Scene, grid: GeoBox, inside: np.ndarray) -> list[int]:
 
 def reaching(scenes: list[Scene], zone: Zone) -> tuple[Scene, ...]:
     """The scenes whose bounds meet the zone."""
-    return tuple(scene for scene in scenes if shapely.box(*scene.bounds).intersects(zone.geometry))
+    return tuple(scene for scene in scenes if scene.frame.intersects(zone.geometry))

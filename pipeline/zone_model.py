@@ -22,7 +22,8 @@ CALIBRATED_U95 = 0.10
 """95 % half-width of a calibrated or given end-member, index units (expert judgement, unverified)."""
 
 UNSEEN_YEARS = 0.5
-"""What a window may lack of the years that it needs, where parts of the zone were not seen in each of them."""
+"""What a window may lack of the years that it needs, where parts of the zone were not seen in each of them (expert
+choice)."""
 
 SHRUB_PATH = "forest.shrub."
 """How the paths of a zone's shrub rows begin: they are those of the forest, in whatever zone the shrub grows."""

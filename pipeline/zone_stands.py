@@ -7,7 +7,8 @@ import numpy as np
 from pipeline.ecosystems import Forest
 
 FEW_STANDS, MOST_STANDS = 0.85, 1.01
-"""Fraction of a forest zone below which the status says what stands cover, and above which they must overlap."""
+"""Fraction of a forest zone below which the status says what stands cover, and above which they must overlap (expert
+choices)."""
 
 GROUP_M3_HA = 5
 """Steps of volume within which stands are summed up; the edges of the expansion tables are multiples of it."""

@@ -255,6 +255,8 @@ def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_ta
     assert {"ndvi_2019-2021", "agb_2023-2025"} <= left
     assert not {name for name in left if name.startswith(("carbon_stock", "sink"))}
     assert len(list(finished.results.glob("zones/F01/*.tif"))) == 11
+    record = json.loads((finished.results / "run.json").read_text(encoding="utf-8"))
+    assert record["notes"] == ["1 zones have no map of this config, older ones are taken away; run without --zone"]
 
 
 def test_a_changed_coefficient_rewrites_only_carbon_and_sink_of_its_ecosystem(finished):

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +110,9 @@ def test_pixels_on_a_server_are_downloaded_if_the_config_allows(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):
-    """What is whole is kept, what is not has no final name, and the search does not count as answered."""
+@contextmanager
+def broken_off(tmp_path):
+    """A server of five scenes at which a search failed for want of E's near infrared, and what puts it there."""
     scenes = five(tmp_path / "scenes")
     gone = scenes / "E_nir.tif"
     content = gone.read_bytes()
@@ -118,8 +121,14 @@ def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):
         server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
         with pytest.raises(SceneError, match="404"):
             fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        yield server, partial(gone.write_bytes, content)
+
+
+def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):
+    """What is whole is kept, what is not has no final name, and the search does not count as answered."""
+    with broken_off(tmp_path) as (server, mend):
         assert not list(tmp_path.rglob("search.json"))
-        gone.write_bytes(content)
+        mend()
         server.requests.clear()
         folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
     assert found_in(folder) == ["A", "B", "D", "E"]
@@ -180,15 +189,8 @@ def test_a_deleted_answer_is_asked_for_again(tmp_path):
 
 def test_nothing_of_an_answer_that_broke_off_is_left_in_the_next(tmp_path):
     """A was stored before E failed, and is withdrawn before the next attempt."""
-    scenes = five(tmp_path / "scenes")
-    gone = scenes / "E_nir.tif"
-    content = gone.read_bytes()
-    gone.unlink()
-    with serving(scenes, []) as server:
-        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
-        with pytest.raises(SceneError, match="404"):
-            fetch_items(search(server.url), tmp_path / "cache", remote=True)
-        gone.write_bytes(content)
+    with broken_off(tmp_path) as (server, mend):
+        mend()
         server.items = [item for item in server.items if item["id"] != "A"]
         folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
     assert found_in(folder) == ["B", "D", "E"]
