@@ -61,7 +61,10 @@ class CogWriter:
             crs=str(grid.crs), transform=grid.affine, nodata=variable.nodata, **(IN_MEMORY if small else ON_DISK),
         )  # fmt: skip
         if small:
-            self._file.write(np.full((bands, *grid.shape), variable.nodata, variable.dtype))
+            nodata = np.full((bands, min(BLOCK_PX, grid.height), grid.width), variable.nodata, variable.dtype)
+            for row in range(0, grid.height, BLOCK_PX):
+                here = nodata[:, : grid.height - row]
+                self._file.write(here, window=Window(0, row, grid.width, here.shape[1]))
         self._file.scales = (variable.scale,) * bands
         self._file.units = (variable.unit,) * bands
         self._file.descriptions = (description, f"{description} 标准误 standard error")[:bands]
