@@ -120,24 +120,18 @@ class Marks:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def holds(self, unit: str, key: Any) -> bool:
-        """Whether the unit was finished with this very key."""
-        return self.read(unit) == key
-
-    def why_stale(self, unit: str, key: dict[str, str], file: Path | None = None) -> list[str]:
+    def why_stale(self, unit: str, key: dict[str, str], *files: Path) -> list[str]:
         """Why the unit is to be done: ["new"], the parts of its `key_parts` that changed, ["file missing"], or
-        ["file damaged"] where its length is another one; empty where the unit was finished with this very key and its
-        ``file`` is there."""
+        ["file damaged"] where a length is another one; empty where the unit was finished with this very key and its
+        ``files`` are there."""
         done = self.read(unit)
         if not isinstance(done, dict):
             return ["new"]
         sizes = done.pop(SIZES, {})
         changed = [part for part in {**key, **done} if key.get(part) != done.get(part)]
-        if changed or file is None:
+        if changed or all(file.is_file() and file.stat().st_size == sizes.get(file.name) for file in files):
             return changed
-        if not file.is_file():
-            return ["file missing"]
-        return ["file damaged"] if file.stat().st_size != sizes.get(file.name) else []
+        return ["file damaged"] if all(file.is_file() for file in files) else ["file missing"]
 
     def read(self, unit: str) -> Any:
         """What was marked for the unit, None where nothing was or it cannot be read."""

@@ -147,6 +147,20 @@ def test_a_mark_tells_which_part_of_its_key_changed(tmp_path):
     assert marks.why_stale("tile", key) == ["new"]
 
 
+def test_a_mark_holds_for_all_files_of_its_unit(tmp_path):
+    marks, key = Marks(tmp_path / "marks"), key_parts(code="1")
+    pdf, png = (tmp_path / f"F01_sheet.{kind}" for kind in ("pdf", "png"))
+    for file in (pdf, png):
+        file.write_text("page")
+    marks.write("sheet", key, pdf, png)
+    assert marks.why_stale("sheet", key, pdf, png) == []
+    png.write_text("pa")
+    assert marks.why_stale("sheet", key, pdf, png) == ["file damaged"]
+    png.unlink()
+    assert marks.why_stale("sheet", key, pdf, png) == ["file missing"]
+    assert marks.why_stale("sheet", key_parts(code="2"), pdf, png) == ["code"]
+
+
 def test_force_gives_the_same_results(tmp_path, monkeypatch, capsys):
     import sys
 

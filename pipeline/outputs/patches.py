@@ -79,8 +79,7 @@ class ZonePatches:
 
     @property
     def is_done(self) -> bool:
-        files = (self.path, *self.class_rasters.values())
-        return not any(self.marks.why_stale(self.name, self.key, path) for path in files)
+        return not self.marks.why_stale(self.name, self.key, self.path, *self.class_rasters.values())
 
 
 def make_patches(results: Results, engine: Engine) -> None:

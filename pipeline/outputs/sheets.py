@@ -27,7 +27,7 @@ from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.sheet_content import monitoring_sheet, overview_sheet, zone_sheet
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.zone_sheet import ZoneSheet
-from pipeline.provenance import Marks, code_key, content_key
+from pipeline.provenance import Marks, code_key, key_parts
 from pipeline.results import Results
 
 CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
@@ -44,11 +44,15 @@ class SheetUnit:
     sheet: Sheet
     name: str
     marks: Marks
-    key: str
+    key: dict[str, str]
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.sheet.stem.with_name(f"{self.sheet.stem.name}.{kind}") for kind in ("pdf", "png")]
 
     @property
     def writes_to(self) -> Path:
-        return self.sheet.stem.with_name(f"{self.sheet.stem.name}.pdf")
+        return self.files[0]
 
     @property
     def entry(self) -> str:
@@ -57,8 +61,7 @@ class SheetUnit:
 
     @property
     def is_done(self) -> bool:
-        files = (self.sheet.stem.with_name(f"{self.sheet.stem.name}.{kind}") for kind in ("pdf", "png"))
-        return self.marks.holds(self.name, self.key) and all(file.is_file() for file in files)
+        return not self.marks.why_stale(self.name, self.key, *self.files)
 
 
 _ONE_PAGE_AT_A_TIME = Lock()
@@ -70,7 +73,7 @@ def draw_sheet(unit: SheetUnit) -> None:
     unit.marks.take_back(unit.name)
     with _ONE_PAGE_AT_A_TIME, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
         unit.sheet.draw().save(unit.sheet.stem)
-    unit.marks.write(unit.name, unit.key)
+    unit.marks.write(unit.name, unit.key, *unit.files)
 
 
 def make_sheets(results: Results, engine: Engine) -> None:
@@ -122,7 +125,7 @@ def sheet_units(results: Results) -> list[SheetUnit]:
     units = []
     for place, zone in enumerate(shown, 1):
         sheet = zone_sheet(results, zones, zone, fonts, f"第 {place} 幅 / 共 {len(shown)} 幅")
-        units.append(_unit(results, sheet, zone, code, [m.path for m in (sheet.main, sheet.cover) if m]))
+        units.append(_unit(results, sheet, f"zone-{zone}", code, [m.path for m in (sheet.main, sheet.cover) if m]))
     if not shown:
         return []
     overview = overview_sheet(results, zones, shown, fonts)
@@ -132,7 +135,7 @@ def sheet_units(results: Results) -> list[SheetUnit]:
 
 def _unit(results: Results, sheet: Sheet, name: str, code: str, rasters: list[Path]) -> SheetUnit:
     pixels = [results.marks.read(f"map-{results.folder.name}-{path.stem}") for path in rasters]
-    key = content_key(code, _shown(sheet), pixels)
+    key = key_parts(code=code, shown=_shown(sheet), rasters=pixels)
     return SheetUnit(sheet, f"sheet-{results.folder.name}-{name}", results.marks, key)
 
 
@@ -156,8 +159,8 @@ def _shown(value: object) -> object:
 def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
     """All pages in one PDF with a table of contents."""
     path, mark = results.folder / "atlas.pdf", f"sheet-{results.folder.name}-atlas"
-    key = content_key([unit.key for unit in units])
-    if not units or (results.marks.holds(mark, key) and path.is_file()):
+    key = key_parts(title=results.title, sheets=[unit.key for unit in units])
+    if not units or not results.marks.why_stale(mark, key, path):
         return
     results.marks.take_back(mark)
     with swapped(path) as part, PdfWriter() as atlas:
@@ -165,7 +168,7 @@ def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
             atlas.append(unit.writes_to, outline_item=unit.entry)
         atlas.add_metadata({"/Title": results.title, "/Creator": "sinkmap"})
         atlas.write(part)
-    results.marks.write(mark, key)
+    results.marks.write(mark, key, path)
 
 
 def _remove_outdated(folder: Path, wanted: set[Path]) -> None:
