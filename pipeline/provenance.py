@@ -13,6 +13,8 @@ from typing import Any
 import rasterio
 import xxhash
 
+from pipeline.whole_file import whole
+
 PACKAGE = Path(__file__).parent
 LIBRARIES = (
     "rasterio",
@@ -96,9 +98,8 @@ def _checksum(path: str) -> list[str]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
-    os.replace(part, path)
+    with whole(path) as part:
+        part.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

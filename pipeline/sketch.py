@@ -6,7 +6,6 @@ zone exactly, without touching a raster again. Where shrub grows among the other
 histogram of its own.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.variables import INDEX_STEP
+from pipeline.whole_file import whole
 
 LEVELS = np.arange(-10_000, 10_001)
 """Stored index levels; level x INDEX_STEP is the index."""
@@ -123,10 +123,8 @@ def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
         for name in ("land", "water", "clear", "size", "mosaic", "years")
         if getattr(sketch, name) is not None
     }
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         np.savez(file, **parts)
-    os.replace(part, path)
 
 
 def load_sketches(path: Path) -> dict[str, Sketch]:

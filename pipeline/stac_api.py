@@ -22,6 +22,7 @@ from pystac_client.stac_api_io import StacApiIO
 
 from pipeline.errors import SceneError
 from pipeline.provenance import content_key, read_json, write_json
+from pipeline.whole_file import whole
 
 ASSETS = frozenset(("red", "nir", "nir08", "swir16", "scl", "qa_pixel", "qa_radsat", "B04", "B08", "B8A", "B11", "SCL"))
 """Assets that are fetched: bands and quality layers that a composite may use."""
@@ -145,10 +146,12 @@ def _download(href: str, target: Path) -> Path:
     """The file behind ``href`` as ``target``; one that is there is whole."""
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        with requests.get(href, stream=True, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
+        with (
+            requests.get(href, stream=True, timeout=TIMEOUT_S) as answer,
+            whole(target) as part,
+            part.open("wb") as file,
+        ):
             answer.raise_for_status()
             for piece in answer.iter_content(PIECE):
                 file.write(piece)
-        os.replace(part, target)
     return target

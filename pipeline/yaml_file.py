@@ -1,7 +1,6 @@
 """YAML files: read safely, checked against a model, errors with file and line."""
 
 import difflib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from pipeline.errors import ConfigError
+from pipeline.whole_file import whole
 
 
 def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
@@ -44,10 +44,8 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
 
 def write_yaml(path: Path, content: Any) -> None:
     """Write YAML whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         YAML(typ="safe", pure=True).dump(content, file)
-    os.replace(part, path)
 
 
 def _sentence(path: Path, root: Any, error: dict, adapter: TypeAdapter) -> str:

@@ -1,6 +1,5 @@
 """A coefficient folder of one's own: the one in use, with the biomass model of a local fit in it."""
 
-import os
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -8,6 +7,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from pipeline.errors import OutputError, os_error_sentence
 from pipeline.fit import ENOUGH_SITES, Fit
+from pipeline.whole_file import whole
 
 
 def write_local_coefficients(source: Path, folder: Path, fit: Fit, index: str, origin: str) -> None:
@@ -27,10 +27,8 @@ def write_local_coefficients(source: Path, folder: Path, fit: Fit, index: str, o
             content = yaml.load(file.read_text(encoding="utf-8-sig"))
             if content.get("ecosystem") == "grassland":
                 _put_fit(content, fit, index, origin)
-            part = folder / f"{file.name}.part"
-            with part.open("w", encoding="utf-8", newline="\n") as out:
+            with whole(folder / file.name) as part, part.open("w", encoding="utf-8", newline="\n") as out:
                 yaml.dump(content, out)
-            os.replace(part, folder / file.name)
     except OSError as error:
         raise OutputError(os_error_sentence(error, folder)) from error
 

@@ -1,7 +1,6 @@
 """Cloud-Optimized GeoTIFFs that say what they hold: unit, names, scale, nodata and statistics."""
 
 import errno
-import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from pipeline.blocks import BLOCK_PX
 from pipeline.compiled import njit
 from pipeline.errors import OutputError
 from pipeline.variables import Variable
+from pipeline.whole_file import whole
 
 ENCODING = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK_PX), "NUM_THREADS": "1"}
 """DEFLATE opens in every desktop GIS; a higher level costs time for 1 % of size."""
@@ -51,7 +51,7 @@ class CogWriter:
         error: bool = False,
     ) -> None:
         self._path, self._variable = path, variable
-        self._raw, self._part = path.with_suffix(".raw.tif"), path.with_suffix(".part.tif")
+        self._raw = path.with_suffix(".raw.tif")
         bands = 2 if error else 1
         self._sums = np.zeros((bands, 3), "int64")  # whole numbers add up the same in any order
         self._ranges: list[list[int]] = [[] for _ in range(bands)]
@@ -96,7 +96,7 @@ class CogWriter:
             ) from failure
         finally:
             self._file.close()
-            for leftover in (self._raw, self._part, Path(f"{self._raw}.aux.xml")):
+            for leftover in (self._raw, Path(f"{self._raw}.aux.xml")):
                 with suppress(OSError):
                     leftover.unlink(missing_ok=True)
 
@@ -105,10 +105,10 @@ class CogWriter:
             self._file.update_tags(band, **_statistics(*sums, found, self._file.width * self._file.height))
         how = Resampling.nearest if self._variable.scale == 1 else Resampling.average
         self._file.build_overviews(overview_factors(self._file.width, self._file.height), how)
-        copy(self._file, self._part, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
-        if not is_complete(self._part):
-            raise OSError(errno.ENOSPC, "the file was cut while it was written")
-        os.replace(self._part, self._path)
+        with whole(self._path) as part:
+            copy(self._file, part, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
+            if not is_complete(part):
+                raise OSError(errno.ENOSPC, "the file was cut while it was written")
 
 
 def _statistics(count: int, total: int, squares: int, found: list[int], size: int) -> dict[str, str]:

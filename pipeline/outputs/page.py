@@ -4,7 +4,6 @@ The same content gives the same bytes. Everything is drawn in one coordinate sys
 corner, so that what is laid out is what is printed.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.text import Text
 
 from pipeline.outputs.fonts import MM_PER_POINT, Fonts
+from pipeline.whole_file import whole
 
 A4_LANDSCAPE = (297.0, 210.0)
 PDF_DPI, PNG_DPI = 300, 200
@@ -151,25 +151,19 @@ class Page:
         """Write ``stem``.pdf and ``stem``.png, each whole or not at all. Raises OSError."""
         stem.parent.mkdir(parents=True, exist_ok=True)
         pdf, png = stem.with_name(f"{stem.name}.pdf"), stem.with_name(f"{stem.name}.png")
-        parts = [path.with_name(f"{path.name}.part") for path in (pdf, png)]
-        try:
-            FigureCanvasPdf(self.figure)
+        FigureCanvasPdf(self.figure)
+        with whole(pdf) as part:
             self.figure.savefig(
-                parts[0], format="pdf", dpi=PDF_DPI,
+                part, format="pdf", dpi=PDF_DPI,
                 metadata={"Title": self.title, "Creator": "sinkmap", "CreationDate": None},
             )  # fmt: skip
-            FigureCanvasAgg(self.figure)
-            # hinting rounds the advance of each glyph to pixels: a long line would be wider than it was laid out
-            with rc_context({"text.hinting": "none"}):
-                self.figure.savefig(
-                    parts[1], format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None},
-                    pil_kwargs={"compress_level": 3},
-                )  # fmt: skip
-            os.replace(parts[0], pdf)
-            os.replace(parts[1], png)
-        finally:
-            for part in parts:
-                part.unlink(missing_ok=True)
+        FigureCanvasAgg(self.figure)
+        # hinting rounds the advance of each glyph to pixels: a long line would be wider than it was laid out
+        with rc_context({"text.hinting": "none"}), whole(png) as part:
+            self.figure.savefig(
+                part, format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None},
+                pil_kwargs={"compress_level": 3},
+            )  # fmt: skip
 
 
 def _pieces(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Management patches of all zones: read their rasters, write the class rasters, the patches and their summary."""
 
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -225,7 +226,10 @@ def _means(values: dict[str, np.ndarray], grid: GeoBox, patches: gpd.GeoSeries) 
 
 
 def _write(table: gpd.GeoDataFrame, path: Path) -> None:
+    content = io.BytesIO()
+    pyogrio.write_dataframe(
+        table, content, layer=path.stem, driver=DRIVER, geometry_type="MultiPolygon", promote_to_multi=True,
+        SPATIAL_INDEX="NO",
+    )  # fmt: skip
     with swapped(path, "free disk space, then run again") as part:
-        pyogrio.write_dataframe(
-            table, part, driver=DRIVER, geometry_type="MultiPolygon", promote_to_multi=True, SPATIAL_INDEX="NO"
-        )
+        part.write_bytes(content.getvalue())

@@ -1,12 +1,12 @@
-"""Files written whole: beside their place, under a name of their own, and then put into it."""
+"""Deliverables written whole, also where a program has the older one open."""
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import OutputError
+from pipeline.whole_file import whole
 
 LOGS = ("-wal", "-shm", "-journal")
 
@@ -15,24 +15,22 @@ LOGS = ("-wal", "-shm", "-journal")
 def swapped(path: Path, mend: str = "close it or free disk space") -> Iterator[Path]:
     """Where to write what takes the place of ``path`` when the block ends: whole or not at all. Raises OutputError that
     says to ``mend`` it."""
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    is_geopackage = path.suffix == ".gpkg"
-    raw = path.with_name(f"{path.stem}.raw{path.suffix}") if is_geopackage else part
+    raw = path.with_name(f"{path.stem}.raw.gpkg")
     try:
-        for file in (raw, part):
-            file.unlink(missing_ok=True)
-        yield raw
-        if is_geopackage:
-            _put_away_logs(path)
-            _copy_geopackage(raw, part)
-        os.replace(part, path)
+        with whole(path) as part:
+            if path.suffix == ".gpkg":
+                raw.unlink(missing_ok=True)
+                yield raw
+                _put_away_logs(path)
+                _copy_geopackage(raw, part)
+            else:
+                yield part
     except (OSError, sqlite3.Error, RuntimeError) as error:  # pyogrio raises RuntimeErrors
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{path}: cannot be written ({reason}); {mend}") from error
     finally:
-        for file in (raw, part):
-            with suppress(OSError):
-                file.unlink(missing_ok=True)
+        with suppress(OSError):
+            raw.unlink(missing_ok=True)
 
 
 def _put_away_logs(path: Path) -> None:
@@ -52,5 +50,6 @@ def _put_away_logs(path: Path) -> None:
 def _copy_geopackage(raw: Path, part: Path) -> None:
     """Copy by VACUUM: SQLite counts the changes of a file in its header, GDAL makes one more whenever the clock ticks
     between two of its own, and a copy starts the count anew, so that the same results are the same bytes."""
+    part.unlink(missing_ok=True)
     with closing(sqlite3.connect(raw)) as database:
         database.execute("VACUUM INTO ?", (str(part),))

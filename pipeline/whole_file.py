@@ -1,0 +1,19 @@
+"""Files written whole: beside their place, and put into it when nothing lacks."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write what takes the place of ``path`` when the block ends; where it fails, ``path`` stays as it was.
+    Raises OSError."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
