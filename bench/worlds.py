@@ -126,7 +126,7 @@ class World:
         self._takes_other_cover = {
             name: errors and self._rng.random() < GIVEN.carlson_ripley_chance for name in shipped()
         }
-        self._shared: dict[tuple[str, str], float] = {}
+        self._shared: dict[tuple[str, str], np.ndarray | float] = {}
         common, *own = self._rng.standard_normal(3)
         self._inventories = [self._mixed(common, part) for part in own]
 
@@ -164,7 +164,7 @@ class World:
         name, rows = model.ecosystem.ecosystem, coefficients(model.ecosystem)
         for path in model.rows:
             if (name, path) not in self._shared:
-                self._shared[name, path] = float(self._true(rows[path]))
+                self._shared[name, path] = self._true(rows[path])
         return with_values(model.ecosystem, {path: self._shared[name, path] for path in model.rows})
 
     def _assumed_ends(self, place: Place) -> EndMembers:

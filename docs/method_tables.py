@@ -29,6 +29,8 @@ def half_width_of(row: Coefficient | BinnedCoefficient) -> str:
     """The 95 % half-width as text, with the distribution that the draws take."""
     if row.distribution == "fixed":
         return "fixed"
+    if row.distribution == "split_lognormal":
+        return f"{', '.join(f'{low:g}–{high:g}' for low, high in row.ranges)} {row.distribution.replace('_', ' ')}"
     width = f"±{row.u95_percent:g} %" if row.u95_percent is not None else f"±{row.u95_abs:g}"
     return f"{width} {row.distribution.replace('_', ' ')}"
 

@@ -134,6 +134,7 @@ def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
             "path": model.full_path(path),
             "value": list(row.values) if isinstance(row, BinnedCoefficient) else row.value,
             **({"edges": list(row.edges), "of": row.of} if isinstance(row, BinnedCoefficient) else {}),
+            **({"ranges": row.ranges} if isinstance(row, BinnedCoefficient) and row.ranges else {}),
             "u95_percent": row.u95_percent,
             "u95_abs": row.u95_abs,
             "unit": row.unit,

@@ -173,6 +173,8 @@ def _section(title: str, lines) -> Iterator[str]:
 def _coefficient(row: dict) -> str:
     width = f"{row['u95_percent']:g} %" if row["u95_percent"] is not None else row["u95_abs"]
     error = "fixed" if width is None else f"± {width}"
+    if "ranges" in row:
+        error = "within " + ", ".join(f"{low:g}-{high:g}" for low, high in row["ranges"])
     bins = f" in steps at {row['edges']} of {row['of']}" if "edges" in row else ""
     status = row["status"].upper() + " 未核实" if row["status"] == "unverified" else row["status"]
     only = ", for the interval only" if row["used_for"] == "interval" else ""

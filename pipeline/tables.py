@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 from pipeline import area_ledger, cover_classes
 from pipeline.ecosystems import Ecosystem
@@ -148,11 +148,18 @@ def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
                 "ecosystem": name,
                 "coefficient_zh": name_zh(ecosystem, place),
                 "unit": row.unit,
-                "u95": _half_width(row),
                 "source": row.source,
+                "status": STATUS_ZH[row.status],
             }
-            for part, value in _values(row):
-                yield known | {"coefficient": place + part, "value": value, "status": STATUS_ZH[row.status]}
+            for (part, value), u95 in zip(_values(row), _half_widths(row), strict=False):
+                yield known | {"coefficient": place + part, "value": value, "u95": u95}
+
+
+def _half_widths(row: Coefficient | BinnedCoefficient) -> Iterator[str]:
+    """The error of each of the values of a row, without end where they share it."""
+    if row.distribution == "split_lognormal":
+        return (f"{low:g} – {high:g}" for low, high in row.ranges)
+    return repeat(_half_width(row))
 
 
 def _half_width(row: Coefficient | BinnedCoefficient) -> str:

@@ -122,7 +122,10 @@ class ZoneModel:
         extra = ("index_bias", "residual", "residual_persistence", *(("stand_volume",) if self.stands else ()))
         rows = [(path, self.coefficients[path]) for path in (*self.rows, *extra)]
         rows += [("end-member", row) for row in self.end_member_rows]
-        widths = [[path, row.central, row.half_width, row.distribution, row.valid] for path, row in rows]
+        widths = [
+            [path, row.central, row.half_width, row.distribution, row.valid, getattr(row, "ranges", None)]
+            for path, row in rows
+        ]
         return [*widths, repr(self.sensor_errors)] if self.sensor_errors and not self.stands else widths
 
     @property

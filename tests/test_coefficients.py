@@ -68,14 +68,17 @@ def test_half_widths_are_absolute_around_the_value_or_the_factor():
 
 
 def test_the_default_half_widths_of_the_science_are_shipped(ecosystems):
-    """science.md 5: index .04, G1 60 %, fresh/dry 15 %, R 50 %, CF 7 and 5 %, BCEF 30-50 %, stand volume 15 %."""
+    """science.md 5: index .04, G1 60 %, fresh/dry 15 %, R 50 %, CF 7 and 5 %, stand volume 15 %; BCEF by the
+    ranges of table 4.5 (4.2), which come to 40-55 %."""
     grass, forest = (coefficients(ecosystems[name]) for name in ("grassland", "forest"))
     assert (grass["index_bias"].value, grass["index_bias"].half_width) == (0, 0.04)
     assert grass["biomass_model.fresh_agb"].u95_percent == 60
     assert grass["biomass_model.fresh_to_dry"].u95_percent == 15
     assert grass["carbon_fraction"].u95_percent == 7
     assert {grass[path].u95_percent for path in find(ecosystems["grassland"], "root_shoot")} == {50}
-    assert {row.u95_percent for path, row in forest.items() if path.startswith("bcef.")} == {40, 50}
+    expansion = [row for path, row in forest.items() if path.startswith("bcef.")]
+    assert [row.ranges[0] for row in expansion] == [(0.8, 4.5), (0.6, 2.4), (0.7, 4.0)]
+    assert all(0.4 < row.half_width < 0.55 for row in expansion)
     assert {forest[path].u95_percent for path in find(ecosystems["forest"], "carbon_fraction")} == {5}
     assert (forest["stand_volume"].u95_percent, forest["stand_volume"].status) == (15, "unverified")
     assert 3 <= forest["stand_area"].u95_percent <= 5

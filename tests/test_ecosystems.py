@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pipeline.ecosystems import BinnedCoefficient, coefficients, used_by, with_values
 from pipeline.ecosystems.names import name_zh, names_zh
 from pipeline.sketch import INDEX, LEVELS, Sketch
+from pipeline.uncertainty import Z95, drawn
 from pipeline.vegetation import EndMembers
 from pipeline.zone_stands import ZoneStands
 
@@ -309,6 +310,49 @@ def test_bins_hold_up_to_and_with_their_upper_edge_and_leave_no_gap(edges, x):
 def test_bins_with_a_gap_are_refused(values, edges, says):
     with pytest.raises(ValidationError, match=says):
         binned(values, edges)
+
+
+def ranged(**changes):
+    table = {"values": (3, 1), "edges": (20,), "ranges": ((0.75, 4.5), (0.5, 2)), "of": "x", "valid": (0, 9)}
+    return BinnedCoefficient(**(ROW | {"u95_percent": None} | table | changes))
+
+
+def test_every_value_of_a_table_with_ranges_is_off_to_the_same_side_by_its_own_range():
+    """95 % of the draws lie in 0.75-4.5 around 3 and in 0.5-2 around 1, whose logarithms are 0.5-2 times e to ln."""
+    factors = drawn(ranged(), np.array([-Z95, 0, Z95, -Z95 / 2]))
+    np.testing.assert_allclose(factors, [[0.25, 1, 1.5, 0.5], [0.5, 1, 2, 0.5**0.5]])
+    table = ranged().with_value(factors)
+    answer = table.at(np.array([[20.0], [21.0], [5.0]]))  # first, second, first step
+    np.testing.assert_allclose(answer, [[0.75, 3, 4.5, 1.5], [0.5, 1, 2, 0.5**0.5], [0.75, 3, 4.5, 1.5]])
+    assert ranged().at(np.array([[5.0]])).tolist() == [[3]]
+    assert ranged().half_width == pytest.approx((3.75 / 2 / 3 + 1.5 / 2) / 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"ranges": ((0.75, 4.5),)}, "give each value the ends of its range"),
+        ({"ranges": ((0.75, 4.5), (1, 2))}, "one below and one above it"),
+        ({"ranges": ((0, 4.5), (0.5, 2))}, "positive"),
+        ({"u95_percent": 50}, "either u95_percent or u95_abs"),
+        ({"ranges": None, "u95_abs": 1}, "relative: give u95_percent, or ranges"),
+        ({"ranges": None, "u95_percent": 50, "distribution": "split_lognormal"}, "either u95_percent or u95_abs"),
+        ({"distribution": "fixed"}, "is split_lognormal, and no other"),
+    ],
+)
+def test_a_table_whose_ranges_contradict_it_is_refused(changes, says):
+    with pytest.raises(ValidationError, match=says):
+        ranged(**changes)
+
+
+def test_expansion_errs_in_each_stand_by_the_range_of_its_own_bin(ecosystems):
+    """A young birch stand of 10 m3/ha may hold 0.8/3.0 of its biomass, one of 60 only 0.7/1.4; roots stay."""
+    forest = ecosystems["forest"]
+    low = drawn(forest.bcef["hardwoods"], np.array([-Z95, 0.0]))
+    volume = np.array([[10.0], [60.0]])
+    agb, carbon = with_values(forest, {"bcef.hardwoods": low}).stand_stock(volume, volume, ["birch", "birch"])
+    np.testing.assert_allclose(agb, [[8, 30], [42, 84]])
+    np.testing.assert_allclose(carbon[:, 0] / carbon[:, 1], [0.8 / 3, 0.5])
 
 
 def all_rows(ecosystems):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 Status = Literal["verified", "unverified", "local"]
 
-Distribution = Literal["normal", "lognormal", "truncated_normal", "beta", "triangular", "fixed"]
+Distribution = Literal["normal", "lognormal", "split_lognormal", "truncated_normal", "beta", "triangular", "fixed"]
 
 Cause = Literal[
     "index", "end_members", "cover_model", "biomass_model", "dry_matter", "root_shoot", "carbon_fraction", "expansion",
@@ -33,7 +33,7 @@ def of_cause(cause: Cause) -> BeforeValidator:
 class Row(Frozen):
     """What every row says.
 
-    ``valid`` is the range that the number cannot leave. ``factor`` multiplies the answer of a whole row of numbers
+    ``valid`` is the range that the listed number cannot leave, and its draws where they are truncated. ``factor`` multiplies the answer of a whole row of numbers
     (polynomial, table): 1 as shipped, the way to draw or to change it as one.
     """
 
@@ -51,9 +51,11 @@ class Row(Frozen):
     @classmethod
     def _usual_distribution(cls, content: Any) -> Any:
         """Without ``distribution``: what lies in 0-1 is a fraction and truncated at its valid range, a positive
-        number of more than 30 % is lognormal, any other normal."""
+        number of more than 30 % is lognormal, a table with ``ranges`` split lognormal, any other normal."""
         if not isinstance(content, dict) or "distribution" in content:
             return content
+        if content.get("ranges"):
+            return {"distribution": "split_lognormal", **content}
         try:
             low, high = content["valid"]
             percent = content.get("u95_percent") or 0
@@ -69,7 +71,7 @@ class Row(Frozen):
     @model_validator(mode="after")
     def _half_width(self) -> Self:
         given = [width for width in (self.u95_percent, self.u95_abs) if width is not None]
-        if len(given) != (self.distribution != "fixed"):
+        if len(given) != (self.distribution not in ("fixed", "split_lognormal")):
             raise ValueError("give the 95 % half-width as either u95_percent or u95_abs, and none to a fixed number")
         if given and not given[0] > 0:
             raise ValueError("a 95 % half-width is above 0; a number without error has `distribution: fixed`")
@@ -93,6 +95,8 @@ class Coefficient(Row):
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
+        if self.distribution == "split_lognormal":
+            raise ValueError("only a table is split_lognormal, by its ranges")
         if self.is_row and self.u95_percent is None and self.distribution != "fixed":
             raise ValueError("the half-width of a polynomial is relative: give u95_percent")
         self._refuse_outside((self.central,))
@@ -125,13 +129,15 @@ class Coefficient(Row):
 class BinnedCoefficient(Row):
     """A step function of ``of``: values[i] holds for edges[i-1] < x <= edges[i], without gaps.
 
-    The first bin is open below, the last above. Half-width of the factor on all of it, ``valid`` of each value.
+    The first bin is open below, the last above; ``valid`` holds for each value. Its error is the half-width of a factor
+    on all of it, or ``ranges``, a 95 % range of each value with that value as the median (``split_lognormal``): all
+    values are off to the same side, each by its own range.
     """
 
     values: tuple[float, ...]
     edges: tuple[float, ...]
     of: str
-    u95_percent: float
+    ranges: tuple[tuple[float, float], ...] | None = None
 
     central: ClassVar[float] = 1.0
     is_row: ClassVar[bool] = True
@@ -143,23 +149,39 @@ class BinnedCoefficient(Row):
         if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
             raise ValueError("the edges must ascend")
         self._refuse_outside(self.values)
+        if self.u95_abs is not None:
+            raise ValueError("the error of a table is relative: give u95_percent, or ranges")
+        if (self.distribution == "split_lognormal") != (self.ranges is not None):
+            raise ValueError("a table with ranges in place of u95_percent is split_lognormal, and no other row is")
+        if self.ranges is not None:
+            inside = [0 < low < value < high for value, (low, high) in zip(self.values, self.ranges, strict=False)]
+            if len(self.ranges) != len(self.values) or not all(inside):
+                raise ValueError("give each value the ends of its range, positive, one below and one above it")
         return self
 
     @property
     def half_width(self) -> float:
-        """95 % half-width of the factor."""
-        return self.u95_percent / 100
+        """95 % half-width of the factor; with ``ranges`` the mean half of them, relative."""
+        if self.ranges is None:
+            return (self.u95_percent or 0.0) / 100
+        return float(np.mean([(high - low) / 2 / v for v, (low, high) in zip(self.values, self.ranges, strict=True)]))
 
     def at(self, x: np.ndarray) -> np.ndarray:
-        """The value of the bin that x lies in, any shape that broadcasts with the factor."""
-        return self.listed_at(x) * self.factor
+        """The value of the bin that x lies in, any shape that broadcasts with the factor; x (s, 1) where that is one
+        for each bin and draw, the answer then is (s, n)."""
+        if np.ndim(self.factor) < 2:
+            return self.listed_at(x) * self.factor
+        return self.listed_at(x) * self.factor[self._bin_of(x)[:, 0]]
 
     def listed_at(self, x: np.ndarray) -> np.ndarray:
         """The value of the bin that x lies in as the table lists it, without the factor."""
-        return np.asarray(self.values)[np.searchsorted(self.edges, x, side="left")]
+        return np.asarray(self.values)[self._bin_of(x)]
+
+    def _bin_of(self, x: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.edges, x, side="left")
 
     def with_value(self, value: float | np.ndarray) -> Self:
-        """The table times a factor, or one factor a draw (n,)."""
+        """The table times a factor, or one factor a draw (n,), or one for each bin and draw (b, n)."""
         return self.model_copy(update={"factor": value})
 
 
