@@ -92,8 +92,8 @@ def check_stands(path: Path, layer: str | None, columns: list[str]) -> list[Find
     if shared:
         area = sum(overlap.area_ha for overlap in shared)
         found.append(
-            Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {area:.4g} ha, whose "
-                    "volume counts twice", f"{len(shared)}对小班重叠{area:.4g}公顷, 蓄积重复计算", area, "ha",
+            Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {_ha(area)} ha, whose "
+                    "volume counts twice", f"{len(shared)}对小班重叠{_ha(area)}公顷, 蓄积重复计算", area, "ha",
                     shapely.union_all([overlap.geometry for overlap in shared]))
         )  # fmt: skip
     return on_the_map(found, table.crs)
@@ -172,8 +172,8 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
     rings = [shapely.Polygon(ring) for part in parts for ring in part.interiors]
     if rings:
         area = sum(ellipsoidal_area_ha(gpd.GeoSeries(rings, crs=crs)))
-        yield Finding("note", "hole", zone, f"{len(rings)} holes, {area:.4g} ha, not counted",
-                      f"{len(rings)}个孔洞, 共{area:.4g}公顷, 不计入", area, "ha",
+        yield Finding("note", "hole", zone, f"{len(rings)} holes, {_ha(area)} ha, not counted",
+                      f"{len(rings)}个孔洞, 共{_ha(area)}公顷, 不计入", area, "ha",
                       shapely.multipolygons(rings))  # fmt: skip
     for part in parts if len(parts) > 1 else []:
         width = _mean_width_m(part, crs)
@@ -191,8 +191,8 @@ def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
         elif share > OVERLAP_TOLERANCE:
             kind, level = "overlap", {"refuse": "error"}.get(how, "warning")
             en, zh = (
-                f"{both} share {overlap.area_ha:.4g} ha, {share:.1%} of the smaller",
-                f"{zh}重叠{overlap.area_ha:.4g}公顷",
+                f"{both} share {_ha(overlap.area_ha)} ha, {share:.1%} of the smaller",
+                f"{zh}重叠{_ha(overlap.area_ha)}公顷",
             )
         else:
             kind, level, en, zh = (
@@ -231,3 +231,8 @@ def _fault_place(geometry: shapely.Geometry) -> shapely.Geometry:
     return (
         shapely.Point(*map(float, numbers.groups())) if numbers else shapely.force_2d(geometry).representative_point()
     )
+
+
+def _ha(area: float) -> str:
+    """An area to read, in four digits and never with an exponent."""
+    return f"{area:,.0f}" if area >= 1000 else f"{area:.4g}"

@@ -132,7 +132,7 @@ class FinishedRun:
                 rows = [row for row in csv.DictReader(file) if row["zone_id"] == zone]
         except OSError:
             return {}
-        words = ("level", "zone_id", "quantity", "period")
+        words = ("level", "zone_id", "quantity", "period", "note")
         return {
             (row["quantity"], row["period"]): {name: float(v) for name, v in row.items() if v and name not in words}
             for row in rows

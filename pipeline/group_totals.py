@@ -18,9 +18,9 @@ def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
     return [_group_row(*group) for group in _groups(rows, ecosystems)]
 
 
-def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]) -> list[dict]:
-    """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area of the zones that
-    were observed, and a total only where all of them were, so that years compare. ``rows`` are those of the zones."""
+def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str], min_observed: float) -> list[dict]:
+    """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area and a total, only
+    where ``min_observed`` of every zone was seen, so that years compare. ``rows`` are those of the zones."""
     found = []
     for level, name, members in _groups(rows, ecosystems):
         areas = {row["zone_id"]: row["area_ha"] for row in members}
@@ -28,12 +28,14 @@ def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]
             own = [row | {"area_ha": areas[row["zone_id"]]} for row in by_year
                    if row["year"] == year and row["zone_id"] in areas]  # fmt: skip
             stocks = [row["carbon_tC"] for row in own]
+            compares = len(own) == len(members) and all(row["observed_fraction"] >= min_observed for row in own)
+            means = MEANS if compares else ("observed_fraction", "open_water_fraction")
             found.append(
                 dict.fromkeys(YEAR_COLUMNS)
                 | _group_identity(level, name)
-                | {column: _mean(own, column) for column in MEANS if column in YEAR_COLUMNS}
+                | {column: _mean(own, column) for column in means if column in YEAR_COLUMNS}
                 | {"year": year, "index": _joined(own, "index")}
-                | {"carbon_tC": float(np.sum(stocks)) if len(own) == len(members) and None not in stocks else None}
+                | {"carbon_tC": float(np.sum(stocks)) if compares and None not in stocks else None}
             )
     return found
 
@@ -72,8 +74,23 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
     row["stand_stock_year"] = dates.pop() if len(dates) == 1 else None
     joined = ("period", "baseline_period", "index", "method", "method_zh", "figure_class")
     row |= {column: _joined(members, column) for column in joined}
+    row |= {column: _all_named(members, column) for column in ("unverified", "unverified_zh")}
+    if row["sink_tCO2_yr"] is not None and (lacking := lacking_zh(members, "sink_tCO2_yr")):
+        row |= {"sink_finding": "partial", "sink_finding_zh": lacking}
     row["status"], row["status_zh"] = _status(members)
     return row
+
+
+def lacking_zh(members: list[dict], column: str) -> str:
+    """How many zones a sum goes without, in Chinese; "" where it has them all."""
+    number = sum(member[column] is None for member in members)
+    return f"缺{number}/{len(members)}个片区" if number else ""
+
+
+def _all_named(members: list[dict], column: str) -> str | None:
+    """What the members list in a column, each once."""
+    every = [name for member in members if member[column] for name in member[column].split("; ")]
+    return "; ".join(dict.fromkeys(every)) or None
 
 
 def _status(members: list[dict]) -> tuple[str, str]:

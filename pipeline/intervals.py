@@ -54,7 +54,8 @@ def add_intervals(drawn: Mapping[str, Realisations], rows: list[dict], by_year: 
                      if label != current and years.get((zone, label), {}).get(name, 0) is None}  # fmt: skip
             realisations = realisations.only(expected.keys() - empty)
         own = interval_rows(row["level"], zone, realisations, expected)
-        row |= interval_columns(own, current)
+        partial = {name: row[name] for name in ("sink_finding", "sink_finding_zh") if row["sink_finding"]}
+        row |= interval_columns(own, current) | partial  # a sum that goes without a zone finds nothing for all
         for line in own:
             name, year = line["quantity"], years.get((zone, line["period"]), {})
             if year.get(name) is not None:

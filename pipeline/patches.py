@@ -174,7 +174,7 @@ def patch_table(
     area = np.array(ellipsoidal_area_ha(polygons))
     area *= zone.area_ha / area.sum()
     sink, cover = np.array([split_code(code, scheme) for code in codes]).T
-    chosen = [suggestions.suggest(zone.ecosystem, *pair) for pair in zip(sink, cover, strict=True)]
+    chosen = [suggestions.suggest(zone.ecosystem, *pair, zone.stratum) for pair in zip(sink, cover, strict=True)]
     table = gpd.GeoDataFrame(
         {
             "zone_id": zone.id,

@@ -51,10 +51,10 @@ def publish(
     rows, by_year = zone_tables(run, sketches, models)
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
-    by_year += year_group_rows(by_year, rows, list(run.ecosystems))
+    by_year += year_group_rows(by_year, rows, list(run.ecosystems), run.config.min_observed_fraction)
     rows += group_rows(rows, list(run.ecosystems))
     ledger = covered_ledger(run, sketches)
-    say_overlaps(rows, ledger)
+    say_areas(rows, ledger)
     interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
@@ -64,14 +64,14 @@ def publish(
         separate=separate_rows(current),
     )  # fmt: skip
     results.folder.mkdir(parents=True, exist_ok=True)
-    write_csv(results.folder / "summary.csv", COLUMNS, results.rows)
-    write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year)
-    write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows)
-    write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes)
-    write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, results.separate)
-    write_csv(results.folder / "area_ledger.csv", area_ledger.COLUMNS, ledger)
+    write_csv(results.folder / "summary.csv", COLUMNS, results.rows, results.note)
+    write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year, results.note)
+    write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows, results.note)
+    write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes, results.note)
+    write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, results.separate, results.note)
+    write_csv(results.folder / "area_ledger.csv", area_ledger.COLUMNS, ledger, results.note)
     if results.targets:
-        write_csv(results.folder / "targets.csv", TARGET_COLUMNS, results.targets)
+        write_csv(results.folder / "targets.csv", TARGET_COLUMNS, results.targets, results.note)
     else:  # of a plan that is no longer asked after
         (results.folder / "targets.csv").unlink(missing_ok=True)
     make_deliverables(results, run.config.deliverables, engine)
@@ -122,15 +122,20 @@ def covered_ledger(run: Run, sketches: Sketches) -> list[dict]:
     return ledger
 
 
-def say_overlaps(rows: list[dict], ledger: list[dict]) -> None:
-    """Say in the status of ecosystems and city where their sums count ground twice."""
-    shared = {row["zone_id"]: row for row in ledger if row["level"] != "zone" and row["overlap_ha"] >= MIN_SHARED_HA}
+def say_areas(rows: list[dict], ledger: list[dict]) -> None:
+    """Say in the status where an area is beyond tolerance, and where sums of ecosystems and city count ground twice."""
+    areas = {row["zone_id"]: row for row in ledger}
     for row in rows:
-        if row["level"] != "zone" and (areas := shared.get(row["zone_id"])):
-            twice, union = areas["overlap_ha"], areas["counted_ha"]
-            said = f"{twice:.4g} ha count twice: the union of the zones is {union:.10g} ha"
-            said_zh = f"片区重叠, {twice:.4g}公顷重复计算, 去重面积{union:.10g}公顷"
-            for column, text in (("status", said), ("status_zh", said_zh)):
+        own = areas.get(row["zone_id"], {"status": "ok", "overlap_ha": 0})
+        said = [] if own["status"] == "ok" else [(own["status"], own["status_zh"])]
+        if row["level"] != "zone" and own["overlap_ha"] >= MIN_SHARED_HA:
+            twice, union = own["overlap_ha"], own["counted_ha"]
+            said.append((
+                f"{twice:,.1f} ha count twice: the union of the zones is {union:,.1f} ha",
+                f"片区重叠, {twice:,.1f}公顷重复计算, 去重面积{union:,.1f}公顷",
+            ))  # fmt: skip
+        for pair in said:
+            for column, text in zip(("status", "status_zh"), pair, strict=True):
                 row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}; {text}"
 
 

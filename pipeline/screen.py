@@ -56,7 +56,7 @@ def zone_table(run) -> Table:
 
 
 LEDGER_SHOWN = {
-    "zone_id": "片区 zone", "polygon_wanmu": "图斑 万亩", "overlap_ha": "重叠 ha", "counted_wanmu": "计入 万亩",
+    "zone_id": "片区 zone", "polygon_wanmu": "图形 万亩", "overlap_ha": "重叠 ha", "counted_wanmu": "计入 万亩",
     "declared_wanmu": "申报 万亩", "declared_difference_percent": "差 %", "planned_wanmu": "规划 万亩",
     "planned_difference_percent": "差 %", "status_zh": "状态 status",
 }  # fmt: skip
@@ -74,7 +74,9 @@ def ledger_table(ledger: list[dict]) -> Table:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) >= 1e-3 else "0"
 
 
 RESULT_SHOWN = {

@@ -18,9 +18,11 @@ COVERS = tuple(dict.fromkeys(key for keys in COVER_KEYS.values() for key in keys
 
 
 class Rule(Frozen):
-    """A suggestion for the patches whose parts are all listed; a part left out fits all."""
+    """A suggestion for the patches whose parts are all listed; a part left out fits all. ``stratum`` are keys of
+    vegetation types."""
 
     ecosystem: tuple[str, ...] = ECOSYSTEMS
+    stratum: tuple[str, ...] | None = None
     sink: tuple[str, ...] = SINK_KEYS
     cover: tuple[str, ...] = COVERS
     suggestion: str
@@ -50,14 +52,15 @@ class Suggestions(Frozen):
                 raise ValueError(f"no rule fits {' x '.join(parts)}; add one")
         return self
 
-    def suggest(self, ecosystem: str, sink: str, cover: str) -> ClassStyle:
+    def suggest(self, ecosystem: str, sink: str, cover: str, stratum: str | None = None) -> ClassStyle:
         """The suggestion class of a patch."""
-        key = next(rule.suggestion for rule in self.rules if _fits(rule, ecosystem, sink, cover))
+        key = next(rule.suggestion for rule in self.rules if _fits(rule, ecosystem, sink, cover, stratum))
         return next(style for style in self.classes if style.key == key)
 
 
-def _fits(rule: Rule, ecosystem: str, sink: str, cover: str) -> bool:
-    return ecosystem in rule.ecosystem and sink in rule.sink and cover in rule.cover
+def _fits(rule: Rule, ecosystem: str, sink: str, cover: str, stratum: str | None = None) -> bool:
+    of_stratum = rule.stratum is None or stratum in rule.stratum
+    return of_stratum and ecosystem in rule.ecosystem and sink in rule.sink and cover in rule.cover
 
 
 def read_suggestions(path: Path | None = None) -> Suggestions:

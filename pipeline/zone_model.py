@@ -116,11 +116,16 @@ class ZoneModel:
         return path if path.startswith(SHRUB_PATH) else f"{self.ecosystem.ecosystem}.{path}"
 
     @property
+    def error_rows(self) -> tuple[str, ...]:
+        """Paths of the coefficients that the interval rests on besides `rows`."""
+        of_stands = ("stand_volume", "stand_area", "residual_persistence")
+        return of_stands if self.stands else ("index_bias", "residual", "residual_persistence")
+
+    @property
     def error_inputs(self) -> list:
         """What the standard error of a pixel rests on besides the stock: the half-widths of the rows in use,
         and what adjusted sensors may be off by."""
-        extra = ("index_bias", "residual", "residual_persistence", *(("stand_volume",) if self.stands else ()))
-        rows = [(path, self.coefficients[path]) for path in (*self.rows, *extra)]
+        rows = [(path, self.coefficients[path]) for path in (*self.rows, *self.error_rows)]
         rows += [("end-member", row) for row in self.end_member_rows]
         widths = [
             [path, row.central, row.half_width, row.distribution, row.valid, getattr(row, "ranges", None)]
@@ -130,8 +135,8 @@ class ZoneModel:
 
     @property
     def unverified(self) -> list[str]:
-        """Those of `rows` whose source was not checked."""
-        return [path for path in self.rows if self.coefficients[path].status == "unverified"]
+        """Those of `rows` and `error_rows` whose source was not checked."""
+        return [path for path in (*self.rows, *self.error_rows) if self.coefficients[path].status == "unverified"]
 
     @property
     def unverified_zh(self) -> str:

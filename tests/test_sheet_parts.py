@@ -13,7 +13,8 @@ from pipeline.errors import OutputError
 from pipeline.outputs import sheet_text as say
 from pipeline.outputs.fonts import MARKS, bundled_fonts, find_fonts
 from pipeline.outputs.page import Box, Page
-from pipeline.outputs.sheet_map import MapFrame, angle, coloured, label_places, read_decimated, round_scale
+from pipeline.outputs.raster_image import coloured, read_decimated
+from pipeline.outputs.sheet_map import MapFrame, angle, label_places, round_scale
 from pipeline.styles import RampStyle
 
 # Fonts
@@ -86,7 +87,9 @@ def test_the_plan_closes_with_its_total():
 def test_sources_are_counted_by_sensor():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
               {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
-    assert say.source_line(scenes, (), False) == "数据源: GF-6 1 景、Sentinel-2 2 景, 2019-07-23 至 2023-08-20"
+    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 2019-07-23 至 2023-08-20 (含修改后的 Copernicus Sentinel 数据)"
+    assert say.source_line(scenes, (), False) == said
+    assert say.source_line(scenes[2:], (), False) == "数据源: GF-6 1 景, 2021-08-01 至 2021-08-01"
 
 
 def test_sources_name_the_inventories_and_what_is_simulated():
@@ -103,6 +106,15 @@ def test_a_sheet_says_where_much_of_a_zone_is_beyond_the_range_of_its_model(clam
 
 
 # Lines
+
+
+def test_a_line_is_set_smaller_and_then_cut_but_never_too_small_to_read():
+    page = Page(bundled_fonts(), "")
+    fits, smaller, cut = (page.text(0, 0, "达茂旗" * count, 7, width=30) for count in (2, 5, 30))
+    assert (fits.get_size(), fits.get_text()) == (7, "达茂旗达茂旗")
+    assert 4.5 < smaller.get_size() < 7
+    assert (cut.get_size(), cut.get_text()[-1]) == (4.5, "…")
+    assert 25 < page.fonts.width_mm(cut.get_text(), 4.5) <= 30.1
 
 
 def test_lines_fit_their_width_and_lose_nothing():
@@ -167,16 +179,19 @@ def test_a_raster_is_read_no_finer_than_asked_in_its_unit(tmp_path):
         file.scales = (0.005,)
         file.write(stored, 1)
     values, bounds = read_decimated(path, 100)
-    assert values.shape == (40, 100)
-    assert np.isnan(values[:, :50]).all()
-    assert (values[:, 50:] == 1).all()
+    assert values.shape == (1, 40, 100)
+    assert np.isnan(values[0, :, :50]).all()
+    assert (values[0, :, 50:] == 1).all()
     assert bounds == (0, 0, 10_000, 4000)
 
 
 def test_classes_are_coloured_as_the_style_says():
     style = RampStyle(breaks=(0, 1), colors=("#ff0000", "#00ff00", "#0000ff"), unit_zh="")
-    image = coloured(np.array([[-1, 0], [1, np.nan]]), style)
+    values = np.array([[-1, 0], [1, np.nan]])
+    image = coloured(values, style)
     assert image.tolist() == [[[255, 0, 0, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
+    pale = coloured(values, style, np.array([[True, False], [False, True]]))
+    assert pale.tolist() == [[[255, 183, 183, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
 
 
 def test_labels_lie_on_large_shapes_and_beside_small_ones():

@@ -224,7 +224,7 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares):
         stem=tmp_path / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
         project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS,
         rasters={"G00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"], legend="碳汇强度",
-        ends=("← 碳减少", "碳增加 →"), notes=("状态: 正常",), warning=NOTE,
+        ends=("← 碳减少", "碳增加 →"), hint="浅色: 像元变化不显著", notes=("状态: 正常",), warning=NOTE,
     )  # fmt: skip
     assert faults(sheet.draw()) == []
 
@@ -301,7 +301,7 @@ def test_the_monitoring_sheet_of_one_period_without_draws_says_what_is_not_known
     unknown = dict.fromkeys(name for name in row_of("G05", 1) if name.startswith("sink") or name.endswith("95"))
     sheet = monitoring_of(tmp_path, **unknown)
     sheet = replace(sheet, figures=group_cells(
-        [{**row_of("city", 900.0, **unknown), "period": "2025"}], [], {"city": "全部片区"}
+        [{**row_of("city", 900.0, **unknown), "period": "2025", "level": "city"}], [], {"city": "全部片区"}
     ), by_year={"森林": [{"year": 2025, "carbon_tC": None, "fvc_mean": None}]}, periods=((), (2025,)))  # fmt: skip
     assert faults(sheet.draw()) == []
     assert [row[1:] for row in sheet.figures] == [

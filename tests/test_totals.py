@@ -20,7 +20,7 @@ def year_row(zone_id: str, year: int, cover: float | None, carbon: float | None)
 
 
 def groups(by_year: list[dict], zones: list[dict] = ZONES) -> dict[tuple[str, int], dict]:
-    rows = year_group_rows(by_year, zones, ["forest", "grassland", "wetland"])
+    rows = year_group_rows(by_year, zones, ["forest", "grassland", "wetland"], min_observed=0.5)
     assert all(list(row) == list(YEAR_COLUMNS) for row in rows)
     return {(row["zone_id"], row["year"]): row for row in rows}
 
@@ -47,18 +47,20 @@ def test_means_are_weighted_by_area_and_totals_summed():
     assert found["city", 2024]["fvc_mean"] == pytest.approx((80 + 120 + 25) / 450)
 
 
-def test_a_year_in_which_a_zone_was_not_seen_has_no_total_that_would_pass_for_a_loss():
-    found = groups(BOTH_YEARS)
-    assert found["forest", 2025]["carbon_tC"] is found["city", 2025]["carbon_tC"] is None
-    assert found["forest", 2025]["fvc_mean"] == 0.4  # of the zone that was seen
-    assert found["forest", 2025]["observed_fraction"] == 0.25
-    assert found["wetland", 2025]["carbon_tC"] == 12
+@pytest.mark.parametrize("seen", [0.0, 0.05])
+def test_a_year_in_which_a_zone_was_not_seen_has_no_figure_that_would_pass_for_a_change(seen):
+    """F02 covers three quarters of the forest; the mean of F01 alone, 0.4, is no forest to compare with 2024."""
+    found = groups([row | {"observed_fraction": seen} if (row["zone_id"], row["year"]) == ("F02", 2025) else row
+                    for row in BOTH_YEARS])  # fmt: skip
+    for name in ("carbon_tC", "fvc_mean"):
+        assert found["forest", 2025][name] is found["city", 2025][name] is None
+    assert found["forest", 2025]["observed_fraction"] == 0.25 + 0.75 * seen
+    assert (found["wetland", 2025]["carbon_tC"], found["wetland", 2025]["fvc_mean"]) == (12, 0.6)
 
 
 def test_a_zone_that_failed_leaves_its_ecosystem_without_yearly_totals():
     found = groups([row for row in BOTH_YEARS if row["zone_id"] != "F02"])
-    assert found["forest", 2024]["carbon_tC"] is None
-    assert found["forest", 2024]["fvc_mean"] == 0.8
+    assert found["forest", 2024]["carbon_tC"] is found["forest", 2024]["fvc_mean"] is None
     assert found["wetland", 2024]["carbon_tC"] == 10
 
 
@@ -99,5 +101,7 @@ def test_a_group_says_how_many_of_its_zones_are_not_as_they_should_be():
     )
     assert city["status_zh"].endswith("缺1/4个片区; 2/4个片区有条件可比; 1/4个片区不可比; 1/4个片区超出常见范围")
     assert group_rows([zone_line("F04")], ["forest"])[0]["status_zh"] == "正常"
+    assert (forest["sink_tCO2_yr"], forest["sink_finding"], forest["sink_finding_zh"]) == (30, "partial", "缺1/4个片区")
+    assert group_rows([zone_line("F04")], ["forest"])[0]["sink_finding"] is None  # left to its interval
     alone = zone_line("F04", baseline_period=None, comparability=None, sink_tCO2_yr=None)
     assert group_rows([alone], ["forest"])[0]["status"] == "ok; no sink: one period only"

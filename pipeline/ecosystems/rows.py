@@ -33,8 +33,9 @@ def of_cause(cause: Cause) -> BeforeValidator:
 class Row(Frozen):
     """What every row says.
 
-    ``valid`` is the range that the listed number cannot leave, and its draws where they are truncated. ``factor`` multiplies the answer of a whole row of numbers
-    (polynomial, table): 1 as shipped, the way to draw or to change it as one.
+    ``valid`` is the range that the listed number cannot leave, nor its draws where they are truncated. ``factor``
+    multiplies the answer of a whole row of numbers (polynomial, table): 1 as shipped, the way to draw or to change it
+    as one.
     """
 
     unit: str

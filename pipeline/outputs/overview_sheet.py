@@ -51,6 +51,7 @@ class OverviewSheet:
     style: RampStyle
     legend: str
     ends: tuple[str, str] | None
+    hint: str
     notes: tuple[str, ...]
     warning: str
 
@@ -79,14 +80,15 @@ class OverviewSheet:
         for outline in self.outlines.values():
             maps.draw_unknown(page, frame, outline)
         for zone, path in self.rasters.items():
-            maps.draw_raster(page, frame, path, self.style, self.outlines[zone])
+            maps.draw_raster(page, frame, path, self.style, self.outlines[zone], self.ends is not None)
         for outline in self.outlines.values():
             maps.draw_outline(page, frame, outline, 0.5)
         maps.draw_neatline(page, frame)
         maps.draw_names(page, frame, self.outlines)
         maps.draw_legend(
-            page, Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12), self.legend, self.style, self.ends
-        )
+            page, Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12), self.legend, self.style, self.ends,
+            self.hint,
+        )  # fmt: skip
         maps.draw_scale_bar(page, Box(box.left + 5, box.bottom, 46, 11), frame)
         maps.draw_north(page, box.right - 6, box.bottom, frame, 10.5)
 
@@ -101,7 +103,7 @@ class OverviewSheet:
                 number(row["carbon_tC_ha"]),
                 number(row[total], signed=self.compares),
                 interval(row, total),
-                row.get("sink_finding_zh") or UNKNOWN,
+                _finding(row),
             )
             for row in self.rows
         ]
@@ -118,7 +120,8 @@ class OverviewSheet:
         column, title = SINK_HA if self.compares else STOCK_HA
         inner = page.heading(box, title)
         if any(None not in bounds(row, column) for row in zones):
-            page.text(box.right, box.top - 3.6, "竖线为95%区间", 6.5, ha="right", color=MUTED)
+            unclear = "; 空心: 变化不显著" if any(row.get("sink_finding") == "unclear" for row in zones) else ""
+            page.text(box.right, box.top - 3.6, f"竖线为95%区间{unclear}", 6.5, ha="right", color=MUTED)
         ends = [end for row in zones for end in (row[column], *bounds(row, column), 0.0) if end is not None]
         base, room = inner.bottom + 7, inner.height - 8
         scale = room / (max(ends) - min(ends) or 1)
@@ -136,10 +139,17 @@ class OverviewSheet:
     def _draw_bar(self, page: Page, row: dict, column: str, x: float, step: float, zero: float, scale: float) -> None:
         """The bar and the interval of a zone."""
         wide, height = min(step * 0.6, 8), row[column] * scale
-        color = self.style.colors[int(self.style.classify(row[column]))]
+        unclear = row.get("sink_finding") == "unclear"
+        color = "none" if unclear else self.style.colors[int(self.style.classify(row[column]))]
         page.rectangle(
             Box(x - wide / 2, zero + min(height, 0), wide, abs(height)), facecolor=color, edgecolor=MUTED, linewidth=0.3
         )
         low, high = bounds(row, column)
         if low is not None:
             page.rule(x, zero + low * scale, x, zero + high * scale, 0.8, INK)
+
+
+def _finding(row: dict) -> str:
+    """What the interval says of the change, marked where the periods compare under conditions."""
+    found = row.get("sink_finding_zh")
+    return UNKNOWN if not found else f"{found} *" if row.get("comparability") == "conditional" else found

@@ -26,6 +26,8 @@ A4_LANDSCAPE = (297.0, 210.0)
 PDF_DPI, PNG_DPI = 300, 200
 
 INK, MUTED, FAINT, WARNING = "#1c2733", "#5b6770", "#c3cad0", "#a33327"
+SMALLEST = 4.5
+"""Size in points below which text is cut rather than set smaller."""
 LEADING = 1.45
 """Distance of lines, in font sizes."""
 
@@ -74,16 +76,25 @@ class Page:
 
     def text(self, x: float, y: float, text: str, size: float = 8, *, bold: bool = False, width: float | None = None,
              **style) -> Text:  # fmt: skip
-        """One line of text with its baseline at y; set smaller where it would be wider than ``width``. ``style`` are
-        matplotlib's properties (color, ha, va, rotation)."""
+        """One line of text with its baseline at y; set smaller where it would be wider than ``width``, and cut where it
+        would be too small to be read. ``style`` are matplotlib's properties (color, ha, va, rotation)."""
         self.fonts.check(text)
         if width is not None and (wide := self.fonts.width_mm(text, size, bold)) > width:
-            size *= width / wide
+            size = max(size * width / wide, min(size, SMALLEST))
+            text = self._cut(text, width, size, bold)
         # $ and backslash are signs here, not formulas
         return self.axes.text(
             x, y, text, fontproperties=self.fonts.face(bold), size=size, parse_math=False,
             **({"color": INK, "va": "baseline"} | style),
         )  # fmt: skip
+
+    def _cut(self, text: str, width: float, size: float, bold: bool) -> str:
+        """The text, or as much of it as fits before an ellipsis."""
+        shown = text
+        while len(text) > 1 and self.fonts.width_mm(shown, size, bold) > width * 1.001:
+            text = text[:-1]
+            shown = f"{text.rstrip()}…"
+        return shown
 
     def paragraph(self, x: float, top: float, text: str, width: float, size: float = 7, **style) -> float:
         """Text broken into lines of ``width``; returns the height it takes."""

@@ -94,7 +94,7 @@ def make_patches(results: Results, engine: Engine) -> None:
             label = path.stem.removeprefix(f"{unit.zone.id}_{variable}_")
             results.rasters[unit.zone.id][variable, label] = path
     rows = [row for patches in results.patches.values() for row in class_rows(patches)]
-    write_csv(results.folder / "patches.csv", CLASS_COLUMNS, rows)
+    write_csv(results.folder / "patches.csv", CLASS_COLUMNS, rows, results.note)
 
 
 def zone_patches(results: Results) -> Iterator[ZonePatches]:
@@ -133,7 +133,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
             marks=results.marks,
             key=key_parts(
                 code=code, rasters=list(sums.values()), boundary=[outline.wkb.hex(), zone.area_ha],
-                names=[zone.name, results.note],
+                names=[zone.name, zone.stratum, results.note],
                 settings=[unclear, results.min_patch_mu, results.cover_scheme, results.styles.model_dump()["classes"]],
                 suggestions=results.suggestions.model_dump(),
             ),

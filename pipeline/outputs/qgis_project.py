@@ -132,6 +132,14 @@ def _properties() -> Element:
         {},
         node("Paths", {}, node("Absolute", {"type": "bool"}, text="false")),
         node("SpatialRefSys", {}, node("ProjectionsEnabled", {"type": "int"}, text="1")),
+        # so that $area is that of the tables, on the ellipsoid of CGCS2000
+        node("Measure", {}, node("Ellipsoid", {"type": "QString"}, text="EPSG:1024")),
+        node(
+            "Measurement",
+            {},
+            node("DistanceUnits", {"type": "QString"}, text="meters"),
+            node("AreaUnits", {"type": "QString"}, text="ha"),
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from pyproj import CRS
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
+from pipeline.outputs.raster_image import PALE_ZH
 from pipeline.outputs.sheet_text import (
     group_cells,
     observed_cells,
@@ -75,6 +76,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
     width = zones.total_bounds[2] - zones.total_bounds[0]
     shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
     city = results.row("city")
+    conditional = any(row["sink_finding"] and row["comparability"] == "conditional" for row in results.rows)
     return OverviewSheet(
         stem=results.folder / "overview",
         fonts=fonts,
@@ -89,7 +91,11 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
         style=first.style,
         legend=first.legend,
         ends=first.ends,
-        notes=(f"状态: {city['status_zh']}", f"{_source(results)}    {_crs_line(results)}"),
+        hint=first.hint,
+        notes=(
+            f"状态: {city['status_zh']}{'    * 有条件可比' if conditional else ''}",
+            f"{_source(results)}    {_crs_line(results)}",
+        ),
         warning=results.note,
     )
 
@@ -99,7 +105,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
     groups = [row for row in results.rows if row["level"] != "zone"]
     names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全部片区"}
     years = {row["zone_id"]: [year for year in results.by_year if year["zone_id"] == row["zone_id"]] for row in groups}
-    unverified = any(row["unverified"] for row in results.rows)
+    unverified = any(row["unverified"] for row in groups)
     has_stands = results.inventories_of(*results.zones["id"])
     return MonitoringSheet(
         stem=results.folder / "monitoring",
@@ -110,12 +116,12 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         kind=_extent(results),
         targets_title=f"规划目标 ({results.targets[0]['year']} 年) 与本次可测的量" if results.targets else "",
         targets=target_cells(results.targets),
-        figures=group_cells(groups, results.intervals, names),
+        figures=group_cells(results.rows, results.intervals, names),
         observed=observed_cells(years["city"], results.scenes),
         by_year={names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"},
         periods=_period_years(results),
         notes=(
-            *(["区间所依据的部分系数未核实, 见工作簿的“系数”表。"] if unverified and results.intervals else []),
+            *(["数值与区间所依据的部分系数未核实, 见工作簿的“系数”表。"] if unverified else []),
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
@@ -142,6 +148,7 @@ def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | N
         path=path,
         style=results.styles.ramps[variable],
         ends=SINK_ENDS if variable == "sink" else None,
+        hint=PALE_ZH if variable == "sink" and results.intervals else "",
     )
 
 

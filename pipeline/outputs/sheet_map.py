@@ -7,15 +7,14 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import shapely
-from matplotlib.colors import to_rgb
 from pyproj import Transformer
-from rasterio.enums import Resampling
 
 from pipeline.outputs.fonts import MM_PER_POINT
 from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
+from pipeline.outputs.raster_image import coloured, read_decimated
 from pipeline.styles import RampStyle
+from pipeline.uncertainty import Z95
 from pipeline.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
@@ -95,25 +94,6 @@ def round_scale(denominator: float) -> float:
     return next(step for step in ROUND_SCALES if step * power >= denominator * (1 - 1e-9)) * power
 
 
-def read_decimated(path: Path, pixels: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """A raster with at most about ``pixels`` columns or rows, from its overviews: physical values, float32 with NaN
-    where nothing is known, and its bounds. Memory is bounded whatever the raster's size."""
-    with rasterio.open(path) as file:
-        shrink = max(file.width / pixels, file.height / pixels, 1)
-        shape = max(1, round(file.height / shrink)), max(1, round(file.width / shrink))
-        stored = file.read(1, out_shape=shape, masked=True, resampling=Resampling.average)
-        values = (stored * np.float32(file.scales[0])).astype("float32").filled(np.nan)
-        return values, tuple(file.bounds)
-
-
-def coloured(values: np.ndarray, style: RampStyle) -> np.ndarray:
-    """RGBA (rows, columns, 4) of values in the classes of a style, transparent where nothing is known."""
-    table = np.array([[*(round(255 * part) for part in to_rgb(color)), 255] for color in style.colors], "uint8")
-    image = table[style.classify(np.nan_to_num(values))]
-    image[np.isnan(values)] = 0
-    return image
-
-
 def draw_ground(page: Page, frame: MapFrame, neighbours: list[shapely.Geometry]) -> None:
     """The frame, and the neighbouring zones lightly in it."""
     clip = page.rectangle(frame.box, facecolor=OUTSIDE, edgecolor="none")
@@ -127,14 +107,18 @@ def draw_unknown(page: Page, frame: MapFrame, zone: shapely.Geometry) -> None:
     page.shape(frame.on_page(zone), clip, **UNKNOWN)
 
 
-def draw_raster(page: Page, frame: MapFrame, path: Path, style: RampStyle, zone: shapely.Geometry) -> None:
-    """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone."""
-    values, (left, bottom, right, top) = read_decimated(
+def draw_raster(
+    page: Page, frame: MapFrame, path: Path, style: RampStyle, zone: shapely.Geometry, is_change: bool = False
+) -> None:
+    """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone. A change
+    that its standard errors, the second band, do not tell from zero is pale."""
+    (values, *errors), (left, bottom, right, top) = read_decimated(
         path, round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
     )
     (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
+    pale = np.abs(values) < Z95 * errors[0] if is_change and errors else None
     image = page.axes.imshow(
-        coloured(values, style), extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5
+        coloured(values, style, pale), extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5
     )
     image.set_clip_path(outline_path(frame.on_page(zone)), page.axes.transData)
 
@@ -233,8 +217,11 @@ def draw_north(page: Page, x: float, bottom: float, frame: MapFrame, height: flo
     page.text(x + long * math.sin(turn), bottom + long + 0.7, "北", 7.5, ha="center")
 
 
-def draw_legend(page: Page, box: Box, title: str, style: RampStyle, ends: tuple[str, str] | None = None) -> None:
-    """The classes of a ramp side by side, their limits between them; ``ends`` names the first and last class."""
+def draw_legend(
+    page: Page, box: Box, title: str, style: RampStyle, ends: tuple[str, str] | None = None, hint: str = ""
+) -> None:
+    """The classes of a ramp side by side, their limits between them; ``ends`` names the first and last class, a
+    ``hint`` stands between."""
     unit = f" ({style.unit_zh})" if style.unit_zh else ""
     page.text(box.left, box.top - 2.6, title + unit, 7, width=box.width)
     swatch, y = box.width / len(style.colors), box.top - 7
@@ -246,6 +233,8 @@ def draw_legend(page: Page, box: Box, title: str, style: RampStyle, ends: tuple[
     if ends:
         page.text(box.left, y - 3.6, ends[0], 6.5, va="top", color=MUTED)
         page.text(box.right, y - 3.6, ends[1], 6.5, ha="right", va="top", color=MUTED)
+    if hint:
+        page.text(box.left + box.width / 2, y - 3.6, hint, 6.5, ha="center", va="top", color=MUTED)
 
 
 def draw_names(page: Page, frame: MapFrame, shapes: dict[str, shapely.Geometry], size: float = 7) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from pipeline.group_totals import lacking_zh
 from pipeline.varying import CAUSES_ZH
 
 UNKNOWN = "—"
@@ -118,7 +119,12 @@ def images(scenes: list[dict], simulated: bool) -> str:
     days = sorted(scene["day"] for scene in scenes)
     kind = "模拟 " if simulated else ""
     listed = "、".join(f"{kind}{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
-    return f"{listed}, {days[0]} 至 {days[-1]}"
+    copernicus = not simulated and any(sensor.casefold().startswith(("sentinel", "hls")) for sensor in counts)
+    return f"{listed}, {days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
+
+
+COPERNICUS = " (含修改后的 Copernicus Sentinel 数据)"
+"""What the licence of Sentinel data asks of who publishes what was made of them."""
 
 
 UNITS = {"m3": ("万立方米", 1e4), "%": ("%", 1), "万亩": ("万亩", 1)}
@@ -148,15 +154,19 @@ GROUP_FIGURES = [
 
 def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
     """Cover, stock and, where periods compare, sink of each group of zones: its name, the figure's, estimate, interval
-    and main causes. ``rows`` are those of groups, ``names`` what they are called by their ids."""
+    and main causes. ``rows`` are those of zones and groups, ``names`` what groups are called by their ids. A sum that
+    goes without a zone says so behind its name."""
     found = {(row["zone_id"], row["quantity"], row["period"]): row for row in intervals}
-    figures = [figure for figure in GROUP_FIGURES if any(row[figure[0]] is not None for row in rows)]
+    groups = [row for row in rows if row["level"] != "zone"]
+    figures = [figure for figure in GROUP_FIGURES if any(row[figure[0]] is not None for row in groups)]
     cells = []
-    for row in rows:
+    for row in groups:
+        members = [zone for zone in rows if zone["level"] == "zone" and row["zone_id"] in ("city", zone["ecosystem"])]
         for place, (column, label, factor, signed) in enumerate(figures):
             value = row[column]
+            said = ", ".join(filter(None, (label, lacking_zh(members, column))))
             cells.append((
-                "" if place else names[row["zone_id"]], label, number(value and value * factor, signed),
+                "" if place else names[row["zone_id"]], said, number(value and value * factor, signed),
                 interval(row, column, factor), causes(found.get((row["zone_id"], column, row["period"]), {})),
             ))  # fmt: skip
     return cells

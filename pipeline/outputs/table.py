@@ -6,17 +6,25 @@ from pathlib import Path
 
 from pipeline.outputs.swap import swapped
 
+FORMULA = ("=", "+", "-", "@")
+"""What Excel takes for the beginning of a formula."""
 
-def write_csv(path: Path, columns: Iterable[str], rows: list[dict]) -> None:
-    """UTF-8 with BOM, so that Excel shows Chinese; an unknown value is an empty cell. Raises OutputError."""
+
+def write_csv(path: Path, columns: Iterable[str], rows: list[dict], note: str = "") -> None:
+    """UTF-8 with BOM, so that Excel shows Chinese; an unknown value is an empty cell, and a text that Excel would take
+    for a formula stands behind an apostrophe. A ``note`` is what all rows say of themselves in a last column. Raises
+    OutputError."""
+    of_all = {"note": note} if note else {}
     with (
         swapped(path, "close it in Excel, or free disk space") as part,
         part.open("w", encoding="utf-8-sig", newline="") as file,
     ):
-        writer = csv.DictWriter(file, list(columns))
+        writer = csv.DictWriter(file, [*columns, *of_all])
         writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: _cell(value) for name, value in row.items()} | of_all for row in rows)
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
     return f"{value:.10g}" if isinstance(value, float) else value

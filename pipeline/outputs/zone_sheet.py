@@ -42,6 +42,11 @@ class SheetMap:
     path: Path
     style: RampStyle
     ends: tuple[str, str] | None = None
+    hint: str = ""
+
+    @property
+    def is_change(self) -> bool:
+        return self.ends is not None
 
 
 @dataclass(frozen=True)
@@ -169,14 +174,14 @@ def _draw_map(page: Page, sheet: ZoneSheet, shown: SheetMap | None, box: Box) ->
 def _draw_zone(page: Page, sheet: ZoneSheet, shown: SheetMap | None, frame: maps.MapFrame) -> None:
     maps.draw_unknown(page, frame, sheet.outline)
     if shown:
-        maps.draw_raster(page, frame, shown.path, shown.style, sheet.outline)
+        maps.draw_raster(page, frame, shown.path, shown.style, sheet.outline, shown.is_change)
     maps.draw_outline(page, frame, sheet.outline)
     maps.draw_neatline(page, frame)
 
 
 def _draw_ramp(page: Page, shown: SheetMap | None, box: Box) -> None:
     if shown:
-        maps.draw_legend(page, box, shown.legend, shown.style, shown.ends)
+        maps.draw_legend(page, box, shown.legend, shown.style, shown.ends, shown.hint)
 
 
 def _draw_key(page: Page, x: float, y: float, label: str, style: dict) -> None:
