@@ -55,6 +55,11 @@ def grown(cells: Cells) -> Cells:
     return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
 
 
+def packed(cells: Cells) -> str:
+    """Cells as text, to be compared."""
+    return np.packbits(cells).tobytes().hex()
+
+
 def rectangles(
     asked: Blocks | Cells | None, shape: tuple[int, int], side: int = BLOCK_PX
 ) -> Iterator[tuple[slice, slice]]:

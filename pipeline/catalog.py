@@ -1,6 +1,6 @@
 """Which of the scenes found are usable: checked from their headers, before a pixel is read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +16,12 @@ from pipeline.admission import admit, refuse_size
 from pipeline.errors import SceneError
 from pipeline.harmonise import Row, harmonised
 from pipeline.layouts import candidates
-from pipeline.scene import INDEX, Band, Scene
+from pipeline.scene import INDEX, Band, Scene, SetAside
 
 MonthDay = tuple[int, int]
 
 MIN_COVERED = 0.99
 """Share of a scene that each of its layers must cover."""
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """A scene that is not used, and the sentence that says why."""
-
-    scene: str
-    reason: str
 
 
 def find_scenes(
@@ -114,7 +106,8 @@ def usable(
             f"scene {scene.id} has pixels of {size:.4g} m, coarser than the grid's {finest_m:g} m, and is not made "
             "finer; raise grid.resolution_m, leave it out, or repeat its pixels with grid.allow_coarser"
         )
-    return replace(scene, bounds=_bounds(box, here, crs))
+    grids = tuple((name, str(each.crs), *each.affine[:6], *each.shape) for name, each in boxes.items())
+    return replace(scene, bounds=_bounds(box, here, crs), grids=grids)
 
 
 OF_NDVI = ("ndvi", "kndvi")

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import product
 from math import gcd
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import shapely
@@ -21,11 +22,15 @@ from zarr.errors import GroupNotFoundError
 
 from pipeline.blocks import BLOCK_PX, CELL_PX, Cells, blocks_of
 from pipeline.errors import OutputError
+from pipeline.provenance import read_json
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 from pipeline.zone_pixels import pixel_box
 
 CODEC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.BITSHUFFLE)
 """A quarter of the time of zstd for a twelfth more disk."""
+
+MADE = "made"
+"""Attribute of an array: a name of its own."""
 
 Window = tuple[slice, slice]
 
@@ -118,8 +123,8 @@ class Cube:
         about = zarr.open_group(path, mode="r").attrs
         return cls(path, GeoBox(about["shape"], Affine(*about["transform"]), about["crs"]), about["tile_px"])
 
-    def create(self) -> bool:
-        """Make the store, or keep the one that has this very grid. Returns whether it is new."""
+    def create(self) -> None:
+        """Make the store, or keep the one that has this very grid."""
         about = {
             "crs": str(self.grid.crs),
             "transform": list(self.grid.affine)[:6],
@@ -131,20 +136,27 @@ class Cube:
         }
         try:
             if dict(zarr.open_group(self.path, mode="r").attrs) == about:
-                return False
+                return
         except (FileNotFoundError, GroupNotFoundError, ValueError, KeyError):
             pass
         # what says that the store is this one goes first: stopped half way, what is left never passes for a whole one
         (self.path / "zarr.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
         zarr.open_group(self.path, mode="w", attributes=about)
-        return True
 
     def add_year(self, year: int, layers: tuple[str, ...]) -> None:
-        """Make the arrays of a year, where they are not there yet."""
+        """Make the arrays of a year, where they are not there yet; a year that a power cut has torn is made anew."""
+        try:
+            self._add_missing(year, layers)
+        except (ValueError, KeyError):
+            shutil.rmtree(self.path / str(year))
+            self._add_missing(year, layers)
+
+    def _add_missing(self, year: int, layers: tuple[str, ...]) -> None:
         group = zarr.open_group(self.path, mode="a").require_group(str(year))
         for layer in layers:
             if layer not in group:
+                _array_metadata.cache_clear()
                 dtype = {"count": "uint8", "day": "uint16"}.get(layer.rpartition("_")[2], "int16")
                 group.create_array(
                     layer,
@@ -154,7 +166,13 @@ class Cube:
                     fill_value=INDEX_NODATA if dtype == "int16" else 0,
                     compressors=BloscCodec(cname=CODEC.cname, clevel=CODEC.clevel, shuffle="bitshuffle"),
                     dimension_names=("y", "x"),
+                    attributes={MADE: uuid4().hex},
                 )
+
+    def made(self, year: int, layers: tuple[str, ...]) -> list[str]:
+        """Which arrays these are: one that was deleted and made again is another. Nothing for one that is not there."""
+        folders = [self.path / str(year) / layer for layer in layers]
+        return [((read_json(folder / "zarr.json") or {}).get("attributes") or {}).get(MADE, "") for folder in folders]
 
     @property
     def _chunk_px(self) -> int:
@@ -230,8 +248,12 @@ class Cube:
         file.write_bytes(CODEC.encode(np.ascontiguousarray(fractions)))
 
     def read_coverage(self, name: str, window: Window) -> np.ndarray:
-        """What `write_coverage` kept."""
-        stored = _decoded(self._coverage_file(name, window))
+        """What `write_coverage` kept. Raises OutputError where it is gone."""
+        file = self._coverage_file(name, window)
+        try:
+            stored = _decoded(file)
+        except FileNotFoundError:
+            raise OutputError(f"{file}: is gone; run again with --force") from None
         return np.frombuffer(stored, "float32").reshape([part.stop - part.start for part in window])
 
     @property

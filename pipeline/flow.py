@@ -16,15 +16,24 @@ from collections.abc import Callable, Collection
 from time import perf_counter
 
 from pipeline.calibration import end_members_by_zone, remember
-from pipeline.catalog import SetAside
 from pipeline.engine import Engine, Failure, successes
-from pipeline.errors import OutputError, SceneError
+from pipeline.errors import OutputError, SceneError, ZoneError
+from pipeline.output_folder import clear_leftovers
 from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
+from pipeline.scene import SetAside
 from pipeline.sketch import Sketch, holds_shrub, load_sketches
 from pipeline.tile_year import TileYear, composite_tile
-from pipeline.units import all_maps, finished_rasters, stale_coverages, stale_maps, stale_sketches, stale_tiles
+from pipeline.units import (
+    all_maps,
+    cube_layers,
+    finished_rasters,
+    stale_coverages,
+    stale_maps,
+    stale_sketches,
+    stale_tiles,
+)
 from pipeline.vegetation import EndMembers
 from pipeline.work import ZoneMaps, map_zone, sketch_zone
 from pipeline.zone_coverage import ZoneCoverage, cover_zone
@@ -47,6 +56,7 @@ def run_stages(
         seconds[stage] = perf_counter() - start
         return result
 
+    clear_leftovers(run.out)
     timed("composite", lambda: composite(run, engine, strict))
     if until == "composite":
         return []
@@ -59,6 +69,8 @@ def run_stages(
     if until == "map":
         return []
     run.refuse_replaced()
+    if why := next((failed.reason for failed in run.failed if failed.zone.id == zone), None):
+        raise ZoneError(why)
     if zone is not None and (lacking := len(stale_maps(run, maps))):
         run.notes.append(f"{lacking} zones have no map of this config, older ones are taken away; run without --zone")
     rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps)))
@@ -73,12 +85,11 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
     """Fill the cube, and keep what each zone covers of its pixels. A scene that fails on any tile is set aside as a
     whole, and what used it is done again without it; with ``strict`` it stops the run. Raises SceneError where a year
     is left without scenes."""
-    if run.cube.create():
-        run.marks.forget("tile-", "coverage-", "sketch-")
+    run.cube.create()
     while True:
         run.check_years()
         for year in run.years:
-            run.cube.add_year(year, (*run.config.indices, "clear_count", "water_count", "peak_day"))
+            run.cube.add_year(year, cube_layers(run))
         tiles, zones = stale_tiles(run), stale_coverages(run)
         done = engine.run("composite", tile_or_zone, tiles, isolate=not strict, beside=zones)
         run.refuse_replaced(tiles)

@@ -63,6 +63,18 @@ def held(folder: Path) -> Iterator[None]:
                 lock.unlink()
 
 
+LEFTOVERS = ("*.part", "*.raw.tif", "*.raw.tif.aux.xml", "*.raw.gpkg")
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Delete what a killed run was still writing in ``folder``, the results of a year included."""
+    for place in (folder, folder / "work", *folder.glob("work/*"), *folder.glob("[0-9]*")):
+        for pattern in LEFTOVERS:
+            for file in [*place.glob(pattern), *place.glob(f"zones/*/{pattern}")]:
+                with suppress(OSError):
+                    file.unlink()
+
+
 def _set(lock: Path) -> bool:
     """Make the lock, unless there is one."""
     try:

@@ -52,6 +52,9 @@ def code_key(*modules: str) -> str:
     return digest.hexdigest()[:16]
 
 
+UNREADABLE = "unreadable"
+
+
 class Checksums:
     """xxh3-128 of files. A file whose size and time stand as remembered in ``memory`` is not read again."""
 
@@ -65,13 +68,13 @@ class Checksums:
         return {path: self._known[path][0] for path in paths}
 
     def of(self, paths: list[str]) -> dict[str, str]:
-        """Checksum of each path; "unreadable" where a file cannot be read (its reader will say why)."""
+        """Checksum of each path; `UNREADABLE` where a file cannot be read now (its reader will say why)."""
         stale = [path for path in paths if self._known.get(path, [None])[0] != stamp(path)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for path, entry in zip(stale, pool.map(_checksum, stale), strict=True):
                 self._known[path] = entry
         if stale:
-            write_json(self._memory, self._known)
+            write_json(self._memory, {path: entry for path, entry in self._known.items() if entry[1] != UNREADABLE})
         return {path: self._known[path][1] for path in paths}
 
 
@@ -92,7 +95,7 @@ def _checksum(path: str) -> list[str]:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
     except OSError:
-        return [when, "unreadable"]
+        return [when, UNREADABLE]
     return [when, digest.hexdigest()]
 
 

@@ -236,11 +236,12 @@ def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> lis
 
 
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:
-    """Delete rasters of zones, periods or variables that the run no longer maps, with what stands beside them: they
-    would pass for results."""
+    """Delete rasters of zones, periods or variables that the run no longer maps, and what stands beside rasters that
+    are no more: they would pass for results."""
+    kept = wanted | {file for path in wanted for file in side_files(path)}
     for variable in VARIABLES:
-        for file in set(folder.glob(f"*/*_{variable}_[0-9]*.tif")) - wanted:
-            for outdated in (file, *side_files(file)):
+        for outdated in set(folder.glob(f"*/*_{variable}_[0-9]*")) - kept:
+            if outdated.name.endswith((".tif", ".qml", ".tif.aux.xml")):
                 outdated.unlink(missing_ok=True)
     for zone in {path for path in folder.glob("*") if path.is_dir()} - {path.parent for path in wanted}:
         (zone / f"{zone.name}.gpkg").unlink(missing_ok=True)

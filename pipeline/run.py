@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 
 from pipeline.area_ledger import area_ledger
-from pipeline.catalog import SetAside, find_scenes, grid_origin
+from pipeline.blocks import packed
+from pipeline.catalog import find_scenes, grid_origin
 from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
@@ -21,7 +22,7 @@ from pipeline.indices import bands_of
 from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, shrub_of, stands_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, code_key, content_key, stamp
-from pipeline.scene import Scene
+from pipeline.scene import Scene, SetAside
 from pipeline.sensor_error import SensorError, sensor_errors
 from pipeline.shrub_ground import ShrubGround
 from pipeline.styles import Styles, read_styles
@@ -151,13 +152,14 @@ class Run:
         return len({sensor for sensors in self.sensor_mix.values() for sensor in sensors}) <= 1
 
     def fingerprint(self, scene: Scene) -> list:
-        """What the pixels of a scene depend on: content of its files, scales, quality rule; not its place."""
+        """What the pixels of a scene depend on: content of its files, where they lie on the ground, scales, quality
+        rule; not its place on disk."""
         layers = {
             name: [self.checksums[band.path], band.member, band.index, band.scale, band.offset, band.nodata]
             for name, band in scene.layers.items()
         }
         checks = [[check.rule.key, check.of_doubtful] for check in scene.checks]
-        return [scene.id, str(scene.day), layers, scene.rule and scene.rule.key, checks]
+        return [scene.id, str(scene.day), layers, scene.rule and scene.rule.key, checks, scene.grids]
 
     def reaches(self, scene: Scene, tile: Tile) -> bool:
         return scene.frame.intersects(self._tile_boxes[tile.name])
@@ -209,7 +211,9 @@ class Run:
         self.set_aside += aside
 
     def _judged_by(self, scene: Scene) -> str:
-        how = [self.config.composite.model_dump(mode="json"), str(self.cube.grid.crs), list(self.cube.grid.affine)]
+        ground = [[repr(tile), packed(tile.cells)] for tile in self.tiles if self.reaches(scene, tile)]
+        place = [str(self.cube.grid.crs), list(self.cube.grid.affine), ground]
+        how = [self.config.composite.model_dump(mode="json"), *place]
         return content_key(code_key(*COMPOSITE_CODE), how, self.fingerprint(scene))
 
     def ledger(self, covered_ha: dict[str, float] | None = None) -> list[dict]:

@@ -119,7 +119,7 @@ def _swapped(a: Side, b: Side) -> tuple[list[Sketches], str]:
         return [], "the periods have different numbers of years"
     try:
         found = [_swapped_period(a, b, place) for place in (0, 1)]
-    except OSError:
+    except (OSError, OutputError):
         return [], f"a cube lacks years, covered fractions or the index {a.model.index}"
     if None in found:
         return [], "a cube is no longer that of its run"

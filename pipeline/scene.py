@@ -227,6 +227,8 @@ class Scene:
     origin: str
     bounds: tuple[float, float, float, float] | None = None
     """Left, bottom, right, top in the CRS of the run's grid."""
+    grids: tuple[tuple, ...] = ()
+    """CRS, affine and shape of each layer as its file gave them, a header beside it counting."""
     checks: tuple[Check, ...] = ()
     level: str = SURFACE_REFLECTANCE
     product: str = ""
@@ -265,3 +267,11 @@ class Scene:
     def paths(self) -> list[str]:
         """The files of the scene, each once."""
         return sorted({band.path for band in self.layers.values()})
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A scene that is not used, and the sentence that says why."""
+
+    scene: str
+    reason: str

@@ -8,7 +8,6 @@ from odc.geo.geobox import GeoBox
 
 from pipeline.blocks import Cells
 from pipeline.bright_soil import BrightSoil
-from pipeline.catalog import SetAside
 from pipeline.composite import buffer_clouds
 from pipeline.composite_methods import COMPOSITES
 from pipeline.cube import Cube, Tile
@@ -16,7 +15,7 @@ from pipeline.errors import SceneError
 from pipeline.indices import bands_of
 from pipeline.provenance import Marks
 from pipeline.reflectance import read_bands, read_classes
-from pipeline.scene import Scene
+from pipeline.scene import Scene, SetAside
 
 COMPOSITE_CODE = ("tile_year", "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance",
                   "blocks", "hdfeos", "scene", "cube", "variables")  # fmt: skip

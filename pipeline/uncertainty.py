@@ -100,21 +100,16 @@ def mean_correlation(geometry: shapely.Geometry, length_m: float, pairs: int = 2
 
 
 def _points_inside(geometry: shapely.Geometry, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points spread evenly over the polygons of the geometry, (count, 2)."""
-    parts = shapely.get_parts(geometry)
-    areas = shapely.area(parts)
-    wanted = rng.multinomial(count, areas / areas.sum())
-    return np.vstack([_points_of(part, number, rng) for part, number in zip(parts, wanted, strict=True) if number])
-
-
-def _points_of(polygon: shapely.Polygon, count: int, rng: np.random.Generator) -> np.ndarray:
-    shapely.prepare(polygon)
-    left, bottom, right, top = polygon.bounds
-    found = np.empty((0, 2))
-    while len(found) < count:
-        points = rng.uniform((left, bottom), (right, top), (max(count, 100), 2))
-        found = np.vstack([found, points[shapely.contains_xy(polygon, points[:, 0], points[:, 1])]])
-    return found[:count]
+    """Points spread evenly over the polygons of the geometry, (count, 2), however thin these are: each in a triangle
+    drawn by its area."""
+    triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(geometry))
+    corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3]
+    areas = shapely.area(triangles)
+    a, b, c = corners[rng.choice(len(corners), count, p=areas / areas.sum())].transpose(1, 0, 2)
+    u, v = rng.uniform(size=(2, count, 1))
+    beyond = u + v > 1  # in the other half of the parallelogram
+    u, v = np.where(beyond, 1 - u, u), np.where(beyond, 1 - v, v)
+    return a + u * (b - a) + v * (c - a)
 
 
 @dataclass(frozen=True)

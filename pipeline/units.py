@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.blocks import Cells, blocks_of, cells_of, grown
+from pipeline.blocks import Cells, blocks_of, cells_of, grown, packed
 from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
 from pipeline.tile_year import COMPOSITE_CODE, TileYear
@@ -27,6 +27,15 @@ BY_GROUND = ("agb", "carbon_stock", "sink")
 """Of these, what shrub has other numbers for than the plants around it."""
 
 
+CUBE = "cube"
+"""Part of a composite's key: the arrays that hold it. What is worked out from it rests on its content, not on them."""
+
+
+def cube_layers(run: Run) -> tuple[str, ...]:
+    """What the cube holds of each year."""
+    return (*run.config.indices, "clear_count", "water_count", "peak_day")
+
+
 def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
@@ -34,18 +43,19 @@ def tile_years(run: Run) -> list[TileYear]:
     how = (settings.method, run.config.indices, buffer_px)
     code = code_key(*COMPOSITE_CODE)
     place = [str(grid.crs), list(grid.affine)]
+    layers = cube_layers(run)
     units = []
     for year in run.years:
         for tile in run.tiles:
             scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
             key = key_parts(
                 code=code, settings=[*how, settings.bright_soil], grid=[*place, repr(tile)],
-                scenes=[run.fingerprint(scene) for scene in scenes],
+                scenes=[run.fingerprint(scene) for scene in scenes], **{CUBE: run.cube.made(year, layers)},
             )  # fmt: skip
             unit = TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil)
             if tile.cells is not None:
                 cells = _cells(run.marks.read(unit.name), tile.cells)
-                unit = replace(unit, cells=cells, key=key | {"ground": _packed(cells)})
+                unit = replace(unit, cells=cells, key=key | {"ground": packed(cells)})
             units.append(unit)
     return units
 
@@ -61,10 +71,6 @@ def _cells(mark: object, touched: Cells) -> Cells:
     except (TypeError, ValueError):  # none there, or of another window
         return around
     return cells if cells[touched].all() else around
-
-
-def _packed(cells: Cells) -> str:
-    return np.packbits(cells).tobytes().hex()
 
 
 def stale_tiles(run: Run) -> list[TileYear]:
@@ -113,7 +119,10 @@ def _shrub_key(run: Run, zone: str) -> dict[str, str]:
 
 def zone_composites(run: Run) -> dict[str, dict[int, str]]:
     """By zone and year, the key of the composites of its tiles."""
-    tile_keys = {(unit.tile.name, unit.year): unit.key for unit in tile_years(run)}
+    tile_keys = {
+        (unit.tile.name, unit.year): {part: digest for part, digest in unit.key.items() if part != CUBE}
+        for unit in tile_years(run)
+    }
     return {
         zone.id: {year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)]) for year in run.years}
         for zone in run.zones

@@ -138,7 +138,7 @@ SHARED = {"G01": (*ZONES["G01"][:2], pixels(80, 190, 20, 290))}
 
 def test_a_run_writes_the_ledger_with_pixels_that_agree_with_the_polygons(tmp_path):
     world = World.at(tmp_path)
-    world.settings["zones"]["planned_wanmu"] = {"forest": 2.07, "grassland": 3.2, "wetland": 0.2}
+    world.settings["zones"]["planned_wanmu"] = {"forest": 2.07, "grassland": 3.2, "wetland": 0.3}
     world.settings["area_mismatch"] = "warn"
     world.write_config()
     world.run()
@@ -147,7 +147,11 @@ def test_a_run_writes_the_ledger_with_pixels_that_agree_with_the_polygons(tmp_pa
     for name in ("F01", "F02", "G01", "W01"):
         assert abs(float(rows[name]["pixel_difference_percent"])) < 0.003
     assert float(rows["city"]["pixel_ha"]) == pytest.approx(float(rows["city"]["counted_ha"]), rel=2e-5)
-    assert float(rows["city"]["planned_wanmu"]) == pytest.approx(5.47)
+    assert float(rows["city"]["planned_wanmu"]) == pytest.approx(5.57)
+    told = {row["zone_id"]: row["status_zh"] for row in read_csv(world.results / "summary.csv")}
+    assert rows["wetland"]["status_zh"].startswith("与规划面积相差")
+    assert rows["wetland"]["status_zh"] in told["wetland"]
+    assert "规划面积" not in told["grassland"]
 
 
 def test_a_run_over_overlapping_zones_says_union_beside_sum_or_clips(tmp_path):

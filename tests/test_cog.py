@@ -62,6 +62,15 @@ def test_a_raster_that_was_cut_anywhere_is_not_complete(variable, tmp_path):
         assert not cog.is_complete(cut)
 
 
+def test_what_a_gis_noted_beside_an_older_raster_goes_with_it(variable, tmp_path):
+    path = written(tmp_path / "x.tif", variable, [(0, 0, np.full(GRID.shape, 7, variable.dtype))])
+    noted = '<PAMDataset><PAMRasterBand band="1"><Metadata><MDI key="STATISTICS_MAXIMUM">7</MDI></Metadata>'
+    (tmp_path / "x.tif.aux.xml").write_text(f"{noted}</PAMRasterBand></PAMDataset>", encoding="utf-8")
+    written(path, variable, [(0, 0, np.full(GRID.shape, 3, variable.dtype))])
+    with rasterio.open(path) as file:
+        assert file.tags(1)["STATISTICS_MAXIMUM"] == "3"
+
+
 def test_statistics_are_those_of_the_pixels(variable, tmp_path):
     stored = np.array([[1, 2, 6, variable.nodata]], variable.dtype)
     path = written(tmp_path / "a.tif", variable, [(10, 20, stored), (400, 0, stored[:, 3:])])

@@ -7,6 +7,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from pipeline.cube import Cube, Tile
+from pipeline.errors import OutputError
 from pipeline.variables import INDEX_NODATA
 
 GRID = GeoBox((1024, 1536), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
@@ -65,5 +66,5 @@ def test_coverage_comes_back_until_it_is_forgotten(cube):
     cube.write_coverage("F01", window, fractions)
     assert (cube.read_coverage("F01", window) == fractions).all()
     cube.forget_coverage("F01")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OutputError, match="is gone; run again with --force"):
         cube.read_coverage("F01", window)

@@ -106,20 +106,15 @@ def test_what_lies_below_the_run_does_not_know_the_config():
 
 TOLD = {
     # errors and records; compiled loops come from the named modules
-    "errors", "provenance", "whole_file", "compiled", "yaml_file", "zone",
+    "errors", "provenance", "whole_file", "compiled", "zone",
     # what makes the numbers that stand in a key themselves: of ecosystems, stands, end-members and sensors
     *(module for module in MODULES if module.startswith("ecosystems")), "vegetation", "zone_model", "zone_stands",
     "sensor_error",
 }  # fmt: skip
 """Modules of which a unit's key holds the outcome, not the code."""
 
-SCENES = {
-    "admission", "catalog", "harmonise", "layouts", *(module for module in MODULES if module.startswith("sensors"))
-}  # fmt: skip
-"""What describes scenes: a composite's key holds their bands, scales and rules."""
-
 KEYED = {
-    "tile_year": (COMPOSITE_CODE, SCENES | {"carbon", "uncertainty", "sketch", "zone_pixels"}),
+    "tile_year": (COMPOSITE_CODE, {"sketch", "zone_pixels"}),
     "zone_coverage": (COVERAGE_CODE, {"sketch"}),
     "work": ({*SKETCH_CODE, *MAP_CODE}, set()),
 }

@@ -12,8 +12,8 @@ from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
 from pipeline.realisations import Realisations, realise
 from pipeline.sketch import LEVELS, Sketch
 from pipeline.totals import zone_row
+from pipeline.uncertainty import Z95, interval, variance_shares
 from pipeline.uncertainty import drawn as drawn_row
-from pipeline.uncertainty import interval, variance_shares
 from pipeline.varying import CAUSES, Settings, Varying
 from pipeline.vegetation import EndMembers
 from pipeline.zone import Zone
@@ -137,14 +137,36 @@ def test_the_cover_of_zones_that_share_their_error_is_as_uncertain_as_that_of_on
     assert variance_shares(both.by_cause[COVER]) == pytest.approx(variance_shares(one.by_cause[COVER]))
 
 
-def test_ground_that_was_not_seen_widens_the_interval(ecosystems):
-    widths = []
-    for observed in (1.0, 0.6):
-        found = drawn(zone_model(ecosystems), sketches(then=(0.15, 0.6), now=(0.15, 0.6), observed=observed))
-        spread = interval(found.by_cause[STOCK].get("observation", np.zeros(1)))
-        widths.append(spread.p97_5 - spread.p2_5)
-    assert widths[0] == 0
-    assert widths[1] > 0
+def test_a_zone_keeps_the_root_of_the_correlation_of_its_pixels_residual(ecosystems):
+    """Points that correlate by .1 leave sqrt(.1) of a pixel's residual; of it the part that stays is that of every
+    year, the rest is averaged over three."""
+    model = zone_model(ecosystems)
+    rows = model.coefficients
+    stays = rows["residual_persistence"].value
+    draws = drawn(model).by_cause[STOCK]["residual"]
+    expected = rows["residual"].half_width / Z95 * np.sqrt(0.1 * (stays + (1 - stays) / 3))
+    assert draws.std() / draws.mean() == pytest.approx(expected, rel=0.05)
+
+
+def test_ground_that_was_not_seen_errs_by_its_share_of_the_spread_between_pixels(ecosystems):
+    """Half the pixels hold a, half b: their standard deviation is |a - b| / 2, and .4 of the zone is taken from it."""
+    model = zone_model(ecosystems)
+    draws = drawn(model, sketches(then=(0.15, 0.6), now=(0.15, 0.6), observed=0.6)).by_cause[STOCK]["observation"]
+    a, b = (stock(model, sketch_at(index), CURRENT)["carbon_stock"] for index in (0.15, 0.6))
+    assert draws.std() == pytest.approx(0.4 * abs(a - b) / 2 * 900, rel=0.05)
+
+
+def test_the_stock_of_stands_errs_by_their_area_of_4_percent(ecosystems):
+    model = zone_model(ecosystems, "forest", "larch_middle", "F01", stands_of([60.0, 30.0], [70.0, 36.0]))
+    draws = drawn(model).by_cause[STOCK]["area"]
+    assert Z95 * draws.std() / draws.mean() == pytest.approx(0.04, rel=0.05)
+
+
+def test_a_fifth_of_the_draws_takes_the_square_of_the_cover(ecosystems):
+    """At an index of .425 the linear cover is .5 and that of Carlson & Ripley .25."""
+    model, half = zone_model(ecosystems, stratum="typical_steppe"), sketches(then=(0.425,), now=(0.425,))
+    draws = drawn(model, half, replace(SETTINGS, carlson_ripley_chance=0.2)).by_cause[("fvc_mean", CURRENT.label)]
+    assert np.mean(draws["cover_model"] < 0.375) == pytest.approx(0.2, abs=0.03)
 
 
 def test_a_zone_without_an_observation_has_no_realisation(ecosystems):

@@ -11,13 +11,29 @@ import pytest
 import rasterio
 import shapely
 from rasterio.errors import RasterioIOError
-from tiny_world import DAYS, POINTS, YEARS, ZONES, World, box, die, landscape, read_csv, sky, undisturbed
+from tiny_world import (
+    DAYS,
+    POINTS,
+    YEARS,
+    ZONES,
+    World,
+    box,
+    die,
+    landscape,
+    read_csv,
+    result_files,
+    run_here,
+    sky,
+    undisturbed,
+)  # fmt: skip
 
-from pipeline import reflectance
+from pipeline import provenance, reflectance
 from pipeline.config import read_config
 from pipeline.errors import OutputError, SceneError
 from pipeline.explain import explain
 from pipeline.finished import FinishedRun
+from pipeline.output_folder import clear_leftovers
+from pipeline.provenance import Checksums
 from pipeline.run import prepare
 
 WINDOWS = sys.platform == "win32"
@@ -165,7 +181,7 @@ def prepared(world, force=False):
     return prepare(read_config(world.config), world.out, force)
 
 
-@pytest.mark.parametrize("how", ["force", "settings", "code"])
+@pytest.mark.parametrize("how", ["force", "settings", "code", "ground"])
 def test_a_scene_set_aside_is_tried_again_when_what_judged_it_has_changed(finished, monkeypatch, how):
     truncated(finished)
     assert len(finished.run().set_aside) == 1
@@ -175,6 +191,8 @@ def test_a_scene_set_aside_is_tried_again_when_what_judged_it_has_changed(finish
         finished.write_config()
     elif how == "code":
         monkeypatch.setattr("pipeline.run.code_key", lambda *modules: "other")
+    elif how == "ground":  # no longer that which could not be read
+        finished.write_zones(ZONES | {"W01": (*ZONES["W01"][:2], box(20, 60, 250, 280))})
     assert prepared(finished, force=how == "force").set_aside == []
 
 
@@ -246,6 +264,72 @@ def test_a_torn_file_of_the_cube_is_named(finished, pattern):
     (finished.results / "zones" / "G01" / "G01_agb_2023-2025.tif").unlink()
     with pytest.raises(OutputError, match=rf"{file.name}: is damaged .*run again with --force"):
         finished.run()
+
+
+def _torn(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+LOST = {
+    "a year": lambda cube: shutil.rmtree(cube / "2024"),
+    "an index of a year": lambda cube: shutil.rmtree(cube / "2024" / "ndvi"),
+    "what a year says of itself": lambda cube: _torn(cube / "2024" / "zarr.json"),
+    "what an array says of itself": lambda cube: _torn(cube / "2024" / "ndvi" / "zarr.json"),
+    "all": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_what_is_lost_of_the_cube_is_composited_again(finished, what):
+    """Even where a run was killed when it had made the empty arrays again: marks of the older ones do not hold."""
+    LOST[what](finished.results / "work" / "cube.zarr")
+    cube = prepared(finished).cube
+    cube.create()
+    cube.add_year(2024, ("ndvi", "clear_count", "water_count", "peak_day"))
+    for path in [*finished.results.glob("work/sketches/*"), *finished.results.glob("zones/*/*.tif")]:
+        path.unlink()  # all that rests on the cube is made from it
+    done = finished.run()
+    assert len(done.composite) == (12 if what == "all" else 2)
+    assert finished.files() == undisturbed()
+
+
+def test_covered_fractions_that_are_lost_are_named_with_what_to_do(finished):
+    shutil.rmtree(finished.results / "work" / "coverage")
+    (finished.results / "zones" / "G01" / "G01_agb_2023-2025.tif").unlink()
+    with pytest.raises(OutputError, match="is gone; run again with --force"):
+        finished.run()
+
+
+def test_a_header_beside_a_scene_that_moves_it_is_seen(finished):
+    """What a desktop GIS writes when a raster is shifted; GDAL takes it before the file's own."""
+    for file in finished.scene(2024, DAYS[0]).glob("*.tif"):
+        with rasterio.open(file) as scene:
+            a, b, c, d, e, f = scene.transform[:6]
+        geotransform = f"<PAMDataset><GeoTransform>{c + 300},{a},{b},{f},{d},{e}</GeoTransform></PAMDataset>"
+        file.with_name(f"{file.name}.aux.xml").write_text(geotransform, encoding="utf-8")
+    assert len(finished.run().composite) == 2
+    run_here(finished.config, finished.folder / "fresh")
+    assert finished.files() == result_files(finished.folder / "fresh" / "tiny") != undisturbed()
+
+
+def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch):
+    file = tmp_path / "B04.tif"
+    file.write_bytes(b"pixels")
+    with monkeypatch.context() as locked:
+        locked.setattr(provenance, "_checksum", lambda path: [provenance.stamp(path), provenance.UNREADABLE])
+        assert Checksums(tmp_path / "memory.json").of([str(file)]) == {str(file): "unreadable"}
+    (digest,) = Checksums(tmp_path / "memory.json").of([str(file)]).values()
+    assert len(digest) == 32
+
+
+def test_what_a_killed_run_was_writing_is_cleared(finished):
+    left = ["tiny.xlsx.123.part", "work/marks/map-tiny-G01.json.123.part", "zones.raw.gpkg",
+            "zones/F02/F02.gpkg.123.part", "zones/F02/F02_fvc_2019.raw.tif"]  # fmt: skip
+    for name in left:
+        (finished.results / name).write_bytes(b"half")
+    clear_leftovers(finished.results)
+    assert not leftovers(finished.out)
+    assert finished.files() == undisturbed()
 
 
 def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_tables(finished):

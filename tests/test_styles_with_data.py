@@ -94,6 +94,8 @@ def test_side_files_go_with_the_rasters_that_are_outdated(tmp_path):
     (sink,) = world.results.glob("zones/W01/W01_sink_*.tif")
     _, classes = side_files(sink)
     classes.write_text(class_table(STYLES.classes["sink_class"]), encoding="utf-8")
+    (alone,) = world.results.glob("zones/G01/G01_fvc_2019-2021.tif")
+    alone.unlink()  # its style has no raster any more
     stranger = world.results / "zones" / "G01" / "notes.txt"
     stranger.write_text("kept", encoding="utf-8")
     world.settings["zones"]["expected"]["wetland"] = 0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +104,13 @@ def test_the_mean_of_10_km2_keeps_this_part_of_a_pixels_residual(length_m, facto
 
 def test_a_zone_smaller_than_the_correlation_keeps_the_whole_residual():
     assert mean_correlation(shapely.box(0, 0, 10, 10), 1000) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("turn", [0, 37])
+def test_a_belt_much_longer_than_the_correlation_is_a_line(turn):
+    """Mean of exp(-3 d / r) over a line of length L >> r: 2 r / (3 L)."""
+    belt = shapely.affinity.rotate(shapely.box(0, 0, 50_000, 30), turn)
+    assert mean_correlation(belt, 1000) == pytest.approx(2 * 1000 / 3 / 50_000, rel=0.15)
 
 
 def test_parts_that_lie_far_apart_do_not_share_a_residual():

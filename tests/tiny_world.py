@@ -429,10 +429,10 @@ POINTS: dict[str, tuple[str, Callable]] = {
     "composite, before its mark": ("pipeline.provenance.Marks.write", _at("tile-2020-r000c000")),
     "coverage, between two tiles": ("pipeline.zone_coverage.coverage_fractions", _half_a_coverage),
     "calibrate": ("numpy.savez", _half_a_sketch),
-    "map": ("os.replace", _at("G01_carbon_stock_2019-2021.tif.part")),
+    "map": ("os.replace", _at("G01_carbon_stock_2019-2021.tif")),
     "map, before its mark": ("pipeline.provenance.Marks.write", _at("map-tiny-G01_carbon_stock_2019-2021")),
     "publish": ("os.replace", _at("by_year.csv")),
-    "publish, GeoPackage": ("os.replace", _at("zones.gpkg.part")),
+    "publish, GeoPackage": ("os.replace", _at("zones.gpkg")),
 }
 """Where a run may die: in a call of a function, where what stands beside it does its last work and says so."""
 

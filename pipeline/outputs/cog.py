@@ -109,6 +109,8 @@ class CogWriter:
             copy(self._file, part, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
             if not is_complete(part):
                 raise OSError(errno.ENOSPC, "the file was cut while it was written")
+            # what a GIS has noted beside the older raster, such as its statistics, is not of this one
+            Path(f"{self._path}.aux.xml").unlink(missing_ok=True)
 
 
 def _statistics(count: int, total: int, squares: int, found: list[int], size: int) -> dict[str, str]:

@@ -133,7 +133,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
             marks=results.marks,
             key=key_parts(
                 code=code, rasters=list(sums.values()), boundary=[outline.wkb.hex(), zone.area_ha],
-                names=[zone.name, zone.stratum, results.note],
+                names=[zone.name, zone.ecosystem, zone.stratum, results.note],
                 settings=[unclear, results.min_patch_mu, results.cover_scheme, results.styles.model_dump()["classes"]],
                 suggestions=results.suggestions.model_dump(),
             ),

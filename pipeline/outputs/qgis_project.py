@@ -63,13 +63,13 @@ def atlas_views(results: Results, layers: list[ProjectLayer]) -> list[MapView]:
 def spatial_reference(crs: str) -> Element:
     """A CRS with its full WKT, as QGIS keeps it."""
     known = CRS.from_user_input(crs)
-    authority, code = known.to_authority()
+    authority, code = known.to_authority() or ("", "")
     return node(
         "spatialrefsys",
         {},
         node("wkt", text=known.to_wkt("WKT2_2019")),
         node("srid", text=code),
-        node("authid", text=f"{authority}:{code}"),
+        node("authid", text=f"{authority}:{code}" if authority else ""),
         node("description", text=known.name),
         node("geographicflag", text=str(known.is_geographic).lower()),
     )

@@ -31,8 +31,8 @@ from pipeline.provenance import Marks, code_key, key_parts
 from pipeline.results import Results
 
 CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
-        "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image", "outputs/sheet_text", "outputs/page",
-        "outputs/fonts", "patches")  # fmt: skip
+        "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image",
+        "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches")  # fmt: skip
 
 Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 

@@ -35,6 +35,9 @@ FILES = {
 }
 """Media type and role of the files beside the collection."""
 
+OF_OTHERS = ("boundary_findings.gpkg",)
+"""Files there that are no result: what `check` found of the boundaries."""
+
 
 def write_stac(results: Results, engine: Engine) -> None:
     """Write ``collection.json`` and zones/<id>/<id>_<period>.json, links and assets relative; items of periods or zones
@@ -49,7 +52,8 @@ def write_stac(results: Results, engine: Engine) -> None:
                     _item(results, zone, label, paths, shapely.set_precision(outlines[zone], DEGREES)),
                     strategy=CustomLayoutStrategy(item_func=lambda item, _: item.get_self_href()),
                 )
-    collection.extent = pystac.Extent.from_items(list(collection.get_items()))
+    if items := list(collection.get_items()):
+        collection.extent = pystac.Extent.from_items(items)
     wanted = {}
     for part in (collection, *collection.get_items()):
         wanted[Path(part.get_self_href())] = part.to_dict(include_self_link=False)
@@ -72,7 +76,7 @@ def _collection(results: Results) -> pystac.Collection:
     )  # fmt: skip
     collection.keywords = ["carbon", "forest", "grassland", "wetland", *results.zones["id"]]
     for path in sorted(results.folder.glob("*.*")):
-        if path.suffix in FILES:
+        if path.suffix in FILES and path.name not in OF_OTHERS:
             media_type, role = FILES[path.suffix]
             collection.add_asset(path.name, pystac.Asset(f"./{path.name}", media_type=media_type, roles=[role]))
     return collection

@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 
 def local_file(href: str, folder: Path) -> Path | None:
     """The file behind an href, relative ones from ``folder``; None for a remote one: pixels come from disk."""
     parts = urlparse(href)
     if parts.scheme == "file":
-        return Path(unquote(parts.path))
+        return Path(url2pathname(parts.path))
     return None if len(parts.scheme) > 1 else Path(os.path.normpath(folder / href))
