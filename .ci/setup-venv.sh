@@ -56,7 +56,7 @@ with_pip() { # the environment's own pip or, where it has none, that of the inte
 }
 
 make_venv() {
-    say "setting up .venv with $python, once; this fetches some 260 MB from the package index"
+    say "setting up .venv with $python, once; this fetches some 300 MB from the package index"
     rm -rf .venv
     if [ "$install" = with_uv ]; then
         "$uv" venv --quiet --python "$python" .venv

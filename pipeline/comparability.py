@@ -51,7 +51,6 @@ def certify(
     baseline: PeriodFacts,
     current: PeriodFacts,
     min_observed: float,
-    harmonised: bool = False,
     refused: tuple[str, str] | None = None,
     by_inventory: bool = False,
 ) -> Certificate:
@@ -59,13 +58,13 @@ def certify(
 
     Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same
     for both by construction. ``refused`` is why the method itself finds no difference (too few years, one inventory).
-    Left to judge are the ground seen, the number of clear observations, the mix of sensors (``harmonised`` to one
-    another or not) and whether their scale is the product's own. A stock by inventory rests on no scene.
+    Left to judge are the ground seen, the number of clear observations, whether the sensors are the same (one that is
+    adjusted counts as what it is adjusted to), and whether their scale is the product's own. A stock by inventory rests on no scene.
     """
     reasons = [refused] if refused else []
     if not by_inventory:
         reasons += _refusals(baseline, current, min_observed)
-    doubts = [] if reasons or by_inventory else list(_doubts(baseline, current, harmonised))
+    doubts = [] if reasons or by_inventory else list(_doubts(baseline, current))
     if not reasons + doubts:
         return Certificate("comparable")
     verdict: Verdict = "not comparable" if reasons else "conditional"
@@ -79,7 +78,7 @@ def _refusals(baseline: PeriodFacts, current: PeriodFacts, min_observed: float) 
             yield f"{share} observed in {period.label}", f"{period.label}年有效观测仅{share}"
 
 
-def _doubts(baseline: PeriodFacts, current: PeriodFacts, harmonised: bool) -> Iterator[tuple[str, str]]:
+def _doubts(baseline: PeriodFacts, current: PeriodFacts) -> Iterator[tuple[str, str]]:
     for period in (baseline, current):
         if period.clear_per_year < FEW_CLEAR:
             yield (
@@ -89,7 +88,7 @@ def _doubts(baseline: PeriodFacts, current: PeriodFacts, harmonised: bool) -> It
     if abs(baseline.observed_fraction - current.observed_fraction) > UNEVEN_OBSERVED:
         shares = f"{baseline.observed_fraction:.0%} / {current.observed_fraction:.0%}"
         yield f"the periods saw different shares of the zone, {shares}", f"两期有效观测面积不同({shares})"
-    if baseline.sensors != current.sensors and not harmonised:
+    if baseline.sensors != current.sensors:
         names = [" + ".join(sorted(period.sensors)) for period in (baseline, current)]
         yield (
             f"sensors differ and are not harmonised, {names[0]} / {names[1]}",

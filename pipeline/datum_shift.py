@@ -16,9 +16,6 @@ MIN_POINTS = 30
 STEP_M = 250
 """Spacing of the points that the outlines are compared at."""
 
-SEMI_MAJOR_M, ECCENTRICITY_2 = 6_378_245.0, 0.006_693_421_622_965_943
-"""Ellipsoid of Krassowsky, on which the formula is defined."""
-
 
 @dataclass(frozen=True)
 class Shift:

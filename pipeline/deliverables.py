@@ -45,14 +45,14 @@ def workbook(results: Results, engine: Engine) -> None:
     """The workbook."""
     from pipeline.outputs.workbook import write_workbook
 
-    write_workbook(results, engine)
+    write_workbook(results)
 
 
 def stac(results: Results, engine: Engine) -> None:
     """The STAC catalogue of the results; last, since it lists the files that are there."""
     from pipeline.outputs.stac import write_stac
 
-    write_stac(results, engine)
+    write_stac(results)
 
 
 FIRST: dict[str, Callable[[Results, Engine], None]] = {"patches": patches}

@@ -17,7 +17,8 @@ from pipeline.file_parts import is_part
 from pipeline.provenance import Marks
 from pipeline.realisations import Realisations, realise
 from pipeline.sensor_error import SensorError
-from pipeline.sketch import Sketch, load_sketches
+from pipeline.sketch import Sketch
+from pipeline.sketch_file import load_sketches
 from pipeline.uncertainty import variance_shares
 from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.ecosystems.biomass import FORMS
+from pipeline.uncertainty import Z95
 
 ENOUGH_SITES = 30
 """Fewer make no local model (science: at least 30 plots)."""
@@ -82,7 +83,7 @@ class Fit:
     @property
     def site_u95_percent(self) -> float:
         """95 % half-width at one site that the fit has not seen, % of the prediction."""
-        return float(196 * np.sqrt(np.mean(self._relative_errors**2)))
+        return float(100 * Z95 * np.sqrt(np.mean(self._relative_errors**2)))
 
     @property
     def zone_u95_percent(self) -> float:
@@ -96,7 +97,7 @@ class Fit:
         means = np.bincount(self.blocks, errors) / count
         scatter = ((errors - means[self.blocks]) ** 2).sum() / max(errors.size - count.size, 1)
         variance = np.mean(means**2 - scatter / count)
-        return float(196 * np.sqrt(max(variance, means.var(ddof=1) / count.size)))
+        return float(100 * Z95 * np.sqrt(max(variance, means.var(ddof=1) / count.size)))
 
 
 def fit_model(form: str, x: np.ndarray, y: np.ndarray) -> Model:

@@ -23,7 +23,8 @@ from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
 from pipeline.scene import SetAside
-from pipeline.sketch import Sketch, holds_shrub, load_sketches
+from pipeline.sketch import Sketch
+from pipeline.sketch_file import holds_shrub, load_sketches
 from pipeline.tile_year import TileYear, composite_tile
 from pipeline.units import (
     all_maps,
@@ -40,8 +41,6 @@ from pipeline.zone_coverage import ZoneCoverage, cover_zone
 from pipeline.zone_model import ZoneModel
 
 Sketches = dict[str, dict[str, Sketch]]
-
-STAGES = ("composite", "calibrate", "map", "publish")
 
 
 def run_stages(

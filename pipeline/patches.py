@@ -14,6 +14,7 @@ from pipeline.cover_classes import SCHEMES
 from pipeline.regions import merge_small_regions
 from pipeline.styles import COVER_KEYS, SINK_KEYS, Styles
 from pipeline.suggestions import Suggestions
+from pipeline.uncertainty import Z95
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
 from pipeline.zone import Zone
@@ -21,7 +22,6 @@ from pipeline.zone import Zone
 COVER_COUNT = max(map(len, COVER_KEYS.values()))
 """Cover classes of a scheme with the one of no data."""
 
-Z95 = 1.96
 
 MIN_CELLS = 4
 """A patch has at least four cells: below that it is the noise of single pixels, and its outline cannot be smoothed."""

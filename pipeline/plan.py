@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.flow import Sketches, zone_models
 from pipeline.provenance import read_json
 from pipeline.run import Run
-from pipeline.sketch import load_sketches
+from pipeline.sketch_file import load_sketches
 from pipeline.units import MAPPED, all_maps, tile_years, zone_sketches
 from pipeline.vegetation import EndMembers
 

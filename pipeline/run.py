@@ -141,16 +141,6 @@ class Run:
                     f"the year {year} has no usable scene{reason}; add scenes or take it out of scenes.years"
                 )
 
-    @property
-    def sensor_mix(self) -> dict[int, list[str]]:
-        """By year, the sensors whose bands the scenes have, harmonised ones as what they are harmonised to."""
-        return {year: sorted({s.like or s.sensor for s in self.scenes if s.day.year == year}) for year in self.years}
-
-    @property
-    def harmonised(self) -> bool:
-        """Whether the scenes of all years have the bands of one and the same sensor."""
-        return len({sensor for sensors in self.sensor_mix.values() for sensor in sensors}) <= 1
-
     def fingerprint(self, scene: Scene) -> list:
         """What the pixels of a scene depend on: content of its files, where they lie on the ground, scales, quality
         rule; not its place on disk."""

@@ -15,7 +15,7 @@ from pipeline.zone_coverage import ZoneCoverage
 from pipeline.zone_model import Period, ZoneModel
 
 COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "zone_pixels", "blocks", "variables")
-SKETCH_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "land_cover")
+SKETCH_CODE = (*COVERAGE_CODE, "sketch", "sketch_file", "work", "shrub_ground", "land_cover")
 MAP_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "carbon", "pixel_error", "varying", "uncertainty",
             "encoding", "outputs/cog")  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""

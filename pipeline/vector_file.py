@@ -16,7 +16,6 @@ from pandas import isna
 from pandas.api.types import is_string_dtype
 from pyproj import CRS, Geod
 
-from pipeline.carbon import HA_PER_WANMU
 from pipeline.crs_check import crs_problem
 from pipeline.errors import ZoneError
 
@@ -186,8 +185,3 @@ def _polygon_area_m2(polygon: shapely.Polygon) -> float:
     rings = [polygon.exterior, *polygon.interiors]
     outer, *holes = (abs(_GEOD.polygon_area_perimeter(*shapely.get_coordinates(ring).T)[0]) for ring in rings)
     return outer - sum(holes)
-
-
-def wanmu(area_ha: float) -> float:
-    """万亩 of ha."""
-    return area_ha / HA_PER_WANMU

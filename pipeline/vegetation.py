@@ -39,21 +39,6 @@ def two_end_member_cover(
     return grown / (grown + (vegetation - held) * vegetation_sum)
 
 
-def cover_standard_error(
-    cover: np.ndarray,
-    span: np.ndarray,
-    index_error: np.ndarray,
-    soil_error: np.ndarray,
-    vegetation_error: np.ndarray,
-) -> np.ndarray:
-    """Standard error of a linear cover F, unit 1, from those of the index and of the end-members (index units):
-
-    s_F^2 = (s_n / d)^2 + ((F - 1) s_s / d)^2 + (F s_v / d)^2, d = VI_veg - VI_soil (``span``). First order,
-    of independent errors.
-    """
-    return np.sqrt(index_error**2 + ((cover - 1) * soil_error) ** 2 + (cover * vegetation_error) ** 2) / span
-
-
 class Guard(NamedTuple):
     """Bounds of end-members that can be soil and vegetation, in units of an index."""
 

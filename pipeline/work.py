@@ -20,7 +20,8 @@ from pipeline.outputs.cog import CogWriter
 from pipeline.pixel_error import IndexErrors, StandErrors, index_errors, stand_errors
 from pipeline.provenance import Marks
 from pipeline.shrub_ground import ShrubGround, forget_mosaic, keep_mosaic, kept_mosaic
-from pipeline.sketch import INDEX, save_sketches
+from pipeline.sketch import INDEX
+from pipeline.sketch_file import save_sketches
 from pipeline.variables import INDEX_NODATA, VARIABLES
 from pipeline.varying import Settings
 from pipeline.zone import Zone

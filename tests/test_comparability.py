@@ -31,11 +31,6 @@ def test_a_doubt_is_a_condition_with_its_reason(change, reason):
     assert len(certificate.reasons_zh) == len(certificate.reasons) == 1
 
 
-def test_harmonised_sensors_compare():
-    mixed = replace(NOW, sensors=frozenset({"landsat"}))
-    assert certify(GOOD, mixed, 0.5, harmonised=True).verdict == "comparable"
-
-
 def test_too_little_seen_does_not_compare_and_doubts_are_beside_the_point():
     certificate = certify(replace(GOOD, observed_fraction=0.4, clear_per_year=1), NOW, 0.5)
     assert (certificate.verdict, certificate.verdict_zh) == ("not comparable", "不可比")

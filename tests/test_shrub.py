@@ -27,7 +27,8 @@ from pipeline.plan import stale_rasters, stale_zones
 from pipeline.run import prepare
 from pipeline.run_difference import compare
 from pipeline.shrub_ground import ShrubGround
-from pipeline.sketch import LEVELS, PARTS, holds_shrub, load_sketches, save_sketches
+from pipeline.sketch import LEVELS, PARTS
+from pipeline.sketch_file import holds_shrub, load_sketches, save_sketches
 from pipeline.uncertainty import interval, variance_shares
 from pipeline.what_if import what_if
 from pipeline.work import Layer, Strip

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.sketch import INDEX, Sketch, load_sketches, per_level, pool, save_sketches
+from pipeline.sketch import INDEX, Sketch, per_level, pool
+from pipeline.sketch_file import load_sketches, save_sketches
 from pipeline.variables import INDEX_NODATA
 from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water
 

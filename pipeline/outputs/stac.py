@@ -10,7 +10,6 @@ import shapely
 from pystac.layout import CustomLayoutStrategy
 
 from pipeline import __version__
-from pipeline.engine import Engine
 from pipeline.errors import OutputError, os_error_sentence
 from pipeline.provenance import write_json
 from pipeline.results import Results
@@ -39,7 +38,7 @@ OF_OTHERS = ("boundary_findings.gpkg",)
 """Files there that are no result: what `check` found of the boundaries."""
 
 
-def write_stac(results: Results, engine: Engine) -> None:
+def write_stac(results: Results) -> None:
     """Write ``collection.json`` and zones/<id>/<id>_<period>.json, links and assets relative; items of periods or zones
     that are no more are removed. Raises OutputError."""
     collection = _collection(results)

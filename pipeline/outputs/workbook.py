@@ -15,7 +15,6 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
-from pipeline.engine import Engine
 from pipeline.outputs.qml import FONTS
 from pipeline.outputs.swap import swapped
 from pipeline.results import Results
@@ -54,7 +53,7 @@ FIRST_ROW = 3
 """Tables begin below a Chinese and an English header row."""
 
 
-def write_workbook(results: Results, engine: Engine) -> None:
+def write_workbook(results: Results) -> None:
     """Write ``<name>.xlsx``. The same results give the same bytes. Raises OutputError."""
     book = Workbook()
     tables = workbook_tables(results)
