@@ -59,7 +59,8 @@ def certify(
     Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same
     for both by construction. ``refused`` is why the method itself finds no difference (too few years, one inventory).
     Left to judge are the ground seen, the number of clear observations, whether the sensors are the same (one that is
-    adjusted counts as what it is adjusted to), and whether their scale is the product's own. A stock by inventory rests on no scene.
+    adjusted counts as what it is adjusted to), and whether their scale is the product's own. A stock by inventory
+    rests on no scene.
     """
     reasons = [refused] if refused else []
     if not by_inventory:

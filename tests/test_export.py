@@ -8,7 +8,8 @@ from tiny_world import World, command, read_csv
 from pipeline.config import read_config
 from pipeline.errors import ConfigError, OutputError
 from pipeline.outputs import export
-from pipeline.outputs.export import dbf_names
+from pipeline.outputs.export import DBF_NAMES, NOTE, dbf_names
+from pipeline.patches import PATCH_COLUMNS
 from pipeline.totals import COLUMNS
 from pipeline.vector_file import read_vector
 
@@ -44,6 +45,8 @@ def test_a_file_geodatabase_reads_back_as_it_was(world, truth, layer):
 
 
 def same_tables(ours: gpd.GeoDataFrame, theirs: gpd.GeoDataFrame) -> None:
+    assert all("不作为交易依据" in note for note in ours["note"])
+    ours = ours.drop(columns="note")
     theirs = theirs[list(ours.columns)]
     for name in ours.columns[:-1]:
         if pd.api.types.is_numeric_dtype(theirs[name]):
@@ -58,13 +61,27 @@ def same_tables(ours: gpd.GeoDataFrame, theirs: gpd.GeoDataFrame) -> None:
 def test_every_field_is_named_with_its_column_and_titles(world):
     rows = read_csv(world.results / "exports" / "shp" / "fields.csv")
     zones = [row for row in rows if row["layer"] == "zones"]
-    assert [row["column"] for row in zones] == [name for name in COLUMNS if name != "level"]
-    assert all(row["title_zh"] == COLUMNS[row["column"]][1] for row in zones)
+    assert [row["column"] for row in zones] == [*(name for name in COLUMNS if name != "level"), "note"]
+    assert all(row["title_zh"] == (COLUMNS | NOTE)[row["column"]][1] for row in zones)
+    fields = {row["column"]: row["field"] for row in zones}
+    assert (fields["sink_tCO2_ha_yr"], fields["sink_tCO2_yr"], fields["carbon_tC_low95"]) == (
+        "S_tCO2_ha",
+        "S_tCO2",
+        "C_lo95",
+    )
+
+
+def test_every_column_that_is_too_long_for_a_field_has_a_name_of_its_own():
+    """Cut names say nothing, and change when a column is added."""
+    for columns in (COLUMNS, PATCH_COLUMNS):
+        assert [name for name in columns if len(name) > 10 and name not in DBF_NAMES] == []
+        names = [DBF_NAMES.get(name, name) for name in columns]
+        assert list(dbf_names(list(columns)).values()) == names  # none is there twice, none is cut
 
 
 def test_field_names_have_ten_characters_and_none_is_there_twice():
-    names = dbf_names(["a" * 12, "a" * 10, "A" * 11, "b", "carbon_tC_low95", "carbon_tC_high95"])
-    assert list(names.values()) == ["a" * 10, "a" * 8 + "_2", "A" * 8 + "_3", "b", "carbon_tC_", "carbon_t_2"]
+    names = dbf_names(["a" * 12, "a" * 10, "A" * 11, "b"])
+    assert list(names.values()) == ["a" * 10, "a" * 8 + "_2", "A" * 8 + "_3", "b"]
     many = dbf_names([f"{'x' * 20}{number}" for number in range(120)])
     assert len(set(many.values())) == 120
     assert max(map(len, many.values())) == 10

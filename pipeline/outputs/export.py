@@ -27,6 +27,27 @@ DBF_ENCODING = "GBK"
 IDENTITY = ("zone_id", "name_zh", "zone_name", "patch_id")
 """Columns without which a feature cannot be told: they are never left out."""
 
+DBF_NAMES = {
+    "declared_wanmu": "decl_wanmu", "observed_fraction": "obs_frac", "clear_obs_median": "clear_med",
+    "open_water_fraction": "water_frac", "stand_area_fraction": "stand_frac", "stand_stock_year": "stand_year",
+    "fvc_mean_low95": "fvc_lo95", "fvc_mean_high95": "fvc_hi95",
+    "carbon_tC_ha": "C_tC_ha", "carbon_tC": "C_tC", "carbon_tC_low95": "C_lo95", "carbon_tC_high95": "C_hi95",
+    "carbon_tC_conservative": "C_cons", "volume_m3_low95": "vol_lo95", "volume_m3_high95": "vol_hi95",
+    "baseline_period": "base_years", "baseline_carbon_tC_ha": "base_tC_ha",
+    "sink_tCO2_ha_yr": "S_tCO2_ha", "sink_tCO2_yr": "S_tCO2", "sink_tCO2_yr_low95": "S_lo95",
+    "sink_tCO2_yr_high95": "S_hi95", "sink_tCO2_yr_conservative": "S_cons",
+    "sink_finding": "S_find", "sink_finding_zh": "S_find_zh",
+    "comparability": "compar", "comparability_zh": "compar_zh",
+    "figure_class": "fig_class", "unverified_zh": "unverif_zh", "plausibility": "plaus", "plausibility_zh": "plaus_zh",
+    "sink_class_zh": "sink_cl_zh", "cover_class": "cover_cl", "cover_class_zh": "cov_cl_zh",
+    "suggestion_zh": "suggest_zh",
+}  # fmt: skip
+"""Fields of a shapefile for columns whose name is too long: C carbon stock, S sink per year, lo95 and hi95 the ends of
+the 95 % interval, cons the conservative value."""
+
+NOTE = {"note": ("What the figures are", "数据说明")}
+"""Column that exports have besides those of the tables."""
+
 Layers = dict[str, gpd.GeoDataFrame]
 
 
@@ -40,6 +61,7 @@ def write_exports(results: Results, engine: Engine) -> None:
     layers: Layers = {"zones": zone_table(results)}
     if results.patches:
         layers["patches"] = pd.concat(results.patches.values(), ignore_index=True)
+    layers = {name: table.assign(note=results.note) for name, table in layers.items()}
     for name in results.exports:
         folder = exports / name
         part = folder.with_name(f"{name}.part")
@@ -77,7 +99,7 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
     """Shapefiles with .cpg, and fields.csv with the column behind each field; returns what was left out and why."""
     fields, notes = [], []
     for layer, table in layers.items():
-        titles = COLUMNS | PATCH_COLUMNS
+        titles = COLUMNS | PATCH_COLUMNS | NOTE
         short = dbf_names([column for column in table.columns if column != "geometry"])
         too_long = [column for column in short if longest_text(layer, table, column) > DBF_TEXT]
         if lost := [column for column in too_long if column in IDENTITY]:
@@ -101,13 +123,15 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
 
 
 def dbf_names(columns: list[str]) -> dict[str, str]:
-    """A field name of at most ten characters for each column, none twice."""
+    """A field name of at most ten characters for each column, none twice: its own or that of `DBF_NAMES`, and where
+    there is neither as much of its own as fits."""
     names: dict[str, str] = {}
     for column in columns:
-        name, number = column[:DBF_NAME], 1
+        known = DBF_NAMES.get(column, column)
+        name, number = known[:DBF_NAME], 1
         while name.lower() in {taken.lower() for taken in names.values()}:
             number += 1
-            name = f"{column[: DBF_NAME - 1 - len(str(number))]}_{number}"
+            name = f"{known[: DBF_NAME - 1 - len(str(number))]}_{number}"
         names[column] = name
     return names
 
