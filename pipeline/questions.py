@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from pipeline.errors import ConfigError
 from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console
 
 AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
@@ -39,7 +40,7 @@ def what_if(
 
 
 def explain(
-    zone: Annotated[str, typer.Option("--zone", help="Zone id.")],
+    zone: Annotated[str, typer.Option("--zone", help="Zone id, or forest, grassland, wetland, city.")],
     metric: Annotated[str, typer.Option("--metric", help="Column of the result table, such as carbon_tC.")],
     config: ConfigPath = SAMPLE,
     year: Annotated[int | None, typer.Option("--year", help="This year; else the current period.")] = None,
@@ -49,18 +50,28 @@ def explain(
     """Say where a figure comes from: formula, coefficients, scenes, ground seen, boundary, interval."""
     from pipeline.config import read_config
     from pipeline.explain import explain as explained
+    from pipeline.explain_group import explain_group
     from pipeline.finished import FinishedRun
+    from pipeline.zone import GROUP_NAMES
 
     settings = read_config(config)
     run = FinishedRun.read(out.resolve() / settings.name)
-    answer = explained(run, zone, metric, year) | {
+    if zone in GROUP_NAMES:
+        if year is not None:
+            raise ConfigError(f"zones taken together are explained for the current period; leave out --year {year}")
+        answer = explain_group(run, zone, metric)
+    else:
+        answer = explained(run, zone, metric, year)
+    # what is exported may be asked for by an option
+    before, now = (config | {"exports": ()} for config in (run.record["config"], settings.model_dump(mode="json")))
+    answer |= {
         "command": shlex.join(["sinkmap", "zones", str(config), "--out", str(out), "--force"]),
-        "config_changed": settings.model_dump(mode="json") != run.record["config"],
+        "config_changed": before != now,
     }
     if as_json:
         print(json.dumps(answer, indent=1, ensure_ascii=False))
         return
-    for line in _explanation(answer):
+    for line in (_group_explanation if zone in GROUP_NAMES else _explanation)(answer):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -115,6 +126,23 @@ def _change(value: float | None, signed: bool) -> str:
     if not value:
         return "" if value is None else "0"
     return f"{value:+,.2f}" if signed else f"{value:,.2f}"
+
+
+def _group_explanation(answer: dict) -> Iterator[str]:
+    """The lines of an answer of `explain_group.explain_group`."""
+    yield f"{answer['group']['name']} {answer['group']['id']}: {answer['metric']} {answer['period']}"
+    yield f"{answer['title']} | {answer['title_zh']}"
+    yield answer["note"]
+    lacking = f", without {', '.join(answer['lacking'])}" if answer["lacking"] else ""
+    yield "No figure" if answer["value"] is None else f"= {answer['value']:.10g} {answer['unit']}{lacking}"
+    yield from _section(f"Formula 公式: {answer['formula']}", (
+        f"{zone['id']} {zone['name']}: {'-' if zone['value'] is None else format(zone['value'], '.10g')} "
+        f"{answer['unit']}, {zone['area_ha']:.7g} ha"
+        for zone in answer["zones"]
+    ))  # fmt: skip
+    yield from _section("Interval 区间", _interval(answer))
+    changed = " (the config has changed since; its former state is in run.json)" if answer["config_changed"] else ""
+    yield from _section(f"Run finished {answer['finished']}; to do it again{changed}", [answer["command"]])
 
 
 def _explanation(answer: dict) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pipeline.__main__ import app
 from pipeline.ecosystems import coefficients
 from pipeline.errors import ConfigError, OutputError
 from pipeline.explain import METRICS, explain
+from pipeline.explain_group import MEANS, SUMS, explain_group
 from pipeline.finished import FinishedRun
 from pipeline.zone_stands import ZoneStands
 
@@ -227,6 +228,50 @@ def test_a_year_mapped_on_its_own_is_explained_too(world, finished):
 def test_what_the_run_does_not_have_is_one_sentence(finished, zone, metric, year, sentence):
     with pytest.raises(ConfigError, match=sentence):
         explain(finished, zone, metric, year)
+
+
+GROUPED = [*itertools.product(("forest", "grassland", "city"), (*SUMS, *MEANS))]
+
+
+@pytest.mark.parametrize(("group", "metric"), GROUPED)
+def test_the_figure_of_a_group_is_that_of_the_summary_and_of_its_zones(world, finished, group, metric):
+    row = next(row for row in read_csv(world.results / "summary.csv") if row["zone_id"] == group)
+    answer = explain_group(finished, group, metric)
+    assert (answer["value"] is None) == (row[metric] == "")
+    if answer["value"] is not None:
+        assert answer["value"] == pytest.approx(float(row[metric]), rel=1e-9)
+    for zone in answer["zones"]:
+        own = next(row for row in read_csv(world.results / "summary.csv") if row["zone_id"] == zone["id"])
+        assert (zone["id"] in answer["lacking"]) == (own[metric] == "")
+    if low := row.get(f"{metric}_low95"):
+        assert answer["interval"]["low95"] == pytest.approx(float(low), rel=1e-9)
+        assert sum(answer["interval"]["causes"].values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (
+            ["--zone", "city", "--metric", "index_mean"],
+            "together have no index_mean; ask for one of carbon_tC",
+        ),
+        (["--zone", "city", "--metric", "carbon_tC", "--year", "2020"], "leave out --year 2020"),
+    ],
+)
+def test_what_a_group_does_not_have_is_one_sentence(world, asked, says):
+    with pytest.raises(ConfigError, match=says):
+        CliRunner().invoke(
+            app, ["explain", str(world.config), "--out", str(world.out), *asked], catch_exceptions=False,
+            standalone_mode=False,
+        )  # fmt: skip
+
+
+def test_the_command_prints_the_sum_of_all_zones(world):
+    asked = ["explain", str(world.config), "--out", str(world.out), "--zone", "city", "--metric", "sink_tCO2_yr"]
+    printed = CliRunner().invoke(app, asked, catch_exceptions=False).stdout
+    assert "t CO2/yr, without F02, W01" in printed
+    assert "sum of the zones" in printed
+    assert "G01" in printed
 
 
 def test_the_command_prints_the_figure_and_how_to_do_it_again(world):

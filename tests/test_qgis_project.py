@@ -139,6 +139,12 @@ def test_without_a_second_period_the_stock_stands_for_the_sink(tmp_path):
     assert maps[-2:] == ["遥感植被覆盖度 2023-2025", "生物量碳储量密度 2023-2025"]
 
 
+def test_areas_are_measured_on_the_ellipsoid_of_the_tables(root):
+    """CGCS2000, EPSG:1024; without one QGIS measures F05 a third too large."""
+    assert root.findtext("properties/Measure/Ellipsoid") == "EPSG:1024"
+    assert root.findtext("properties/Measurement/AreaUnits") == "ha"
+
+
 def test_rasters_that_are_not_mapped_yet_are_no_layers(tmp_path):
     world = World.finished(tmp_path)
     world.settings["deliverables"] = ["styles", "project"]

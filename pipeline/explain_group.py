@@ -1,0 +1,67 @@
+"""Where a figure of an ecosystem or of all zones comes from: those of its zones, and what they come to together."""
+
+from pipeline.errors import ConfigError
+from pipeline.explain import DRAWN, METRICS
+from pipeline.finished import FinishedRun
+from pipeline.totals import COLUMNS
+from pipeline.varying import CAUSES_ZH
+from pipeline.zone import GROUP_NAMES
+
+SUMS = {"carbon_tC": "t C", "sink_tCO2_yr": "t CO2/yr", "volume_m3": "m3", "area_ha": "ha"}
+MEANS = {
+    "carbon_tC_ha": "t C/ha", "agb_tDM_ha": "t DM/ha", "fvc_mean": "1", "ndvi_mean": "1",
+    "sink_tCO2_ha_yr": "t CO2/ha/yr",
+}  # fmt: skip
+"""Figures that zones add up to, and those that are averaged by area, with their units."""
+
+
+def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
+    """The figure of the current period of an ecosystem or the ``city``: the sum of those of its zones, or their mean by
+    area, over the zones that have it; JSON values. Raises ConfigError for what the run does not have."""
+    members = [entry for entry in run.zones.values() if group in ("city", entry["ecosystem"])]
+    if not members:
+        raise ConfigError(f"the run has no zone of {group}; its zones are {', '.join(run.zones)}")
+    if metric not in SUMS | MEANS:
+        known = ", ".join(name for name in METRICS if name in SUMS | MEANS)
+        raise ConfigError(f"zones taken together have no {metric}; ask for one of {known}")
+    figures = [(entry, entry["area_ha"] if metric == "area_ha" else entry["figures"].get(metric)) for entry in members]
+    if metric == "carbon_tC_ha" and any("baseline_carbon_tC_ha" in entry["figures"] for entry in members):
+        # as in the table: it stands beside its baseline, of the same zones
+        figures = [(entry, value if "baseline_carbon_tC_ha" in entry["figures"] else None) for entry, value in figures]
+    having = [(value, entry["area_ha"]) for entry, value in figures if value is not None]
+    total, area = sum(value * (1 if metric in SUMS else by) for value, by in having), sum(by for _, by in having)
+    english, chinese = COLUMNS[metric]
+    return {
+        "group": {"id": group, "name": GROUP_NAMES[group]},
+        "metric": metric,
+        "title": english,
+        "title_zh": chinese,
+        "period": run.current.label,
+        "value": (total if metric in SUMS else total / area) if having else None,
+        "unit": (SUMS | MEANS)[metric],
+        "formula": "sum of the zones" if metric in SUMS else "sum of figure x area of the zones / sum of their areas",
+        "lacking": [entry["id"] for entry, value in figures if value is None],
+        "zones": [
+            {"id": entry["id"], "name": entry["name"], "value": value, "area_ha": entry["area_ha"]}
+            for entry, value in figures
+        ],
+        "interval": _interval(run, group, metric, area),
+        "note": run.record["note"],
+        "finished": run.record["finished"],
+    }
+
+
+def _interval(run: FinishedRun, group: str, metric: str, area_ha: float) -> dict | None:
+    row = run.intervals(group).get((DRAWN.get(metric, ""), run.current.label))
+    if row is None:
+        return None
+    by = area_ha if metric in ("carbon_tC_ha", "sink_tCO2_ha_yr") else 1
+    causes = {cause: row[f"share_{cause}"] for cause in CAUSES_ZH if row.get(f"share_{cause}")}
+    return {
+        "low95": row["p2_5"] / by,
+        "high95": row["p97_5"] / by,
+        "conservative": row["conservative"] / by,
+        "draws": run.settings.count,
+        "seed": run.settings.seed,
+        "causes": dict(sorted(causes.items(), key=lambda cause: -cause[1])),
+    }
