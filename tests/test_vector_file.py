@@ -10,7 +10,7 @@ from shapely import MultiPolygon, Polygon, box
 
 from pipeline.carbon import HA_PER_MU
 from pipeline.errors import ZoneError
-from pipeline.vector_file import dbf_encoding, ellipsoidal_area_ha, one_line, read_vector, wanmu
+from pipeline.vector_file import dbf_encoding, ellipsoidal_area_ha, one_line, read_vector
 
 CGCS2000 = "EPSG:4490"
 CELL = box(110.00, 40.60, 110.01, 40.61)
@@ -276,7 +276,3 @@ def test_holes_are_taken_out_and_parts_added():
 def test_where_and_which_way_a_ring_begins_does_not_matter(start, backwards):
     ring = np.roll(np.array(CELL.exterior.coords)[:-1], start, axis=0)
     assert areas(Polygon(ring[::-1] if backwards else ring)) == pytest.approx(93.9845287, abs=5e-8)
-
-
-def test_wanmu_of_hectares():
-    assert wanmu(206_000) == pytest.approx(309)  # forest of the city's plan
