@@ -60,7 +60,7 @@ def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:
         "windows": [[(part.start, part.stop) for part in window] for window in windows],
         "figures": {name: value for name, value in row.items() if value is not None},
         "sketch": run.sketch_path(zone).name,
-        "sketch_key": run.marks.read(f"sketch-{run.sketch_path(zone).stem}"),
+        "sketch_key": run.marks.read(f"sketch-{run.kept_as(zone)}"),
         "shipped_end_members": model.shipped_end_members,
         "shrub": run.shrub[zone.id].key if model.shrub else None,
         "year_weights": model.year_weights,

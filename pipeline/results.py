@@ -81,6 +81,10 @@ class Results:
         """The share of a zone that lies beyond the range of its biomass model, where that is known."""
         return next((row["clamped_fraction"] for row in self.separate if row["zone_id"] == zone), None)
 
+    def gain_loss_of(self, zone: str) -> float | None:
+        """Gain less loss of a zone's stands by volume increment, t C/yr, where that is known."""
+        return next((row["gain_loss_tC_yr"] for row in self.separate if row["zone_id"] == zone), None)
+
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""
         for row in self.rows:

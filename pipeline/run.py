@@ -173,8 +173,12 @@ class Run:
         box = shapely.box(*zone.geometry.bounds)
         return tuple(tile for tile in self.tiles if box.intersects(self._tile_boxes[tile.name]))
 
+    def kept_as(self, zone: Zone) -> str:
+        """What the sketch and the covered fractions of a zone are kept as."""
+        return f"{zone.id}_{'_'.join(period.label for period in self.periods)}"
+
     def sketch_path(self, zone: Zone) -> Path:
-        return self.work / "sketches" / f"{zone.id}_{'_'.join(period.label for period in self.periods)}.npz"
+        return self.work / "sketches" / f"{self.kept_as(zone)}.npz"
 
     def zone_folder(self, zone: Zone) -> Path:
         return self.results / "zones" / zone.id

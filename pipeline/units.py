@@ -83,7 +83,7 @@ def zone_coverages(run: Run) -> list[ZoneCoverage]:
     grid, code = run.cube.grid, code_key(*COVERAGE_CODE)
     units = []
     for zone in run.zones:
-        tiles, kept_as = run.tiles_of(zone), run.sketch_path(zone).stem
+        tiles, kept_as = run.tiles_of(zone), run.kept_as(zone)
         place = [str(grid.crs), list(grid.affine), [repr(tile) for tile in tiles]]
         key = key_parts(code=code, grid=place, boundary=zone.geometry.wkb.hex())
         units.append(ZoneCoverage(run.cube, tiles, zone, kept_as, run.marks, key))
@@ -162,7 +162,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
             )
             for layer in zone_layers(run, model)
         }
-        coverage = run.sketch_path(zone).stem
+        coverage = run.kept_as(zone)
         place = (run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone))
         units.append(ZoneMaps(*place, run.note, run.marks, run.draws))
     return units

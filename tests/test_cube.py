@@ -39,6 +39,14 @@ def test_what_was_written_is_read_and_all_else_is_nodata(cube):
             assert (read == expected[part]).all()
 
 
+def test_what_is_nodata_now_was_not_left_from_before(cube):
+    cube, window, layers = cube
+    tile = Tile(*(part.start // cube.tile_px for part in window), window)
+    cube.write(2024, tile, {"ndvi": np.full_like(layers["ndvi"], INDEX_NODATA)})
+    assert (cube.read(2024, "ndvi", window) == INDEX_NODATA).all()
+    assert (cube.read(2024, "clear_count", window) == layers["clear_count"]).all()
+
+
 @pytest.mark.parametrize("years", [(2024, 2025), (2025, 2024)])
 def test_a_year_that_is_not_kept_is_no_nodata(cube, years):
     with pytest.raises(OSError, match="2025"):

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
 from test_realisations import BASELINE, CURRENT, SETTINGS, stands_of, zone_model
 from tiny_world import World, run_here
 
 from pipeline.carbon import CO2_PER_C
 from pipeline.pixel_error import index_errors, stand_errors
 from pipeline.uncertainty import Z95
-from pipeline.work import Layer
+from pipeline.variables import INDEX_NODATA
+from pipeline.work import Layer, Strip
 
 LEVEL_OF_04 = 14_000
 
@@ -32,6 +35,21 @@ def test_the_lasting_and_the_passing_residual_make_up_the_whole(ecosystems):
     slope = np.gradient(stock, 1e-4)[LEVEL_OF_04] * rows["index_bias"].half_width / Z95
     residual = errors.shared[-1, LEVEL_OF_04] ** 2 + errors.own[LEVEL_OF_04] - slope**2
     assert residual**0.5 == pytest.approx(stock[LEVEL_OF_04] * rows["residual"].half_width / Z95, rel=1e-4)
+
+
+def test_what_passes_is_averaged_over_the_years_that_a_pixel_was_seen(ecosystems):
+    """Two pixels at an index of .4, one seen in three years, one in a single one of them."""
+    model = zone_model(ecosystems)
+    errors = index_errors(model)
+    index = np.full((3, 1, 2), 4000, "int16")
+    index[1:, 0, 1] = INDEX_NODATA
+    clear, water = np.ones((3, 1, 2), "uint8"), np.zeros((3, 1, 2), bool)
+    grid = GeoBox((1, 2), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
+    strip = Strip(model, grid, np.ones((1, 2), "float32"), list(CURRENT.years), index, clear, water)
+    found = strip.standard_error(Layer("carbon_stock", CURRENT), errors)[0]
+    shared, own = (errors.shared[:, LEVEL_OF_04] ** 2).sum(), errors.own[LEVEL_OF_04]
+    np.testing.assert_allclose(found**2, [shared + own / 3, shared + own], rtol=1e-5)
+    assert found[0] < found[1]
 
 
 def test_of_an_uncertain_persistence_its_mean_counts(ecosystems):

@@ -29,7 +29,7 @@ from tiny_world import (
 
 from pipeline import provenance, reflectance
 from pipeline.config import read_config
-from pipeline.errors import OutputError, SceneError
+from pipeline.errors import OutputError, SceneError, ZoneError
 from pipeline.explain import explain
 from pipeline.finished import FinishedRun
 from pipeline.output_folder import clear_leftovers
@@ -330,6 +330,18 @@ def test_what_a_killed_run_was_writing_is_cleared(finished):
     clear_leftovers(finished.results)
     assert not leftovers(finished.out)
     assert finished.files() == undisturbed()
+
+
+def test_a_zone_that_fails_when_it_is_mapped_alone_is_one_sentence(world, monkeypatch):
+    def fail(unit):
+        raise ZoneError("zone F01: its outline meets no pixel")
+
+    monkeypatch.setattr("pipeline.flow.map_zone", fail)
+    world.settings["deliverables"] = ["project", "stac"]
+    world.write_config()
+    with pytest.raises(ZoneError, match="zone F01: its outline meets no pixel"):
+        world.run(zone="F01")
+    assert not (world.results / "collection.json").exists()
 
 
 def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_tables(finished):

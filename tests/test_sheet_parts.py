@@ -105,6 +105,13 @@ def test_a_sheet_says_where_much_of_a_zone_is_beyond_the_range_of_its_model(clam
     assert lines == ("状态: 正常", *(["模型标定: 12% 面积超出模型标定范围"] if said else []))
 
 
+def test_a_sheet_gives_the_gain_of_stands_by_increment_beside_the_sink():
+    """1000 t C a year are 3667 t CO2."""
+    known = {"status_zh": "正常", "sink_tCO2_yr": 7000.0}
+    assert say.quality_lines(known, None, 1000.0)[1:] == ("生长量法 (另一口径, 不相加): +3,667 吨CO2/年",)
+    assert say.quality_lines(known | {"sink_tCO2_yr": None}, None, 1000.0) == ("状态: 正常",)
+
+
 # Lines
 
 

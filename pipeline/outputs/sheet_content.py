@@ -59,7 +59,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         main=main,
         cover=_map(results, zone, "fvc", results.current.label),
         plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
-        quality=quality_lines(row, results.clamped_of(zone)),
+        quality=quality_lines(row, results.clamped_of(zone), results.gain_loss_of(zone)),
         notes=(
             f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}",
             f"{_source(results, zone)}    {_crs_line(results)}    像元 {pixel_m:g} m",

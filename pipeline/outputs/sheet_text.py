@@ -4,6 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
+from pipeline.carbon import CO2_PER_C
 from pipeline.group_totals import lacking_zh
 from pipeline.varying import CAUSES_ZH
 
@@ -92,12 +93,15 @@ WORTH_A_WORD = 0.05
 """Share of a zone beyond the range of its biomass model from which its sheet says so."""
 
 
-def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
-    """What the figures of a zone are worth: a sentence for each column that says something, and one where more than
-    `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model."""
+def quality_lines(row: dict, clamped: float | None = None, gain_loss_tC_yr: float | None = None) -> tuple[str, ...]:
+    """What the figures of a zone are worth: a sentence for each column that says something, one where more than
+    `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model, and beside the sink of stands what their
+    increment comes to by the expansion of increments, which is another for young stands."""
     lines = [f"状态: {row['status_zh']}", *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column))]
     if clamped and clamped > WORTH_A_WORD:
         lines.append(f"模型标定: {clamped:.0%} 面积超出模型标定范围")
+    if gain_loss_tC_yr is not None and row.get("sink_tCO2_yr") is not None:
+        lines.append(f"生长量法 (另一口径, 不相加): {number(gain_loss_tC_yr * CO2_PER_C, signed=True)} 吨CO2/年")
     return tuple(lines)
 
 
