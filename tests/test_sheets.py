@@ -208,25 +208,36 @@ def test_a_sheet_of_one_period_says_what_is_not_known(tmp_path, size):
     assert said.count("—") >= 14
 
 
-@pytest.mark.parametrize("compares", [True, False], ids=["two periods", "one period"])
-def test_nothing_overlaps_on_the_overview(tmp_path, compares):
+@pytest.mark.parametrize(
+    ("compares", "code"),
+    [(True, "G"), (False, "G"), (True, "1502210010")],
+    ids=["two periods", "one period", "ids of twelve digits"],
+)
+def test_nothing_overlaps_on_the_overview(tmp_path, compares, code):
     """22 zones, the smallest of them in a heap."""
     centres = [(x, y) for x in range(3) for y in range(3)] + [(0.1 * x, -1) for x in range(13)]
     zones = {
-        f"G{place:02d}": shapely.Point(CORNER[0] + x * 30_000, CORNER[1] + y * 30_000).buffer(12_000 if y >= 0 else 900)
+        f"{code}{place:02d}": shapely.Point(CORNER[0] + x * 30_000, CORNER[1] + y * 30_000).buffer(
+            12_000 if y >= 0 else 900
+        )
         for place, (x, y) in enumerate(centres)
     }
     changes = {} if compares else dict.fromkeys(("sink_tCO2_yr", "sink_tCO2_ha_yr", "sink_finding_zh"))
     rows = [row_of(zone, shape.area / 1e4, **changes) for zone, shape in zones.items()]
     rows += [row_of("city", 1e6, **changes) | {"level": "city", "name_zh": "全部片区合计"}]
-    first = zones["G00"]
+    first = zones[f"{code}00"]
     sheet = OverviewSheet(
         stem=tmp_path / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
         project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS,
-        rasters={"G00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"], legend="碳汇强度",
-        ends=("← 碳减少", "碳增加 →"), hint="浅色: 像元变化不显著", notes=("状态: 正常",), warning=NOTE,
+        rasters={f"{code}00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"],
+        legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint="浅色: 像元变化不显著",
+        notes=("状态: 正常",), warning=NOTE,
     )  # fmt: skip
-    assert faults(sheet.draw()) == []
+    page = sheet.draw()
+    assert faults(page) == []
+    said = [text.get_text() for text in page.figure.findobj(Text)]
+    assert said.count(f"{code}21") >= 2  # whole in the table and on the map
+    assert all(text.get_size() >= 4.5 for text in page.figure.findobj(Text))
 
 
 PLAN = Targets(

@@ -7,12 +7,13 @@ import shapely
 
 from pipeline.outputs import sheet_map as maps
 from pipeline.outputs.fonts import Fonts
-from pipeline.outputs.page import INK, MUTED, Box, Column, Page
+from pipeline.outputs.page import INK, MUTED, SMALLEST, Box, Column, Page
 from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, fixed, interval, number
 from pipeline.outputs.zone_sheet import draw_foot, draw_head
 from pipeline.styles import RampStyle
 
-NAME, TOTAL = 1, 5
+ID, NAME, TOTAL = 0, 1, 5
+WIDEST_ID_MM = 24.0
 COLUMNS = (
     Column("编号", 9, numeric=False),
     Column("片区", 40, numeric=False),
@@ -108,8 +109,10 @@ class OverviewSheet:
             for row in self.rows
         ]
         groups = [place for place, row in enumerate(self.rows) if row["level"] != "zone"]
-        rest = box.width - sum(column.width for column in COLUMNS)
         columns = list(COLUMNS)
+        longest = max(page.fonts.width_mm(row["zone_id"], 7) for row in self.rows if row["level"] == "zone")
+        columns[ID] = replace(COLUMNS[ID], width=min(max(COLUMNS[ID].width, longest + 2), WIDEST_ID_MM))
+        rest = box.width - sum(column.width for column in columns)
         columns[NAME] = replace(COLUMNS[NAME], width=COLUMNS[NAME].width + rest)
         columns[TOTAL] = replace(COLUMNS[TOTAL], title=title)
         page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
@@ -129,7 +132,8 @@ class OverviewSheet:
         step = inner.width / len(zones)
         for place, row in enumerate(zones):
             x = inner.left + step * (place + 0.5)
-            page.text(x, inner.bottom + 2.9, row["zone_id"], 6.5, ha="center", color=MUTED, width=step - 0.4)
+            name = _short_id(page, row["zone_id"], step - 0.4)
+            page.text(x, inner.bottom + 2.9, name, 6.5, ha="center", color=MUTED, width=step - 0.4)
             if row[column] is not None:
                 self._draw_bar(page, row, column, x, step, zero, scale)
             text = UNKNOWN if row[column] is None else fixed(row[column], 2, signed=self.compares)
@@ -147,6 +151,15 @@ class OverviewSheet:
         low, high = bounds(row, column)
         if low is not None:
             page.rule(x, zero + low * scale, x, zero + high * scale, 0.8, INK)
+
+
+def _short_id(page: Page, zone_id: str, width: float) -> str:
+    """The id of a zone, or as much of its end, which tells zones apart, as can be read in ``width`` mm."""
+    shown, kept = zone_id, zone_id
+    while len(kept) > 1 and page.fonts.width_mm(shown, SMALLEST) > width:
+        kept = kept[1:]
+        shown = f"…{kept}"
+    return shown
 
 
 def _finding(row: dict) -> str:
