@@ -147,7 +147,7 @@ def test_every_coefficient_is_there_with_its_source_and_unverified_ones_are_mark
         ("carbon_tC_ha", "#,##0.00"),
         ("carbon_tC", "#,##0"),
         ("carbon_tC_low95", "#,##0"),
-        ("sink_tCO2_ha_yr", "#,##0.00"),
+        ("sink_tCO2_ha_yr", "#,##0.000"),
         ("sink_tCO2_yr_high95", "#,##0"),
         ("planned_difference_percent", "0.00"),
         ("value", "General"),

@@ -7,6 +7,7 @@ import rasterio
 import shapely
 from pyproj import CRS
 
+from pipeline import __version__
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
@@ -185,7 +186,8 @@ def _source(results: Results, zone: str | None = None) -> str:
 
 
 def _crs_line(results: Results) -> str:
-    return f"坐标系: 图面 {results.grid_crs} ({CRS(results.grid_crs).name}), 经纬网与面积 CGCS2000 (EPSG:4490)"
+    drawn = f"坐标系: 图面 {results.grid_crs} ({CRS(results.grid_crs).name}), 经纬网与面积 CGCS2000 (EPSG:4490)"
+    return f"{drawn}    sinkmap {__version__}"
 
 
 def _pixel_m(path: Path) -> float:

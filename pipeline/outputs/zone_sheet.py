@@ -224,6 +224,7 @@ def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
     if sheet.plan is None:
         page.text(inner.left, inner.top - 4, "未划定图斑", 8, color=MUTED)
         return
+    page.text(box.right, box.top - 3.6, "分级阈值未核实, 未计误差", 6.5, ha="right", color=MUTED)
     widths = (inner.width - 84, 17, 25, 22, 20)
     columns = [
         Column(title, width, place > 0) for place, (title, width) in enumerate(zip(PLAN_COLUMNS, widths, strict=True))
