@@ -209,10 +209,16 @@ def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict 
     if row is None:
         return None
     by = area if metric.endswith("_ha") or metric.endswith("_ha_yr") else 1
-    causes = {cause: row[f"share_{cause}"] for cause in CAUSES_ZH if row.get(f"share_{cause}")}
+    causes = causes_of(row)
     if not causes and len(period.years) == 1:
         shares = run.causes(zone, quantity, period.years[0])
         causes = {cause: share for cause, share in shares.items() if share}
+    return drawn_interval(run, row, by, causes)
+
+
+def drawn_interval(run: FinishedRun, row: dict[str, float], by: float, causes: dict[str, float]) -> dict:
+    """What a row of intervals says of a figure that is its quantity divided ``by`` a number: ends, conservative value,
+    draws, and the ``causes`` with their share of the variance, largest first."""
     return {
         "low95": row["p2_5"] / by,
         "high95": row["p97_5"] / by,
@@ -221,6 +227,11 @@ def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict 
         "seed": run.settings.seed,
         "causes": dict(sorted(causes.items(), key=lambda cause: -cause[1])),
     }
+
+
+def causes_of(row: dict[str, float]) -> dict[str, float]:
+    """Causes that have a share in the variance of a row of intervals."""
+    return {cause: row[f"share_{cause}"] for cause in CAUSES_ZH if row.get(f"share_{cause}")}
 
 
 def _certificate(figures: dict) -> dict:

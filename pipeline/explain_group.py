@@ -1,10 +1,9 @@
 """Where a figure of an ecosystem or of all zones comes from: those of its zones, and what they come to together."""
 
 from pipeline.errors import ConfigError
-from pipeline.explain import DRAWN, METRICS
+from pipeline.explain import DRAWN, METRICS, causes_of, drawn_interval
 from pipeline.finished import FinishedRun
 from pipeline.totals import COLUMNS
-from pipeline.varying import CAUSES_ZH
 from pipeline.zone import GROUP_NAMES
 
 SUMS = {"carbon_tC": "t C", "sink_tCO2_yr": "t CO2/yr", "volume_m3": "m3", "area_ha": "ha"}
@@ -56,12 +55,4 @@ def _interval(run: FinishedRun, group: str, metric: str, area_ha: float) -> dict
     if row is None:
         return None
     by = area_ha if metric in ("carbon_tC_ha", "sink_tCO2_ha_yr") else 1
-    causes = {cause: row[f"share_{cause}"] for cause in CAUSES_ZH if row.get(f"share_{cause}")}
-    return {
-        "low95": row["p2_5"] / by,
-        "high95": row["p97_5"] / by,
-        "conservative": row["conservative"] / by,
-        "draws": run.settings.count,
-        "seed": run.settings.seed,
-        "causes": dict(sorted(causes.items(), key=lambda cause: -cause[1])),
-    }
+    return drawn_interval(run, row, by, causes_of(row))
