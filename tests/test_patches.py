@@ -12,7 +12,7 @@ from conftest import LEFT, TOP, make_grid, write_tif
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rio_cogeo.cogeo import cog_validate
-from tiny_world import World, child, read_csv, run_here
+from tiny_world import ZONES, World, box, child, read_csv, run_here
 
 from pipeline.config import read_config
 from pipeline.coverage import coverage_fractions
@@ -449,3 +449,16 @@ def test_a_suggestion_table_of_ones_own_is_read_beside_the_config(world):
     world.write_config()
     run = prepare(read_config(world.config), world.out)
     assert run.suggestions.suggest("forest", "gain", "high").zh == "保持现状"
+
+
+def test_patches_follow_the_ecosystem_of_a_zone_that_was_never_seen(tmp_path):
+    """Its rasters are the same, all nodata, whatever it is."""
+    world = World.at(tmp_path)
+    world.settings["deliverables"] = ["patches"]
+    for kind, stratum, expected in (("湿地", "芦苇沼泽", {"wetland": 2}), ("草地", "典型草原", {"grassland": 2})):
+        world.settings["zones"]["expected"] = {"forest": 2, "grassland": 1, "wetland": 1} | expected
+        world.write_config()
+        world.write_zones(ZONES | {"X01": (kind, stratum, box(20, 70, 400, 430))})
+        world.run()
+        rows = [row for row in read_csv(world.results / "patches.csv") if row["zone_id"] == "X01"]
+        assert {row["ecosystem"] for row in rows} == expected.keys()
