@@ -9,18 +9,22 @@ from pipeline.zone import GROUP_NAMES
 SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
 MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
          "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
+SEEN, HELD = ("ndvi_mean", "fvc_mean"), ("agb_tDM_ha", "carbon_tC_ha")
+"""Means of a year that rest on what was seen in it, and on its stock."""
 
 
 def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
     """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones that have
     the number, and the date of the stands where all have the same; the status counts the zones that lack a number, do
-    not plainly compare or lie outside usual ranges."""
+    not plainly compare or lie outside usual ranges. A sink without some of the zones is a ``partial`` finding."""
     return [_group_row(*group) for group in _groups(rows, ecosystems)]
 
 
 def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str], min_observed: float) -> list[dict]:
-    """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area and a total, only
-    where ``min_observed`` of every zone was seen, so that years compare. ``rows`` are those of the zones."""
+    """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area and a total, each
+    only where it is of all zones, so that years compare. An index or a cover is that of a zone where ``min_observed``
+    of it was seen, a stock where the zone has one: by stands it needs no observation. ``rows`` are those of the
+    zones."""
     found = []
     for level, name, members in _groups(rows, ecosystems):
         areas = {row["zone_id"]: row["area_ha"] for row in members}
@@ -28,14 +32,18 @@ def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]
             own = [row | {"area_ha": areas[row["zone_id"]]} for row in by_year
                    if row["year"] == year and row["zone_id"] in areas]  # fmt: skip
             stocks = [row["carbon_tC"] for row in own]
-            compares = len(own) == len(members) and all(row["observed_fraction"] >= min_observed for row in own)
-            means = MEANS if compares else ("observed_fraction", "open_water_fraction")
+            whole = len(own) == len(members)
+            means = ["observed_fraction", "open_water_fraction"]
+            if whole and all(row["observed_fraction"] >= min_observed for row in own):
+                means += SEEN
+            if whole and None not in stocks:
+                means += HELD
             found.append(
                 dict.fromkeys(YEAR_COLUMNS)
                 | _group_identity(level, name)
-                | {column: _mean(own, column) for column in means if column in YEAR_COLUMNS}
+                | {column: _mean(own, column) for column in means}
                 | {"year": year, "index": _joined(own, "index")}
-                | {"carbon_tC": float(np.sum(stocks)) if compares and None not in stocks else None}
+                | {"carbon_tC": float(np.sum(stocks)) if whole and None not in stocks else None}
             )
     return found
 

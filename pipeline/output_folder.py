@@ -64,6 +64,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 LEFTOVERS = ("*.part", "*.raw.tif", "*.raw.tif.aux.xml", "*.raw.gpkg")
+"""Names of what is being written."""
 
 
 def clear_leftovers(folder: Path) -> None:

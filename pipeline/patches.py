@@ -22,7 +22,6 @@ from pipeline.zone import Zone
 COVER_COUNT = max(map(len, COVER_KEYS.values()))
 """Cover classes of a scheme with the one of no data."""
 
-
 MIN_CELLS = 4
 """A patch has at least four cells: below that it is the noise of single pixels, and its outline cannot be smoothed."""
 

@@ -53,6 +53,7 @@ def code_key(*modules: str) -> str:
 
 
 UNREADABLE = "unreadable"
+"""In place of the checksum of a file that cannot be read now; not remembered."""
 
 
 class Checksums:

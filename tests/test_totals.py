@@ -58,6 +58,16 @@ def test_a_year_in_which_a_zone_was_not_seen_has_no_figure_that_would_pass_for_a
     assert (found["wetland", 2025]["carbon_tC"], found["wetland", 2025]["fvc_mean"]) == (12, 0.6)
 
 
+def test_a_stock_by_stands_stands_in_a_year_that_was_hardly_seen():
+    """F02 has its inventory under cloud, so the forest has its stock, and no cover to compare."""
+    stands = year_row("F02", 2025, 0.5, 600.0) | {"observed_fraction": 0.05, "carbon_tC_ha": 2.0}
+    seen = year_row("F01", 2025, 0.4, 800.0) | {"carbon_tC_ha": 8.0}
+    found = groups([seen, stands, year_row("W01", 2025, 0.6, 12.0)])
+    assert found["forest", 2025]["carbon_tC"] == 1400
+    assert found["forest", 2025]["carbon_tC_ha"] == (8 * 100 + 2 * 300) / 400
+    assert found["forest", 2025]["fvc_mean"] is None
+
+
 def test_a_zone_that_failed_leaves_its_ecosystem_without_yearly_totals():
     found = groups([row for row in BOTH_YEARS if row["zone_id"] != "F02"])
     assert found["forest", 2024]["carbon_tC"] is found["forest", 2024]["fvc_mean"] is None

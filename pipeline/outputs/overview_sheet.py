@@ -14,6 +14,7 @@ from pipeline.styles import RampStyle
 
 ID, NAME, TOTAL = 0, 1, 5
 WIDEST_ID_MM = 24.0
+"""As far as the column of ids grows with them; what is longer is set smaller."""
 COLUMNS = (
     Column("编号", 9, numeric=False),
     Column("片区", 40, numeric=False),
