@@ -108,7 +108,8 @@ def test_a_zone_smaller_than_the_correlation_keeps_the_whole_residual():
 
 @pytest.mark.parametrize("turn", [0, 37])
 def test_a_belt_much_longer_than_the_correlation_is_a_line(turn):
-    """Mean of exp(-3 d / r) over a line of length L >> r: 2 r / (3 L)."""
+    """Mean of exp(-3 d / r) over a line of length L >> r: 2 r / (3 L). Some 570 of the 20,000 offsets fall into so thin
+    a zone: 4 % is chance."""
     belt = shapely.affinity.rotate(shapely.box(0, 0, 50_000, 30), turn)
     assert mean_correlation(belt, 1000) == pytest.approx(2 * 1000 / 3 / 50_000, rel=0.15)
 
