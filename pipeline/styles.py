@@ -16,6 +16,11 @@ from pipeline.yaml_file import read_yaml
 
 SHIPPED = Path(__file__).with_name("styles.yaml")
 
+PALE = 0.72
+"""How much white is mixed into the colour of a change that is not distinguishable from zero."""
+
+PALE_ZH = "浅色: 像元变化不显著"
+
 SINK_KEYS = ("loss", "unclear", "gain", "not_compared", "no_data")
 COVER_KEYS = {name: (*(entry.key for entry in classes), "no_data") for name, classes in SCHEMES.items()}
 """The classes of sink and, by scheme, of cover; how they are called, stored and coloured is for the YAML to say."""

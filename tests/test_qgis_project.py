@@ -139,6 +139,36 @@ def test_without_a_second_period_the_stock_stands_for_the_sink(tmp_path):
     assert maps[-2:] == ["遥感植被覆盖度 2023-2025", "生物量碳储量密度 2023-2025"]
 
 
+def test_a_view_of_the_sink_is_pale_where_the_change_may_be_zero(tmp_path):
+    """A veil lies over the sink of each zone and paints only the class of changes that may be zero; where nothing has an
+    error there is none."""
+    world = World.finished(tmp_path)
+    world.settings |= {"deliverables": ["patches", "project"], "uncertainty": {"draws": 100}}
+    world.write_config()
+    world.run()
+    root = project(world.results)
+    found = layers(root)
+    names = list(found)
+    sinks = [name for name in names if "_sink_2" in name]
+    assert len(sinks) == 4
+    views = [[layer.get("id") for layer in view] for view in root.find("visibility-presets")]
+    for sink in sinks:
+        veil = sink.replace("_sink_", "_veil_")
+        assert names.index(veil) == names.index(sink) - 1
+        assert [view for view in views if veil in view] == [view for view in views if sink in view]
+        assert found[veil].findtext("datasource") == found[sink].findtext("datasource").replace("sink", "sink_class")
+        (entry,) = found[veil].iter("paletteEntry")
+        assert (entry.get("value"), entry.get("alpha")) == ("2", "184")
+    texts = [item.get("labelText") for item in root.iter("LayoutItem")]
+    assert "浅色: 像元变化不显著" in texts
+    world.settings["uncertainty"] = {"draws": 0}
+    world.write_config()
+    world.run()
+    text = ElementTree.tostring(project.__wrapped__(world.results), encoding="unicode")
+    assert "sink_class" in text
+    assert "浅色" not in text
+
+
 def test_areas_are_measured_on_the_ellipsoid_of_the_tables(root):
     """CGCS2000, EPSG:1024; without one QGIS measures F05 a third too large."""
     assert root.findtext("properties/Measure/Ellipsoid") == "EPSG:1024"

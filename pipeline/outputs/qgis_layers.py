@@ -1,14 +1,16 @@
 """The layers of the QGIS project: which there are, from top to bottom, and in which views they show."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from pipeline.outputs.geopackage import patches_style, zones_style
-from pipeline.outputs.qml import option_map, vector_elements
+from pipeline.outputs.qml import option_map, vector_elements, veil_pipe
 from pipeline.outputs.raster_styles import variable_pipe
 from pipeline.outputs.vector_styles import VectorStyle, boundary_style, ecosystem_style
 from pipeline.outputs.xml import node
 from pipeline.results import Results
+from pipeline.styles import PALE_ZH
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000
 
@@ -72,24 +74,38 @@ def project_layers(results: Results) -> list[ProjectLayer]:
 
 
 def raster_layers(results: Results) -> list[ProjectLayer]:
-    """The rasters by ecosystem and zone, each in the view of its variable and years."""
-    return [
-        ProjectLayer(
-            id=f"raster_{zone}_{variable}_{label}",
-            name=theme_name(variable, label),
-            source=f"./{path.relative_to(results.folder).as_posix()}",
-            crs=results.grid_crs,
-            drawing=(variable_pipe(results.styles, variable),),
-            themes=(theme_name(variable, label),),
-            group=(results.styles.ecosystems[ecosystem].zh, f"{zone} {name}"),
-        )
-        for kind in results.ecosystems
-        for zone, name, ecosystem in zip(
-            *(results.zones[column] for column in ("id", "name", "ecosystem")), strict=True
-        )
-        if ecosystem == kind
-        for (variable, label), path in sorted(results.rasters[zone].items(), key=_rank)
-    ]
+    """The rasters by ecosystem and zone, each in the view of its variable and years. Over a sink that has errors lies a
+    veil, so that a view does not show a change in full colour that is not distinguishable from zero."""
+    layers = []
+    for kind in results.ecosystems:
+        zones = results.zones[results.zones["ecosystem"] == kind]
+        for zone, name in zip(zones["id"], zones["name"], strict=True):
+            rasters, group = results.rasters[zone], (results.styles.ecosystems[kind].zh, f"{zone} {name}")
+            for (variable, label), path in sorted(rasters.items(), key=_rank):
+                theme = theme_name(variable, label)
+                if variable == "sink" and results.intervals and ("sink_class", label) in rasters:
+                    veil = veil_pipe(results.styles.class_of("sink_class", "unclear"))
+                    name = f"raster_{zone}_veil_{label}"
+                    layers.append(
+                        _raster_layer(results, name, PALE_ZH, rasters["sink_class", label], veil, theme, group)
+                    )
+                pipe, name = variable_pipe(results.styles, variable), f"raster_{zone}_{variable}_{label}"
+                layers.append(_raster_layer(results, name, theme, path, pipe, theme, group))
+    return layers
+
+
+def _raster_layer(
+    results: Results, name: str, title: str, path: Path, pipe: Element, theme: str, group: tuple[str, ...]
+) -> ProjectLayer:
+    return ProjectLayer(
+        id=name,
+        name=title,
+        source=f"./{path.relative_to(results.folder).as_posix()}",
+        crs=results.grid_crs,
+        drawing=(pipe,),
+        themes=(theme,),
+        group=group,
+    )
 
 
 def _rank(item: tuple[tuple[str, str], object]) -> tuple[int, int]:

@@ -1,10 +1,11 @@
 """Styles in the language of QGIS 3 (QML), for files beside the data and for the layers of a project. Pure."""
 
+from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
 from pipeline.outputs.vector_styles import PAPER, Condition, Rule, VectorStyle
 from pipeline.outputs.xml import document, node
-from pipeline.styles import ClassStyle, RampStyle
+from pipeline.styles import PALE, ClassStyle, RampStyle
 
 VERSION = "3.22.0"
 """The oldest QGIS that these styles are made for; later ones read them too."""
@@ -34,11 +35,19 @@ def ramp_pipe(ramp: RampStyle, step: float) -> Element:
 
 def class_pipe(classes: tuple[ClassStyle, ...]) -> Element:
     """The drawing of band 1 of a class raster; values without a class are transparent."""
-    entries = (
-        node("paletteEntry", {"value": entry.value, "label": entry.zh, "color": entry.color, "alpha": 255})
-        for entry in classes
-    )
-    return _pipe("paletted", node("colorPalette", {}, *entries))
+    return _palette((entry.value, entry.zh, entry.color, 255) for entry in classes)
+
+
+def veil_pipe(veiled: ClassStyle) -> Element:
+    """The drawing of a class raster that makes what lies below it pale where it holds the class ``veiled``."""
+    return _palette([(veiled.value, veiled.zh, PAPER, round(255 * PALE))])
+
+
+def _palette(entries: Iterable[tuple[int, str, str, int]]) -> Element:
+    """Value, label, colour and opacity (0 to 255) of each class."""
+    names = ("value", "label", "color", "alpha")
+    palette = (node("paletteEntry", dict(zip(names, entry, strict=True))) for entry in entries)
+    return _pipe("paletted", node("colorPalette", {}, *palette))
 
 
 def _pipe(kind: str, content: Element) -> Element:

@@ -7,12 +7,7 @@ import rasterio
 from matplotlib.colors import to_rgb
 from rasterio.enums import Resampling
 
-from pipeline.styles import RampStyle
-
-PALE = 0.72
-"""How much white is mixed into the colour of a change that is not distinguishable from zero."""
-
-PALE_ZH = "浅色: 像元变化不显著"
+from pipeline.styles import PALE, RampStyle
 
 
 def read_decimated(path: Path, pixels: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:

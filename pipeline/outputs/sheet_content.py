@@ -11,7 +11,6 @@ from pipeline import __version__
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
-from pipeline.outputs.raster_image import PALE_ZH
 from pipeline.outputs.sheet_text import (
     group_cells,
     observed_cells,
@@ -24,6 +23,7 @@ from pipeline.outputs.year_bars import Periods
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
 from pipeline.patches import plan_rows
 from pipeline.results import Results
+from pipeline.styles import PALE_ZH
 
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""
