@@ -1,7 +1,7 @@
 """The tables of the workbook: names, titles and rows, drawn from the results. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, repeat
 
 from pipeline import area_ledger, cover_classes
@@ -21,12 +21,19 @@ Titles = dict[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Table:
-    """A table with the ``columns`` (English and Chinese title by name); ``name`` is Chinese, ``name_en`` English."""
+    """A table with the ``columns`` (English and Chinese title by name); ``name`` is Chinese, ``name_en`` English, and
+    ``words`` are the Chinese of the codes in its rows, by column."""
 
     name: str
     name_en: str
     columns: Titles
     rows: list[dict]
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def shown(self, name: str, row: dict) -> object:
+        """What a row shows in a column."""
+        value = row.get(name)
+        return self.words.get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
 TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
@@ -48,8 +55,8 @@ TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
 """Titles of every column that a table of the workbook may have."""
 
 QUALITY = ("zone_id", "name_zh", "ecosystem", "period", "observed_fraction", "clear_obs_median", "open_water_fraction",
-           "stand_area_fraction", "comparability", "comparability_zh", "plausibility", "plausibility_zh",
-           "figure_class", "unverified", "unverified_zh", "status", "status_zh")  # fmt: skip
+           "stand_area_fraction", "comparability_zh", "plausibility_zh", "figure_class", "unverified_zh",
+           "status_zh")  # fmt: skip
 
 DEFINITIONS = (
     ("碳储量 stock", "生物量碳储量, 吨碳; 储量不是碳汇。", "Biomass carbon at a date, t C. A stock is not a sink."),
@@ -89,13 +96,36 @@ DEFINITIONS = (
 """Terms of the cover sheet: term, Chinese and English meaning."""
 
 
+KEY_FIGURES = (
+    "zone_id", "name_zh", "area_wanmu", "fvc_mean", "carbon_tC_ha", "carbon_tC", "carbon_tC_low95", "carbon_tC_high95",
+    "sink_tCO2_yr", "sink_tCO2_yr_low95", "sink_tCO2_yr_high95", "sink_finding_zh", "status_zh",
+)  # fmt: skip
+PLAN = ("zone_id", "zone_name", "suggestion_zh", "patches", "area_ha", "area_mu", "share", "carbon_tC")
+COEFFICIENT = ("ecosystem", "coefficient_zh", "coefficient", "value", "unit", "u95", "source", "status")
+SCENE = ("id", "day", "sensor", "scale_known_from", "use", "reason")
+
+ENGLISH = ("class_key", "class_en")
+LEVELS_ZH = {"zone": "片区", "ecosystem": "生态系统", "city": "全部片区"}
+STATUS_ZH = {"verified": "已核实 verified", "unverified": "未核实 unverified", "local": "本地拟合 local"}
+
+
 def workbook_tables(results: Results) -> list[Table]:
-    """All tables in order; those without rows are left out."""
+    """All tables, from what the reader asks first; those without rows are left out. They are read by people: codes are
+    shown in Chinese, and left out where their Chinese has a column of its own. The CSV files have both."""
     zones = [row for row in results.rows if row["level"] == "zone"]
     groups = [row for row in results.rows if row["level"] != "zone"]
     patches = list(results.patches.values())
     plan = [row | _zone_name(results, row) for zone in patches for row in plan_rows(zone)]
+    words = {
+        "level": LEVELS_ZH,
+        "ecosystem": {name: style.zh for name, style in results.styles.ecosystems.items()},
+        "quantity": {name: chinese for name, (_, chinese) in COLUMNS.items()},
+        "status": STATUS_ZH | {"ok": "正常"},
+    }
     tables = [
+        Table("总表", "Key figures", _titles(KEY_FIGURES), results.rows),
+        Table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
+        Table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
         Table("片区", "Zones", COLUMNS, zones),
         Table("分类合计", "Ecosystems and city", COLUMNS, groups),
         Table("逐年", "By year", _titles(YEAR_COLUMNS), results.by_year),
@@ -104,18 +134,22 @@ def workbook_tables(results: Results) -> list[Table]:
         Table("片区面积台账", "Ledger of areas", area_ledger.COLUMNS, results.ledger),
         Table("覆盖度等级面积", "Cover classes", cover_classes.CLASS_COLUMNS, results.cover_classes),
         Table("图斑汇总", "Patches by class", CLASS_COLUMNS, [row for zone in patches for row in class_rows(zone)]),
-        Table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
-        Table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
         Table("系数", "Coefficients", _titles(COEFFICIENT), list(coefficient_rows(results.ecosystems))),
         Table("数据质量", "Data quality", _titles(QUALITY), zones),
         Table("影像", "Scenes", _titles(SCENE), scene_rows(results)),
     ]
-    return [table for table in tables if table.rows]
+    return [
+        Table(table.name, table.name_en, _without_codes(table.columns), table.rows, words)
+        for table in tables
+        if table.rows
+    ]
 
 
-PLAN = ("zone_id", "zone_name", "suggestion", "suggestion_zh", "patches", "area_ha", "area_mu", "share", "carbon_tC")
-COEFFICIENT = ("ecosystem", "coefficient_zh", "coefficient", "value", "unit", "u95", "source", "status")
-SCENE = ("id", "day", "sensor", "scale_known_from", "use", "reason")
+def _without_codes(columns: Titles) -> Titles:
+    """Without the columns in English whose Chinese has a column of its own; a coefficient keeps the name by which the
+    configuration calls it."""
+    in_chinese = {name.removesuffix("_zh") for name in columns if name.endswith("_zh")} - {"coefficient"}
+    return {name: titles for name, titles in columns.items() if name not in in_chinese and name not in ENGLISH}
 
 
 def _titles(names: tuple[str, ...]) -> Titles:
@@ -136,9 +170,6 @@ def scene_rows(results: Results) -> list[dict]:
     return used + aside
 
 
-STATUS_ZH = {"verified": "已核实 verified", "unverified": "未核实 unverified", "local": "本地拟合 local"}
-
-
 def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
     """Every coefficient with its 95 % half-width, source and status, keys `COEFFICIENT`. A step function has a row for
     each of its steps."""
@@ -149,7 +180,7 @@ def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
                 "coefficient_zh": name_zh(ecosystem, place),
                 "unit": row.unit,
                 "source": row.source,
-                "status": STATUS_ZH[row.status],
+                "status": row.status,
             }
             for (part, value), u95 in zip(_values(row), _half_widths(row), strict=False):
                 yield known | {"coefficient": place + part, "value": value, "u95": u95}

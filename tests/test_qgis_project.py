@@ -140,8 +140,8 @@ def test_without_a_second_period_the_stock_stands_for_the_sink(tmp_path):
 
 
 def test_a_view_of_the_sink_is_pale_where_the_change_may_be_zero(tmp_path):
-    """A veil lies over the sink of each zone and paints only the class of changes that may be zero; where nothing has an
-    error there is none."""
+    """A veil lies over the sink of each zone and paints only the class of changes that may be zero; where nothing has
+    an error there is none."""
     world = World.finished(tmp_path)
     world.settings |= {"deliverables": ["patches", "project"], "uncertainty": {"draws": 100}}
     world.write_config()

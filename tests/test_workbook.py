@@ -39,6 +39,25 @@ def rows_of(sheet, columns) -> list[dict]:
     ]
 
 
+WORDS = {
+    "level": {"zone": "片区", "ecosystem": "生态系统", "city": "全部片区"},
+    "ecosystem": {"forest": "森林", "grassland": "草原", "wetland": "湿地"},
+    "quantity": {
+        "carbon_tC": "生物量碳储量(吨碳)",
+        "fvc_mean": "遥感植被覆盖度",
+        "sink_tCO2_yr": "碳汇量(吨CO2/年, 吸收为正)",
+        "volume_m3": "小班活立木蓄积(立方米)",
+    },
+    "status": {"unverified": "未核实 unverified"},
+}
+
+
+def in_chinese(row: dict[str, str]) -> dict[str, str]:
+    """A row of a CSV file as the workbook has it: codes as words, and none where their Chinese has its own column."""
+    codes = {name.removesuffix("_zh") for name in row if name.endswith("_zh")} | {"class_key", "class_en", "note"}
+    return {name: WORDS.get(name, {}).get(text, text) for name, text in row.items() if name not in codes}
+
+
 def same(shown: object, text: str) -> bool:
     """Whether a cell holds what the CSV says, to the ten digits that it writes."""
     if text == "":
@@ -55,8 +74,8 @@ def test_every_cell_of_the_summary_stands_in_the_workbook(world, book):
     wrong = [
         (ours["zone_id"], name, ours[name], text)
         for ours, theirs in zip(rows, table, strict=True)
-        for name, text in theirs.items()
-        if name != "note" and not same(ours[name], text)
+        for name, text in in_chinese(theirs).items()
+        if not same(ours[name], text)
     ]
     assert wrong == []
 
@@ -78,8 +97,20 @@ def test_the_other_tables_are_those_of_their_files(world, book, sheet, file):
     shown = list(book[sheet].iter_rows(min_row=3, values_only=True))
     assert len(shown) == len(table) > 0
     for ours, theirs in zip(shown, table, strict=True):
-        assert "不作为交易依据" in theirs.pop("note")  # in the workbook it stands at the foot of every page
-        assert all(same(value, text) for value, text in zip(ours, theirs.values(), strict=True)), (ours, theirs)
+        assert "不作为交易依据" in theirs["note"]  # in the workbook it stands at the foot of every page
+        texts = in_chinese(theirs).values()
+        assert all(same(value, text) for value, text in zip(ours, texts, strict=True)), (ours, theirs)
+
+
+def test_the_key_figures_come_first_and_fit_one_page(book):
+    sheet = book.worksheets[1]
+    assert sheet.title == "总表"
+    titles = [cell.value for cell in sheet[1]]
+    assert {"片区名称", "椭球面积(万亩)", "碳汇量95%区间下限(吨CO2/年)", "变化判定说明", "状态说明"} <= set(titles)
+    assert [sheet.cell(row, 1).value for row in range(3, sheet.max_row + 1)] == [
+        "F01", "F02", "G01", "W01", "forest", "grassland", "wetland", "city",
+    ]  # fmt: skip
+    assert sheet.page_setup.fitToWidth == 1
 
 
 def test_each_table_has_two_header_rows_that_stay_and_are_printed_on_every_page(book):

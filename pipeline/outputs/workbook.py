@@ -44,8 +44,8 @@ WARNING = PatternFill("solid", fgColor="FDE0C5")
 LINE = Border(bottom=Side("thin", color="D9D9D9"))
 FONT, BODY_SIZE, LINE_HEIGHT = FONTS[0], 10, 16
 """The font of all cells; its size and the height of its lines in points. Without a name each program takes its own."""
-MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 16
-PAGE_WIDTH = 220
+MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 12
+PAGE_WIDTH = 230
 """Characters across an A4 sheet that one can still read."""
 BODY = Font(FONT, BODY_SIZE)
 NAMES = ("level", "zone_id", "name_zh", "zone_name")
@@ -122,7 +122,7 @@ def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
             cell.fill, cell.font = fill, font
             cell.alignment = Alignment(wrap_text=True, vertical="center", horizontal="center")
         for row, values in enumerate(table.rows, FIRST_ROW):
-            _format(_put(sheet.cell(row, column), values.get(name)), number_format(name, values))
+            _format(_put(sheet.cell(row, column), table.shown(name, values)), number_format(name, values))
         texts = [_shown(sheet.cell(row, column)) for row in range(FIRST_ROW, sheet.max_row + 1)]
         sheet.column_dimensions[get_column_letter(column)].width = _width(chinese, english, texts)
     widths = [sheet.column_dimensions[get_column_letter(column)].width for column in range(1, len(table.columns) + 1)]
@@ -205,5 +205,6 @@ def _print_setup(sheet: Worksheet, title: str, note: str) -> None:
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = -(-int(width) // PAGE_WIDTH), 0
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_margins.left = sheet.page_margins.right = 0.4
-    sheet.oddHeader.center.text = title
+    if title:
+        sheet.oddHeader.center.text = title
     sheet.oddFooter.left.text, sheet.oddFooter.right.text = note.replace("&", "&&"), "&P / &N"
