@@ -17,8 +17,7 @@ from pipeline.errors import SceneError
 from pipeline.harmonise import Row, harmonised
 from pipeline.layouts import candidates
 from pipeline.scene import INDEX, Band, Scene, SetAside
-
-MonthDay = tuple[int, int]
+from pipeline.season import Season
 
 MIN_COVERED = 0.99
 """Share of a scene that each of its layers must cover."""
@@ -27,7 +26,7 @@ MIN_COVERED = 0.99
 def find_scenes(
     path: Path,
     years: tuple[int, ...],
-    season: tuple[MonthDay, MonthDay],
+    season: Season,
     bands: tuple[str, ...],
     crs: str,
     area: shapely.Geometry,
@@ -54,7 +53,7 @@ def find_scenes(
             scene = read()
             found += 1
             admit(scene, remote)
-            if scene.day.year in years and season[0] <= (scene.day.month, scene.day.day) <= season[1]:
+            if scene.day.year in years and season.holds(scene.day):
                 if scene.id in scenes:
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")
                 scene = harmonised(scene, rows, bands)
@@ -65,8 +64,8 @@ def find_scenes(
     if not scenes:
         reason = f"; set aside: {aside[0].reason}" if aside else ""
         raise SceneError(
-            f"{path}: none of {found} scenes lies in the years {years[0]}-{years[-1]}, the season "
-            f"{season[0][0]:02}-{season[0][1]:02} to {season[1][0]:02}-{season[1][1]:02} and the zones{reason}"
+            f"{path}: none of {found} scenes lies in the years {years[0]}-{years[-1]}, the season {season} and the "
+            f"zones{reason}"
         )
     return sorted(scenes.values(), key=lambda scene: (scene.day, scene.id)), aside
 

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox, GeoboxTiles
 
 from pipeline.blocks import rectangles
 
-CELL_PX = 64
+PIECE_PX = 64
 
 
 def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
@@ -20,7 +20,7 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     Exact where the outline runs (exactextract, Baston 2023). That costs per pixel, of which the outline meets few: it
     is asked of the cells of 64 x 64 pixels that the outline crosses, those wholly inside are 1.
     """
-    rows, columns = GeoboxTiles(grid, (CELL_PX, CELL_PX)).chunks
+    rows, columns = GeoboxTiles(grid, (PIECE_PX, PIECE_PX)).chunks
     left, bottom, right, top = grid.boundingbox
     y, x = _ends(rows, top, bottom), _ends(columns, left, right)
     cells = shapely.box(x[None, :-1], y[1:, None], x[None, 1:], y[:-1, None])

@@ -23,7 +23,7 @@ from pipeline.publish import publish
 from pipeline.record import record
 from pipeline.run import Run
 from pipeline.scene import SetAside
-from pipeline.sketch import Sketch
+from pipeline.sketch import Sketch, Sketches
 from pipeline.sketch_file import holds_shrub, load_sketches
 from pipeline.tile_year import TileYear, composite_tile
 from pipeline.units import (
@@ -39,8 +39,6 @@ from pipeline.vegetation import EndMembers
 from pipeline.work import ZoneMaps, map_zone, sketch_zone
 from pipeline.zone_coverage import ZoneCoverage, cover_zone
 from pipeline.zone_model import ZoneModel
-
-Sketches = dict[str, dict[str, Sketch]]
 
 
 def run_stages(

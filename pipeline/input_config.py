@@ -9,6 +9,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from pipeline.ecosystems import Frozen
+from pipeline.season import PEAK, Season
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
 
@@ -37,6 +38,12 @@ def _month_day(value: object) -> object:
         if month.isdigit() and day.isdigit() and (int(month), int(day)) in EVERY_DAY:
             return (int(month), int(day))
     raise ValueError('a day of the season is written "MM-DD", such as "07-15"')
+
+
+def _season(ends: tuple[tuple[int, int], tuple[int, int]]) -> Season:
+    if ends[0] > ends[1]:
+        raise ValueError("the season begins before it ends, within one year")
+    return Season(*ends)
 
 
 def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
@@ -76,7 +83,7 @@ class Scenes(Frozen):
     path: Path | None = None
     api: StacApi | None = None
     years: Years
-    season: tuple[MonthDay, MonthDay] = ((7, 15), (8, 31))
+    season: Annotated[tuple[MonthDay, MonthDay], AfterValidator(_season)] = PEAK
     remote: bool = False
     max_megapixels: Annotated[float, Field(gt=0)] = 2000
 
@@ -84,12 +91,6 @@ class Scenes(Frozen):
     def _one_place(self) -> Self:
         if (self.path is None) == (self.api is None):
             raise ValueError("give either path or api, one of the two")
-        return self
-
-    @model_validator(mode="after")
-    def _season_within_a_year(self) -> Self:
-        if self.season[0] > self.season[1]:
-            raise ValueError("the season begins before it ends, within one year")
         return self
 
 

@@ -10,6 +10,7 @@ from pipeline.catalog import footprint, usable
 from pipeline.errors import SceneError
 from pipeline.layouts import candidates
 from pipeline.scene import Scene
+from pipeline.season import Season
 
 BANDS = ("red", "nir")
 
@@ -17,13 +18,13 @@ BANDS = ("red", "nir")
 @dataclass(frozen=True)
 class Wanted:
     """What a run asks of its scenes: ``zones`` in ``crs``, pixels no coarser than ``finest_m`` metres (None: any),
-    and its years and season (first and last month and day)."""
+    and its years and season."""
 
     zones: shapely.Geometry
     crs: str
     finest_m: float | None
     years: tuple[int, ...]
-    season: tuple[tuple[int, int], tuple[int, int]]
+    season: Season
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,9 @@ def _listed(name: str, scene: Scene, wanted: Wanted | None) -> Listed:
 
 def _remark(scene: Scene, wanted: Wanted) -> str:
     """Why a run does not use the scene, empty where it does. Raises SceneError for what is wrong with it."""
-    first, last = wanted.season
     if scene.day.year not in wanted.years:
         return "outside scenes.years"
-    if not first <= (scene.day.month, scene.day.day) <= last:
+    if not wanted.season.holds(scene.day):
         return "outside scenes.season"
     used = usable(scene, BANDS, wanted.crs, shapely.box(*wanted.zones.bounds), wanted.finest_m)
     return "" if used else "off the zones"

@@ -10,9 +10,10 @@ from pipeline.calibration import end_members_by_zone, remembered
 from pipeline.composite_methods import bytes_per_pixel_and_day
 from pipeline.engine import GDAL_CACHE_BYTES
 from pipeline.errors import ConfigError
-from pipeline.flow import Sketches, zone_models
+from pipeline.flow import zone_models
 from pipeline.provenance import read_json
 from pipeline.run import Run
+from pipeline.sketch import Sketches
 from pipeline.sketch_file import load_sketches
 from pipeline.units import MAPPED, all_maps, tile_years, zone_sketches
 from pipeline.vegetation import EndMembers

@@ -50,7 +50,7 @@ class Ranges(Frozen):
         return next(fitting, None)
 
 
-class Finding(Frozen):
+class OutOfRange(Frozen):
     """A figure outside its range; ``impossible`` where it is outside the hard one."""
 
     quantity: str
@@ -78,7 +78,7 @@ def read_ranges(path: Path | None = None) -> Ranges:
     return read_yaml(path or SHIPPED, Ranges)
 
 
-def findings(row: Mapping, stratum: str, ranges: Ranges) -> list[Finding]:
+def findings(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
     """What of a zone's row (keys of the result table) lies outside its ranges."""
     sink = row["sink_tCO2_ha_yr"]
     figures = {name: row[name] for name in ("ndvi_mean", "agb_tDM_ha", "carbon_tC_ha")}
@@ -91,7 +91,7 @@ def findings(row: Mapping, stratum: str, ranges: Ranges) -> list[Finding]:
         for bound, impossible in ((limits.hard, True), (limits.usual, False)):
             if not bound[0] <= value <= bound[1]:
                 found.append(
-                    Finding(quantity=quantity, value=value, bound=bound, source=limits.source, impossible=impossible)
+                    OutOfRange(quantity=quantity, value=value, bound=bound, source=limits.source, impossible=impossible)
                 )
                 break
     return found

@@ -12,9 +12,8 @@ from pipeline.blocks import CELL_PX, rectangles
 from pipeline.cube import Cube, Tile
 from pipeline.errors import PlotError
 from pipeline.fit import ENOUGH_SITES, Fit, blocks_of, fit_sites
+from pipeline.season import Season
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
-
-MonthDay = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def pair_plots(
-    plots: pd.DataFrame, cube: Cube, tiles: list[Tile], years: list[int], season: tuple[MonthDay, MonthDay], index: str,
+    plots: pd.DataFrame, cube: Cube, tiles: list[Tile], years: list[int], season: Season, index: str,
 ) -> pd.DataFrame:  # fmt: skip
     """The plots with ``row``, ``column`` of their pixel and its ``index`` in their year, NaN where there is none; then
     ``problem`` says why."""
@@ -85,8 +84,7 @@ def pair_plots(
     paired["row"], paired["column"] = np.floor(rows).astype(int), np.floor(columns).astype(int)
     paired["index"] = np.nan
     mapped = _in_tiles(paired, tiles)
-    days = list(zip(paired["date"].dt.month, paired["date"].dt.day, strict=True))
-    in_season = np.array([season[0] <= day <= season[1] for day in days], bool)
+    in_season = np.array([season.holds(day) for day in paired["date"]], bool)
     with_scenes = paired["date"].dt.year.isin(years).to_numpy()
     _note(paired, ~mapped, "outside the mapped area")
     _note(paired, ~with_scenes, "a year without scenes")

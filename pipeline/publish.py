@@ -20,7 +20,7 @@ from pipeline.results import Results
 from pipeline.run import Run
 from pipeline.scene import Scene
 from pipeline.separate import SEPARATE_COLUMNS, separate_rows
-from pipeline.sketch import Sketch
+from pipeline.sketch import Sketch, Sketches
 from pipeline.targets import TARGET_COLUMNS, target_rows
 from pipeline.totals import (
     COLUMNS,
@@ -37,7 +37,6 @@ from pipeline.vector_file import CGCS2000
 from pipeline.zone_model import Period, ZoneModel
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
-Sketches = dict[str, dict[str, Sketch]]
 
 MIN_SHARED_HA = 0.1
 """Ground shared by zones of a group that is worth a word."""

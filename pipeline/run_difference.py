@@ -12,7 +12,7 @@ from pipeline.kept_pixels import KeptPixels, common
 from pipeline.sketch import Sketch
 from pipeline.zone_model import Period, ZoneModel, totals
 
-Sketches = tuple[Sketch | None, Sketch]
+SketchPair = tuple[Sketch | None, Sketch]
 """Of the baseline and the current period."""
 
 
@@ -23,7 +23,7 @@ class Side:
     model: ZoneModel
     baseline: Period | None
     current: Period
-    sketches: Sketches
+    sketches: SketchPair
     pixels: KeptPixels | None
     inventory: list
     """What the stands are: content of their file, layer and columns."""
@@ -41,7 +41,7 @@ class Side:
     def periods(self) -> tuple[Period | None, Period]:
         return self.baseline, self.current
 
-    def totals(self, model: ZoneModel | None = None, sketches: Sketches | None = None) -> dict[str, float]:
+    def totals(self, model: ZoneModel | None = None, sketches: SketchPair | None = None) -> dict[str, float]:
         """Stock and sink, with another model or other sketches in its place."""
         return totals(model or self.model, *(sketches or self.sketches), self.baseline, self.current)
 
@@ -107,7 +107,7 @@ def _stands_moved(model: ZoneModel, a: Side, b: Side) -> ZoneModel:
     return replace(model, stands=replace(stands, area_ha=stands.area_ha * grown))
 
 
-def _swapped(a: Side, b: Side) -> tuple[list[Sketches], str]:
+def _swapped(a: Side, b: Side) -> tuple[list[SketchPair], str]:
     """Sketches of the first run's index: under the second's boundary, on the pixel-years clear in both, with the
     second's values on those, on all of the second's; or why the cubes do not give them."""
     for which, side in (("first", a), ("second", b)):

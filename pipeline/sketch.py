@@ -92,6 +92,10 @@ class Sketch:
         return float(total / self.observed) if self.observed else np.nan
 
 
+Sketches = dict[str, dict[str, Sketch]]
+"""By zone, and for each by year or period."""
+
+
 def pool(sketches: list[Sketch]) -> np.ndarray:
     """Land weights of several sketches together, (20001,): the distribution that end-members are taken from."""
     return np.sum([sketch.land for sketch in sketches], axis=0)

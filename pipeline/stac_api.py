@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -22,6 +22,7 @@ from pystac_client.stac_api_io import StacApiIO
 
 from pipeline.errors import SceneError
 from pipeline.provenance import content_key, read_json, write_json
+from pipeline.season import Season
 from pipeline.whole_file import whole
 
 ASSETS = frozenset(("red", "nir", "nir08", "swir16", "scl", "qa_pixel", "qa_radsat", "B04", "B08", "B8A", "B11", "SCL"))
@@ -42,14 +43,14 @@ PIECE = 1 << 20
 @dataclass(frozen=True)
 class Search:
     """What is asked for: items of ``collections`` at the API's ``url`` that meet ``bbox`` (west, south, east, north in
-    degrees), in the season (first and last month and day) of the years, with less than ``cloud_below`` percent of
-    cloud by their own account (None: any)."""
+    degrees), in the season of the years, with less than ``cloud_below`` percent of cloud by their own account (None:
+    any)."""
 
     url: str
     collections: tuple[str, ...]
     bbox: tuple[float, float, float, float]
     years: tuple[int, ...]
-    season: tuple[tuple[int, int], tuple[int, int]]
+    season: Season
     cloud_below: float | None = None
 
 
@@ -98,7 +99,7 @@ def _ask(search: Search) -> list[pystac.Item]:
     found = {}
     for year in search.years:
         # a day more on both sides: the local day may begin in the day before of UTC
-        (first, last), day = ((date(year, *end) for end in search.season), timedelta(days=1))
+        (first, last), day = search.season.ends(year), timedelta(days=1)
         asked = client.search(
             method=method, collections=list(search.collections), bbox=search.bbox,
             datetime=f"{first - day}/{last + day}", limit=100,

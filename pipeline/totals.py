@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.carbon import HA_PER_WANMU, stock_difference
 from pipeline.comparability import Certificate
-from pipeline.plausibility import Finding
+from pipeline.plausibility import OutOfRange
 from pipeline.sketch import Sketch
 from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel, stock
@@ -141,7 +141,7 @@ def _verdict(certificate: Certificate) -> dict:
     }
 
 
-def withhold(row: dict, found: list[Finding]) -> dict:
+def withhold(row: dict, found: list[OutOfRange]) -> dict:
     """The row with what was found of its figures; where one is impossible, without totals and with the reason."""
     if not found:
         return row

@@ -10,7 +10,7 @@ from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
 from pipeline.tile_year import COMPOSITE_CODE, TileYear
 from pipeline.varying import Settings
-from pipeline.work import WITH_ERROR, Layer, ZoneMaps, ZoneSketches
+from pipeline.work import WITH_ERROR, MapLayer, ZoneMaps, ZoneSketches
 from pipeline.zone_coverage import ZoneCoverage
 from pipeline.zone_model import Period, ZoneModel
 
@@ -134,11 +134,11 @@ def stale_sketches(run: Run) -> list[ZoneSketches]:
     return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
 
 
-def zone_layers(run: Run, model: ZoneModel) -> list[Layer]:
+def zone_layers(run: Run, model: ZoneModel) -> list[MapLayer]:
     """The rasters of a zone: the variables of each period, and the sink where the periods compare."""
-    layers = [Layer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
+    layers = [MapLayer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
     if model.incomparable(run.baseline, run.current) is None:
-        layers.append(Layer("sink", run.current, run.baseline))
+        layers.append(MapLayer("sink", run.current, run.baseline))
     return layers
 
 
@@ -168,7 +168,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
     return units
 
 
-def _numbers(model: ZoneModel, layer: Layer, draws: Settings | None) -> dict[str, object]:
+def _numbers(model: ZoneModel, layer: MapLayer, draws: Settings | None) -> dict[str, object]:
     """The numbers that a raster applies to the composites, by where they come from."""
     errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
     numbers = model.fingerprint(layer.variable, layer.periods)
@@ -195,7 +195,7 @@ def stale_maps(run: Run, maps: list[ZoneMaps]) -> list[ZoneMaps]:
     return [replace(unit, layers=layers) for unit in maps if (layers := _stale(run, unit))]
 
 
-def _stale(run: Run, unit: ZoneMaps) -> dict[Layer, dict[str, str]]:
+def _stale(run: Run, unit: ZoneMaps) -> dict[MapLayer, dict[str, str]]:
     return {
         layer: key for layer, key in unit.layers.items() if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
     }

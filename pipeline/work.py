@@ -78,7 +78,7 @@ WITH_ERROR = ("carbon_stock", "sink")
 
 
 @dataclass(frozen=True)
-class Layer:
+class MapLayer:
     """One raster of a zone: a variable over a period; a sink compares with ``baseline``. Raises ValueError for a sink
     of one period: a stock is no flux."""
 
@@ -111,7 +111,7 @@ class ZoneMaps:
     tiles: tuple[Tile, ...]
     model: ZoneModel
     coverage: str
-    layers: dict[Layer, dict[str, str]]
+    layers: dict[MapLayer, dict[str, str]]
     folder: Path
     description: str
     marks: Marks
@@ -122,10 +122,10 @@ class ZoneMaps:
     def writes_to(self) -> Path:
         return self.folder
 
-    def path(self, layer: Layer) -> Path:
+    def path(self, layer: MapLayer) -> Path:
         return self.folder / f"{self.model.zone.id}_{layer.variable}_{layer.label}.tif"
 
-    def mark(self, layer: Layer) -> str:
+    def mark(self, layer: MapLayer) -> str:
         """Name of the layer's mark; a year mapped on its own has other paths, and so other marks."""
         return f"map-{self.folder.parent.parent.name}-{self.path(layer).stem}"
 
@@ -175,7 +175,7 @@ def _errors(unit: ZoneMaps) -> IndexErrors | StandErrors | None:
     return index_errors(unit.model)
 
 
-def _encoded(zone: str, layer: Layer, values: np.ndarray) -> np.ndarray:
+def _encoded(zone: str, layer: MapLayer, values: np.ndarray) -> np.ndarray:
     try:
         return encode(VARIABLES[layer.variable], values)
     except ValueError as error:
@@ -198,7 +198,7 @@ class Strip:
         has_shrub = mosaic is not None and mosaic[1:].any()
         self._parts = mosaic / np.maximum(fractions, np.float32(1e-9)) if has_shrub else None
 
-    def values(self, layer: Layer) -> np.ndarray:
+    def values(self, layer: MapLayer) -> np.ndarray:
         """float32 values of a layer, NaN outside the zone and where nothing is known."""
         if layer.variable == "sink":
             then, now = (self._quantity("carbon_stock", period) for period in (layer.baseline, layer.period))
@@ -210,7 +210,7 @@ class Strip:
             values = self._quantity(layer.variable, layer.period)
         return values
 
-    def standard_error(self, layer: Layer, errors: IndexErrors | StandErrors) -> np.ndarray:
+    def standard_error(self, layer: MapLayer, errors: IndexErrors | StandErrors) -> np.ndarray:
         """float32 standard error of a stock or a sink, NaN where that is NaN."""
         if isinstance(errors, StandErrors):
             values = self._by_stand(errors.of(*(period.label for period in layer.periods)))

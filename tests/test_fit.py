@@ -14,6 +14,7 @@ from pipeline.errors import OutputError, PlotError
 from pipeline.fit import blocks_of, cross_predicted, fit_model, fit_sites, skill
 from pipeline.outputs.coefficients import write_local_coefficients
 from pipeline.plots import PlotColumns, fit_plots, pair_plots, problems, read_plots, sites_of
+from pipeline.season import PEAK
 
 A, B, SCATTER = 2.2, 4.5, 0.25
 
@@ -150,7 +151,7 @@ def paired_in(world, table, columns=None):
     table.to_csv(file, index=False)
     run = prepare(read_config(world.config), world.out)
     plots = read_plots(file, columns or PlotColumns(), CRS)
-    return file, pair_plots(plots, run.cube, run.tiles, run.years, ((7, 15), (8, 31)), "ndvi")
+    return file, pair_plots(plots, run.cube, run.tiles, run.years, PEAK, "ndvi")
 
 
 def test_the_truth_behind_simulated_plots_is_found(composited):

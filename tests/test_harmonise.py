@@ -14,6 +14,7 @@ from pipeline.harmonise import MIN_PAIRS, Pairs, harmonised, without_scenes
 from pipeline.inputs import read_harmonisation
 from pipeline.same_day import fit_rows, scenes_in
 from pipeline.scene import INDEX, Band, Scene
+from pipeline.season import PEAK
 
 RED_NIR = ("red", "nir")
 
@@ -157,9 +158,7 @@ def test_the_written_rows_make_a_run_harmonised(tmp_path):
     assert "0.95" in done.stdout
     assert YAML(typ="safe").load(file)[0]["status"] == "local"
     area = make_grid(30, 30, pixel=30).extent.geom
-    found, _ = find_scenes(
-        tmp_path / "both", (2023,), ((7, 15), (8, 31)), RED_NIR, CRS, area, rows=read_harmonisation(file)
-    )
+    found, _ = find_scenes(tmp_path / "both", (2023,), PEAK, RED_NIR, CRS, area, rows=read_harmonisation(file))
     assert {one.like or one.sensor for one in found} == {"landsat-oli"}
 
 

@@ -16,6 +16,7 @@ from pipeline.catalog import find_scenes, usable
 from pipeline.errors import SceneError
 from pipeline.reflectance import read_band, read_bands, read_classes
 from pipeline.scene import BUFFERED, CLEAR, Band, QualityRule, Scene
+from pipeline.season import PEAK
 from pipeline.sensors.declared import Manifest
 from pipeline.yaml_file import read_yaml
 
@@ -163,5 +164,5 @@ def test_the_template_manifest_is_a_whole_one(tmp_path):
     shutil.copy(template, tmp_path / "manifest.yaml")
     write_tif(tmp_path / "GF1_WFV4_20230801_SR.tif", np.full((4, 40, 40), 2000, "uint16"), pixel=16)
     write_tif(tmp_path / "GF1_WFV4_20230801_MASK.tif", np.full((40, 40), 1, "uint8"), pixel=16)
-    (scene,), aside = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, AREA, finest_m=16)
+    (scene,), aside = find_scenes(tmp_path, (2023,), PEAK, ("red", "nir"), CRS, AREA, finest_m=16)
     assert (scene.sensor, aside) == ("gf-1-wfv4", [])

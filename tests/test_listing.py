@@ -14,6 +14,7 @@ from tiny_world import World, command
 
 from pipeline.errors import SceneError
 from pipeline.listing import Wanted, list_scenes
+from pipeline.season import PEAK, Season
 
 ZONES = shapely.box(LEFT, TOP - 40, LEFT + 80, TOP)
 """Twice as wide as the scenes of 4 pixels of 10 m."""
@@ -68,9 +69,7 @@ def test_a_mixed_folder(tmp_path):
 
 
 def wanted(**changes) -> Wanted:
-    return Wanted(
-        **{"zones": ZONES, "crs": CRS, "finest_m": 10, "years": (2023,), "season": ((7, 15), (8, 31))} | changes
-    )
+    return Wanted(**{"zones": ZONES, "crs": CRS, "finest_m": 10, "years": (2023,), "season": PEAK} | changes)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def wanted(**changes) -> Wanted:
     [
         ({}, 0.5, ""),
         ({"years": (2022,)}, 0.5, "outside scenes.years"),
-        ({"season": ((8, 2), (8, 31))}, 0.5, "outside scenes.season"),
+        ({"season": Season((8, 2), (8, 31))}, 0.5, "outside scenes.season"),
         ({"zones": shapely.box(LEFT + 500, TOP - 40, LEFT + 580, TOP)}, 0, "off the zones"),
         ({"finest_m": 5}, 0.5, "refused: scene A has pixels of 10 m, coarser than the grid's 5 m"),
     ],

@@ -12,7 +12,7 @@ from pipeline.carbon import CO2_PER_C
 from pipeline.pixel_error import index_errors, stand_errors
 from pipeline.uncertainty import Z95
 from pipeline.variables import INDEX_NODATA
-from pipeline.work import Layer, Strip
+from pipeline.work import MapLayer, Strip
 
 LEVEL_OF_04 = 14_000
 
@@ -46,7 +46,7 @@ def test_what_passes_is_averaged_over_the_years_that_a_pixel_was_seen(ecosystems
     clear, water = np.ones((3, 1, 2), "uint8"), np.zeros((3, 1, 2), bool)
     grid = GeoBox((1, 2), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
     strip = Strip(model, grid, np.ones((1, 2), "float32"), list(CURRENT.years), index, clear, water)
-    found = strip.standard_error(Layer("carbon_stock", CURRENT), errors)[0]
+    found = strip.standard_error(MapLayer("carbon_stock", CURRENT), errors)[0]
     shared, own = (errors.shared[:, LEVEL_OF_04] ** 2).sum(), errors.own[LEVEL_OF_04]
     np.testing.assert_allclose(found**2, [shared + own / 3, shared + own], rtol=1e-5)
     assert found[0] < found[1]
@@ -77,7 +77,7 @@ def test_a_stand_errs_less_in_its_change_than_in_its_stock(ecosystems):
 
 def test_a_stock_is_no_sink():
     with pytest.raises(ValueError, match="difference of two stocks"):
-        Layer("sink", CURRENT)
+        MapLayer("sink", CURRENT)
 
 
 def test_stock_and_sink_carry_their_error_as_a_second_band(tmp_path):

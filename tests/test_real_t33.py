@@ -11,6 +11,7 @@ from tiny_world import ROOT, run_here
 
 from pipeline.catalog import find_scenes
 from pipeline.reflectance import read_band
+from pipeline.season import Season
 
 REAL = ROOT.parent / "shared" / "real"
 CONFIG = ROOT / "tests" / "real" / "t33.yaml"
@@ -98,7 +99,7 @@ def test_the_border_of_two_tiles_leaves_no_seam(done, out):
 
 def test_stored_pixels_become_the_reflectance_of_vegetation():
     scenes, _ = find_scenes(
-        REAL / "sentinel2_l2a", (2023,), ((8, 1), (8, 31)), ("red", "nir"), "EPSG:32633",
+        REAL / "sentinel2_l2a", (2023,), Season((8, 1), (8, 31)), ("red", "nir"), "EPSG:32633",
         shapely.box(499_980, 4_990_200, 609_780, 5_200_020),
     )  # fmt: skip
     assert len(scenes) == 10

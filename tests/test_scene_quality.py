@@ -13,6 +13,7 @@ from pipeline.catalog import find_scenes
 from pipeline.cube import Cube, Tile
 from pipeline.errors import OutputError
 from pipeline.scene_quality import ZoneQuality, ZoneScene, reaching, write_quality, zone_quality
+from pipeline.season import PEAK
 from pipeline.zone import Zone
 
 ZONE = shapely.box(LEFT + 20, TOP - 120, LEFT + 120, TOP - 20)
@@ -27,7 +28,7 @@ def test_shares_of_a_zone(tmp_path):
     pixels = {"scl": classes, "red": red, "nir": np.full((16, 16), 3000, "uint16")}
     write_item(tmp_path, "A", pixels=pixels)
     grid = make_grid(16, 16)
-    found, _ = find_scenes(tmp_path, (2023,), ((7, 15), (8, 31)), ("red", "nir"), CRS, grid.extent.geom)
+    found, _ = find_scenes(tmp_path, (2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom)
     zone = Zone("G01", "-", "grassland", "-", 1.0, None, ZONE)
     cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)))
     (row,) = zone_quality(ZoneQuality(cube, (tile,), zone, reaching(found, zone), tmp_path))

@@ -31,7 +31,7 @@ from pipeline.sketch import LEVELS, PARTS
 from pipeline.sketch_file import holds_shrub, load_sketches, save_sketches
 from pipeline.uncertainty import interval, variance_shares
 from pipeline.what_if import what_if
-from pipeline.work import Layer, Strip
+from pipeline.work import MapLayer, Strip
 from pipeline.zone_model import Period, stock
 from pipeline.zone_pixels import SketchBuilder
 from pipeline.zone_stands import ZoneStands
@@ -306,7 +306,7 @@ def test_a_map_holds_the_pixels_of_grass_and_shrub_that_the_sketch_is_the_mean_o
     model, period = shrub_model(ecosystems), Period(tuple(range(2020, 2020 + len(index))))
     strip = Strip(model, make_grid(*SHAPE), fractions, list(period.years), index, clear[None], water, mosaic)
     for name in ("agb", "carbon_stock", "fvc"):
-        values = strip.values(Layer(name, period)).astype(float)
+        values = strip.values(MapLayer(name, period)).astype(float)
         weights = fractions.astype(float) * ~np.isnan(values)
         mean = np.nansum(values * weights) / weights.sum() if weights.sum() else np.nan
         assert stock(model, builder.sketch(), period)[name] == pytest.approx(mean, rel=1e-5, abs=1e-5, nan_ok=True)

@@ -19,10 +19,11 @@ from pipeline.catalog import find_scenes
 from pipeline.config import read_config
 from pipeline.errors import ConfigError, SceneError
 from pipeline.scene import Scene
+from pipeline.season import PEAK, Season
 from pipeline.stac_api import Search, fetch_items, in_degrees
 
 BBOX = in_degrees((LEFT, TOP - 40, LEFT + 40, TOP), CRS)
-SEASON = ((7, 15), (8, 31))
+
 DAYS = {"A": "2023-07-20", "B": "2023-08-01", "C": "2023-08-05", "D": "2023-08-09", "E": "2023-08-20"}
 
 
@@ -46,13 +47,13 @@ def five(folder: Path) -> Path:
 
 
 def search(url: str, **changes) -> Search:
-    return replace(Search(url, ("sentinel-2-l2a",), BBOX, (2023,), SEASON, 60), **changes)
+    return replace(Search(url, ("sentinel-2-l2a",), BBOX, (2023,), PEAK, 60), **changes)
 
 
 def scenes_in(folder: Path) -> list[Scene]:
     """What a run finds in an answer, with nothing set aside."""
     area = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
-    found, aside = find_scenes(folder, (2023, 2024), SEASON, ("red", "nir"), CRS, area)
+    found, aside = find_scenes(folder, (2023, 2024), PEAK, ("red", "nir"), CRS, area)
     assert not aside
     return found
 
@@ -147,7 +148,7 @@ def test_another_year_or_boundary_downloads_only_what_is_new(tmp_path):
         assert downloads(server) == []
         longer = fetch_items(search(server.url, years=(2023, 2024)), tmp_path / "cache", remote=True)
         assert len(downloads(server)) == 3
-        fewer = fetch_items(search(server.url, season=((8, 1), (8, 31))), tmp_path / "cache", remote=True)
+        fewer = fetch_items(search(server.url, season=Season((8, 1), (8, 31))), tmp_path / "cache", remote=True)
         assert downloads(server) == []
     assert found_in(first) == found_in(moved) == ["A", "B", "D", "E"]
     assert (found_in(longer), found_in(fewer)) == (["A", "B", "D", "E", "G"], ["B", "D", "E"])
@@ -234,7 +235,7 @@ def test_what_is_asked_decides_what_is_kept(tmp_path):
     with serving(scenes, items_below(scenes, Path.as_uri)) as server:
         folders = {
             fetch_items(search(server.url, **changes), tmp_path / "cache", remote=False)
-            for changes in ({}, {"cloud_below": None}, {"season": ((8, 1), (8, 31))})
+            for changes in ({}, {"cloud_below": None}, {"season": Season((8, 1), (8, 31))})
         }
     assert len(folders) == 3
     assert np.isfinite(asdict(search("http://x"))["bbox"]).all()
