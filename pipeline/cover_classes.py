@@ -43,6 +43,9 @@ SCHEMES: dict[str, tuple[CoverClass, ...]] = {
 }
 """SL 190-2007 as remembered, thresholds not read in the standard; and the five classes usual in desert steppe."""
 
+OPEN_WATER = CoverClass("open_water", np.nan, np.nan, "开阔水面", "open water")
+"""Ground of no cover class, which has no bounds."""
+
 SCHEMES_ZH = {"sl190": "SL 190-2007", "five": "五级"}
 """What the schemes are called in Chinese."""
 
@@ -79,10 +82,6 @@ def cover_class_areas(sketch: Sketch, per_level_cover: np.ndarray, scheme: str) 
     classes = np.searchsorted(bounds, np.round(per_level_cover.astype(float), EXACT), side="right")
     land = np.bincount(classes, sketch.land, minlength=len(bounds) + 1)
     return land / sketch.observed if sketch.observed else np.full(land.shape, np.nan)
-
-
-OPEN_WATER = CoverClass("open_water", np.nan, np.nan, "开阔水面", "open water")
-"""Land of no class: its row has no bounds."""
 
 
 def class_rows(

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.features import shapes
 
 from pipeline.carbon import HA_PER_MU
-from pipeline.cover_classes import SCHEMES
+from pipeline.cover_classes import OPEN_WATER, SCHEMES
 from pipeline.regions import merge_small_regions
 from pipeline.styles import COVER_KEYS, SINK_KEYS, Styles
 from pipeline.suggestions import Suggestions
@@ -20,7 +20,10 @@ from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
 from pipeline.zone import Zone
 
 COVER_COUNT = max(map(len, COVER_KEYS.values()))
-"""Cover classes of a scheme with the one of no data."""
+"""Cover classes of a scheme with those of open water and of no data."""
+
+MOSTLY_WATER = 0.5
+"""Share of its observed years from which on a cell counts as open water."""
 
 MIN_CELLS = 4
 """A patch has at least four cells: below that it is the noise of single pixels, and its outline cannot be smoothed."""
@@ -75,21 +78,30 @@ def sink_classes(sink: np.ndarray, error: np.ndarray | None, unclear: tuple[floa
     return found
 
 
-def cover_classes(cover: np.ndarray, scheme: str) -> np.ndarray:
+def cover_classes(cover: np.ndarray, water: np.ndarray | None, scheme: str) -> np.ndarray:
     """Place of each fractional cover (1) in the `COVER_KEYS` of the scheme, uint8; a break belongs to the class above
-    it, NaN is "no_data"."""
+    it, NaN is "no_data". Where the occurrence of ``water`` (1) is `MOSTLY_WATER` the class is "open_water": what grows
+    there has no cover of the ground."""
     breaks = np.array([cover_class.lower for cover_class in SCHEMES[scheme][1:]])
     half_step = VARIABLES["fvc"].scale / 2
     found = np.searchsorted(breaks - half_step, cover, side="right").astype("uint8")
+    if water is not None:
+        mostly = MOSTLY_WATER - VARIABLES["water_occurrence"].scale / 2
+        found[water >= mostly] = COVER_KEYS[scheme].index(OPEN_WATER.key)
     found[np.isnan(cover)] = COVER_KEYS[scheme].index("no_data")
     return found
 
 
 def ground_classes(
-    cover: np.ndarray, sink: np.ndarray | None, error: np.ndarray | None, unclear: tuple[float, float], scheme: str
+    cover: np.ndarray,
+    water: np.ndarray | None,
+    sink: np.ndarray | None,
+    error: np.ndarray | None,
+    unclear: tuple[float, float],
+    scheme: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sink class and cover class of each cell; where neither is known the sink class is "no_data", too."""
-    cover_class = cover_classes(cover, scheme)
+    cover_class = cover_classes(cover, water, scheme)
     sink_class = sink_classes(np.full(cover.shape, np.nan) if sink is None else sink, error, unclear)
     unknown = sink_class == SINK_KEYS.index("not_compared")
     sink_class[unknown & np.isnan(cover)] = SINK_KEYS.index("no_data")
@@ -97,7 +109,7 @@ def ground_classes(
 
 
 def join_classes(sink_class: np.ndarray, cover_class: np.ndarray) -> np.ndarray:
-    """One code 1..30 for each pair of classes, uint8."""
+    """One code 1..35 for each pair of classes, uint8."""
     return (sink_class * COVER_COUNT + cover_class + 1).astype("uint8")
 
 

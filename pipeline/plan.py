@@ -55,7 +55,8 @@ def plan_lines(run: Run, workers: int, force: bool = False) -> Iterator[str]:
     yield f"2 calibrate: {len(sketches)} of {len(run.zones)} zones to sketch, the rest is kept."
     yield from _reasons(sketches)
     zones = len({job.zone for job in rasters})
-    yield f"3 map: {len(rasters)} rasters of {zones} zones to write, the rest is kept."
+    more = ", more where open water comes to light" if sketches else ""
+    yield f"3 map: {len(rasters)} rasters of {zones} zones to write{more}, the rest is kept."
     yield from _reasons(rasters)
     yield "4 publish: GeoPackage, tables and run record are written anew."
     yield _time(run, {"composite": len(tiles), "calibrate": len(sketches), "map": zones})

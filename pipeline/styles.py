@@ -8,7 +8,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from pipeline.cover_classes import SCHEMES
+from pipeline.cover_classes import OPEN_WATER, SCHEMES
 from pipeline.ecosystems import Frozen
 from pipeline.errors import ConfigError
 from pipeline.variables import VARIABLES
@@ -20,9 +20,10 @@ PALE = 0.72
 """How much white is mixed into the colour of a change that is not distinguishable from zero."""
 
 PALE_ZH = "浅色: 像元变化不显著"
+WATER_ZH = "蓝色: 半数以上年份为开阔水面"
 
 SINK_KEYS = ("loss", "unclear", "gain", "not_compared", "no_data")
-COVER_KEYS = {name: (*(entry.key for entry in classes), "no_data") for name, classes in SCHEMES.items()}
+COVER_KEYS = {name: (*(entry.key for entry in classes), OPEN_WATER.key, "no_data") for name, classes in SCHEMES.items()}
 """The classes of sink and, by scheme, of cover; how they are called, stored and coloured is for the YAML to say."""
 
 CLASS_KEYS = {

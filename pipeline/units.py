@@ -135,8 +135,10 @@ def stale_sketches(run: Run) -> list[ZoneSketches]:
 
 
 def zone_layers(run: Run, model: ZoneModel) -> list[MapLayer]:
-    """The rasters of a zone: the variables of each period, and the sink where the periods compare."""
+    """The rasters of a zone: the variables of each period, where open water was seen its occurrence, and the sink where
+    the periods compare."""
     layers = [MapLayer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
+    layers += [MapLayer("water_occurrence", period) for period in run.periods if period.label in model.wet]
     if model.incomparable(run.baseline, run.current) is None:
         layers.append(MapLayer("sink", run.current, run.baseline))
     return layers
@@ -172,7 +174,7 @@ def _numbers(model: ZoneModel, layer: MapLayer, draws: Settings | None) -> dict[
     """The numbers that a raster applies to the composites, by where they come from."""
     errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
     numbers = model.fingerprint(layer.variable, layer.periods)
-    if layer.variable in (model.index, "clear_count"):
+    if layer.variable in (model.index, "clear_count", "water_occurrence"):
         return {}
     if model.stands and layer.variable != "fvc":
         return {"stands": numbers} | errors

@@ -60,6 +60,8 @@ VARIABLES = {
                  "碳汇(储量差法, 吸收为正)", "int16", 0.005, -32768, (-160, 160)),
         Variable("clear_count", "1", "number of clear observations", "晴空观测次数",
                  "uint16", 1, 65535, (0, 65534)),
+        Variable("water_occurrence", "1", "open water's share of the observed years", "水面出现频率(占有观测年份)",
+                 "uint8", 0.01, 255, (0, 1)),
         Variable("sink_class", "1", "class of the carbon sink", "碳汇等级", "uint8", 1, 0, (1, 254)),
         Variable("cover_class", "1", "class of fractional vegetation cover by satellite",
                  "遥感植被覆盖度等级", "uint8", 1, 0, (1, 254)),

@@ -73,6 +73,9 @@ def sketch_zone(unit: ZoneSketches) -> None:
     unit.marks.write(unit.name, unit.key, unit.path)
 
 
+DRY = np.ones_like(INDEX)
+"""What of a pixel is no open water, per index level: its mean leaves open water out."""
+
 WITH_ERROR = ("carbon_stock", "sink")
 """Variables whose raster has a second band, the standard error."""
 
@@ -206,6 +209,8 @@ class Strip:
         elif layer.variable == "clear_count":
             values = self._clear[places(layer.period.years, self._years)].sum(axis=0, dtype="float32")
             values[self._fractions == 0] = np.nan
+        elif layer.variable == "water_occurrence":
+            values = 1 - self._mean(DRY, layer.period)
         else:
             values = self._quantity(layer.variable, layer.period)
         return values

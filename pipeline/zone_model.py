@@ -47,7 +47,8 @@ class Period:
 class ZoneModel:
     """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone, and with
     ``shrub`` by the shrub's rows where shrub grows in it. ``year_weights`` are what each year of the periods has of
-    the ground that was seen, as (year, weight); without them all years count alike."""
+    the ground that was seen, as (year, weight); without them all years count alike. ``wet`` are the labels of the
+    periods in which open water was seen."""
 
     zone: Zone
     ecosystem: Ecosystem
@@ -57,6 +58,7 @@ class ZoneModel:
     sensor_errors: tuple[SensorError, ...] = ()
     shrub: Shrub | None = None
     year_weights: tuple[tuple[int, float], ...] = ()
+    wet: tuple[str, ...] = ()
 
     @cached_property
     def responses(self) -> dict[str, np.ndarray]:

@@ -85,7 +85,7 @@ def differing(files):
 def test_a_run_gives_rasters_tables_and_a_geopackage():
     """Tables of zones, years, intervals, cover classes, what is kept apart, and areas."""
     suffixes = [name.rpartition(".")[2] for name in undisturbed()]
-    assert {suffix: suffixes.count(suffix) for suffix in set(suffixes)} == {"tif": 44, "csv": 6, "gpkg": 1}
+    assert {suffix: suffixes.count(suffix) for suffix in set(suffixes)} == {"tif": 46, "csv": 6, "gpkg": 1}
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

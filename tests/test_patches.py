@@ -45,20 +45,35 @@ def names(keys: tuple[str, ...], found: np.ndarray) -> list[str]:
     return [keys[place] for place in found]
 
 
+def as_stored(cover: np.ndarray, scheme: str) -> np.ndarray:
+    """The values of cover classes in a raster without open water."""
+    keys = {style.key: style.value for style in read_styles().with_cover_scheme(scheme).classes["cover_class"]}
+    return np.array([keys[name] for name in names(COVER_KEYS[scheme], cover_classes(cover, None, scheme))])
+
+
 # --- classes ----------------------------------------------------------------------------------------------
 
 
 def test_a_break_of_cover_belongs_to_the_class_above_it():
     cover = np.array([0, 0.2999, 0.30, 0.4499, 0.45, 0.60, 0.75, 1, np.nan])
-    assert names(COVER, cover_classes(cover, "sl190")) == [
+    assert names(COVER, cover_classes(cover, None, "sl190")) == [
         "low", "low", "medium_low", "medium_low", "medium", "medium_high", "high", "high", "no_data",
     ]  # fmt: skip
 
 
 def test_the_five_classes_have_breaks_of_their_own():
     cover = np.array([0, 0.0999, 0.10, 0.2999, 0.30, 0.50, 0.70, 1, np.nan])
-    assert names(COVER_KEYS["five"], cover_classes(cover, "five")) == [
+    assert names(COVER_KEYS["five"], cover_classes(cover, None, "five")) == [
         "very_low", "very_low", "low", "low", "medium", "medium_high", "high", "high", "no_data",
+    ]  # fmt: skip
+
+
+def test_what_was_mostly_water_is_open_water_and_not_low_cover():
+    """Half of its observed years or more; stored in hundredths, two of three years are 0.67."""
+    cover = np.array([0, 0, 0.2, 0.6, np.nan])
+    water = np.array([1, 0.5, 0.33, 0.67, np.nan])
+    assert names(COVER, cover_classes(cover, water, "sl190")) == [
+        "open_water", "open_water", "low", "open_water", "no_data",
     ]  # fmt: skip
 
 
@@ -78,17 +93,18 @@ def test_without_standard_errors_the_range_about_zero_decides():
 
 
 def test_ground_of_which_nothing_is_known_is_no_data_and_not_a_sink_of_zero():
-    sink, cover = ground_classes(np.array([np.nan, np.nan, 0.5]), np.array([np.nan, 1, np.nan]), None, UNCLEAR, "sl190")
+    cover, sink = np.array([np.nan, np.nan, 0.5]), np.array([np.nan, 1, np.nan])
+    sink, cover = ground_classes(cover, None, sink, None, UNCLEAR, "sl190")
     assert names(SINK, sink) == ["no_data", "gain", "not_compared"]
     assert names(COVER, cover) == ["no_data", "no_data", "medium"]
-    sink, _ = ground_classes(np.array([0.5, np.nan]), None, None, UNCLEAR, "sl190")
+    sink, _ = ground_classes(np.array([0.5, np.nan]), None, None, None, UNCLEAR, "sl190")
     assert names(SINK, sink) == ["not_compared", "no_data"]
 
 
 def test_a_code_stands_for_one_pair_of_classes():
-    pairs = [(sink, cover) for sink in range(5) for cover in range(6)]
+    pairs = [(sink, cover) for sink in range(5) for cover in range(7)]
     codes = [int(join_classes(*(np.array([place], "uint8") for place in pair))[0]) for pair in pairs]
-    assert sorted(codes) == list(range(1, 31))
+    assert sorted(codes) == list(range(1, 36))
     assert [split_code(code, "sl190") for code in codes] == [(SINK[sink], COVER[cover]) for sink, cover in pairs]
 
 
@@ -342,7 +358,7 @@ def test_the_class_rasters_hold_the_classes_of_every_pixel_with_their_colours(wo
     inside = stored > 0
     assert (inside >= ~np.isnan(cover)).all()
     # stored cover has steps of 1e-4: beyond the steps about a break the class is that of the value
-    assert (stored[inside] == cover_classes(cover[inside], "sl190") + 1).all()
+    assert (stored[inside] == as_stored(cover[inside], "sl190")).all()
     assert cog_validate(path)[0]
     with rasterio.open(folder / "G01_sink_class_2019-2021_2023-2025.tif") as file:
         assert set(np.unique(file.read(1))) <= {0, 1, 2, 3, 4, 5}
@@ -392,7 +408,7 @@ def test_the_five_classes_reach_rasters_styles_legends_patches_and_project(tmp_p
         assert file.colormap(1)[2] == (0xD9, 0xF0, 0xA3, 255)
         assert "(五级)" in file.descriptions[0]
     inside = stored > 0
-    assert (stored[inside] == cover_classes(cover[inside], "five") + 1).all()
+    assert (stored[inside] == as_stored(cover[inside], "five")).all()
     assert len(np.unique(stored[inside])) > 2
     for name in ("G01_cover_class_2023-2025.qml", "G01_cover_class_2023-2025.tif.aux.xml"):
         text = (folder / name).read_text("utf-8")

@@ -52,11 +52,13 @@ def test_before_the_first_run_all_is_new(tmp_path):
     composites, sketches, rasters = reasons(World.at(tmp_path))
     assert (len(composites), len(sketches), len(rasters)) == (12, 4, 44)
     assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"new"}
+    _, lines = planned(World(tmp_path))
+    assert "3 map: 44 rasters of 4 zones to write, more where open water comes to light, the rest is kept." in lines
 
 
 def test_forced_all_is_done_again(world):
     composites, sketches, rasters = reasons(world, force=True)
-    assert (len(composites), len(sketches), len(rasters)) == (12, 4, 44)
+    assert (len(composites), len(sketches), len(rasters)) == (12, 4, 46)  # two of W01's open water
     assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"forced"}
 
 

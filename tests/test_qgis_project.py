@@ -141,7 +141,7 @@ def test_without_a_second_period_the_stock_stands_for_the_sink(tmp_path):
 
 def test_a_view_of_the_sink_is_pale_where_the_change_may_be_zero(tmp_path):
     """A veil lies over the sink of each zone and paints only the class of changes that may be zero; where nothing has
-    an error there is none."""
+    an error there is none. Over the cover of a zone with open water lies that."""
     world = World.finished(tmp_path)
     world.settings |= {"deliverables": ["patches", "project"], "uncertainty": {"draws": 100}}
     world.write_config()
@@ -161,6 +161,10 @@ def test_a_view_of_the_sink_is_pale_where_the_change_may_be_zero(tmp_path):
         assert (entry.get("value"), entry.get("alpha")) == ("2", "184")
     texts = [item.get("labelText") for item in root.iter("LayoutItem")]
     assert "浅色: 像元变化不显著" in texts
+    assert "蓝色: 半数以上年份为开阔水面" in texts
+    assert [name for name in names if "_water_2" in name] == ["raster_W01_water_2023-2025"]
+    (blue,) = found["raster_W01_water_2023-2025"].iter("paletteEntry")
+    assert (blue.get("value"), blue.get("label")) == ("7", "开阔水面")
     world.settings["uncertainty"] = {"draws": 0}
     world.write_config()
     world.run()

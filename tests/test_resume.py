@@ -37,7 +37,7 @@ from pipeline.provenance import Checksums
 from pipeline.run import prepare
 
 WINDOWS = sys.platform == "win32"
-ALL_MAPS = 44
+ALL_MAPS = 46
 """Rasters of the world: five variables of two periods and a sink, of four zones."""
 
 

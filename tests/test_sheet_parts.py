@@ -14,7 +14,7 @@ from pipeline.outputs import sheet_text as say
 from pipeline.outputs.fonts import MARKS, bundled_fonts, find_fonts
 from pipeline.outputs.page import Box, Page
 from pipeline.outputs.raster_image import coloured, read_decimated
-from pipeline.outputs.sheet_map import MapFrame, angle, label_places, round_scale
+from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_raster, label_places, round_scale
 from pipeline.styles import RampStyle
 
 # Fonts
@@ -199,6 +199,28 @@ def test_classes_are_coloured_as_the_style_says():
     assert image.tolist() == [[[255, 0, 0, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
     pale = coloured(values, style, np.array([[True, False], [False, True]]))
     assert pale.tolist() == [[[255, 183, 183, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
+
+
+def test_open_water_lies_over_the_cover(tmp_path):
+    """A pixel that was water in half of its years is blue, whatever its cover; nothing known stays transparent."""
+    files = {
+        "cover": ("int16", 1e-4, -32768, [[8000, 0], [100, -32768]]),
+        "water": ("uint8", 0.01, 255, [[0, 50], [33, 255]]),
+    }
+    for name, (dtype, scale, nodata, stored) in files.items():
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", driver="GTiff", height=2, width=2, count=1, dtype=dtype, nodata=nodata,
+            crs="EPSG:32649", transform=from_origin(500_000, 4_540_020, 10, 10),
+        ) as file:  # fmt: skip
+            file.scales = (scale,)
+            file.write(np.array(stored, dtype), 1)
+    zone = shapely.box(500_000, 4_540_000, 500_020, 4_540_020)
+    page = Page(bundled_fonts(), "")
+    frame = MapFrame.around(Box(0, 0, 100, 100), "EPSG:32649", zone.bounds)
+    style = RampStyle(breaks=(0.5,), colors=("#ffffff", "#00ff00"), unit_zh="")
+    draw_raster(page, frame, tmp_path / "cover.tif", style, zone, water=Water(tmp_path / "water.tif", "#0000ff"))
+    (image,) = page.axes.images
+    assert image.get_array().tolist() == [[[0, 255, 0, 255], [0, 0, 255, 255]], [[255, 255, 255, 255], [0, 0, 0, 0]]]
 
 
 def test_labels_lie_on_large_shapes_and_beside_small_ones():

@@ -197,6 +197,8 @@ def test_each_zone_has_its_rasters_and_no_leftovers(results, rasters):
         for variable in ("ndvi", "fvc", "agb", "carbon_stock", "clear_count")
         for period in ("2019-2021", "2023-2025")
     } | {f"{zone}_{name}.tif" for zone in ZONES for name in (SINK, "cover_class_2023-2025", SINK_CLASS)}
+    # only the wetlands have open water
+    expected |= {f"W0{n}_water_occurrence_{period}.tif" for n in range(1, 6) for period in ("2019-2021", "2023-2025")}
     assert {path.name for path in rasters} == expected
     assert all(path.parent.name == path.name[:3] for path in rasters)
     assert not [p for p in results.rglob("*") if ".part" in p.name or ".raw" in p.name]
@@ -207,7 +209,7 @@ def test_every_raster_is_a_valid_cog(rasters):
 
 
 def test_rasters_say_what_they_hold(rasters):
-    units = dict.fromkeys((*CLASSES, "ndvi", "fvc", "clear_count"), "1")
+    units = dict.fromkeys((*CLASSES, "ndvi", "fvc", "clear_count", "water_occurrence"), "1")
     units |= {"agb": "t DM/ha", "carbon_stock": "t C/ha", "sink": "t CO2/ha/yr"}
     for path in rasters:
         zone, rest = path.stem.split("_", 1)
@@ -215,9 +217,9 @@ def test_rasters_say_what_they_hold(rasters):
         with rasterio.open(path) as file:
             assert file.units == (units[variable],) * (2 if variable in ("carbon_stock", "sink") else 1)
             stored = {"clear_count": ("uint16", 65535), **dict.fromkeys(CLASSES, ("uint8", 0))}
-            assert (file.dtypes[0], file.nodata) == stored.get(variable, ("int16", -32768))
-            assert file.scales[0] == (1 if variable in stored else pytest.approx(file.scales[0]))
-            assert 0 < file.scales[0] <= 1
+            kinds = stored | {"water_occurrence": ("uint8", 255)}
+            assert (file.dtypes[0], file.nodata) == kinds.get(variable, ("int16", -32768))
+            assert file.scales[0] == 1 if variable in stored else 0 < file.scales[0] < 1
             assert zone in file.descriptions[0]
             assert any("一" <= letter <= "鿿" for letter in file.descriptions[0])
             tags = file.tags()
@@ -239,8 +241,9 @@ def test_statistics_in_the_rasters_are_those_of_their_pixels(rasters):
 
 
 def test_pixel_values_are_physically_possible(rasters):
-    limits = dict.fromkeys(CLASSES, (1, 6)) | {"ndvi": (-1, 1), "fvc": (0, 1), "agb": (0, 300),
-              "carbon_stock": (0, 300), "sink": (-160, 160), "clear_count": (0, 21)}  # fmt: skip
+    limits = dict.fromkeys(CLASSES, (1, 7))
+    limits |= {"ndvi": (-1, 1), "fvc": (0, 1), "agb": (0, 300), "carbon_stock": (0, 300), "sink": (-160, 160)}
+    limits |= {"clear_count": (0, 21), "water_occurrence": (0, 1)}
     for path in rasters:
         low, high = next(pair for name, pair in limits.items() if f"_{name}_" in path.name)
         pixels = values(path)
@@ -269,6 +272,19 @@ def test_zonal_mean_by_another_program_is_that_of_the_table(results, summary, on
             path = results / "zones" / zone / f"{zone}_{variable}_2023-2025.tif"
             (mean,) = zonal(path, on_grid.geometry[zone], "mean")
             assert mean == pytest.approx(summary.loc[zone, f"{variable}_mean"], abs=1e-4), (zone, variable)
+
+
+def test_the_occurrence_of_water_is_that_of_the_table(results, summary, on_grid):
+    """What other programs find in the raster is the open water of the zone; most of it is a class of its own."""
+    for zone in ZONES[17:]:
+        folder = results / "zones" / zone
+        (mean,) = zonal(folder / f"{zone}_water_occurrence_2023-2025.tif", on_grid.geometry[zone], "mean")
+        assert 0.1 < mean < 0.25
+        assert mean == pytest.approx(summary.loc[zone, "open_water_fraction"], abs=0.005)
+        occurrence, classes = (
+            values(folder / f"{zone}_{name}_2023-2025.tif") for name in ("water_occurrence", "cover_class")
+        )
+        assert ((classes == 7) == (occurrence >= 0.495))[~np.isnan(occurrence)].all()
 
 
 # --- GeoPackage and run record ----------------------------------------------------------------------------
@@ -371,7 +387,7 @@ def test_a_year_alone_is_mapped_in_its_own_folder_without_a_sink(results, by_yea
     assert alone.loc[ZONES, "status"].str.contains("no sink: one period only").all()
     np.testing.assert_allclose(alone.loc["G04", "ndvi_mean"], by_year.loc[("G04", 2025), "ndvi_mean"], rtol=1e-9)
     names = {path.name for path in (results / "2025").glob("zones/*/*.tif")}
-    assert len(names) == 22 * 5
+    assert len(names) == 22 * 5 + 5  # open water in five wetlands
     assert not [name for name in names if "sink" in name]
     assert stamps(results).items() >= before.items()
     assert (results / "summary.csv").read_bytes() == table

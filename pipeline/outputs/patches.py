@@ -53,8 +53,8 @@ DRIVER = "FlatGeobuf"  # exact coordinates, and no time of writing in the file
 
 @dataclass(frozen=True)
 class ZonePatches:
-    """The patches of one zone. ``rasters`` are fvc, carbon_stock and, where periods compare, sink of the zone (in grid
-    CRS); ``class_rasters`` and ``path`` are written, ``key`` is what the mark will say."""
+    """The patches of one zone. ``rasters`` are fvc, carbon_stock and, where they exist, water_occurrence and sink (in
+    grid CRS); ``class_rasters`` and ``path`` are written, ``key`` is what the mark will say."""
 
     zone: Zone
     outline: gpd.GeoSeries
@@ -107,7 +107,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
     checksums = Checksums(folder / "checksums.json")
     current, between = results.current.label, results.sink_label
     for zone, outline in zip(zones_on_grid(results.zones, results.grid_crs), results.zones.geometry, strict=True):
-        wanted = {"fvc": current, "carbon_stock": current, "sink": between}
+        wanted = {"fvc": current, "carbon_stock": current, "water_occurrence": current, "sink": between}
         found = {name: results.rasters[zone.id].get((name, label)) for name, label in wanted.items()}
         rasters = {name: path for name, path in found.items() if path and path.is_file()}
         if not {"fvc", "carbon_stock"} <= rasters.keys():
@@ -180,7 +180,8 @@ def read_values(files: dict, **how) -> dict[str, np.ndarray]:
 
 
 def _classes(unit: ZonePatches, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    return ground_classes(values["fvc"], values.get("sink"), values.get("error"), unit.unclear, unit.scheme)
+    water, sink, error = (values.get(name) for name in ("water_occurrence", "sink", "error"))
+    return ground_classes(values["fvc"], water, sink, error, unit.unclear, unit.scheme)
 
 
 def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
@@ -190,7 +191,7 @@ def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
         name: np.array([unit.styles.class_of(name, key).value for key in keys], "uint8")
         for name, keys in (("sink_class", SINK_KEYS), ("cover_class", COVER_KEYS[unit.scheme]))
     }
-    wanted = {name: files[name] for name in ("fvc", "sink") if name in files}
+    wanted = {name: files[name] for name in ("fvc", "water_occurrence", "sink") if name in files}
     with ExitStack() as stack:
         writers = {name: stack.enter_context(_class_writer(unit, name, grid)) for name in unit.class_rasters}
         for top in range(0, grid.height, WINDOW_PX):

@@ -1,16 +1,19 @@
 """The layers of the QGIS project: which there are, from top to bottom, and in which views they show."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from pipeline.cover_classes import OPEN_WATER
 from pipeline.outputs.geopackage import patches_style, zones_style
-from pipeline.outputs.qml import option_map, vector_elements, veil_pipe
+from pipeline.outputs.qml import class_pipe, option_map, vector_elements, veil_pipe
 from pipeline.outputs.raster_styles import variable_pipe
 from pipeline.outputs.vector_styles import VectorStyle, boundary_style, ecosystem_style
 from pipeline.outputs.xml import node
 from pipeline.results import Results
-from pipeline.styles import PALE_ZH
+from pipeline.styles import PALE_ZH, WATER_ZH
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000
 
@@ -74,8 +77,7 @@ def project_layers(results: Results) -> list[ProjectLayer]:
 
 
 def raster_layers(results: Results) -> list[ProjectLayer]:
-    """The rasters by ecosystem and zone, each in the view of its variable and years. Over a sink that has errors lies a
-    veil, so that a view does not show a change in full colour that is not distinguishable from zero."""
+    """The rasters by ecosystem and zone, each in the view of its variable and years, below what is drawn over it."""
     layers = []
     for kind in results.ecosystems:
         zones = results.zones[results.zones["ecosystem"] == kind]
@@ -83,15 +85,33 @@ def raster_layers(results: Results) -> list[ProjectLayer]:
             rasters, group = results.rasters[zone], (results.styles.ecosystems[kind].zh, f"{zone} {name}")
             for (variable, label), path in sorted(rasters.items(), key=_rank):
                 theme = theme_name(variable, label)
-                if variable == "sink" and results.intervals and ("sink_class", label) in rasters:
-                    veil = veil_pipe(results.styles.class_of("sink_class", "unclear"))
-                    name = f"raster_{zone}_veil_{label}"
-                    layers.append(
-                        _raster_layer(results, name, PALE_ZH, rasters["sink_class", label], veil, theme, group)
-                    )
-                pipe, name = variable_pipe(results.styles, variable), f"raster_{zone}_{variable}_{label}"
-                layers.append(_raster_layer(results, name, theme, path, pipe, theme, group))
+                for overlay in _overlays(results, zone, variable):
+                    if above := rasters.get((overlay.raster, label)):
+                        place = f"raster_{zone}_{overlay.name}_{label}", overlay.title, above
+                        layers.append(_raster_layer(results, *place, overlay.pipe, theme, group))
+                place = f"raster_{zone}_{variable}_{label}", theme, path
+                layers.append(_raster_layer(results, *place, variable_pipe(results.styles, variable), theme, group))
     return layers
+
+
+class Overlay(NamedTuple):
+    """A class of the class raster ``raster`` drawn over another raster of its zone and years."""
+
+    name: str
+    title: str
+    raster: str
+    pipe: Element
+
+
+def _overlays(results: Results, zone: str, variable: str) -> Iterator[Overlay]:
+    """Over a sink that has errors a veil: no view shows a change in full colour that is not distinguishable from zero.
+    Over the cover of a zone its open water, whose cover is not low but none."""
+    if variable == "sink" and results.intervals:
+        veil = veil_pipe(results.styles.class_of("sink_class", "unclear"))
+        yield Overlay("veil", PALE_ZH, "sink_class", veil)
+    if variable == "fvc" and ("water_occurrence", results.current.label) in results.rasters[zone]:
+        water = results.styles.class_of("cover_class", OPEN_WATER.key)
+        yield Overlay("water", WATER_ZH, "cover_class", class_pipe((water,)))
 
 
 def _raster_layer(

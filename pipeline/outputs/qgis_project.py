@@ -15,7 +15,6 @@ from pipeline.outputs.qml import HEAD, VERSION
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.xml import document, node
 from pipeline.results import Results
-from pipeline.styles import PALE_ZH
 
 TIME = (1980, 1, 1, 0, 0, 0)
 """The time of the file within the zip, the earliest that a zip knows: the same results give the same bytes."""
@@ -53,13 +52,14 @@ def project_text(results: Results) -> str:
 
 def atlas_views(results: Results, layers: list[ProjectLayer]) -> list[MapView]:
     """The two maps of a sheet: the sink, or without one the carbon stock, and the vegetation cover of the present."""
-    rasters = {layer.name: layer for layer in reversed(layers) if layer.provider == "gdal"}
+    drawn = [layer for layer in layers if layer.provider == "gdal"]
+    rasters = {layer.name: layer for layer in reversed(drawn)}
+    remarks = {theme: layer.name for layer in drawn for theme in layer.themes if layer.name != theme}
     sink = ("sink", results.sink_label)
     if results.sink_label is None or theme_name(*sink) not in rasters:
         sink = ("carbon_stock", results.current.label)
     views = ((theme_name(*pair), results.styles.ramps[pair[0]]) for pair in (sink, ("fvc", results.current.label)))
-    veiled = {theme for layer in layers if layer.name == PALE_ZH for theme in layer.themes}
-    return [MapView(name, rasters[name], ramp, PALE_ZH if name in veiled else "") for name, ramp in views]
+    return [MapView(name, rasters[name], ramp, remarks.get(name, "")) for name, ramp in views]
 
 
 def spatial_reference(crs: str) -> Element:

@@ -8,9 +8,11 @@ import shapely
 from pyproj import CRS
 
 from pipeline import __version__
+from pipeline.cover_classes import OPEN_WATER
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
+from pipeline.outputs.sheet_map import Water
 from pipeline.outputs.sheet_text import (
     group_cells,
     observed_cells,
@@ -23,7 +25,7 @@ from pipeline.outputs.year_bars import Periods
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
 from pipeline.patches import plan_rows
 from pipeline.results import Results
-from pipeline.styles import PALE_ZH
+from pipeline.styles import PALE_ZH, WATER_ZH
 
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""
@@ -141,16 +143,26 @@ def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | N
     if path is None or not path.is_file():
         return None
     names = {"sink": ("碳汇强度", "吸收为正"), "carbon_stock": ("生物量碳密度", ""), "fvc": ("遥感植被覆盖度", "")}
-    name, hint = names[variable]
-    legend = f"{name}, {hint}" if hint else name
+    name, sense = names[variable]
+    water = _water(results, zone, label) if variable == "fvc" else None
+    hint = PALE_ZH if variable == "sink" and results.intervals else WATER_ZH if water else ""
     return SheetMap(
         title=f"{name}图  {label.replace('_', ' → ')}",
-        legend=legend,
+        legend=f"{name}, {sense}" if sense else name,
         path=path,
         style=results.styles.ramps[variable],
         ends=SINK_ENDS if variable == "sink" else None,
-        hint=PALE_ZH if variable == "sink" and results.intervals else "",
+        hint=hint,
+        water=water,
     )
+
+
+def _water(results: Results, zone: str, label: str) -> Water | None:
+    """The open water of a zone; None where there is none."""
+    path = results.rasters[zone].get(("water_occurrence", label))
+    if path is None or not path.is_file():
+        return None
+    return Water(path, results.styles.class_of("cover_class", OPEN_WATER.key).color)
 
 
 def _outlines(zones: gpd.GeoDataFrame, zone: str) -> tuple[shapely.Geometry, list[shapely.Geometry]]:

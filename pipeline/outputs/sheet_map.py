@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import shapely
+from matplotlib.colors import to_rgb
 from pyproj import Transformer
 
 from pipeline.outputs.fonts import MM_PER_POINT
 from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
 from pipeline.outputs.raster_image import coloured, read_decimated
+from pipeline.patches import MOSTLY_WATER
 from pipeline.styles import RampStyle
 from pipeline.uncertainty import Z95
 from pipeline.vector_file import CGCS2000
@@ -25,6 +28,13 @@ MIN_TICK_MM = 19
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
 UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
 """Ground without data is hatched: white is also the lowest class of some variables."""
+
+
+class Water(NamedTuple):
+    """Open water to show: the raster of its ``occurrence``, and its colour."""
+
+    occurrence: Path
+    color: str
 
 
 @dataclass(frozen=True)
@@ -108,18 +118,25 @@ def draw_unknown(page: Page, frame: MapFrame, zone: shapely.Geometry) -> None:
 
 
 def draw_raster(
-    page: Page, frame: MapFrame, path: Path, style: RampStyle, zone: shapely.Geometry, is_change: bool = False
+    page: Page,
+    frame: MapFrame,
+    path: Path,
+    style: RampStyle,
+    zone: shapely.Geometry,
+    is_change: bool = False,
+    water: Water | None = None,
 ) -> None:
     """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone. A change
-    that its standard errors, the second band, do not tell from zero is pale."""
-    (values, *errors), (left, bottom, right, top) = read_decimated(
-        path, round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
-    )
+    that its standard errors, the second band, do not tell from zero is pale; open ``water`` lies over it."""
+    pixels = round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
+    (values, *errors), (left, bottom, right, top) = read_decimated(path, pixels)
     (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
     pale = np.abs(values) < Z95 * errors[0] if is_change and errors else None
-    image = page.axes.imshow(
-        coloured(values, style, pale), extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5
-    )
+    image = coloured(values, style, pale)
+    if water:
+        (occurrence,), _ = read_decimated(water.occurrence, pixels)
+        image[occurrence >= MOSTLY_WATER] = [*(round(255 * part) for part in to_rgb(water.color)), 255]
+    image = page.axes.imshow(image, extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5)
     image.set_clip_path(outline_path(frame.on_page(zone)), page.axes.transData)
 
 

@@ -35,7 +35,7 @@ MIN_PIXELS = 12
 
 @dataclass(frozen=True)
 class SheetMap:
-    """A raster to show: what its map and its legend are called, and the classes."""
+    """A raster to show: what its map and its legend are called, the classes, and the open water over it."""
 
     title: str
     legend: str
@@ -43,6 +43,7 @@ class SheetMap:
     style: RampStyle
     ends: tuple[str, str] | None = None
     hint: str = ""
+    water: maps.Water | None = None
 
     @property
     def is_change(self) -> bool:
@@ -174,7 +175,7 @@ def _draw_map(page: Page, sheet: ZoneSheet, shown: SheetMap | None, box: Box) ->
 def _draw_zone(page: Page, sheet: ZoneSheet, shown: SheetMap | None, frame: maps.MapFrame) -> None:
     maps.draw_unknown(page, frame, sheet.outline)
     if shown:
-        maps.draw_raster(page, frame, shown.path, shown.style, sheet.outline, shown.is_change)
+        maps.draw_raster(page, frame, shown.path, shown.style, sheet.outline, shown.is_change, shown.water)
     maps.draw_outline(page, frame, sheet.outline)
     maps.draw_neatline(page, frame)
 
