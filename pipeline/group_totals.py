@@ -42,7 +42,7 @@ def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]
                 dict.fromkeys(YEAR_COLUMNS)
                 | _group_identity(level, name)
                 | {column: _mean(own, column) for column in means}
-                | {"year": year, "index": _joined(own, "index")}
+                | {"year": year, "index_name": _joined(own, "index_name")}
                 | {"carbon_tC": float(np.sum(stocks)) if whole and None not in stocks else None}
             )
     return found
@@ -80,7 +80,7 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
     row |= {column: _mean(both, column) for column in ("carbon_tC_ha", "baseline_carbon_tC_ha") if both}
     dates = {member["stand_stock_year"] for member in members} - {None}
     row["stand_stock_year"] = dates.pop() if len(dates) == 1 else None
-    joined = ("period", "baseline_period", "index", "method", "method_zh", "figure_class")
+    joined = ("period", "baseline_period", "index_name", "method", "method_zh", "figure_class")
     row |= {column: _joined(members, column) for column in joined}
     row |= {column: _all_named(members, column) for column in ("unverified", "unverified_zh")}
     if row["sink_tCO2_yr"] is not None and (lacking := lacking_zh(members, "sink_tCO2_yr")):

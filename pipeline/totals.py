@@ -24,7 +24,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "open_water_fraction": ("Open water's fraction of the observed area", "开阔水面比例"),
     "stand_area_fraction": ("Fraction of the zone with forest stands", "小班覆盖比例"),
     "stand_stock_year": ("Date of the stands' stock, year; at most the last inventory's", "小班储量时点(年)"),
-    "index": ("Vegetation index of cover and biomass", "植被指数"),
+    "index_name": ("Vegetation index of cover and biomass", "植被指数"),
     "index_mean": ("Mean of that index over the yearly composites", "植被指数均值"),
     "ndvi_mean": ("Mean NDVI, where the index is NDVI", "平均NDVI"),
     "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
@@ -90,7 +90,7 @@ def zone_row(
         "open_water_fraction": _known(sketch.water_fraction),
         "stand_area_fraction": float(model.stands.area_ha.sum() / zone.area_ha) if model.stands else None,
         "stand_stock_year": model.stands.dated(current.years) if model.stands else None,
-        "index": model.index,
+        "index_name": model.index,
         "index_mean": _known(sketch.mean_index),
         "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
         "fvc_mean": _known(now["fvc"]),
@@ -179,7 +179,7 @@ def failed_row(zone: Zone, reason: str) -> dict:
 
 
 YEAR_COLUMNS = ("level", "zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",
-                "open_water_fraction", "index", "index_mean", "ndvi_mean", "fvc_mean", "fvc_mean_low95",
+                "open_water_fraction", "index_name", "index_mean", "ndvi_mean", "fvc_mean", "fvc_mean_low95",
                 "fvc_mean_high95", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC", "carbon_tC_low95",
                 "carbon_tC_high95")  # fmt: skip
 
@@ -203,7 +203,7 @@ def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int], m
                 "observed_fraction": sketch.observed_fraction,
                 "clear_obs_median": sketch.clear_median,
                 "open_water_fraction": _known(sketch.water_fraction),
-                "index": model.index,
+                "index_name": model.index,
                 "index_mean": _known(sketch.mean_index),
                 "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
                 "fvc_mean": _known(means["fvc"]),

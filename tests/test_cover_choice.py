@@ -130,7 +130,7 @@ def test_zones_are_mapped_by_the_index_of_their_ecosystem(by_msavi):
 def test_tables_name_the_index_and_call_nothing_ndvi_that_is_another(by_msavi):
     by_zone = {row["zone_id"]: row for row in rows(by_msavi.results / "summary.csv")}
     names = {"F02": "msavi", "G01": "ndvi", "city": "msavi | ndvi"}
-    assert {zone: by_zone[zone]["index"] for zone in names} == names
+    assert {zone: by_zone[zone]["index_name"] for zone in names} == names
     assert by_zone["F02"]["ndvi_mean"] == ""
     mean = raster(by_msavi, "F02_msavi_2023-2025.tif")[:70].mean()
     assert float(by_zone["F02"]["index_mean"]) == pytest.approx(mean, abs=2e-3)

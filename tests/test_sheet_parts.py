@@ -72,6 +72,13 @@ def test_an_interval_per_ha_is_that_of_the_total_by_the_area():
     assert say.interval(row, "ndvi_mean") == "—"
 
 
+def test_of_22_zones_that_did_not_change_about_one_seems_to():
+    zones = [{"level": "zone", "sink_finding": "unclear"}] * 20 + [{"level": "zone", "sink_finding": "gain"}] * 2
+    others = [{"level": "city", "sink_finding": "gain"}, {"level": "zone", "sink_finding": None}]
+    assert say.by_chance(zones + others) == "逐片区判定: 22个片区即使均无变化, 平均也有约1个偶然判为增减"
+    assert say.by_chance(zones[:9] + others) == ""  # 0.45 of a zone
+
+
 def test_the_plan_closes_with_its_total():
     rows = [
         {"suggestion_zh": "封育", "patches": 1, "area_mu": 900.0, "area_ha": 60.0, "share": 0.6},

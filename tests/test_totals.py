@@ -15,7 +15,7 @@ ZONES = [
 def year_row(zone_id: str, year: int, cover: float | None, carbon: float | None) -> dict:
     """A row of the table of years; only a zone without an observation has no cover."""
     seen = 0.0 if cover is None else 1.0
-    known = {"observed_fraction": seen, "fvc_mean": cover, "carbon_tC": carbon, "index": "ndvi"}
+    known = {"observed_fraction": seen, "fvc_mean": cover, "carbon_tC": carbon, "index_name": "ndvi"}
     return dict.fromkeys(YEAR_COLUMNS) | {"level": "zone", "zone_id": zone_id, "year": year} | known
 
 
@@ -36,7 +36,7 @@ def test_each_year_has_a_row_of_each_ecosystem_that_has_zones_and_of_the_city():
     found = groups(BOTH_YEARS)
     assert list(found) == [(name, year) for name in ("forest", "wetland", "city") for year in (2024, 2025)]
     assert found["forest", 2024]["name_zh"] == "森林合计"
-    assert (found["city", 2024]["level"], found["city", 2024]["index"]) == ("city", "ndvi")
+    assert (found["city", 2024]["level"], found["city", 2024]["index_name"]) == ("city", "ndvi")
 
 
 def test_means_are_weighted_by_area_and_totals_summed():

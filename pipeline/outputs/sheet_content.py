@@ -14,6 +14,7 @@ from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.sheet_map import Water
 from pipeline.outputs.sheet_text import (
+    by_chance,
     group_cells,
     observed_cells,
     plan_cells,
@@ -96,7 +97,16 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
         ends=first.ends,
         hint=first.hint,
         notes=(
-            f"状态: {city['status_zh']}{'    * 有条件可比' if conditional else ''}",
+            "    ".join(
+                filter(
+                    None,
+                    (
+                        f"状态: {city['status_zh']}",
+                        "* 有条件可比" if conditional else "",
+                        by_chance(results.rows),
+                    ),
+                )
+            ),
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,

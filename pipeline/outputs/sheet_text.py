@@ -6,6 +6,7 @@ import pandas as pd
 
 from pipeline.carbon import CO2_PER_C
 from pipeline.group_totals import lacking_zh
+from pipeline.intervals import FINDINGS
 from pipeline.varying import CAUSES_ZH
 
 UNKNOWN = "—"
@@ -103,6 +104,14 @@ def quality_lines(row: dict, clamped: float | None = None, gain_loss_tC_yr: floa
     if gain_loss_tC_yr is not None and row.get("sink_tCO2_yr") is not None:
         lines.append(f"生长量法 (另一口径, 不相加): {number(gain_loss_tC_yr * CO2_PER_C, signed=True)} 吨CO2/年")
     return tuple(lines)
+
+
+def by_chance(rows: list[dict]) -> str:
+    """How many of the zones that are judged one by one would show a change by chance if none had changed: one in
+    twenty, whatever their errors share. "" where that is not one zone."""
+    judged = sum(row["level"] == "zone" and row.get("sink_finding") in FINDINGS for row in rows)
+    expected = round(0.05 * judged)
+    return f"逐片区判定: {judged}个片区即使均无变化, 平均也有约{expected}个偶然判为增减" if expected else ""
 
 
 def source_line(scenes: list[dict], inventories: tuple[int, ...], simulated: bool) -> str:
