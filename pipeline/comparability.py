@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
+from math import nan
+from statistics import fmean
 from typing import Literal
 
 Verdict = Literal["comparable", "conditional", "not comparable"]
@@ -15,6 +18,9 @@ VERDICT_ZH: dict[Verdict, str] = {
 FEW_CLEAR = 2
 """Clear observations a year below which the peak of the season may be missed (median over the zone)."""
 
+OTHER_DAYS = 10
+"""Days between the mean dates of two periods from which on phenology may pass for a change (expert choice)."""
+
 UNEVEN_OBSERVED = 0.1
 """Difference of the observed fraction from which the two means may be of different ground."""
 
@@ -24,14 +30,21 @@ class PeriodFacts:
     """What the stock of one period rests on.
 
     ``clear_per_year`` is the zone's median number of clear observations divided by the years; ``sensors`` are those
-    of the period's scenes, ``declared_scale`` whether any scale was declared by hand instead of by the product.
+    of the period's scenes, ``days`` their days, ``declared_scale`` whether any scale was declared by hand instead of by
+    the product.
     """
 
     label: str
     observed_fraction: float
     clear_per_year: float
     sensors: frozenset[str]
+    days: frozenset[date]
     declared_scale: bool
+
+    @property
+    def day_of_year(self) -> float:
+        """Mean day of the year of the scenes, 1 on the first of January; NaN without scenes."""
+        return fmean(day.timetuple().tm_yday for day in self.days) if self.days else nan
 
 
 @dataclass(frozen=True)
@@ -58,9 +71,9 @@ def certify(
 
     Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same
     for both by construction. ``refused`` is why the method itself finds no difference (too few years, one inventory).
-    Left to judge are the ground seen, the number of clear observations, whether the sensors are the same (one that is
-    adjusted counts as what it is adjusted to), and whether their scale is the product's own. A stock by inventory
-    rests on no scene.
+    Left to judge are the ground seen, the number of clear observations, when in the season they were made, whether the
+    sensors are the same (one that is adjusted counts as what it is adjusted to), and whether their scale is the
+    product's own. A stock by inventory rests on no scene.
     """
     reasons = [refused] if refused else []
     if not by_inventory:
@@ -89,6 +102,12 @@ def _doubts(baseline: PeriodFacts, current: PeriodFacts) -> Iterator[tuple[str, 
     if abs(baseline.observed_fraction - current.observed_fraction) > UNEVEN_OBSERVED:
         shares = f"{baseline.observed_fraction:.0%} / {current.observed_fraction:.0%}"
         yield f"the periods saw different shares of the zone, {shares}", f"两期有效观测面积不同({shares})"
+    if abs(baseline.day_of_year - current.day_of_year) > OTHER_DAYS:
+        days = [date(2023, 1, 1) + timedelta(round(period.day_of_year) - 1) for period in (baseline, current)]
+        yield (
+            f"the scenes are of other days of the season, on average {days[0]:%m-%d} / {days[1]:%m-%d}",
+            f"两期影像季相不同(平均{days[0].month}月{days[0].day}日 / {days[1].month}月{days[1].day}日)",
+        )
     if baseline.sensors != current.sensors:
         names = [" + ".join(sorted(period.sensors)) for period in (baseline, current)]
         yield (

@@ -179,6 +179,7 @@ def period_facts(scenes: list[Scene], sketch: Sketch, period: Period) -> PeriodF
         observed_fraction=sketch.observed_fraction,
         clear_per_year=sketch.clear_median / len(period.years),
         sensors=frozenset(scene.like or scene.sensor for scene in scenes),
+        days=frozenset(scene.day for scene in scenes),
         declared_scale=any(scene.origin == "manifest" for scene in scenes),
     )
 

@@ -1,12 +1,14 @@
 """The certificate of two periods: comparable, with conditions, or not, and the reasons."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from pipeline.comparability import PeriodFacts, certify
 
-GOOD = PeriodFacts("2019-2021", 0.98, 4.0, frozenset({"sentinel-2"}), False)
+DAYS = frozenset({date(2019, 7, 20), date(2020, 8, 9), date(2021, 8, 20)})  # days 201, 222 and 232
+GOOD = PeriodFacts("2019-2021", 0.98, 4.0, frozenset({"sentinel-2"}), DAYS, False)
 NOW = replace(GOOD, label="2023-2025")
 
 
@@ -21,6 +23,8 @@ def test_two_like_periods_compare():
         ({"clear_per_year": 1.5}, "1.5 clear observations a year in 2023-2025"),
         ({"observed_fraction": 0.8}, "98% / 80%"),
         ({"sensors": frozenset({"sentinel-2", "landsat"})}, "not harmonised, sentinel-2 / landsat + sentinel-2"),
+        ({"days": frozenset({date(2023, 8, 17)})}, "other days of the season, on average 08-06 / 08-17"),
+        ({"days": frozenset({date(2023, 7, 26)})}, "on average 08-06 / 07-26"),
         ({"declared_scale": True}, "declared by hand"),
     ],
 )
@@ -29,6 +33,13 @@ def test_a_doubt_is_a_condition_with_its_reason(change, reason):
     assert certificate.verdict == "conditional"
     assert reason in certificate.reasons[0]
     assert len(certificate.reasons_zh) == len(certificate.reasons) == 1
+
+
+def test_days_apart_by_ten_or_less_compare():
+    """The mean of days 201, 222 and 232 is 218.3: ten days and a bit on is day 228.4, eleven are too many."""
+    assert GOOD.day_of_year == pytest.approx(218 + 1 / 3)
+    assert certify(GOOD, replace(NOW, days=frozenset({date(2023, 8, 16)})), 0.5).verdict == "comparable"  # day 228
+    assert certify(GOOD, replace(NOW, days=frozenset({date(2023, 8, 17)})), 0.5).verdict == "conditional"
 
 
 def test_too_little_seen_does_not_compare_and_doubts_are_beside_the_point():
