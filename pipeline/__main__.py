@@ -4,7 +4,7 @@ import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -141,7 +141,10 @@ def fit(
     from pipeline.output_folder import held
     from pipeline.outputs.coefficients import write_local_coefficients
     from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report
+    from pipeline.variables import IndexName
 
+    if index not in get_args(IndexName):
+        raise ConfigError(f"a zone is not mapped by {index}; fit on one of {', '.join(get_args(IndexName))}")
     settings = _settings(config, None)
     if index not in settings.indices:
         kept = ", ".join(settings.indices)

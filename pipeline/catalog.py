@@ -1,6 +1,6 @@
 """Which of the scenes found are usable: checked from their headers, before a pixel is read."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +23,27 @@ MIN_COVERED = 0.99
 """Share of a scene that each of its layers must cover."""
 
 
-def find_scenes(
-    path: Path,
-    years: tuple[int, ...],
-    season: Season,
-    bands: tuple[str, ...],
-    crs: str,
-    area: shapely.Geometry,
-    remote: bool = False,
-    max_megapixels: float = np.inf,
-    finest_m: float | None = None,
-    indices: tuple[str, ...] = ("ndvi",),
-    rows: tuple[Row, ...] = (),
-) -> tuple[list[Scene], list[SetAside]]:
-    """Usable scenes under ``path`` within years and season, by day and id, and those set aside.
+@dataclass(frozen=True)
+class Wanted:
+    """What a run asks of its scenes: days within ``years`` and ``season``; ``bands`` that give ``indices``; ground that
+    meets ``area`` (in ``crs``); files that pass `admission` (``remote``, ``max_megapixels``); pixels no coarser than
+    ``finest_m`` metres (None takes any). The harmonisation ``rows`` of their sensor adjust their bands."""
 
-    A scene is usable if its files pass `admission` (``remote``, ``max_megapixels``), if they open, have a CRS, hold
-    all ``bands`` and give all ``indices``, if its quality layers cover its bands, and if its pixels are no coarser than
-    ``finest_m`` (metres; None takes any). Its bands are adjusted by the harmonisation ``rows`` of its sensor. Scenes
-    off ``area`` (in ``crs``) are left out silently. Raises SceneError where nothing usable is found.
-    """
+    years: tuple[int, ...]
+    season: Season
+    bands: tuple[str, ...]
+    crs: str
+    area: shapely.Geometry
+    remote: bool = False
+    max_megapixels: float = np.inf
+    finest_m: float | None = None
+    indices: tuple[str, ...] = ("ndvi",)
+    rows: tuple[Row, ...] = ()
+
+
+def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]]:
+    """The scenes under ``path`` that a run uses, by day and id, and those set aside for what is wrong with them; others
+    are left out silently. Raises SceneError where nothing usable is found."""
     if not path.exists():
         raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path")
     scenes: dict[str, Scene] = {}
@@ -52,61 +53,63 @@ def find_scenes(
         try:
             scene = read()
             found += 1
-            admit(scene, remote)
-            if scene.day.year in years and season.holds(scene.day):
+            used = as_wanted(scene, wanted)
+            if isinstance(used, Scene):
                 if scene.id in scenes:
                     raise SceneError(f"scene {scene.id} is there twice; remove one copy")
-                scene = harmonised(scene, rows, bands)
-                if used := usable(scene, bands, crs, area, finest_m, indices, max_megapixels):
-                    scenes[scene.id] = used
+                scenes[scene.id] = used
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
     if not scenes:
         reason = f"; set aside: {aside[0].reason}" if aside else ""
         raise SceneError(
-            f"{path}: none of {found} scenes lies in the years {years[0]}-{years[-1]}, the season {season} and the "
-            f"zones{reason}"
+            f"{path}: none of {found} scenes lies in the years {wanted.years[0]}-{wanted.years[-1]}, the season "
+            f"{wanted.season} and the zones{reason}"
         )
     return sorted(scenes.values(), key=lambda scene: (scene.day, scene.id)), aside
 
 
-def usable(
-    scene: Scene,
-    bands: tuple[str, ...],
-    crs: str,
-    area: shapely.Geometry,
-    finest_m: float | None,
-    indices: tuple[str, ...] = ("ndvi",),
-    max_megapixels: float = np.inf,
-) -> Scene | None:
-    """The scene with ``bands`` alone and its bounds in ``crs``, None where it is off ``area``. Raises SceneError for
-    what is wrong with it."""
-    further = sorted(set(indices) - set(OF_NDVI))
+def as_wanted(scene: Scene, wanted: Wanted) -> Scene | str:
+    """The scene as the run uses it, or why it does not belong to the run. Raises SceneError for what is wrong with
+    it."""
+    admit(scene, wanted.remote)
+    if scene.day.year not in wanted.years:
+        return "outside scenes.years"
+    if not wanted.season.holds(scene.day):
+        return "outside scenes.season"
+    return usable(harmonised(scene, wanted.rows, wanted.bands), wanted) or "off the zones"
+
+
+def usable(scene: Scene, wanted: Wanted) -> Scene | None:
+    """The scene with the bands alone and its bounds in the CRS of ``wanted``, None where it is off the area. Raises
+    SceneError for what its headers show to be wrong: a file that does not open or has no CRS, a band that is missing, a
+    layer that does not cover the others, pixels too coarse."""
+    further = sorted(set(wanted.indices) - set(OF_NDVI))
     if scene.level == INDEX and further:
         raise SceneError(f"scene {scene.id} brings NDVI alone, not {', '.join(further)}; ask for ndvi, or leave it out")
-    missing = [band for band in bands if band not in scene.bands]
+    missing = [band for band in wanted.bands if band not in scene.bands]
     if missing:
         raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
-    scene = scene.using(bands)
-    boxes = {name: footprint(scene.id, band, max_megapixels) for name, band in scene.layers.items()}
+    scene = scene.using(wanted.bands)
+    boxes = {name: footprint(scene.id, band, wanted.max_megapixels) for name, band in scene.layers.items()}
     box = boxes["red"]
     for name, other in boxes.items():
         covered = other.extent.to_crs(box.crs).intersection(box.extent).area / box.extent.area
         if covered < MIN_COVERED:
             raise SceneError(f"scene {scene.id}: its {name} layer covers {covered:.0%} of it; get the product again")
     # the area is small and lies well within any CRS that a scene may have; the far ends of a scene may not in ours
-    here = Geometry(area, crs)
+    here = Geometry(wanted.area, wanted.crs)
     here = here.to_crs(box.crs, resolution=_step(here)).intersection(box.extent)
     if here.is_empty:
         return None
-    size = max(_pixel_size(boxes[name], here, crs) for name in ("red", "nir") if name in boxes)
-    if finest_m and size > finest_m * COARSER:
+    size = max(_pixel_size(boxes[name], here, wanted.crs) for name in ("red", "nir") if name in boxes)
+    if wanted.finest_m and size > wanted.finest_m * COARSER:
         raise SceneError(
-            f"scene {scene.id} has pixels of {size:.4g} m, coarser than the grid's {finest_m:g} m, and is not made "
-            "finer; raise grid.resolution_m, leave it out, or repeat its pixels with grid.allow_coarser"
+            f"scene {scene.id} has pixels of {size:.4g} m, coarser than the grid's {wanted.finest_m:g} m, and is not "
+            "made finer; raise grid.resolution_m, leave it out, or repeat its pixels with grid.allow_coarser"
         )
     grids = tuple((name, str(each.crs), *each.affine[:6], *each.shape) for name, each in boxes.items())
-    return replace(scene, bounds=_bounds(box, here, crs), grids=grids)
+    return replace(scene, bounds=_bounds(box, here, wanted.crs), grids=grids)
 
 
 OF_NDVI = ("ndvi", "kndvi")

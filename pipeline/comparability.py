@@ -78,6 +78,7 @@ def certify(
     reasons = [refused] if refused else []
     if not by_inventory:
         reasons += _refusals(baseline, current, min_observed)
+    reasons = list(dict.fromkeys(reasons))  # the method refuses a period that was not seen, too
     doubts = [] if reasons or by_inventory else list(_doubts(baseline, current))
     if not reasons + doubts:
         return Certificate("comparable")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, field_validator, model_validator
 
-from pipeline.cover_config import INDEX_NAMES, Cover
+from pipeline.cover_config import Cover, KeptIndex
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
 from pipeline.errors import ConfigError
 from pipeline.file_parts import parts_of
@@ -29,7 +29,7 @@ class Composite(Frozen):
     """
 
     method: Literal["max_index", "median", "geometric_median"] = "max_index"
-    indices: tuple[Literal["ndvi", "ndmi"], ...] = ("ndvi",)
+    indices: tuple[KeptIndex, ...] = ("ndvi",)
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
     bright_soil: bool = False
     """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
@@ -121,7 +121,7 @@ class RunConfig(Frozen):
     def indices(self) -> tuple[str, ...]:
         """What the composites keep: ndvi, the further indices asked for, and those that an ecosystem's cover uses."""
         asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
-        return tuple(name for name in INDEX_NAMES if name in asked)
+        return tuple(name for name in get_args(KeptIndex) if name in asked)
 
     def tables(self) -> list[str]:
         """The files of zones, stands, land cover, coefficients and own harmonisation: all that a shapefile or FileGDB

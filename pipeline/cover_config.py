@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.ecosystems import Frozen
+from pipeline.variables import IndexName
 from pipeline.vegetation import Calibration, CoverModel, EndMembers
 
-INDEX_NAMES = ("ndvi", "ndmi", "evi2", "savi", "msavi", "kndvi")
+KeptIndex = Literal["ndvi", "ndmi", "evi2", "savi", "msavi", "kndvi"]
 """What a composite can keep, in the order in which it does."""
 
 
@@ -29,7 +30,7 @@ class Cover(Frozen):
     """Index, cover model and end-members of one ecosystem: the end-members are calibrated on this run's pooled years
     (at ``percentiles``), the shipped ones of NDVI, or given. ``reflectance_sums`` go with the model two_end_member."""
 
-    index: Literal["ndvi", "evi2", "savi", "msavi", "kndvi"] = "ndvi"
+    index: IndexName = "ndvi"
     model: CoverModel = "linear"
     end_members: Literal["calibrate", "shipped"] | FixedEndMembers = "shipped"
     percentiles: tuple[float, float] = (5, 95)

@@ -28,6 +28,10 @@ def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
         # as in the table: it stands beside its baseline, of the same zones
         figures = [(entry, value if "baseline_carbon_tC_ha" in entry["figures"] else None) for entry, value in figures]
     having = [(value, entry["area_ha"]) for entry, value in figures if value is not None]
+    lacking = [entry["id"] for entry, value in figures if value is None]
+    # the interval is that of a total: one per ha is its share by area only where it is of the same zones
+    drawn = DRAWN.get(metric, "")
+    same = lacking == [entry["id"] for entry in members if entry["figures"].get(drawn) is None]
     total, area = sum(value * (1 if metric in SUMS else by) for value, by in having), sum(by for _, by in having)
     english, chinese = COLUMNS[metric]
     return {
@@ -39,12 +43,12 @@ def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
         "value": (total if metric in SUMS else total / area) if having else None,
         "unit": (SUMS | MEANS)[metric],
         "formula": "sum of the zones" if metric in SUMS else "sum of figure x area of the zones / sum of their areas",
-        "lacking": [entry["id"] for entry, value in figures if value is None],
+        "lacking": lacking,
         "zones": [
             {"id": entry["id"], "name": entry["name"], "value": value, "area_ha": entry["area_ha"]}
             for entry, value in figures
         ],
-        "interval": _interval(run, group, metric, area),
+        "interval": _interval(run, group, metric, area) if same else None,
         "note": run.record["note"],
         "finished": run.record["finished"],
     }

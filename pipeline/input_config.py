@@ -4,7 +4,7 @@ from calendar import monthrange
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
@@ -52,8 +52,18 @@ def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(years))
 
 
-Years = Annotated[tuple[int, ...], BeforeValidator(_years), Field(min_length=1), AfterValidator(_distinct)]
-MonthDay = Annotated[tuple[int, int], BeforeValidator(_month_day)]
+YEARS_WRITTEN = [
+    {"type": "integer"},
+    {"type": "string", "pattern": r"^\s*\d{4}\s*(-\s*\d{4}\s*)?$"},
+    {"type": "array", "items": {"type": "integer"}, "minItems": 1},
+]
+Years = Annotated[
+    tuple[int, ...], BeforeValidator(_years), Field(min_length=1), AfterValidator(_distinct),
+    WithJsonSchema({"anyOf": YEARS_WRITTEN}),
+]  # fmt: skip
+MonthDay = Annotated[
+    tuple[int, int], BeforeValidator(_month_day), WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"})
+]
 
 
 CLASS_WORDS = {

@@ -6,10 +6,12 @@ import numpy as np
 import shapely
 from pydantic import TypeAdapter
 
+from pipeline.catalog import Wanted
 from pipeline.config import Cover, RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError
 from pipeline.harmonise import SHIPPED_ROWS, Row
+from pipeline.indices import bands_of
 from pipeline.land_cover import LandCover, reach_of
 from pipeline.provenance import Checksums
 from pipeline.shrub_ground import ShrubGround
@@ -94,9 +96,14 @@ def place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:
     )
 
 
-def finest_m(config: RunConfig) -> float | None:
-    """Pixels that are coarser, in metres, are refused; None where any are taken."""
-    return None if config.grid.allow_coarser else config.grid.resolution_m
+def wanted_of(config: RunConfig, extent: np.ndarray) -> Wanted:
+    """What the run asks of its scenes; ``extent`` holds its zones (left, bottom, right, top in the CRS of the grid)."""
+    scenes, grid = config.scenes, config.grid
+    return Wanted(
+        scenes.years, scenes.season, bands_of(config.indices), grid.crs, shapely.box(*extent), scenes.remote,
+        scenes.max_megapixels, None if grid.allow_coarser else grid.resolution_m, config.indices,
+        read_harmonisation(config.harmonise),
+    )  # fmt: skip
 
 
 def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:

@@ -6,25 +6,13 @@ from pathlib import Path
 import shapely
 from odc.geo.geom import Geometry
 
-from pipeline.catalog import footprint, usable
+from pipeline.catalog import Wanted, as_wanted, footprint, usable
 from pipeline.errors import SceneError
 from pipeline.layouts import candidates
 from pipeline.scene import Scene
-from pipeline.season import Season
+from pipeline.season import PEAK
 
 BANDS = ("red", "nir")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a run asks of its scenes: ``zones`` in ``crs``, pixels no coarser than ``finest_m`` metres (None: any),
-    and its years and season."""
-
-    zones: shapely.Geometry
-    crs: str
-    finest_m: float | None
-    years: tuple[int, ...]
-    season: Season
 
 
 @dataclass(frozen=True)
@@ -44,30 +32,31 @@ class Listed:
     remark: str = ""
 
 
-def list_scenes(path: Path, wanted: Wanted | None = None) -> list[Listed]:
-    """All that looks like a scene at or under ``path``, by name as found. Raises SceneError where there is no such
-    path."""
+def list_scenes(path: Path, wanted: Wanted | None = None, zones: shapely.Geometry | None = None) -> list[Listed]:
+    """All that looks like a scene at or under ``path``, by name as found, and what the run makes of it that asks for
+    ``wanted`` and has ``zones`` (in the same CRS). Raises SceneError where there is no such path."""
     if not path.exists():
         raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct the path")
     found = []
     for name, read in candidates(path):
         try:
-            found.append(_listed(name, read(), wanted))
+            found.append(_listed(name, read(), wanted, zones))
         except SceneError as error:
             found.append(Listed(name, remark=f"refused: {error}"))
     return found
 
 
-def _listed(name: str, scene: Scene, wanted: Wanted | None) -> Listed:
+def _listed(name: str, scene: Scene, wanted: Wanted | None, zones: shapely.Geometry | None) -> Listed:
     covered, remark = None, ""
     try:
         box = footprint(scene.id, scene.bands["red"])
         if wanted:
-            zones = Geometry(wanted.zones, wanted.crs).to_crs(box.crs)
-            covered = zones.intersection(box.extent).area / zones.area
-            remark = _remark(scene, wanted)
+            here = Geometry(zones, wanted.crs).to_crs(box.crs)
+            covered = here.intersection(box.extent).area / here.area
+            used = as_wanted(scene, wanted)
+            remark = used if isinstance(used, str) else ""
         else:
-            usable(scene, BANDS, str(box.crs), box.extent.geom, None)
+            usable(scene, Wanted((scene.day.year,), PEAK, BANDS, str(box.crs), box.extent.geom))
     except SceneError as error:
         remark = f"refused: {error}"
     return Listed(
@@ -81,13 +70,3 @@ def _listed(name: str, scene: Scene, wanted: Wanted | None) -> Listed:
         zones_covered=covered,
         remark=remark,
     )
-
-
-def _remark(scene: Scene, wanted: Wanted) -> str:
-    """Why a run does not use the scene, empty where it does. Raises SceneError for what is wrong with it."""
-    if scene.day.year not in wanted.years:
-        return "outside scenes.years"
-    if not wanted.season.holds(scene.day):
-        return "outside scenes.season"
-    used = usable(scene, BANDS, wanted.crs, shapely.box(*wanted.zones.bounds), wanted.finest_m)
-    return "" if used else "off the zones"

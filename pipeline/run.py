@@ -18,8 +18,7 @@ from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import SceneError, ZoneError
 from pipeline.harmonise import without_scenes
-from pipeline.indices import bands_of
-from pipeline.inputs import check_indices, finest_m, place_of_scenes, read_harmonisation, shrub_of, stands_of
+from pipeline.inputs import check_indices, place_of_scenes, shrub_of, stands_of, wanted_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, code_key, content_key, stamp
 from pipeline.scene import Scene, SetAside
@@ -235,13 +234,9 @@ def prepare(config: RunConfig, out: Path, force: bool = False) -> Run:
     zones = zones_on_grid(table, config.grid.crs)
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     folder = out / config.name
-    wanted, rows = config.scenes, read_harmonisation(config.harmonise)
-    scenes, aside = find_scenes(
-        place_of_scenes(config, extent, folder / "work" / "stac"), wanted.years, wanted.season,
-        bands_of(config.indices), config.grid.crs, shapely.box(*extent), wanted.remote, wanted.max_megapixels,
-        finest_m(config), config.indices, rows,
-    )  # fmt: skip
-    notes += [sentence] if (sentence := without_scenes(rows, scenes)) else []
+    wanted = wanted_of(config, extent)
+    scenes, aside = find_scenes(place_of_scenes(config, extent, folder / "work" / "stac"), wanted)
+    notes += [sentence] if (sentence := without_scenes(wanted.rows, scenes)) else []
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
     work = writable_folder(folder / "work")

@@ -16,7 +16,7 @@ def scenes(
     """List the scenes that a folder holds, what is known of them, and what is refused and why; read no pixel."""
     from pipeline.listing import list_scenes
 
-    listed = list_scenes(folder, _wanted(config))
+    listed = list_scenes(folder, *_wanted(config))
     table = Table("产品 product", "日期 date", "图幅 tile", "级别 level", "定标 offset", "云 cloud", "片区 zones")
     for one in (one for one in listed if one.product):
         shares = ("" if share is None else f"{share:.0%}" for share in (
@@ -72,19 +72,18 @@ def quality(
     console.print(f"Written to {file}.")
 
 
-def _wanted(config: Path | None):
-    """What the run of a config asks of its scenes, None without one."""
+def _wanted(config: Path | None) -> tuple:
+    """What the run of a config asks of its scenes, and its zones on its grid; nothing without one."""
     import shapely
 
     from pipeline.config import read_coefficients, read_config
     from pipeline.counted_zones import counted_zones
-    from pipeline.inputs import finest_m
-    from pipeline.listing import Wanted
+    from pipeline.inputs import wanted_of
     from pipeline.zones import zones_on_grid
 
     if config is None:
-        return None
+        return ()
     settings = read_config(config)
     table, _ = counted_zones(settings, read_coefficients(settings.coefficients))
     outline = shapely.union_all([zone.geometry for zone in zones_on_grid(table, settings.grid.crs)])
-    return Wanted(outline, settings.grid.crs, finest_m(settings), settings.scenes.years, settings.scenes.season)
+    return wanted_of(settings, outline.bounds), outline

@@ -5,6 +5,7 @@ the error of each quantity. A stored value times ``scale`` is the value in ``uni
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 INDEX_STEP = 1e-4
 """Quantisation of a vegetation index in the cube, in the sketches and in the rasters."""
@@ -29,17 +30,11 @@ class Variable:
     valid: tuple[float, float]
 
 
-INDEX_NAMES = (
-    ("ndvi", "NDVI", "归一化植被指数"),
-    ("evi2", "EVI2", "双波段增强型植被指数"),
-    ("savi", "SAVI", "土壤调节植被指数"),
-    ("msavi", "MSAVI", "修正型土壤调节植被指数"),
-    ("kndvi", "kNDVI", "核归一化植被指数"),
-)
-"""Indices that a zone can be mapped by: name, English and Chinese name to print."""
+IndexName = Literal["ndvi", "evi2", "savi", "msavi", "kndvi"]
+"""Indices that a zone can be mapped by."""
 
 
-def _index(name: str, en: str, zh: str) -> Variable:
+def _index(name: IndexName, en: str, zh: str) -> Variable:
     return Variable(
         name, "1", f"{en} of the yearly composites, mean of the years", f"{zh}(年合成值的多年平均)",
         "int16", INDEX_STEP, INDEX_NODATA, (-1, 1),
@@ -49,7 +44,11 @@ def _index(name: str, en: str, zh: str) -> Variable:
 VARIABLES = {
     variable.name: variable
     for variable in (
-        *(_index(*names) for names in INDEX_NAMES),
+        _index("ndvi", "NDVI", "归一化植被指数"),
+        _index("evi2", "EVI2", "双波段增强型植被指数"),
+        _index("savi", "SAVI", "土壤调节植被指数"),
+        _index("msavi", "MSAVI", "修正型土壤调节植被指数"),
+        _index("kndvi", "kNDVI", "核归一化植被指数"),
         Variable("fvc", "1", "fractional vegetation cover by satellite", "遥感植被覆盖度",
                  "int16", 1e-4, -32768, (0, 1)),
         Variable("agb", "t DM/ha", "above-ground biomass, dry matter", "地上生物量(干重)",

@@ -1,6 +1,7 @@
 """What totals would be with other coefficients, from the sketches of a finished run: no raster is read."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
     numbers = numbers_set(run, changes)
     if unknown := set(zones or ()) - run.zones.keys():
         raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
-    answers, others = [], {}
+    answers, others, unknown = [], {}, []
     for zone in zones or run.zones:
         entry = run.zones[zone]
         if not (entry["ecosystem"] in numbers or entry.get("shrub")):
@@ -72,11 +73,17 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         if values := _of_zone(model, numbers):
             if values.keys().isdisjoint(_rows(model)):
                 others[zone] = _rows(model)
+            elif found := _compare(run, model, model.with_values(values)):
+                answers += found
             else:
-                answers += _compare(run, model, model.with_values(values))
+                unknown.append(zone)
     if not answers and others:
         rows = dict.fromkeys(path for rows in others.values() for path in rows)
         raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
+    if not answers and unknown:
+        raise ConfigError(
+            f"{', '.join(unknown)}: there is no total that could change; the status in the table says why"
+        )
     if not answers:
         raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
     return answers
@@ -107,4 +114,5 @@ def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answ
             *(interval(drawn[name, run.current.label]) if drawn else None for drawn in draws),
         )
         for name in figures[0]
+        if isfinite(figures[0][name])
     ]  # fmt: skip

@@ -223,6 +223,10 @@ class ZoneModel:
         short = min(len(baseline.years), len(current.years))
         if short < need:
             return f"a period has {short} years, {need} are needed", f"时段仅{short}年, 少于{need}年"
+        known = dict(self.year_weights)
+        for period in (baseline, current) if known else ():
+            if not any(known.get(year) for year in period.years):
+                return f"0% observed in {period.label}", f"{period.label}年有效观测仅0%"
         # as many years of equal weight would average out as much (Kish 1965)
         seen = min(1 / (self.weights(period.years) ** 2).sum() for period in (baseline, current))
         if seen < need - UNSEEN_YEARS:

@@ -7,7 +7,7 @@ import pytest
 from conftest import CRS, make_grid, write_item
 
 from pipeline.bright_soil import BrightSoil
-from pipeline.catalog import find_scenes
+from pipeline.catalog import Wanted, find_scenes
 from pipeline.cube import Cube, Tile
 from pipeline.provenance import Marks
 from pipeline.scene import BUFFERED, CLEAR
@@ -129,7 +129,7 @@ def test_tiles_of_a_day_are_one_date_of_a_composite(tmp_path):
 def clear_counts(folder: Path, shape: tuple[int, int], bright_soil: bool) -> np.ndarray:
     """Clear dates of each pixel in the composite of the scenes in ``folder``."""
     grid = make_grid(*shape)
-    scenes, _ = find_scenes(folder, (2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom)
+    scenes, _ = find_scenes(folder, Wanted((2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom))
     cube = Cube(folder / "cube.zarr", grid, 256)
     cube.create()
     cube.add_year(2023, ("ndvi", "clear_count", "water_count", "peak_day"))

@@ -12,7 +12,7 @@ from conftest import CRS, LEFT, PIXEL, TOP, make_grid, noon, write_item, write_t
 from pyproj import Transformer
 from rasterio.enums import Resampling
 
-from pipeline.catalog import find_scenes, grid_origin
+from pipeline.catalog import Wanted, find_scenes, grid_origin
 from pipeline.errors import ConfigError, SceneError
 from pipeline.reflectance import read_band, read_classes
 from pipeline.scene import BUFFERED, CLEAR, WATER, Band, QualityRule, Scene
@@ -25,7 +25,7 @@ DN = np.arange(100, 180, 5, dtype="uint16").reshape(4, 4)
 
 def find(path, years=(2023,), season=PEAK, bands=("red", "nir"), area=AREA):
     """(ids of the usable scenes, reasons of those set aside)."""
-    scenes, aside = find_scenes(path, years, season, bands, CRS, area)
+    scenes, aside = find_scenes(path, Wanted(years, season, bands, CRS, area))
     return [scene.id for scene in scenes], [each.reason for each in aside]
 
 
@@ -83,7 +83,7 @@ def test_an_item_beside_its_bands_that_is_not_json_is_set_aside(tmp_path, conten
     if catalogued:
         links = [{"rel": "item", "href": f"{item}.json"} for item in ("a/A", "x/X", "y/not copied")]
         (tmp_path / "catalog.json").write_text(json.dumps({"type": "Catalog", "links": links}))
-    scenes, (aside,) = find_scenes(tmp_path, (2023,), PEAK, ("red", "nir"), CRS, AREA)
+    scenes, (aside,) = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
     assert ([scene.id for scene in scenes], aside.scene) == (["A"], "X.json")
     file = re.escape(str(tmp_path / "x" / "X.json"))
     assert re.fullmatch(rf"{file}: cannot be read as JSON \(.+\); get the product again", aside.reason)
@@ -154,7 +154,7 @@ def test_a_scene_without_a_band_of_the_indices_is_set_aside(tmp_path):
 
 def test_the_grid_starts_at_the_corner_of_a_scene_in_its_crs(tmp_path):
     write_item(tmp_path)
-    (scene,), _ = find_scenes(tmp_path, (2023,), PEAK, ("red", "nir"), CRS, AREA)
+    (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
     assert scene.bounds == (LEFT, TOP - 40, LEFT + 40, TOP)
     assert grid_origin(scene, CRS) == (LEFT, TOP)
     assert grid_origin(scene, "EPSG:32650") == (0, 0)
@@ -185,7 +185,7 @@ def write_manifest(folder, text=MANIFEST, quality=((1, 2), (3, 255))):
 
 
 def test_a_manifest_declares_bands_scale_and_quality(tmp_path):
-    (scene,), aside = find_scenes(write_manifest(tmp_path), (2023,), PEAK, ("red", "nir"), CRS, AREA)
+    (scene,), aside = find_scenes(write_manifest(tmp_path), Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
     assert (scene.id, scene.sensor, scene.origin, aside) == ("G1", "GF-1 WFV", "manifest", [])
     nir = scene.bands["nir"]
     assert (read_band(scene, "nir", make_grid(4, 4)) * nir.scale + nir.offset).tolist() == [[0.25] * 4] * 4
@@ -201,7 +201,7 @@ def test_a_manifest_declares_bands_scale_and_quality(tmp_path):
 
 def test_a_manifest_without_a_quality_layer_takes_all_pixels_for_clear(tmp_path):
     text = MANIFEST[: MANIFEST.index("quality:")] + "quality: null\n"
-    (scene,), _ = find_scenes(write_manifest(tmp_path, text), (2023,), PEAK, ("red",), CRS, AREA)
+    (scene,), _ = find_scenes(write_manifest(tmp_path, text), Wanted((2023,), PEAK, ("red",), CRS, AREA))
     assert (read_classes(scene, make_grid(2, 2)) == CLEAR).all()
 
 
@@ -234,7 +234,7 @@ def test_a_manifest_that_leaves_something_open_is_refused(tmp_path, old, new, er
 def test_values_that_a_layer_cannot_hold_are_refused(tmp_path, old, new):
     write_manifest(tmp_path, MANIFEST.replace(old, new))
     with pytest.raises(SceneError, match="G1"):  # noqa: PT012 where it is noticed does not matter
-        (scene,), _ = find_scenes(tmp_path, (2023,), PEAK, ("red", "nir"), CRS, AREA)
+        (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
         read_classes(scene, make_grid(4, 4))
         read_band(scene, "red", make_grid(8, 8))
 

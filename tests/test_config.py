@@ -4,8 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
 from conftest import ROOT
+from ruamel.yaml import YAML
 
 from pipeline.config import RunConfig, read_coefficients, read_config
 from pipeline.cover_config import FixedEndMembers
@@ -54,6 +56,19 @@ def test_editors_know_the_config_as_it_is():
     """To mend: python -m pipeline schema > configs/schema.json"""
     shipped = json.loads((ROOT / "configs" / "schema.json").read_text("utf-8"))
     assert shipped == RunConfig.model_json_schema()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_the_schema_for_editors_takes_every_shipped_config(path):
+    jsonschema.validate(YAML(typ="safe").load(path), RunConfig.model_json_schema())
+
+
+@pytest.mark.parametrize("years", ["2019-", [], 2019.5, "2019, 2021"])
+def test_the_schema_for_editors_refuses_years_as_the_run_does(years):
+    config = YAML(typ="safe").load(CONFIGS[0])
+    config["scenes"]["years"] = years
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(config, RunConfig.model_json_schema())
 
 
 def test_paths_start_from_the_config_and_defaults_are_those_of_the_plan(tmp_path):

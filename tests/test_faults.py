@@ -34,7 +34,10 @@ from tiny_world import (
 )
 
 from pipeline.__main__ import main
+from pipeline.errors import ConfigError
+from pipeline.finished import FinishedRun
 from pipeline.outputs import cog
+from pipeline.what_if import what_if
 
 WINDOWS = sys.platform == "win32"
 CONFIG, ZONE, SCENE, OUTPUT, PARTIAL = 2, 3, 4, 5, 6
@@ -836,6 +839,8 @@ def test_a_zone_that_clouds_always_cover_says_so_and_stays_empty(world):
             world.write_scene(year, day, scl=clouds_over(day, ZONES["W01"][2]))
     done = world.run()
     assert_no_data(world, "W01", "no data: no clear observation in 2023-2025")
+    with pytest.raises(ConfigError, match="W01: there is no total that could change"):
+        what_if(FinishedRun.read(world.results), ["wetland.carbon_fraction=0.4"])
     assert done.row("wetland")["carbon_tC"] is None
     assert done.row("G01")["carbon_tC"] > 0
 
@@ -849,6 +854,10 @@ def test_a_zone_clouded_in_the_baseline_alone_has_a_stock_but_no_sink(world):
     assert row["sink_tCO2_yr"] is None
     assert row["baseline_carbon_tC_ha"] is None
     assert "no sink: 0% observed in 2019-2021" in row["status"]
+    assert row["comparability_zh"] == "不可比: 2019-2021年有效观测仅0%"
+    assert not list(world.results.glob("zones/W01/*_sink_*.tif"))
+    run = FinishedRun.read(world.results)
+    assert [answer.quantity for answer in what_if(run, ["wetland.carbon_fraction=0.4"])] == ["carbon_tC"]
 
 
 def test_a_zone_outside_all_scenes_says_so_and_stays_empty(world):

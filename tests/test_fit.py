@@ -321,6 +321,24 @@ def test_an_index_that_the_composites_do_not_keep_is_refused(composited):
     assert "the composites keep ndvi, not msavi; add it to composite.indices" in done.stderr
 
 
+def test_another_index_is_fitted_as_the_message_advises_and_the_run_takes_the_folder(composited):
+    composited.settings |= {"composite": {"indices": ["ndvi", "msavi"]}}
+    composited.write_config()
+    file = composited.folder / "msavi.csv"
+    plot_table().to_csv(file, index=False)
+    folder = composited.folder / "on-msavi"
+    fitted = ("fit", file, composited.config, "--block-km", 1, "--out", composited.out, "--to", folder)
+    done = command(*fitted, "--index", "ndmi")
+    assert (done.returncode, "a zone is not mapped by ndmi" in done.stderr) == (2, True)
+    done = command(*fitted, "--index", "msavi")
+    assert done.returncode == 0, done.stderr
+    cover = {"grassland": {"index": "msavi", "end_members": "calibrate"}}
+    composited.settings |= {"coefficients": str(folder), "cover": cover}
+    composited.write_config()
+    (row,) = (row for row in composited.run().rows if row["zone_id"] == "G01")
+    assert (row["index_name"], row["method"]) == ("msavi", "MSAVI exponential AGB x (1+R) x CF")
+
+
 def test_plots_on_the_sample_give_back_the_model_they_were_made_with(sample_run, tmp_path):
     _, results = sample_run
     cube = zarr.open_group(results / "work" / "cube.zarr", mode="r")

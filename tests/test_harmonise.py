@@ -8,7 +8,7 @@ from conftest import CRS, make_grid, noon, write_tif
 from ruamel.yaml import YAML
 from tiny_world import command
 
-from pipeline.catalog import find_scenes
+from pipeline.catalog import Wanted, find_scenes
 from pipeline.errors import SceneError
 from pipeline.harmonise import MIN_PAIRS, Pairs, harmonised, without_scenes
 from pipeline.inputs import read_harmonisation
@@ -158,7 +158,7 @@ def test_the_written_rows_make_a_run_harmonised(tmp_path):
     assert "0.95" in done.stdout
     assert YAML(typ="safe").load(file)[0]["status"] == "local"
     area = make_grid(30, 30, pixel=30).extent.geom
-    found, _ = find_scenes(tmp_path / "both", (2023,), PEAK, RED_NIR, CRS, area, rows=read_harmonisation(file))
+    found, _ = find_scenes(tmp_path / "both", Wanted((2023,), PEAK, RED_NIR, CRS, area, rows=read_harmonisation(file)))
     assert {one.like or one.sensor for one in found} == {"landsat-oli"}
 
 

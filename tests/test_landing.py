@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.transform import from_origin
 
-from pipeline.catalog import find_scenes, usable
+from pipeline.catalog import Wanted, find_scenes, usable
 from pipeline.errors import SceneError
 from pipeline.reflectance import read_band, read_bands, read_classes
 from pipeline.scene import BUFFERED, CLEAR, Band, QualityRule, Scene
@@ -48,6 +48,10 @@ def scene_of(path: Path, nodata: float = np.nan) -> Scene:
     return Scene("A", "-", noon(2023, 8, 1), {"red": band, "nir": band}, None, None, "-")
 
 
+def wanted(finest_m: float | None) -> Wanted:
+    return Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA, finest_m=finest_m)
+
+
 @pytest.mark.parametrize(
     ("crs", "pixel", "step"),
     [(SINUSOIDAL, 250, 500), (POLAR, 30, 60), ("EPSG:32650", 10, 30), ("EPSG:32648", 10, 30), ("EPSG:4326", 3e-4, 60)],
@@ -55,7 +59,7 @@ def scene_of(path: Path, nodata: float = np.nan) -> Scene:
 )
 def test_any_crs_lands_in_the_right_place(tmp_path, crs, pixel, step):
     """The plane is met at the centres of the grid's pixels, within half a source pixel along its slope."""
-    scene = usable(scene_of(write_surface(tmp_path / "a.tif", crs, pixel)), ("red", "nir"), CRS, AREA, step)
+    scene = usable(scene_of(write_surface(tmp_path / "a.tif", crs, pixel)), wanted(step))
     grid = GeoBox((6000 // step, 6000 // step), from_origin(LEFT, TOP, step, step), CRS)
     x, y = np.meshgrid(LEFT + (np.arange(grid.width) + 0.5) * step, TOP - (np.arange(grid.height) + 0.5) * step)
     half_a_pixel = (pixel if pixel > 1 else 30) * PROBE
@@ -89,7 +93,7 @@ def test_a_scene_that_reaches_round_the_world_is_bounded_where_the_zones_are(tmp
     """Its far ends have no place in UTM 49N; what it covers of the zones does."""
     big = {SINUSOIDAL: 2e7, POLAR: 9e6, "EPSG:4326": 89.0}[crs]
     path = write_tif(tmp_path / "a.tif", np.ones((200, 200), "uint8"), left=-2 * big, top=big, pixel=big / 50, crs=crs)
-    scene = usable(scene_of(path, nodata=0), ("red", "nir"), CRS, AREA, None)
+    scene = usable(scene_of(path, nodata=0), wanted(None))
     assert scene is not None
     assert shapely.box(*scene.bounds).buffer(0.001).covers(AREA)
     assert np.isfinite(scene.bounds).all()
@@ -101,9 +105,9 @@ def test_a_coarser_product_is_refused_and_never_made_finer(tmp_path):
     with pytest.raises(
         SceneError, match=r"has pixels of 463\.4 m, coarser than the grid's 30 m, and is not made finer"
     ):
-        usable(scene, ("red", "nir"), CRS, AREA, 30)
+        usable(scene, wanted(30))
     for allowed in (463.3, 500, None):
-        assert usable(scene, ("red", "nir"), CRS, AREA, allowed)
+        assert usable(scene, wanted(allowed))
 
 
 def test_bands_half_a_pixel_apart_are_averaged_by_area(tmp_path):
@@ -164,5 +168,5 @@ def test_the_template_manifest_is_a_whole_one(tmp_path):
     shutil.copy(template, tmp_path / "manifest.yaml")
     write_tif(tmp_path / "GF1_WFV4_20230801_SR.tif", np.full((4, 40, 40), 2000, "uint16"), pixel=16)
     write_tif(tmp_path / "GF1_WFV4_20230801_MASK.tif", np.full((40, 40), 1, "uint8"), pixel=16)
-    (scene,), aside = find_scenes(tmp_path, (2023,), PEAK, ("red", "nir"), CRS, AREA, finest_m=16)
+    (scene,), aside = find_scenes(tmp_path, wanted(16))
     assert (scene.sensor, aside) == ("gf-1-wfv4", [])

@@ -12,8 +12,9 @@ from test_sentinel2 import metadata, write_safe
 from test_vegetation_index import write_hdf4
 from tiny_world import World, command
 
+from pipeline.catalog import Wanted
 from pipeline.errors import SceneError
-from pipeline.listing import Wanted, list_scenes
+from pipeline.listing import list_scenes
 from pipeline.season import PEAK, Season
 
 ZONES = shapely.box(LEFT, TOP - 40, LEFT + 80, TOP)
@@ -69,7 +70,8 @@ def test_a_mixed_folder(tmp_path):
 
 
 def wanted(**changes) -> Wanted:
-    return Wanted(**{"zones": ZONES, "crs": CRS, "finest_m": 10, "years": (2023,), "season": PEAK} | changes)
+    run = {"years": (2023,), "season": PEAK, "bands": ("red", "nir"), "crs": CRS, "area": ZONES, "finest_m": 10}
+    return Wanted(**run | changes)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +80,15 @@ def wanted(**changes) -> Wanted:
         ({}, 0.5, ""),
         ({"years": (2022,)}, 0.5, "outside scenes.years"),
         ({"season": Season((8, 2), (8, 31))}, 0.5, "outside scenes.season"),
-        ({"zones": shapely.box(LEFT + 500, TOP - 40, LEFT + 580, TOP)}, 0, "off the zones"),
+        ({"area": shapely.box(LEFT + 500, TOP - 40, LEFT + 580, TOP)}, 0, "off the zones"),
         ({"finest_m": 5}, 0.5, "refused: scene A has pixels of 10 m, coarser than the grid's 5 m"),
+        ({"bands": ("red", "nir", "swir16")}, 0.5, "refused: scene A lacks swir16"),
+        ({"max_megapixels": 1e-6}, 0.5, "refused: scene A: "),
     ],
 )
 def test_what_a_run_makes_of_a_scene(tmp_path, changes, covered, remark):
     write_item(tmp_path, "A", properties={"eo:cloud_cover": 40})
-    (one,) = list_scenes(tmp_path, wanted(**changes))
+    (one,) = list_scenes(tmp_path, asked := wanted(**changes), asked.area)
     assert one.zones_covered == pytest.approx(covered)
     assert one.remark.startswith(remark)
     assert bool(one.remark) == bool(remark)

@@ -9,7 +9,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 from tiny_world import ROOT, run_here
 
-from pipeline.catalog import find_scenes
+from pipeline.catalog import Wanted, find_scenes
 from pipeline.reflectance import read_band
 from pipeline.season import Season
 
@@ -100,10 +100,9 @@ def test_the_border_of_two_tiles_leaves_no_seam(done, out):
 
 
 def test_stored_pixels_become_the_reflectance_of_vegetation():
-    scenes, _ = find_scenes(
-        REAL / "sentinel2_l2a", (2023,), Season((8, 1), (8, 31)), ("red", "nir"), "EPSG:32633",
-        shapely.box(499_980, 4_990_200, 609_780, 5_200_020),
-    )  # fmt: skip
+    area = shapely.box(499_980, 4_990_200, 609_780, 5_200_020)
+    wanted = Wanted((2023,), Season((8, 1), (8, 31)), ("red", "nir"), "EPSG:32633", area)
+    scenes, _ = find_scenes(REAL / "sentinel2_l2a", wanted)
     assert len(scenes) == 10
     for scene in scenes:
         with rasterio.open(scene.quality.path) as file:

@@ -9,7 +9,7 @@ import shapely
 from conftest import CRS, LEFT, TOP, make_grid, write_item
 from tiny_world import World, command
 
-from pipeline.catalog import find_scenes
+from pipeline.catalog import Wanted, find_scenes
 from pipeline.cube import Cube, Tile
 from pipeline.errors import OutputError
 from pipeline.scene_quality import ZoneQuality, ZoneScene, reaching, write_quality, zone_quality
@@ -28,7 +28,7 @@ def test_shares_of_a_zone(tmp_path):
     pixels = {"scl": classes, "red": red, "nir": np.full((16, 16), 3000, "uint16")}
     write_item(tmp_path, "A", pixels=pixels)
     grid = make_grid(16, 16)
-    found, _ = find_scenes(tmp_path, (2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom)
+    found, _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom))
     zone = Zone("G01", "-", "grassland", "-", 1.0, None, ZONE)
     cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)))
     (row,) = zone_quality(ZoneQuality(cube, (tile,), zone, reaching(found, zone), tmp_path))

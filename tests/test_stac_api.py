@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from stac_server import serving
 from tiny_world import World, command, result_files
 
-from pipeline.catalog import find_scenes
+from pipeline.catalog import Wanted, find_scenes
 from pipeline.config import read_config
 from pipeline.errors import ConfigError, SceneError
 from pipeline.scene import Scene
@@ -53,7 +53,7 @@ def search(url: str, **changes) -> Search:
 def scenes_in(folder: Path) -> list[Scene]:
     """What a run finds in an answer, with nothing set aside."""
     area = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
-    found, aside = find_scenes(folder, (2023, 2024), PEAK, ("red", "nir"), CRS, area)
+    found, aside = find_scenes(folder, Wanted((2023, 2024), PEAK, ("red", "nir"), CRS, area))
     assert not aside
     return found
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from pipeline.ecosystems.rows import Coefficient, Factor, Frozen, of_cause
+from pipeline.variables import IndexName
 
 G_M2_PER_KG_HA = 0.1
 
@@ -94,7 +95,7 @@ class TwoParameters(Frozen):
     """
 
     form: Literal["power", "exponential"]
-    index: Literal["ndvi", "evi2", "savi", "msavi", "kndvi"] = "ndvi"
+    index: IndexName = "ndvi"
     """The index that the model was calibrated on."""
     dry_agb: ModelRow
     log_residual: Annotated[float, Field(ge=0)]
