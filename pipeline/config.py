@@ -124,12 +124,12 @@ class RunConfig(Frozen):
         return tuple(name for name in get_args(KeptIndex) if name in asked)
 
     def tables(self) -> list[str]:
-        """The files of zones, stands, land cover, coefficients and own harmonisation: all that a shapefile or FileGDB
-        consists of."""
-        files = [self.zones.path, *sorted(self.coefficients.glob("*.yaml"))]
+        """The files besides the scenes that the run rests on: tables with all that a shapefile or FileGDB consists of,
+        coefficients, and its own harmonisation, plausible ranges, styles and suggestions."""
+        files = [self.zones.path, self.zones.reference, *sorted(self.coefficients.glob("*.yaml"))]
         files += [part.path for part in (self.stands, self.land_cover) if part]
-        files += [self.harmonise] if isinstance(self.harmonise, Path) else []
-        return [str(part) for file in files for part in parts_of(file)]
+        files += [self.plausibility, self.styles, self.patches.suggestions, self.harmonise]
+        return [str(part) for file in files if isinstance(file, Path) for part in parts_of(file)]
 
     def with_exports(self, names: list[str]) -> "RunConfig":
         """The same run with further vector formats. Raises ConfigError."""

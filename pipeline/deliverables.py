@@ -55,10 +55,7 @@ def stac(results: Results, engine: Engine) -> None:
     write_stac(results)
 
 
-FIRST: dict[str, Callable[[Results, Engine], None]] = {"patches": patches}
-"""What the GeoPackage of the zones holds, too."""
-
-THEN: dict[str, Callable[[Results, Engine], None]] = {
+MAKERS: dict[str, Callable[[Results, Engine], None]] = {
     "styles": styles,
     "project": project,
     "sheets": sheets,
@@ -85,11 +82,11 @@ def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine)
         for pattern in FILES[name]:
             for file in list(results.folder.glob(pattern.format(name=results.name))):
                 file.unlink()
-    for name, make in FIRST.items():
-        if name in wanted:
-            make(results, engine)
+    if "patches" in wanted:
+        patches(results, engine)
+    # they hold the patches, too
     write_geopackage(results)
     write_exports(results, engine)
-    for name, make in THEN.items():
+    for name, make in MAKERS.items():
         if name in wanted:
             make(results, engine)

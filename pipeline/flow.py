@@ -61,7 +61,7 @@ def run_stages(
     if until == "calibrate":
         return []
     models = zone_models(run, end_members, sketches)
-    maps = all_maps(run, models)
+    maps = all_maps(run, models, sketches)
     timed("map", lambda: map_zones(run, engine, maps, zone, strict))
     if until == "map":
         return []
@@ -151,7 +151,6 @@ def zone_models(
             run.sensor_errors(zone),
             run.ecosystems["forest"].shrub if zone.id in shrubby else None,
             _year_weights(run, sketches[zone.id]) if zone.id in sketches else (),
-            _wet_periods(run, sketches[zone.id]) if zone.id in sketches else (),
         )
         for zone in run.zones
     }
@@ -160,10 +159,6 @@ def zone_models(
 def _year_weights(run: Run, sketches: dict[str, Sketch]) -> tuple[tuple[int, float], ...]:
     parts = [zip(period.years, sketches[period.label].years.tolist(), strict=True) for period in run.periods]
     return tuple(pair for part in parts for pair in part)
-
-
-def _wet_periods(run: Run, sketches: dict[str, Sketch]) -> tuple[str, ...]:
-    return tuple(period.label for period in run.periods if sketches[period.label].water.any())
 
 
 # --- what fails -------------------------------------------------------------------------------------------

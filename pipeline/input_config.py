@@ -133,7 +133,6 @@ class StandColumns(Frozen):
     """Column names of the stand table; ``volume_m3_ha`` gives the live volume column of each inventory year, ``cover``
     that of the cover (0-1) of shrub stands."""
 
-    id: str = "XIAO_BAN"
     species: str = "YOU_SHI_SZ"
     volume_m3_ha: dict[int, str]
     cover: str | None = None

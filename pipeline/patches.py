@@ -51,7 +51,7 @@ PATCH_COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Columns of the patches in order: English and Chinese title."""
 
-CLASS_COLUMNS: dict[str, tuple[str, str]] = {
+PATCH_CLASS_COLUMNS: dict[str, tuple[str, str]] = {
     **{
         name: PATCH_COLUMNS[name]
         for name in ("zone_id", "zone_name", "ecosystem", "sink_class", "sink_class_zh", "cover_class",
@@ -86,10 +86,14 @@ def cover_classes(cover: np.ndarray, water: np.ndarray | None, scheme: str) -> n
     half_step = VARIABLES["fvc"].scale / 2
     found = np.searchsorted(breaks - half_step, cover, side="right").astype("uint8")
     if water is not None:
-        mostly = MOSTLY_WATER - VARIABLES["water_occurrence"].scale / 2
-        found[water >= mostly] = COVER_KEYS[scheme].index(OPEN_WATER.key)
+        found[is_mostly_water(water)] = COVER_KEYS[scheme].index(OPEN_WATER.key)
     found[np.isnan(cover)] = COVER_KEYS[scheme].index("no_data")
     return found
+
+
+def is_mostly_water(occurrence: np.ndarray) -> np.ndarray:
+    """Where the occurrence of open water (1, a whole number of its steps) is `MOSTLY_WATER` or more, bool."""
+    return occurrence >= MOSTLY_WATER - VARIABLES["water_occurrence"].scale / 2
 
 
 def ground_classes(
@@ -214,15 +218,15 @@ def patch_table(
     return table
 
 
-def class_rows(patches: gpd.GeoDataFrame) -> list[dict]:
-    """The patches of a zone by class, keys `CLASS_COLUMNS`."""
-    return _grouped(patches, [name for name in CLASS_COLUMNS if name in patches and name not in _SUMS])
+def patch_class_rows(patches: gpd.GeoDataFrame) -> list[dict]:
+    """The patches of a zone by class, keys `PATCH_CLASS_COLUMNS`."""
+    return _grouped(patches, [name for name in PATCH_CLASS_COLUMNS if name in patches and name not in _SUMS])
 
 
 def plan_rows(patches: gpd.GeoDataFrame) -> list[dict]:
-    """The patches of a zone by suggestion, the largest first: zone_id, suggestion, suggestion_zh, patches, area_ha,
-    area_mu, share (fraction of the zone; the shares add up to 1), carbon_tC."""
-    rows = _grouped(patches, ["zone_id", "suggestion", "suggestion_zh"])
+    """The patches of a zone by suggestion, the largest first: zone_id, zone_name, suggestion, suggestion_zh, patches,
+    area_ha, area_mu, share (fraction of the zone; the shares add up to 1), carbon_tC."""
+    rows = _grouped(patches, ["zone_id", "zone_name", "suggestion", "suggestion_zh"])
     return sorted(rows, key=lambda row: (-row["area_ha"], row["suggestion"]))
 
 

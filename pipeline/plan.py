@@ -92,7 +92,7 @@ def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
         return [Job(f"{zone.id} raster {i + 1}", zone.id, "new") for zone in run.zones for i in range(per_zone)]
     return [
         Job(unit.path(layer).stem, unit.model.zone.id, why)
-        for unit in all_maps(run, zone_models(run, end_members, sketches, sketched))
+        for unit in all_maps(run, zone_models(run, end_members, sketches, sketched), sketches)
         for layer, key in unit.layers.items()
         if (why := _why(run.marks.why_stale(unit.mark(layer), key, unit.path(layer)), force))
     ]

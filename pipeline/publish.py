@@ -25,6 +25,7 @@ from pipeline.targets import TARGET_COLUMNS, target_rows
 from pipeline.totals import (
     COLUMNS,
     YEAR_COLUMNS,
+    add_status,
     failed_row,
     withhold,
     year_rows,
@@ -134,8 +135,7 @@ def say_areas(rows: list[dict], ledger: list[dict]) -> None:
                 f"片区重叠, {twice:,.1f}公顷重复计算, 去重面积{union:,.1f}公顷",
             ))  # fmt: skip
         for pair in said:
-            for column, text in zip(("status", "status_zh"), pair, strict=True):
-                row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}; {text}"
+            add_status(row, *pair)
 
 
 def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> tuple[list[dict], list[dict]]:

@@ -1,6 +1,5 @@
 """How much of each zone each scene shows: flagged, not covered, clear. Bright soil taken for cloud stands out there."""
 
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -64,7 +63,8 @@ def _cell(value: str | float | None) -> str | None:
 
 def _of_scene(unit: ZoneQuality, scene: Scene) -> ZoneScene:
     counts = np.zeros(4, "int64")
-    for grid in _windows(unit):
+    for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
+        grid = unit.cube.grid[window]
         inside = ~geometry_mask([unit.zone.geometry], grid.shape, grid.affine)
         if inside.any():
             counts += _counts(scene, grid, inside)
@@ -75,11 +75,6 @@ def _of_scene(unit: ZoneQuality, scene: Scene) -> ZoneScene:
     )
 
 
-def _windows(unit: ZoneQuality) -> Iterator[GeoBox]:
-    for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
-        yield unit.cube.grid[window]
-
-
 def _counts(scene: Scene, grid: GeoBox, inside: np.ndarray) -> list[int]:
     """Pixels inside the zone, with reflectance, clear, and open water."""
     classes = read_classes(scene, grid)
@@ -87,8 +82,3 @@ def _counts(scene: Scene, grid: GeoBox, inside: np.ndarray) -> list[int]:
     seen = inside & (stored != nodata) & (stored == stored)
     clear = seen & (classes & CLEAR != 0)
     return [int(part.sum()) for part in (inside, seen, clear, clear & (classes & WATER != 0))]
-
-
-def reaching(scenes: list[Scene], zone: Zone) -> tuple[Scene, ...]:
-    """The scenes whose bounds meet the zone."""
-    return tuple(scene for scene in scenes if scene.frame.intersects(zone.geometry))

@@ -19,7 +19,8 @@ def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]
         zones.overlaps, zones.reference,
     )  # fmt: skip
     if stands:
-        columns = [stands.columns.species, *stands.columns.volume_m3_ha.values()]
+        wanted = stands.columns
+        columns = [wanted.species, *wanted.volume_m3_ha.values(), *([wanted.cover] if wanted.cover else [])]
         found += check_stands(stands.path, stands.layer, columns)
     return found
 

@@ -22,6 +22,12 @@ PALE = 0.72
 PALE_ZH = "浅色: 像元变化不显著"
 WATER_ZH = "蓝色: 半数以上年份为开阔水面"
 
+
+def rgb(color: str) -> tuple[int, int, int]:
+    """Red, green and blue (0-255) of a colour such as #1b7837."""
+    return tuple(bytes.fromhex(color[1:]))
+
+
 SINK_KEYS = ("loss", "unclear", "gain", "not_compared", "no_data")
 COVER_KEYS = {name: (*(entry.key for entry in classes), OPEN_WATER.key, "no_data") for name, classes in SCHEMES.items()}
 """The classes of sink and, by scheme, of cover; how they are called, stored and coloured is for the YAML to say."""

@@ -10,7 +10,7 @@ from pipeline.ecosystems.base import coefficients
 from pipeline.ecosystems.names import name_zh
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.intervals import INTERVAL_COLUMNS
-from pipeline.patches import CLASS_COLUMNS, PATCH_COLUMNS, class_rows, plan_rows
+from pipeline.patches import PATCH_CLASS_COLUMNS, PATCH_COLUMNS, patch_class_rows, plan_rows
 from pipeline.results import Results
 from pipeline.separate import SEPARATE_COLUMNS
 from pipeline.targets import TARGET_COLUMNS
@@ -36,7 +36,7 @@ class Table:
         return self.words.get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
-TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
+TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | PATCH_CLASS_COLUMNS | {
     "year": ("Year", "年份"),
     "id": ("Scene", "影像"),
     "day": ("Date", "日期"),
@@ -54,9 +54,10 @@ TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | CLASS_COLUMNS | {
 }  # fmt: skip
 """Titles of every column that a table of the workbook may have."""
 
-QUALITY = ("zone_id", "name_zh", "ecosystem", "period", "observed_fraction", "clear_obs_median", "open_water_fraction",
-           "stand_area_fraction", "comparability_zh", "plausibility_zh", "figure_class", "unverified_zh",
-           "status_zh")  # fmt: skip
+DATA_QUALITY = (
+    "zone_id", "name_zh", "ecosystem", "period", "observed_fraction", "clear_obs_median", "open_water_fraction",
+    "stand_area_fraction", "comparability_zh", "plausibility_zh", "figure_class", "unverified_zh", "status_zh",
+)  # fmt: skip
 
 DEFINITIONS = (
     ("碳储量 stock", "生物量碳储量, 吨碳; 储量不是碳汇。", "Biomass carbon at a date, t C. A stock is not a sink."),
@@ -73,8 +74,8 @@ DEFINITIONS = (
     ),
     (
         "遥感植被覆盖度 cover by satellite",
-        "由NDVI像元二分模型得到; 不是草原综合植被盖度, 也不是森林覆盖率。",
-        "From NDVI by a two-end-member mixture; neither of the official cover rates.",
+        "由植被指数按裸土和植被端元换算得到; 不是草原综合植被盖度, 也不是森林覆盖率。",
+        "From a vegetation index between bare soil and full cover; neither of the official cover rates.",
     ),
     (
         "草原、湿地储量 grass and reeds",
@@ -96,7 +97,7 @@ DEFINITIONS = (
 """Terms of the cover sheet: term, Chinese and English meaning."""
 
 
-KEY_FIGURES = (
+SUMMARY = (
     "zone_id", "name_zh", "area_wanmu", "fvc_mean", "carbon_tC_ha", "carbon_tC", "carbon_tC_low95", "carbon_tC_high95",
     "sink_tCO2_yr", "sink_tCO2_yr_low95", "sink_tCO2_yr_high95", "sink_finding_zh", "status_zh",
 )  # fmt: skip
@@ -115,34 +116,38 @@ def workbook_tables(results: Results) -> list[Table]:
     zones = [row for row in results.rows if row["level"] == "zone"]
     groups = [row for row in results.rows if row["level"] != "zone"]
     patches = list(results.patches.values())
-    plan = [row | _zone_name(results, row) for zone in patches for row in plan_rows(zone)]
+    plan = [row for zone in patches for row in plan_rows(zone)]
+    by_class = [row for zone in patches for row in patch_class_rows(zone)]
+    kinds = {name: style.zh for name, style in results.styles.ecosystems.items()} | {"city": LEVELS_ZH["city"]}
     words = {
         "level": LEVELS_ZH,
-        "ecosystem": {name: style.zh for name, style in results.styles.ecosystems.items()},
+        "ecosystem": kinds,
+        "zone_id": {row["zone_id"]: kinds[row["zone_id"]] for row in groups},
         "quantity": {name: chinese for name, (_, chinese) in COLUMNS.items()},
-        "status": STATUS_ZH | {"ok": "正常"},
+        "scheme": cover_classes.SCHEMES_ZH,
+        "status": STATUS_ZH,
     }
+
+    def table(name: str, name_en: str, columns: Titles, rows: list[dict]) -> Table:
+        return Table(name, name_en, _without_codes(columns), rows, words)
+
     tables = [
-        Table("总表", "Key figures", _titles(KEY_FIGURES), results.rows),
-        Table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
-        Table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
-        Table("片区", "Zones", COLUMNS, zones),
-        Table("分类合计", "Ecosystems and city", COLUMNS, groups),
-        Table("逐年", "By year", _titles(YEAR_COLUMNS), results.by_year),
-        Table("不确定性", "Intervals", INTERVAL_COLUMNS, results.intervals),
-        Table("单列量", "Separate figures", SEPARATE_COLUMNS, results.separate),
-        Table("片区面积台账", "Ledger of areas", area_ledger.COLUMNS, results.ledger),
-        Table("覆盖度等级面积", "Cover classes", cover_classes.CLASS_COLUMNS, results.cover_classes),
-        Table("图斑汇总", "Patches by class", CLASS_COLUMNS, [row for zone in patches for row in class_rows(zone)]),
-        Table("系数", "Coefficients", _titles(COEFFICIENT), list(coefficient_rows(results.ecosystems))),
-        Table("数据质量", "Data quality", _titles(QUALITY), zones),
-        Table("影像", "Scenes", _titles(SCENE), scene_rows(results)),
+        table("总表", "Key figures", _titles(SUMMARY), results.rows),
+        table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
+        table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
+        table("片区", "Zones", COLUMNS, zones),
+        table("分类合计", "Ecosystems and city", COLUMNS, groups),
+        table("逐年", "By year", _titles(YEAR_COLUMNS), results.by_year),
+        table("不确定性", "Intervals", INTERVAL_COLUMNS, results.intervals),
+        table("单列量", "Separate figures", SEPARATE_COLUMNS, results.separate),
+        table("片区面积台账", "Ledger of areas", area_ledger.COLUMNS, results.ledger),
+        table("覆盖度等级面积", "Cover classes", cover_classes.CLASS_COLUMNS, results.cover_classes),
+        table("图斑汇总", "Patches by class", PATCH_CLASS_COLUMNS, by_class),
+        table("系数", "Coefficients", _titles(COEFFICIENT), list(coefficient_rows(results.ecosystems))),
+        table("数据质量", "Data quality", _titles(DATA_QUALITY), zones),
+        table("影像", "Scenes", _titles(SCENE), scene_rows(results)),
     ]
-    return [
-        Table(table.name, table.name_en, _without_codes(table.columns), table.rows, words)
-        for table in tables
-        if table.rows
-    ]
+    return [one for one in tables if one.rows]
 
 
 def _without_codes(columns: Titles) -> Titles:
@@ -154,10 +159,6 @@ def _without_codes(columns: Titles) -> Titles:
 
 def _titles(names: tuple[str, ...]) -> Titles:
     return {name: TITLES.get(name, (name, name)) for name in names}
-
-
-def _zone_name(results: Results, row: dict) -> dict:
-    return {"zone_name": results.row(row["zone_id"])["name_zh"]}
 
 
 def scene_rows(results: Results) -> list[dict]:

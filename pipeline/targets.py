@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.ecosystems import Frozen
 from pipeline.input_config import EcosystemName
+from pipeline.zone import ECOSYSTEMS_ZH
 from pipeline.zone_stands import MOST_STANDS
 
 Percent = Annotated[float, Field(gt=0, le=100)]
@@ -45,9 +46,7 @@ TARGET_COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Columns of ``targets.csv``: English and Chinese title."""
 
-FINDINGS = {"reached": "已达到", "open": "不能判定"}
-
-GROUND_ZH = {"forest": "森林", "grassland": "草原", "wetland": "湿地"}
+TARGET_FINDINGS = {"reached": "已达到", "open": "不能判定"}
 
 
 def target_rows(targets: Targets, rows: list[dict], simulated: bool = False) -> list[dict]:
@@ -63,7 +62,7 @@ def target_rows(targets: Targets, rows: list[dict], simulated: bool = False) -> 
         if row["target_value"] is None:
             continue
         row = dict.fromkeys(TARGET_COLUMNS) | {"year": targets.year, "finding": "open"} | row
-        row["finding_zh"] = FINDINGS[row["finding"]]
+        row["finding_zh"] = TARGET_FINDINGS[row["finding"]]
         if simulated and row["measured"]:
             row["measured"], row["measured_zh"] = f"{row['measured']} (simulated)", f"{row['measured_zh']}(模拟数据)"
         shown.append(row)
@@ -145,11 +144,11 @@ def _wetland_protection(targets: Targets) -> dict:
 def _project(groups: dict[str, dict], ecosystem: str, target: float) -> dict:
     found = {
         "target": f"area of {ecosystem} projects",
-        "target_zh": f"{GROUND_ZH[ecosystem]}项目面积",
+        "target_zh": f"{ECOSYSTEMS_ZH[ecosystem]}项目面积",
         "target_value": target,
         "unit": "万亩",
         "measured": f"area of the {ecosystem} zones on the CGCS2000 ellipsoid",
-        "measured_zh": f"{GROUND_ZH[ecosystem]}片区椭球面积",
+        "measured_zh": f"{ECOSYSTEMS_ZH[ecosystem]}片区椭球面积",
         "reason": "a zone's area is no area of work done: that is in the acceptance records",
         "reason_zh": "片区面积不是完成面积, 以项目验收台账为准",
     }

@@ -152,9 +152,14 @@ def withhold(row: dict, found: list[OutOfRange]) -> dict:
     impossible = [finding for finding in found if finding.impossible]
     if impossible:
         row |= {"carbon_tC": None, "sink_tCO2_ha_yr": None, "sink_tCO2_yr": None}
-        row["status"] += f"; no total, {impossible[0]}"
-        row["status_zh"] += f"; {impossible[0].zh}, 不计总量"
+        add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
     return row
+
+
+def add_status(row: dict, english: str, chinese: str) -> None:
+    """Say something more in the status of a row; then it is no longer plainly ok."""
+    for column, text in (("status", english), ("status_zh", chinese)):
+        row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}; {text}"
 
 
 def _identity(zone: Zone) -> dict:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.blocks import Cells, blocks_of, cells_of, grown, packed
 from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
+from pipeline.sketch import Sketch, Sketches
 from pipeline.tile_year import COMPOSITE_CODE, TileYear
 from pipeline.varying import Settings
 from pipeline.work import WITH_ERROR, MapLayer, ZoneMaps, ZoneSketches
@@ -134,17 +135,18 @@ def stale_sketches(run: Run) -> list[ZoneSketches]:
     return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
 
 
-def zone_layers(run: Run, model: ZoneModel) -> list[MapLayer]:
+def zone_layers(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list[MapLayer]:
     """The rasters of a zone: the variables of each period, where open water was seen its occurrence, and the sink where
     the periods compare."""
     layers = [MapLayer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
-    layers += [MapLayer("water_occurrence", period) for period in run.periods if period.label in model.wet]
+    seen = [period for period in run.periods if period.label in sketches]
+    layers += [MapLayer("water_occurrence", period) for period in seen if sketches[period.label].water.any()]
     if model.incomparable(run.baseline, run.current) is None:
         layers.append(MapLayer("sink", run.current, run.baseline))
     return layers
 
 
-def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
+def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list[ZoneMaps]:
     """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
     very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
     code = code_key(*MAP_CODE)
@@ -162,7 +164,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
                 **_numbers(model, layer, run.draws),
                 **(_shrub_key(run, zone.id) if model.shrub and layer.variable in BY_GROUND else {}),
             )
-            for layer in zone_layers(run, model)
+            for layer in zone_layers(run, model, sketches.get(zone.id, {}))
         }
         coverage = run.kept_as(zone)
         place = (run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone))
@@ -172,10 +174,10 @@ def all_maps(run: Run, models: dict[str, ZoneModel]) -> list[ZoneMaps]:
 
 def _numbers(model: ZoneModel, layer: MapLayer, draws: Settings | None) -> dict[str, object]:
     """The numbers that a raster applies to the composites, by where they come from."""
-    errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
-    numbers = model.fingerprint(layer.variable, layer.periods)
     if layer.variable in (model.index, "clear_count", "water_occurrence"):
         return {}
+    errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
+    numbers = model.fingerprint(layer.variable, layer.periods)
     if model.stands and layer.variable != "fvc":
         return {"stands": numbers} | errors
     return {"coefficients": numbers, "end_members": repr(model.end_members)} | errors

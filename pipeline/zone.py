@@ -20,5 +20,8 @@ class Zone:
     stratum_given: bool = True
 
 
-GROUP_NAMES = {"forest": "森林合计", "grassland": "草原合计", "wetland": "湿地合计", "city": "全部片区合计"}
+ECOSYSTEMS_ZH = {"forest": "森林", "grassland": "草原", "wetland": "湿地"}
+"""Chinese names of the ecosystems."""
+
+GROUP_NAMES = {**{name: f"{chinese}合计" for name, chinese in ECOSYSTEMS_ZH.items()}, "city": "全部片区合计"}
 """Chinese names of the zones of an ecosystem, or all zones, taken together."""

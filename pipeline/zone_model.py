@@ -47,8 +47,7 @@ class Period:
 class ZoneModel:
     """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone, and with
     ``shrub`` by the shrub's rows where shrub grows in it. ``year_weights`` are what each year of the periods has of
-    the ground that was seen, as (year, weight); without them all years count alike. ``wet`` are the labels of the
-    periods in which open water was seen."""
+    the ground that was seen, as (year, weight); without them all years count alike."""
 
     zone: Zone
     ecosystem: Ecosystem
@@ -58,7 +57,6 @@ class ZoneModel:
     sensor_errors: tuple[SensorError, ...] = ()
     shrub: Shrub | None = None
     year_weights: tuple[tuple[int, float], ...] = ()
-    wet: tuple[str, ...] = ()
 
     @cached_property
     def responses(self) -> dict[str, np.ndarray]:
@@ -92,7 +90,7 @@ class ZoneModel:
             parts = [self.stand_density(period)[source].tobytes() for period in periods]
             parts += [polygon.wkb for polygon in self.stands.geometry]
         else:
-            parts = [self.responses[source].tobytes()] if source in self.responses else []
+            parts = [self.responses[source].tobytes()]
         if variable == "sink":
             parts.append(repr(self.years_between(periods[0], periods[-1])).encode())
         return hashlib.sha256(b"|".join(parts)).hexdigest()[:32]
@@ -224,8 +222,8 @@ class ZoneModel:
         if short < need:
             return f"a period has {short} years, {need} are needed", f"时段仅{short}年, 少于{need}年"
         known = dict(self.year_weights)
-        for period in (baseline, current) if known else ():
-            if not any(known.get(year) for year in period.years):
+        for period in (baseline, current):
+            if not any(known.get(year, 1.0) for year in period.years):
                 return f"0% observed in {period.label}", f"{period.label}年有效观测仅0%"
         # as many years of equal weight would average out as much (Kish 1965)
         seen = min(1 / (self.weights(period.years) ** 2).sum() for period in (baseline, current))

@@ -15,13 +15,14 @@ from tiny_world import ZONES, World
 from tiny_world import box as pixels
 
 from pipeline.boundary_check import check_stands, check_zones
-from pipeline.config import read_config
+from pipeline.config import read_coefficients, read_config
 from pipeline.crs_check import crs_problem, gauss_kruger_epsg
 from pipeline.datum_shift import gcj02_shift_m, measured_shift
 from pipeline.errors import ZoneError
 from pipeline.input_config import CLASS_WORDS
 from pipeline.outputs.findings import write_findings
 from pipeline.run import prepare
+from pipeline.screen import boundary_findings
 
 COLUMNS = {"id": "ID", "name": "NAME", "ecosystem": "KIND", "declared_wanmu": None, "stratum": None}
 BOUNDARIES = REAL / "boundaries"
@@ -152,6 +153,15 @@ def test_stands_are_checked_in_sums(tmp_path):
     (overlap,) = of_kind(found, "overlap")
     assert overlap.measure == pytest.approx(50, rel=1e-3)
     assert "volume counts twice" in overlap.en
+
+
+def test_a_cover_column_of_shrub_stands_that_is_not_there_is_found(tmp_path):
+    world = World.at(tmp_path)
+    world.settings["stands"]["columns"]["cover"] = "GAI_DU"
+    world.write_config()
+    config = read_config(world.config)
+    found = boundary_findings(config, read_coefficients(config.coefficients))
+    assert any(finding.level == "error" and "GAI_DU" in finding.en for finding in found)
 
 
 def test_a_run_says_how_many_stands_it_repaired(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from tiny_world import World
 
 from pipeline.config import DELIVERABLE_NAMES
-from pipeline.deliverables import FILES, FIRST, THEN
+from pipeline.deliverables import FILES, MAKERS
 
 
 def made(world: World) -> dict[str, list[str]]:
@@ -20,7 +20,7 @@ def made(world: World) -> dict[str, list[str]]:
 
 
 def test_every_deliverable_says_where_its_files_lie():
-    assert {*FILES} == {*FIRST, *THEN} == {*DELIVERABLE_NAMES}
+    assert {*FILES} == {"patches", *MAKERS} == {*DELIVERABLE_NAMES}
 
 
 @pytest.mark.slow

@@ -1,8 +1,10 @@
 """Where a figure comes from: it is that of the tables, its formula can be redone by hand, its command runs."""
 
+import copy
 import itertools
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +248,17 @@ def test_the_figure_of_a_group_is_that_of_the_summary_and_of_its_zones(world, fi
     if low := row.get(f"{metric}_low95"):
         assert answer["interval"]["low95"] == pytest.approx(float(low), rel=1e-9)
         assert sum(answer["interval"]["causes"].values()) == pytest.approx(1)
+
+
+def test_a_mean_of_other_zones_than_the_total_has_no_interval(finished):
+    """The interval of a density is that of the total by the area: of a zone with a density and no total it knows
+    nothing."""
+    record = copy.deepcopy(finished.record)
+    del next(entry for entry in record["zones"] if entry["id"] == "G01")["figures"]["carbon_tC"]
+    partial = replace(finished, record=record)
+    assert explain_group(partial, "city", "carbon_tC_ha")["interval"] is None
+    assert explain_group(partial, "city", "carbon_tC")["interval"] is not None
+    assert explain_group(partial, "forest", "carbon_tC_ha")["interval"] is not None
 
 
 @pytest.mark.parametrize(

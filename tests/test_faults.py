@@ -9,12 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 import shapely
+from conftest import ROOT
 from tiny_world import (
     CLOUD,
     DAYS,
@@ -831,6 +833,18 @@ def assert_no_data(world, zone, reason):
         assert not pixels.size or "clear_count" in path.name
     (city,) = (row for row in read_csv(world.results / "summary.csv") if row["level"] == "city")
     assert "carbon_tC lacks 1 of 4 zones" in city["status"]
+
+
+def test_the_record_names_every_file_that_changes_a_figure_or_a_colour(world):
+    shipped = ROOT / "pipeline"
+    for name in ("plausibility", "styles", "suggestions"):
+        shutil.copy(shipped / f"{name}.yaml", world.folder / f"own-{name}.yaml")
+    world.settings |= {"plausibility": "own-plausibility.yaml", "styles": "own-styles.yaml"}
+    world.settings["patches"] = {"suggestions": "own-suggestions.yaml"}
+    world.write_config()
+    world.run()
+    inputs = json.loads((world.results / "run.json").read_text("utf-8"))["inputs"]
+    assert {"own-plausibility.yaml", "own-styles.yaml", "own-suggestions.yaml"} <= {Path(path).name for path in inputs}
 
 
 def test_a_zone_that_clouds_always_cover_says_so_and_stays_empty(world):

@@ -20,13 +20,13 @@ from pipeline.errors import ConfigError
 from pipeline.outputs.patches import read_values
 from pipeline.patches import (
     PATCH_COLUMNS,
-    class_rows,
     cover_classes,
     fill_zone,
     ground_classes,
     join_classes,
     min_cells,
     outline_patches,
+    patch_class_rows,
     patch_table,
     plan_rows,
     sink_classes,
@@ -244,7 +244,7 @@ def test_the_plan_adds_up_to_the_whole_zone():
 
 def test_the_summary_counts_the_patches_of_each_class():
     patches = table()
-    rows = class_rows(pd.concat([patches, patches]))
+    rows = patch_class_rows(pd.concat([patches, patches]))
     assert [(row["sink_class"], row["patches"]) for row in rows] == [("loss", 2), ("gain", 2), ("no_data", 2)]
 
 

@@ -38,7 +38,7 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
     assert held["sink_tCO2_yr"] is held["sink_tCO2_ha_yr"] is None
     assert held["carbon_tC_ha"] == 150
     assert "carbon_tC_ha 150 outside 0 to 120" in held["status"]
-    assert held["status_zh"] == "正常; 碳密度(吨碳/公顷) 150, 高于可能范围 0 至 120, 不计总量"
+    assert held["status_zh"] == "碳密度(吨碳/公顷) 150, 高于可能范围 0 至 120, 不计总量"
 
 
 def test_an_unusual_figure_keeps_its_total():

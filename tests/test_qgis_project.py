@@ -162,9 +162,11 @@ def test_a_view_of_the_sink_is_pale_where_the_change_may_be_zero(tmp_path):
     texts = [item.get("labelText") for item in root.iter("LayoutItem")]
     assert "浅色: 像元变化不显著" in texts
     assert "蓝色: 半数以上年份为开阔水面" in texts
-    assert [name for name in names if "_water_2" in name] == ["raster_W01_water_2023-2025"]
-    (blue,) = found["raster_W01_water_2023-2025"].iter("paletteEntry")
-    assert (blue.get("value"), blue.get("label")) == ("7", "开阔水面")
+    waters = [f"raster_W01_water_{label}" for label in ("2023-2025", "2019-2021")]
+    assert [name for name in names if "_water_2" in name] == waters
+    below, blue = found[waters[0]].iter("item")
+    assert (below.get("value"), below.get("alpha")) == ("0.495", "0")
+    assert (blue.get("value"), blue.get("label"), blue.get("alpha")) == ("inf", "开阔水面", "255")
     world.settings["uncertainty"] = {"draws": 0}
     world.write_config()
     world.run()

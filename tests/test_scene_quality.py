@@ -12,7 +12,7 @@ from tiny_world import World, command
 from pipeline.catalog import Wanted, find_scenes
 from pipeline.cube import Cube, Tile
 from pipeline.errors import OutputError
-from pipeline.scene_quality import ZoneQuality, ZoneScene, reaching, write_quality, zone_quality
+from pipeline.scene_quality import ZoneQuality, ZoneScene, write_quality, zone_quality
 from pipeline.season import PEAK
 from pipeline.zone import Zone
 
@@ -31,7 +31,7 @@ def test_shares_of_a_zone(tmp_path):
     found, _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom))
     zone = Zone("G01", "-", "grassland", "-", 1.0, None, ZONE)
     cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)))
-    (row,) = zone_quality(ZoneQuality(cube, (tile,), zone, reaching(found, zone), tmp_path))
+    (row,) = zone_quality(ZoneQuality(cube, (tile,), zone, tuple(found), tmp_path))
     assert (row.zone_id, row.scene, row.date) == ("G01", "A", "2023-08-01")
     assert row.seen_percent == 90
     assert (row.clear_percent, row.water_percent) == (100 * 70 / 90, 100 * 20 / 90)

@@ -41,7 +41,9 @@ def rows_of(sheet, columns) -> list[dict]:
 
 WORDS = {
     "level": {"zone": "片区", "ecosystem": "生态系统", "city": "全部片区"},
-    "ecosystem": {"forest": "森林", "grassland": "草原", "wetland": "湿地"},
+    "ecosystem": {"forest": "森林", "grassland": "草原", "wetland": "湿地", "city": "全部片区"},
+    "zone_id": {"forest": "森林", "grassland": "草原", "wetland": "湿地", "city": "全部片区"},
+    "scheme": {"sl190": "SL 190-2007"},
     "quantity": {
         "carbon_tC": "生物量碳储量(吨碳)",
         "fvc_mean": "遥感植被覆盖度",
@@ -72,7 +74,7 @@ def test_every_cell_of_the_summary_stands_in_the_workbook(world, book):
     table = read_csv(world.results / "summary.csv")
     assert len(rows) == len(table) == 8
     wrong = [
-        (ours["zone_id"], name, ours[name], text)
+        (theirs["zone_id"], name, ours[name], text)
         for ours, theirs in zip(rows, table, strict=True)
         for name, text in in_chinese(theirs).items()
         if not same(ours[name], text)
@@ -108,7 +110,7 @@ def test_the_key_figures_come_first_and_fit_one_page(book):
     titles = [cell.value for cell in sheet[1]]
     assert {"片区名称", "椭球面积(万亩)", "碳汇量95%区间下限(吨CO2/年)", "变化判定说明", "状态说明"} <= set(titles)
     assert [sheet.cell(row, 1).value for row in range(3, sheet.max_row + 1)] == [
-        "F01", "F02", "G01", "W01", "forest", "grassland", "wetland", "city",
+        "F01", "F02", "G01", "W01", "森林", "草原", "湿地", "全部片区",
     ]  # fmt: skip
     assert sheet.page_setup.fitToWidth == 1
 

@@ -24,13 +24,13 @@ from pipeline.outputs.cog import CogWriter
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.table import write_csv
 from pipeline.patches import (
-    CLASS_COLUMNS,
-    class_rows,
+    PATCH_CLASS_COLUMNS,
     fill_zone,
     ground_classes,
     join_classes,
     min_cells,
     outline_patches,
+    patch_class_rows,
     patch_table,
 )
 from pipeline.provenance import Checksums, Marks, code_key, key_parts
@@ -93,8 +93,8 @@ def make_patches(results: Results, engine: Engine) -> None:
         for variable, path in unit.class_rasters.items():
             label = path.stem.removeprefix(f"{unit.zone.id}_{variable}_")
             results.rasters[unit.zone.id][variable, label] = path
-    rows = [row for patches in results.patches.values() for row in class_rows(patches)]
-    write_csv(results.folder / "patches.csv", CLASS_COLUMNS, rows, results.note)
+    rows = [row for patches in results.patches.values() for row in patch_class_rows(patches)]
+    write_csv(results.folder / "patches.csv", PATCH_CLASS_COLUMNS, rows, results.note)
 
 
 def zone_patches(results: Results) -> Iterator[ZonePatches]:

@@ -8,10 +8,11 @@ from xml.etree.ElementTree import Element
 
 from pipeline.cover_classes import OPEN_WATER
 from pipeline.outputs.geopackage import patches_style, zones_style
-from pipeline.outputs.qml import class_pipe, option_map, vector_elements, veil_pipe
+from pipeline.outputs.qml import from_pipe, option_map, vector_elements, veil_pipe
 from pipeline.outputs.raster_styles import variable_pipe
 from pipeline.outputs.vector_styles import VectorStyle, boundary_style, ecosystem_style
 from pipeline.outputs.xml import node
+from pipeline.patches import MOSTLY_WATER
 from pipeline.results import Results
 from pipeline.styles import PALE_ZH, WATER_ZH
 from pipeline.variables import VARIABLES
@@ -85,7 +86,7 @@ def raster_layers(results: Results) -> list[ProjectLayer]:
             rasters, group = results.rasters[zone], (results.styles.ecosystems[kind].zh, f"{zone} {name}")
             for (variable, label), path in sorted(rasters.items(), key=_rank):
                 theme = theme_name(variable, label)
-                for overlay in _overlays(results, zone, variable):
+                for overlay in _overlays(results, variable):
                     if above := rasters.get((overlay.raster, label)):
                         place = f"raster_{zone}_{overlay.name}_{label}", overlay.title, above
                         layers.append(_raster_layer(results, *place, overlay.pipe, theme, group))
@@ -95,7 +96,7 @@ def raster_layers(results: Results) -> list[ProjectLayer]:
 
 
 class Overlay(NamedTuple):
-    """A class of the class raster ``raster`` drawn over another raster of its zone and years."""
+    """What of another ``raster`` of the same zone and years is drawn over a raster."""
 
     name: str
     title: str
@@ -103,15 +104,16 @@ class Overlay(NamedTuple):
     pipe: Element
 
 
-def _overlays(results: Results, zone: str, variable: str) -> Iterator[Overlay]:
-    """Over a sink that has errors a veil: no view shows a change in full colour that is not distinguishable from zero.
-    Over the cover of a zone its open water, whose cover is not low but none."""
+def _overlays(results: Results, variable: str) -> Iterator[Overlay]:
+    """Over a sink that has errors a veil, where there are class rasters: no view shows a change in full colour that is
+    not distinguishable from zero. Over the cover of a zone its open water, whose cover is not low but none."""
     if variable == "sink" and results.intervals:
         veil = veil_pipe(results.styles.class_of("sink_class", "unclear"))
         yield Overlay("veil", PALE_ZH, "sink_class", veil)
-    if variable == "fvc" and ("water_occurrence", results.current.label) in results.rasters[zone]:
+    if variable == "fvc":
         water = results.styles.class_of("cover_class", OPEN_WATER.key)
-        yield Overlay("water", WATER_ZH, "cover_class", class_pipe((water,)))
+        half_step = VARIABLES["water_occurrence"].scale / 2
+        yield Overlay("water", WATER_ZH, "water_occurrence", from_pipe(MOSTLY_WATER - half_step, water.zh, water.color))
 
 
 def _raster_layer(

@@ -66,7 +66,7 @@ def atlas_layout(
         _map((239, 135, 48, 59), "locator", locator, extent, follows="left map"),
         _label((10, 164, 112, 31), "area and cover", _figures(AREA_AND_COVER) + _remark("说明", "status_zh"), 8.5),
         _label((124, 164, 112, 31), "carbon", _figures(CARBON) + _remark("变化判定", "sink_finding_zh"), 8.5),
-        _label((10, 195, 277, 13), "source", f"{QUALITY}\n{_source(results)}", 7),
+        _label((10, 195, 277, 13), "source", f"{QUALITY_LINE}\n{_source(results)}", 7),
     ]
     atlas = {
         "enabled": 1,
@@ -110,7 +110,7 @@ CARBON = (
 """Key figures: name, column of the zones, factor, decimals, unit."""
 
 
-QUALITY = (
+QUALITY_LINE = (
     "可比性: [% coalesce(\"comparability_zh\", '无') %]    合理性: [% coalesce(\"plausibility_zh\", '未见异常') %]    "
     "方法: [% coalesce(\"method_zh\", '无') %]"
 )

@@ -122,9 +122,10 @@ def _canvas(extent: np.ndarray, crs: str) -> Element:
     )
 
 
-def _with_margin(extent: Iterable[float], share: float = 0.05) -> dict[str, float]:
+def _with_margin(extent: Iterable[float]) -> dict[str, float]:
+    """The extent with 5 % around it."""
     left, bottom, right, top = extent
-    x, y = share * (right - left), share * (top - bottom)
+    x, y = 0.05 * (right - left), 0.05 * (top - bottom)
     return {"xmin": left - x, "ymin": bottom - y, "xmax": right + x, "ymax": top + y}
 
 

@@ -1,11 +1,12 @@
 """Styles in the language of QGIS 3 (QML), for files beside the data and for the layers of a project. Pure."""
 
 from collections.abc import Iterable
+from itertools import repeat
 from xml.etree.ElementTree import Element
 
 from pipeline.outputs.vector_styles import PAPER, Condition, Rule, VectorStyle
 from pipeline.outputs.xml import document, node
-from pipeline.styles import PALE, ClassStyle, RampStyle
+from pipeline.styles import PALE, ClassStyle, RampStyle, rgb
 
 VERSION = "3.22.0"
 """The oldest QGIS that these styles are made for; later ones read them too."""
@@ -17,20 +18,18 @@ FONTS = ("Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", "SimHei")
 
 # --- rasters ----------------------------------------------------------------------------------------------
 
+CLASS = ("value", "label", "color", "alpha")
+"""How QGIS calls what a class has."""
+
 
 def ramp_pipe(ramp: RampStyle, step: float) -> Element:
     """The drawing of band 1 of a continuous variable by classes, in physical units: QGIS applies the scale of the
     file itself. QGIS counts a break to the class below it, `RampStyle` to the one above; so it goes half a stored
     ``step`` down, where no value lies."""
     tops = [f"{value - step / 2:.10g}" for value in ramp.breaks] + ["inf"]
-    items = (
-        node("item", {"value": top, "label": f"{label} {ramp.unit_zh}".strip(), "color": color, "alpha": 255})
-        for top, label, color in zip(tops, ramp.labels, ramp.colors, strict=True)
-    )
-    bounds = {"minimumValue": ramp.breaks[0], "maximumValue": ramp.breaks[-1]}
-    kind = {"colorRampType": "DISCRETE", "classificationMode": 1, "clip": 0, "labelPrecision": ramp.decimals}
-    shader = node("rastershader", {}, node("colorrampshader", kind | bounds, *items))
-    return _pipe("singlebandpseudocolor", shader)
+    bounds = {"minimumValue": ramp.breaks[0], "maximumValue": ramp.breaks[-1], "labelPrecision": ramp.decimals}
+    labels = (f"{label} {ramp.unit_zh}".strip() for label in ramp.labels)
+    return _ramp(bounds, zip(tops, labels, ramp.colors, repeat(255), strict=False))
 
 
 def class_pipe(classes: tuple[ClassStyle, ...]) -> Element:
@@ -43,10 +42,24 @@ def veil_pipe(veiled: ClassStyle) -> Element:
     return _palette([(veiled.value, veiled.zh, PAPER, round(255 * PALE))])
 
 
+def from_pipe(value: float, label: str, color: str) -> Element:
+    """The drawing of band 1 of a continuous variable from ``value`` on, in its unit, in one colour; what is below is
+    transparent."""
+    classes = ((f"{value:.10g}", "", PAPER, 0), ("inf", label, color, 255))
+    return _ramp({"minimumValue": value, "maximumValue": value}, classes)
+
+
+def _ramp(attributes: dict[str, object], classes: Iterable[tuple[str, str, str, int]]) -> Element:
+    """Upper bound, label, colour and opacity (0 to 255) of each class of a continuous variable."""
+    items = (node("item", dict(zip(CLASS, row, strict=True))) for row in classes)
+    kind = {"colorRampType": "DISCRETE", "classificationMode": 1, "clip": 0}
+    shader = node("colorrampshader", kind | attributes, *items)
+    return _pipe("singlebandpseudocolor", node("rastershader", {}, shader))
+
+
 def _palette(entries: Iterable[tuple[int, str, str, int]]) -> Element:
     """Value, label, colour and opacity (0 to 255) of each class."""
-    names = ("value", "label", "color", "alpha")
-    palette = (node("paletteEntry", dict(zip(names, entry, strict=True))) for entry in entries)
+    palette = (node("paletteEntry", dict(zip(CLASS, entry, strict=True))) for entry in entries)
     return _pipe("paletted", node("colorPalette", {}, *palette))
 
 
@@ -164,4 +177,4 @@ def text_style(size: float, settings: dict[str, object] | None = None, *children
 
 
 def _rgba(color: str) -> str:
-    return ",".join(str(int(color[place : place + 2], 16)) for place in (1, 3, 5)) + ",255"
+    return ",".join(map(str, (*rgb(color), 255)))

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from matplotlib.colors import to_rgb
 from rasterio.enums import Resampling
 
-from pipeline.styles import PALE, RampStyle
+from pipeline.styles import PALE, RampStyle, rgb
 
 
 def read_decimated(path: Path, pixels: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
@@ -24,7 +23,7 @@ def read_decimated(path: Path, pixels: int) -> tuple[np.ndarray, tuple[float, fl
 def coloured(values: np.ndarray, style: RampStyle, pale: np.ndarray | None = None) -> np.ndarray:
     """RGBA (rows, columns, 4) of values in the classes of a style, transparent where nothing is known, and mixed with
     white where ``pale``."""
-    table = np.array([[*(round(255 * part) for part in to_rgb(color)), 255] for color in style.colors], "uint8")
+    table = np.array([[*rgb(color), 255] for color in style.colors], "uint8")
     image = table[style.classify(np.nan_to_num(values))]
     if pale is not None:
         image[pale] = image[pale] * (1 - PALE) + 255 * PALE

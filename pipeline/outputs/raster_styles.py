@@ -7,7 +7,7 @@ from pipeline.outputs.qml import class_pipe, ramp_pipe, raster_qml
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.xml import document, node
 from pipeline.results import Results
-from pipeline.styles import ClassStyle, Styles
+from pipeline.styles import ClassStyle, Styles, rgb
 from pipeline.variables import VARIABLES
 
 
@@ -65,7 +65,7 @@ def class_table(classes: tuple[ClassStyle, ...]) -> str:
 
 
 def _cells(entry: ClassStyle) -> tuple[int | str, ...]:
-    return (entry.value, entry.zh, entry.en, *(int(entry.color[place : place + 2], 16) for place in (1, 3, 5)))
+    return (entry.value, entry.zh, entry.en, *rgb(entry.color))
 
 
 def _write_if_new(path: Path, text: str) -> None:

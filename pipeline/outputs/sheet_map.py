@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
-from matplotlib.colors import to_rgb
 from pyproj import Transformer
 
 from pipeline.outputs.fonts import MM_PER_POINT
 from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
 from pipeline.outputs.raster_image import coloured, read_decimated
-from pipeline.patches import MOSTLY_WATER
-from pipeline.styles import RampStyle
+from pipeline.patches import is_mostly_water
+from pipeline.styles import RampStyle, rgb
 from pipeline.uncertainty import Z95
 from pipeline.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
 GRATICULE_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000)
+TICK_PT, NAME_PT = 6.5, 7
 MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
 
@@ -135,15 +135,15 @@ def draw_raster(
     image = coloured(values, style, pale)
     if water:
         (occurrence,), _ = read_decimated(water.occurrence, pixels)
-        image[occurrence >= MOSTLY_WATER] = [*(round(255 * part) for part in to_rgb(water.color)), 255]
+        image[is_mostly_water(occurrence)] = (*rgb(water.color), 255)
     image = page.axes.imshow(image, extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5)
     image.set_clip_path(outline_path(frame.on_page(zone)), page.axes.transData)
 
 
-def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width: float = 0.9, color: str = INK) -> None:
+def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width: float = 0.9) -> None:
     """The outline of a zone, ``width`` in points."""
     clip = page.rectangle(frame.box, facecolor="none", edgecolor="none")
-    page.shape(frame.on_page(geometry), clip, facecolor="none", edgecolor=color, linewidth=width, zorder=3)
+    page.shape(frame.on_page(geometry), clip, facecolor="none", edgecolor=INK, linewidth=width, zorder=3)
 
 
 def draw_neatline(page: Page, frame: MapFrame) -> None:
@@ -151,7 +151,7 @@ def draw_neatline(page: Page, frame: MapFrame) -> None:
     page.rectangle(frame.box, facecolor="none", edgecolor=INK, linewidth=0.8, zorder=4)
 
 
-def draw_graticule(page: Page, frame: MapFrame, size: float = 6.5) -> None:
+def draw_graticule(page: Page, frame: MapFrame) -> None:
     """Meridians and parallels with their longitude and latitude at the bottom and left edges."""
     ends = {side: frame.degrees(frame.edge(side)) for side in ("bottom", "top", "left", "right")}
     places = {side: frame.to_page(frame.edge(side)) for side in ends}
@@ -164,20 +164,20 @@ def draw_graticule(page: Page, frame: MapFrame, size: float = 6.5) -> None:
                 for side in (near, far)
             )
             page.rule(*a, *b, 0.3, FAINT, zorder=1)
-            _tick(page, frame, a, axis, angle(value, "EN"[axis], step), size)
+            _tick(page, frame, a, axis, angle(value, "EN"[axis], step))
 
 
-def _tick(page: Page, frame: MapFrame, place: list[float], axis: int, label: str, size: float) -> None:
+def _tick(page: Page, frame: MapFrame, place: list[float], axis: int, label: str) -> None:
     x, y = place
-    half = page.fonts.width_mm(label, size) / 2
+    half = page.fonts.width_mm(label, TICK_PT) / 2
     if axis == 0:
         page.rule(x, y, x, y - 1, 0.6, INK)
         x = min(max(x, frame.box.left + half), frame.box.right - half)
-        page.text(x, y - 1.6, label, size, ha="center", va="top", color=MUTED)
+        page.text(x, y - 1.6, label, TICK_PT, ha="center", va="top", color=MUTED)
     else:
         page.rule(x, y, x - 1, y, 0.6, INK)
         y = min(max(y, frame.box.bottom + half), frame.box.top - half)
-        page.text(x - 1.6, y, label, size, ha="right", va="center", rotation=90, color=MUTED)
+        page.text(x - 1.6, y, label, TICK_PT, ha="right", va="center", rotation=90, color=MUTED)
 
 
 def _tick_step(span_seconds: float, length_mm: float) -> int:
@@ -254,18 +254,18 @@ def draw_legend(
         page.text(box.left + box.width / 2, y - 3.6, hint, 6.5, ha="center", va="top", color=MUTED)
 
 
-def draw_names(page: Page, frame: MapFrame, shapes: dict[str, shapely.Geometry], size: float = 7) -> None:
+def draw_names(page: Page, frame: MapFrame, shapes: dict[str, shapely.Geometry]) -> None:
     """The names of shapes on or beside them, none over another, a line to those that had to go far."""
-    high = size * MM_PER_POINT * 1.15
+    high = NAME_PT * MM_PER_POINT * 1.15
     on_page = {name: frame.on_page(shape) for name, shape in shapes.items()}
-    sizes = {name: (page.fonts.width_mm(name, size, bold=True) + 0.8, high) for name in shapes}
+    sizes = {name: (page.fonts.width_mm(name, NAME_PT, bold=True) + 0.8, high) for name in shapes}
     for name, place in label_places(frame.box, on_page, sizes).items():
         x, y = place.centre
         target = on_page[name].representative_point()
         if shapely.box(place.left, place.bottom, place.right, place.top).distance(on_page[name]) > 1.5:
             page.rule(x, y, target.x, target.y, 0.4, MUTED, zorder=4.5)
         page.rectangle(place, facecolor="white", alpha=0.8, edgecolor="none", zorder=5)
-        page.text(x, y, name, size, bold=True, ha="center", va="center_baseline", zorder=6)
+        page.text(x, y, name, NAME_PT, bold=True, ha="center", va="center_baseline", zorder=6)
 
 
 def label_places(

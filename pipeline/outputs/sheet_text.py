@@ -6,7 +6,6 @@ import pandas as pd
 
 from pipeline.carbon import CO2_PER_C
 from pipeline.group_totals import lacking_zh
-from pipeline.intervals import FINDINGS
 from pipeline.varying import CAUSES_ZH
 
 UNKNOWN = "—"
@@ -109,7 +108,7 @@ def quality_lines(row: dict, clamped: float | None = None, gain_loss_tC_yr: floa
 def by_chance(rows: list[dict]) -> str:
     """How many of the zones that are judged one by one would show a change by chance if none had changed: one in
     twenty, whatever their errors share. "" where that is not one zone."""
-    judged = sum(row["level"] == "zone" and row.get("sink_finding") in FINDINGS for row in rows)
+    judged = sum(row["level"] == "zone" and row.get("sink_finding") is not None for row in rows)
     expected = round(0.05 * judged)
     return f"逐片区判定: {judged}个片区即使均无变化, 平均也有约{expected}个偶然判为增减" if expected else ""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pipeline.patches import PATCH_COLUMNS
-from pipeline.styles import ClassStyle, Styles
+from pipeline.styles import ClassStyle, Styles, rgb
 from pipeline.totals import COLUMNS
 
 ZONE_COLUMNS = {name: titles for name, titles in COLUMNS.items() if name != "level"}
@@ -112,5 +112,4 @@ def patch_style(styles: Styles, suggestions: tuple[ClassStyle, ...], pairs: Coll
 
 def lighter(color: str, share: float = 0.45) -> str:
     """The colour with this share of white in it, so that hatching stands out on it."""
-    parts = (int(color[place : place + 2], 16) for place in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in parts)
+    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in rgb(color))
