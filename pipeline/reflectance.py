@@ -19,6 +19,10 @@ from pipeline.blocks import Blocks, rectangles
 from pipeline.errors import SceneError
 from pipeline.scene import CLEAR, DOUBTFUL, Band, Scene, Stored
 
+DECODING = {"GDAL_NUM_THREADS": "1"}
+"""GDAL decodes JPEG 2000 in threads of its own and only logs what fails there (3.10): a block of a truncated file comes
+back as zeros or as what the memory held. In the thread that asks for it the failure is an error."""
+
 
 def read_classes(scene: Scene, grid: GeoBox, over: np.ndarray | None = None) -> np.ndarray:
     """Pixel classes (uint8 bits of `scene`) of the scene's quality layers on ``grid``, nearest neighbour.
@@ -77,10 +81,11 @@ def _read(
     if band.in_hdf:
         return _read_hdf(scene, band, grid, resampling)
     try:
-        try:
-            return _read_raster(band, grid, resampling, blocks, over)
-        except RasterioError:  # a file on a network may fail once
-            return _read_raster(band, grid, resampling, blocks, over)
+        with rasterio.Env(**DECODING):
+            try:
+                return _read_raster(band, grid, resampling, blocks, over)
+            except RasterioError:  # a file on a network may fail once
+                return _read_raster(band, grid, resampling, blocks, over)
     except RasterioError as error:
         raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
     except OverflowError as error:

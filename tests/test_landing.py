@@ -88,6 +88,22 @@ def test_a_scene_across_the_edge_of_two_utm_zones_joins_without_a_seam(tmp_path)
     assert np.abs(found[0] - found[1]).max() <= 10  # half a pixel along both slopes
 
 
+@pytest.mark.parametrize("shift", [0, 5], ids=["copied", "warped"])
+@pytest.mark.parametrize("keep", [0.4, 0.9, 0.9999])
+def test_a_truncated_jpeg_2000_is_refused_and_no_pixel_of_it_counts(tmp_path, keep, shift):
+    """Most of its blocks are whole, and GDAL hands over zeros or garbage for the others."""
+    values = np.random.default_rng(1).integers(1100, 5000, (600, 600)).astype("uint16")
+    path = write_tif(tmp_path / "a.jp2", values, driver="JP2OpenJPEG", QUALITY="100", REVERSIBLE="YES",
+                     BLOCKXSIZE="128", BLOCKYSIZE="128")  # fmt: skip
+    scene = scene_of(path, nodata=0)
+    whole = GeoBox((600, 600), from_origin(LEFT + shift, TOP, 10, 10), CRS)
+    assert (read_band(scene, "red", whole)[:, :-1] > 0).all()
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(SceneError, match=r"a\.jp2 cannot be read .*get the product again"):
+        read_band(scene, "red", whole)
+
+
 @pytest.mark.parametrize("crs", [SINUSOIDAL, POLAR, "EPSG:4326"])
 def test_a_scene_that_reaches_round_the_world_is_bounded_where_the_zones_are(tmp_path, crs):
     """Its far ends have no place in UTM 49N; what it covers of the zones does."""
