@@ -16,7 +16,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
 
 
 def what_if(
-    changes: Annotated[list[str], typer.Option("--set", help="ecosystem.coefficient=number; may be repeated.")],
+    changes: Annotated[
+        list[str], typer.Option("--set", help="ecosystem.coefficient=number, or =x1.1; may be repeated.")
+    ],
     config: ConfigPath = SAMPLE,
     zone: Annotated[list[str] | None, typer.Option("--zone", help="These zones; else all that change.")] = None,
     out: OutPath = Path("out"),

@@ -41,12 +41,17 @@ class Draws:
 
 
 def drawn(row: Row, normal: np.ndarray) -> np.ndarray:
-    """Draws of a coefficient from standard normal numbers, any shape; of a table or polynomial, of its factor.
+    """Draws of a coefficient from standard normal numbers, any shape; of a table or polynomial, of its factor: what it
+    has already times draws around 1.
 
     The mean is the row's value and 1.96 standard deviations its half-width, but for ``truncated_normal``, which
     the valid range cuts, ``triangular``, which holds 95 % within its half-width, and ``split_lognormal`` with its own
     spread on either side of the median, (n,) numbers giving (bins, n) factors: 2.5 % lie below each range, 2.5 % above.
     """
+    return row.factor * _around(row, normal)
+
+
+def _around(row: Row, normal: np.ndarray) -> np.ndarray:
     if row.distribution == "split_lognormal":
         low, high = (np.log(end / np.array(row.values))[:, None] for end in np.transpose(row.ranges))
         steps = np.atleast_1d(normal) / Z95

@@ -25,17 +25,18 @@ class Answer:
 
 
 def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, float]]:
-    """By ecosystem and path of a row, the number that the changes set, each ``ecosystem.coefficient=number``; a name
-    without its stratum means that of every stratum, and of a polynomial or table the number is a factor. Raises
-    ConfigError, also for a number that the row cannot have."""
+    """By ecosystem and path of a row, the number that the changes set, each ``ecosystem.coefficient=number`` or, by a
+    factor, ``=x1.1``; of a polynomial or table, which only takes a factor, that factor. A name without its stratum
+    means that of every stratum. Raises ConfigError, also for a number that the row cannot have."""
     found: dict[str, dict[str, float]] = {}
     for change in changes:
         name, _, text = change.partition("=")
         ecosystem, _, coefficient = name.strip().partition(".")
+        by_factor = text.strip().startswith(("x", "×"))
         try:
-            value = float(text)
+            number = float(text.strip().lstrip("x×"))
         except ValueError:
-            raise ConfigError(f"--set {change}: write it like grassland.root_shoot=4.0") from None
+            raise ConfigError(f"--set {change}: write it like grassland.root_shoot=4.0, or =x1.1") from None
         if ecosystem not in run.ecosystems:
             raise ConfigError(f"--set {change}: the ecosystems are {', '.join(run.ecosystems)}")
         rows = coefficients(run.ecosystems[ecosystem])
@@ -43,19 +44,22 @@ def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, flo
             paths = find(run.ecosystems[ecosystem], coefficient)
         except KeyError as error:
             raise ConfigError(f"--set {change}: {error.args[0]}") from None
-        for path in paths:
-            _refuse_impossible(change, path, rows[path], value)
-        found.setdefault(ecosystem, {}).update(dict.fromkeys(paths, value))
+        values = {path: _changed(change, path, rows[path], number, by_factor) for path in paths}
+        found.setdefault(ecosystem, {}).update(values)
     return found
 
 
-def _refuse_impossible(change: str, path: str, row: Coefficient | BinnedCoefficient, value: float) -> None:
-    """Raises ConfigError for a number outside the row's valid range, and for a factor that is not above 0."""
-    low, high = row.valid
-    if row.is_row and not 0 < value < np.inf:
-        raise ConfigError(f"--set {change}: {path} is a row of numbers and takes a factor above 0")
-    if not row.is_row and not low <= value <= high:
+def _changed(change: str, path: str, row: Coefficient | BinnedCoefficient, number: float, by_factor: bool) -> float:
+    """The number of a row after the change, or its factor. Raises ConfigError for a number outside the valid range, and
+    for a row of numbers without a factor above 0."""
+    if row.is_row:
+        if not (by_factor and 0 < number < np.inf):
+            raise ConfigError(f"--set {change}: {path} is a row of numbers and takes a factor above 0, such as =x1.1")
+        return number
+    value, (low, high) = row.value * number if by_factor else number, row.valid
+    if not low <= value <= high:
         raise ConfigError(f"--set {change}: {path} lies between {low:g} and {high:g} {row.unit}")
+    return value
 
 
 def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None) -> list[Answer]:

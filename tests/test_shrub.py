@@ -433,7 +433,7 @@ def test_what_if_of_a_shrub_row_moves_the_grassland_with_shrub_in_it(finished):
     steps = explain(finished, "G01", "carbon_tC")["steps"]
     shrub = next(step["value"] for step in steps if step["figure"] == "C/A of shrub")
     assert stock_tC.after - stock_tC.before == pytest.approx(shrub * finished.zones["G01"]["area_ha"], rel=1e-6)
-    assert {answer.zone for answer in what_if(finished, ["forest.bcef.pines=1.1"])} == {"F01"}
+    assert {answer.zone for answer in what_if(finished, ["forest.bcef.pines=x1.1"])} == {"F01"}
 
 
 def test_the_interval_of_the_run_is_that_of_the_question(both, finished):

@@ -37,8 +37,24 @@ def test_carbon_of_grass_goes_with_one_plus_root_shoot(finished):
 def test_a_table_takes_a_factor(finished):
     """All of F01's stock grows with BCEF but for the root bins, which shift: more than by half, less than twice."""
     run, _ = finished
-    stock = what_if(run, ["forest.bcef.pines=1.5", "forest.bcef.other_conifers=1.5"], ["F01"])[0]
+    stock = what_if(run, ["forest.bcef.pines=x1.5", "forest.bcef.other_conifers=x1.5"], ["F01"])[0]
     assert 1.2 < stock.after / stock.before <= 1.5
+    for end in ("p2_5", "p97_5"):
+        before, after = (getattr(found, end) for found in (stock.interval_before, stock.interval_after))
+        assert 1.2 < after / before < 1.6
+
+
+def test_a_polynomial_takes_a_factor_and_its_interval_goes_with_it(finished):
+    run, _ = finished
+    stock = what_if(run, ["grassland.biomass_model.fresh_agb=x1.2"], ["G01"])[0]
+    assert stock.after / stock.before == pytest.approx(1.2)
+    assert stock.interval_after.p2_5 / stock.interval_before.p2_5 == pytest.approx(1.2)
+    assert stock.interval_after.p97_5 / stock.interval_before.p97_5 == pytest.approx(1.2)
+
+
+def test_a_number_takes_a_factor_too(finished):
+    numbers = numbers_set(finished[0], ["grassland.carbon_fraction=x0.9"])["grassland"]
+    assert numbers == {"carbon_fraction": pytest.approx(0.405)}
 
 
 def test_only_the_zones_of_the_ecosystem_answer(finished):
@@ -65,8 +81,10 @@ def test_several_changes_of_one_ecosystem_add_up(finished):
         ("grassland.root_shoot=nan", "root_shoot lies between 0.5 and 20 t DM"),
         ("grassland.root_shoot=-4", "root_shoot lies between 0.5 and 20 t DM"),
         ("grassland.carbon_fraction=45", "carbon_fraction lies between 0.35 and 0.5 t C/t DM"),
-        ("forest.bcef.pines=0", "bcef.pines is a row of numbers and takes a factor above 0"),
-        ("forest.bcef.pines=inf", "takes a factor above 0"),
+        ("forest.bcef.pines=x0", "bcef.pines is a row of numbers and takes a factor above 0"),
+        ("forest.bcef.pines=xinf", "takes a factor above 0"),
+        ("forest.root_shoot.conifers=0.3", "takes a factor above 0, such as =x1.1"),
+        ("grassland.carbon_fraction=x2", "carbon_fraction lies between 0.35 and 0.5 t C/t DM"),
     ],
 )
 def test_a_change_that_cannot_be_is_one_sentence(finished, change, sentence):
