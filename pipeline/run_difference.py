@@ -78,14 +78,17 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
 
 def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[str]]:
     """The figures after each swap by the factor swapped, and what there is to say of it."""
-    notes = []
-    if a.periods != b.periods:
-        notes.append("the periods differ: their years are paired in order, what lies between them goes to coefficients")
     moved = replace(a.model, zone=replace(a.model.zone, area_ha=b.model.zone.area_ha))
     end = ("coefficients", b.totals())
     if a.model.stands or b.model.stands:
         there = a.totals(_stands_moved(moved, a, b))
-        return [("boundary", there), ("clear_pixels", there), ("cover", there), end], notes
+        chain = [("boundary", there), ("clear_pixels", there), ("cover", there)]
+        if a.model.stands and b.model.stands:
+            chain.append(("stands", b.totals(replace(moved, stands=b.model.stands))))
+        return [*chain, end], []
+    notes = []
+    if a.periods != b.periods:
+        notes.append("the periods differ: their years are paired in order, what lies between them goes to coefficients")
     swapped, why = _swapped(a, b)
     if not why:
         factors = ("boundary", "clear_pixels", "cover", "clear_pixels")

@@ -59,7 +59,7 @@ def test_a_chain_adds_up_and_a_factor_may_come_twice():
              Swap("coefficients", 132)]  # fmt: skip
     parts = attribute(100, 130, recomputed=99, chain=chain)
     assert parts == {"boundary": 11, "clear_pixels": -6 + 5, "cover": 16, "clear_pixels_and_cover": None,
-                     "coefficients": 7, "code": -1 - 2}  # fmt: skip
+                     "stands": None, "coefficients": 7, "code": -1 - 2}  # fmt: skip
     assert sum(part or 0 for part in parts.values()) == 30
 
 
@@ -71,7 +71,8 @@ def test_beyond_is_outside_the_interval_of_the_first():
 
 def test_identical_runs_differ_in_nothing(first, second):
     for row in differences(first, second).values():
-        assert [row[factor] for factor in FACTORS if row[factor] is not None] == [0] * 5
+        has_stands = row["zone_id"] == "F01"
+        assert [row[factor] for factor in FACTORS if row[factor] is not None] == [0] * (6 if has_stands else 5)
         assert (row["change"], row["clear_pixels_and_cover"], row["note"]) == (0, None, None)
 
 
@@ -85,13 +86,27 @@ def test_a_coefficient_moves_its_column_of_its_zones(first, second):
         assert all(rows[zone, quantity]["change"] == 0 for zone in ("F01", "F02", "W01"))
 
 
-def test_a_stand_volume_is_a_coefficient(first, second):
+def test_a_stand_volume_is_of_the_stands(first, second):
     (larch, then, now, shape), pine = STANDS
     second.write_stands([(larch, then, now + 3, shape), pine])
     second.run()
     row = differences(first, second)["F01", "carbon_tC"]
-    only(row, "coefficients")
+    only(row, "stands")
     assert (row["clear_pixels"], row["cover"]) == (0, 0)
+
+
+def test_a_later_date_of_the_same_inventories_is_of_the_stands_and_no_coefficient(second, tmp_path):
+    """Between the inventories of 2020 and 2024 the stock of 2023 is interpolated, that of 2024 is the last one's."""
+    first = World.finished(tmp_path / "first")
+    for world, current in ((first, 2023), (second, 2024)):
+        world.settings["periods"] = {"baseline": "2019-2021", "current": current}
+        world.write_config()
+        world.run()
+    rows = differences(first, second)
+    for quantity in ("carbon_tC", "sink_tCO2_yr"):
+        only(rows["F01", quantity], "stands")
+        assert rows["F01", quantity]["note"] is None
+    assert "the periods differ" in rows["G01", "carbon_tC"]["note"]
 
 
 def test_a_moved_boundary_is_boundary_alone(first, second):
