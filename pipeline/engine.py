@@ -99,7 +99,8 @@ def successes(results: list) -> list:
 
 
 def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_MAX_DATASET_POOL_SIZE=64):
+    # what is read here is decoded in this thread: see `reflectance.DECODING`
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_MAX_DATASET_POOL_SIZE=64, GDAL_NUM_THREADS="1"):
         try:
             return function(unit)
         except SinkmapError as error:

@@ -14,7 +14,6 @@ from rasterio.warp import reproject, transform_bounds
 from rasterio.windows import Window
 
 from pipeline.errors import ZoneError
-from pipeline.reflectance import DECODING
 
 MAX_PIXELS = 16_000_000
 """Pixels of the raster that are held at once, whatever the grid's resolution."""
@@ -34,7 +33,7 @@ class LandCover:
         """Share (0-1, float32) of each pixel of ``grid`` that is of the classes; 0 beyond the raster. Raises
         ZoneError."""
         try:
-            with rasterio.Env(**DECODING), rasterio.open(self.path) as file:
+            with rasterio.open(self.path) as file:
                 return self._share(file, grid)
         except RasterioError as error:
             raise ZoneError(f"{self.path}: the land cover cannot be read ({error}); replace the file") from error

@@ -142,7 +142,8 @@ def _verdict(certificate: Certificate) -> dict:
 
 
 def withhold(row: dict, found: list[OutOfRange]) -> dict:
-    """The row with what was found of its figures; where one is impossible, without totals and with the reason."""
+    """The row with what was found of its figures, which its status names; where one is impossible, without totals and
+    with the reason."""
     if not found:
         return row
     row = row | {
@@ -153,6 +154,8 @@ def withhold(row: dict, found: list[OutOfRange]) -> dict:
     if impossible:
         row |= {"carbon_tC": None, "sink_tCO2_ha_yr": None, "sink_tCO2_yr": None}
         add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
+    else:
+        add_status(row, "figures outside usual ranges", "数值超出常见范围, 见合理性")
     return row
 
 

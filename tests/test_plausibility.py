@@ -45,6 +45,7 @@ def test_an_unusual_figure_keeps_its_total():
     light = row("forest", carbon_tC_ha=5.0, carbon_tC=1e6)
     held = withhold(light, findings(light, "larch_middle", RANGES))
     assert held["carbon_tC"] == 1e6
+    assert (held["status"], held["status_zh"]) == ("figures outside usual ranges", "数值超出常见范围, 见合理性")
     assert "unusual: carbon_tC_ha 5 outside 8 to 60" in held["plausibility"]
     assert held["plausibility_zh"] == "碳密度(吨碳/公顷) 5, 低于常见范围 8 至 60"
 

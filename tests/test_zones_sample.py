@@ -105,7 +105,9 @@ def test_summary_has_a_row_for_each_zone_then_each_ecosystem_then_the_city(summa
     assert set(ASKED) <= {"zone_id", *summary.columns}
     zones = summary.loc[ZONES]
     assert zones[[name for name in ASKED if name != "zone_id"]].notna().all(axis=None)
-    assert (zones["status"] == "ok").all()
+    unusual = zones["plausibility"].notna()
+    assert unusual.sum() == 6
+    assert (zones["status"] == np.where(unusual, "figures outside usual ranges", "ok")).all()
 
 
 def test_summary_begins_with_the_mark_by_which_excel_knows_utf8(results):
