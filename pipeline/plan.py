@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.flow import zone_models
 from pipeline.provenance import read_json
 from pipeline.run import Run
-from pipeline.sketch import Sketches
+from pipeline.sketch import LEVELS, Sketches
 from pipeline.sketch_file import load_sketches
 from pipeline.units import MAPPED, all_maps, tile_years, zone_sketches
 from pipeline.vegetation import EndMembers
@@ -27,6 +27,12 @@ PROCESS_BYTES = 500 << 20
 CUBE_BYTES_PER_PIXEL = 2.5
 MAP_BYTES_PER_PIXEL = 1.5
 """Size on disk after compression, as measured on noisy 10 m data."""
+
+SKETCH_BYTES = 2 * 8 * LEVELS.size
+"""A sketch of a zone in a year or period: two weights for each index level."""
+
+SHEET_BYTES = 1_200_000
+"""A zone's sheet as PDF and PNG, and its page in the atlas, as measured on the sample."""
 
 SHOWN_UNITS = 8
 """Units that a line names; of more it says how many."""
@@ -59,7 +65,9 @@ def plan_lines(run: Run, workers: int, force: bool = False) -> Iterator[str]:
     yield f"3 map: {len(rasters)} rasters of {zones} zones to write{more}, the rest is kept."
     yield from _reasons(rasters)
     yield "4 publish: GeoPackage, tables and run record are written anew."
-    yield _time(run, {"composite": len(tiles), "calibrate": len(sketches), "map": zones})
+    made = {name: zones for name in ("patches", "sheets") if name in run.config.deliverables}
+    drawn = {"uncertainty": zones} if run.draws else {}
+    yield _time(run, {"composite": len(tiles), "calibrate": len(sketches), "map": zones} | drawn | made)
     yield from _size(run, workers)
 
 
@@ -158,5 +166,7 @@ def _size(run: Run, workers: int) -> Iterator[str]:
     zone_px = sum(zone.geometry.area for zone in run.zones) / run.config.grid.resolution_m**2
     maps = (1 + len(MAPPED)) * len(run.periods)
     disk = zone_px * (CUBE_BYTES_PER_PIXEL * len(run.years) + MAP_BYTES_PER_PIXEL * maps)
+    per_zone = SKETCH_BYTES * (len(run.years) + len(run.periods))
+    disk += len(run.zones) * (per_zone + SHEET_BYTES * ("sheets" in run.config.deliverables))
     here = psutil.disk_usage(str(run.out)).free
     yield f"Disk: about {max(disk / 2**20, 1):,.0f} MiB of {here / 2**20:,.0f} free in {run.out}."

@@ -28,7 +28,9 @@ def what_if(
     from pipeline.finished import FinishedRun
     from pipeline.what_if import what_if as answers
 
-    run = FinishedRun.read(out.resolve() / read_config(config).name)
+    settings = read_config(config)
+    run = FinishedRun.read(out.resolve() / settings.name)
+    _say_changed(run, changed_since(run, settings))
     table = Table("片区 zone", "指标 quantity", title=f"{run.record['note']}\n{'; '.join(changes)}")
     for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
         table.add_column(title, justify="right")
@@ -64,17 +66,36 @@ def explain(
         answer = explain_group(run, zone, metric)
     else:
         answer = explained(run, zone, metric, year)
-    # what is exported may be asked for by an option
-    before, now = (config | {"exports": ()} for config in (run.record["config"], settings.model_dump(mode="json")))
     answer |= {
         "command": shlex.join(["sinkmap", "zones", str(config), "--out", str(out), "--force"]),
-        "config_changed": before != now,
+        "changed_since": changed_since(run, settings),
     }
     if as_json:
         print(json.dumps(answer, indent=1, ensure_ascii=False))
         return
+    _say_changed(run, answer["changed_since"])
     for line in (_group_explanation if zone in GROUP_NAMES else _explanation)(answer):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def changed_since(run, settings) -> list[str]:
+    """What of a `RunConfig` is no longer as the `FinishedRun` had it: the config, the coefficients."""
+    from pipeline.config import read_coefficients
+
+    # what is exported may be asked for by an option
+    before, now = (config | {"exports": ()} for config in (run.record["config"], settings.model_dump(mode="json")))
+    numbers = {
+        name: method.model_dump(mode="json") for name, method in read_coefficients(settings.coefficients).items()
+    }
+    return ["config"] * (before != now) + ["coefficients"] * (run.record["coefficients"] != numbers)
+
+
+def _say_changed(run, what: list[str]) -> None:
+    if what:
+        console.print(
+            f"Figures of the run finished {run.record['finished']}; {' and '.join(what)} changed since: run `sinkmap "
+            "zones` for new ones.", style="yellow", soft_wrap=True,
+        )  # fmt: skip
 
 
 def diff(
@@ -143,8 +164,7 @@ def _group_explanation(answer: dict) -> Iterator[str]:
         for zone in answer["zones"]
     ))  # fmt: skip
     yield from _section("Interval 区间", _interval(answer))
-    changed = " (the config has changed since; its former state is in run.json)" if answer["config_changed"] else ""
-    yield from _section(f"Run finished {answer['finished']}; to do it again{changed}", [answer["command"]])
+    yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
 
 
 def _explanation(answer: dict) -> Iterator[str]:
@@ -189,8 +209,7 @@ def _explanation(answer: dict) -> Iterator[str]:
     if certificate := answer["comparability"]:
         yield from _section("Comparability 可比性", (text for text in certificate.values() if text))
     yield from _section("Versions 版本", [", ".join(f"{name} {of}" for name, of in answer["versions"].items())])
-    changed = " (the config has changed since; its former state is in run.json)" if answer["config_changed"] else ""
-    yield from _section(f"Run finished {answer['finished']}; to do it again{changed}", [answer["command"]])
+    yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
 
 
 def _section(title: str, lines) -> Iterator[str]:

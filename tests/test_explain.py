@@ -218,6 +218,19 @@ def test_a_year_mapped_on_its_own_is_explained_too(world, finished):
     assert (sink["value"], sink["status"]) == (None, "ok; no sink: one period only")
 
 
+def test_coefficients_that_changed_since_the_run_are_said(tmp_path):
+    world = World.at(tmp_path)
+    world.run()
+    asked = ["explain", str(world.config), "--zone", "G01", "--metric", "carbon_tC", "--out", str(world.out)]
+    what_if = ["what-if", str(world.config), "--set", "grassland.root_shoot=4.0", "--out", str(world.out)]
+    for command in (asked, what_if):
+        assert "changed since" not in CliRunner().invoke(app, command).stdout
+    world.change_coefficient("grassland", "value: 5.79", "value: 5.8")
+    for command in (asked, what_if):
+        said = CliRunner().invoke(app, command).stdout
+        assert "coefficients changed since: run `sinkmap zones`" in " ".join(said.split())
+
+
 @pytest.mark.parametrize(
     ("zone", "metric", "year", "sentence"),
     [
