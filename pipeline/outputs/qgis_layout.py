@@ -96,7 +96,7 @@ AREA_AND_COVER = (
     ("面积", "area_wanmu", 1, 2, "万亩"),
     ("申报面积", "declared_wanmu", 1, 2, "万亩"),
     ("遥感植被覆盖度", "fvc_mean", 100, 1, "%"),
-    ("平均NDVI", "ndvi_mean", 1, 3, ""),
+    ('平均[% upper("index_name") %]', "index_mean", 1, 3, ""),
     ("地上生物量", "agb_tDM_ha", 1, 2, "吨干物质/公顷"),
     ("有效观测面积", "observed_fraction", 100, 1, "%"),
 )

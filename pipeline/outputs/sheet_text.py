@@ -6,6 +6,7 @@ import pandas as pd
 
 from pipeline.carbon import CO2_PER_C
 from pipeline.group_totals import lacking_zh
+from pipeline.variables import VARIABLES
 from pipeline.varying import CAUSES_ZH
 
 UNKNOWN = "—"
@@ -19,7 +20,7 @@ KEY_FIGURES = (
     ("carbon_tC_ha", "生物量碳密度 (吨碳/公顷)", 1, False),
     ("agb_tDM_ha", "地上生物量 (吨干物质/公顷)", 1, False),
     ("fvc_mean", "遥感植被覆盖度 (%)", 100, False),
-    ("ndvi_mean", "平均NDVI (年最大值)", 1, False),
+    ("index_mean", "平均{index} (年合成值)", 1, False),
 )
 """Column of the result table, what the sheet calls it, factor, and whether a plus is shown."""
 
@@ -54,9 +55,10 @@ def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
 
 def key_figures(row: dict) -> list[tuple[str, str, str]]:
     """Label, value and 95 % interval of the figures of a zone."""
+    index = VARIABLES[row["index_name"]].long_name.split()[0] if row["index_name"] else "植被指数"
     figures = [
         (
-            label,
+            label.format(index=index),
             number(row[column] if row[column] is None else row[column] * factor, signed),
             interval(row, column, factor),
         )
