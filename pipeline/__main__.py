@@ -89,6 +89,7 @@ def plan(
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
     from pipeline.config import read_coefficients
+    from pipeline.counted_zones import passed_areas
     from pipeline.output_folder import writable_folder
     from pipeline.outputs.findings import write_findings
     from pipeline.screen import boundary_findings, boundary_tables, ledger_table, zone_table
@@ -102,11 +103,13 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     console.print(f"Boundary findings: {file}", soft_wrap=True)
     if errors := [finding for finding in found if finding.level == "error"]:
         raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
-    run = _prepare(settings, None, out)
+    # areas beyond tolerance stop a run, but the ledger that shows them is printed first
+    run = _prepare(settings.model_copy(update={"area_mismatch": "warn"}), None, out)
     console.print(zone_table(run))
-    console.print(ledger_table(run.ledger()))
+    console.print(ledger_table(ledger := run.ledger()))
     console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
     _print_notes(run)
+    passed_areas(ledger, settings.area_mismatch)
     run.check_years()
 
 
@@ -140,7 +143,8 @@ def fit(
     """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
     from pipeline.output_folder import held
     from pipeline.outputs.coefficients import write_local_coefficients
-    from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report
+    from pipeline.plausibility import read_ranges
+    from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report, unit_doubt
     from pipeline.variables import IndexName
 
     if index not in get_args(IndexName):
@@ -159,6 +163,9 @@ def fit(
     write_local_coefficients(run.config.coefficients, folder, found, index, f"{plots.name}, {found.summary}")
     for line in report(found, paired, run.ecosystems["grassland"].biomass_model.u95_percent):
         console.print(line, soft_wrap=True)
+    grass = ("grassland", *run.ecosystems["grassland"].strata)
+    if doubt := unit_doubt(found, read_ranges(run.config.plausibility).widest("agb_tDM_ha", grass)):
+        console.print(doubt, style="yellow", soft_wrap=True)
     console.print(f"To use it, put this into the config:\ncoefficients: {folder.resolve()}", soft_wrap=True)
 
 

@@ -1,5 +1,7 @@
 """The zones as a run counts them: read, compared with what is known of them, overlaps settled."""
 
+from statistics import median
+
 import geopandas as gpd
 
 from pipeline.area_ledger import area_ledger, mismatches
@@ -9,6 +11,12 @@ from pipeline.overlaps import settle_overlaps
 from pipeline.shift_check import shift_sentence, zone_shift
 from pipeline.vector_file import read_vector
 from pipeline.zones import read_zones
+
+SHOWN = 3
+"""Zones beyond tolerance that a sentence names."""
+
+UNITS = {1e-4: "mu 亩", 15: "10 000 ha 万公顷", 15e-4: "ha 公顷"}
+"""Areas in 万亩 over the same in other units, and how these are called."""
 
 
 def counted_zones(config, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:
@@ -31,8 +39,16 @@ def passed_areas(ledger: list[dict], how: str) -> list[str]:
     """The sentences on areas beyond tolerance. Raises ZoneError with them unless ``how`` is warn."""
     beyond = mismatches(ledger)
     if beyond and how == "stop":
+        more = f" and {len(beyond) - SHOWN} more, which `sinkmap check` lists" if len(beyond) > SHOWN else ""
         raise ZoneError(
-            f"areas differ beyond tolerance: {'; '.join(beyond)}; correct the boundaries or the declared areas, or set "
-            "area_mismatch to warn"
+            f"areas differ beyond tolerance: {'; '.join(beyond[:SHOWN])}{more}; correct the boundaries or the declared "
+            f"areas{unit_doubt(ledger)}, or set area_mismatch to warn"
         )
     return beyond
+
+
+def unit_doubt(ledger: list[dict]) -> str:
+    """Which unit the declared areas seem to be in, where that is plainly not 万亩."""
+    ratios = [row["polygon_wanmu"] / row["declared_wanmu"] for row in ledger if row["declared_wanmu"]]
+    found = [name for ratio, name in UNITS.items() if ratios and abs(median(ratios) / ratio - 1) < 0.1]
+    return f" (they seem to be in {found[0]}, not in 10 000 mu 万亩)" if found else ""

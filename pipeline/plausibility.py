@@ -1,6 +1,7 @@
 """Ranges in which a zone's figures should and must lie, each with its source. Pure but for `read_ranges`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from math import inf
 from pathlib import Path
 from typing import Literal, Self
 
@@ -43,6 +44,11 @@ class Ranges(Frozen):
     """All ranges; the first that fits a zone and a quantity holds."""
 
     ranges: tuple[Range, ...]
+
+    def widest(self, quantity: str, places: Collection[str]) -> tuple[float, float]:
+        """Least and largest usual value of a quantity in any of the ecosystems and vegetation types ``places``."""
+        usual = [r.usual for r in self.ranges if r.quantity == quantity and r.where in places]
+        return min((low for low, _ in usual), default=-inf), max((high for _, high in usual), default=inf)
 
     def of(self, quantity: str, ecosystem: str, stratum: str) -> Range | None:
         """The range of a quantity in a zone, None where there is none."""

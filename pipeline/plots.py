@@ -155,6 +155,14 @@ def report(fit: Fit, paired: pd.DataFrame, u95_before: float) -> list[str]:
     return [*left_out, f"{fit.summary}.", *skills, narrower]
 
 
+def unit_doubt(fit: Fit, usual_t_ha: tuple[float, float]) -> str:
+    """That the median of the sites is not usual, t DM/ha; "" where it is."""
+    median, (low, high) = float(np.median(fit.y)), (100 * end for end in usual_t_ha)
+    if low <= median <= high:
+        return ""
+    return f"The median of the sites is {median:.3g} g/m2, usual are {low:.0f} to {high:.0f}: is the column in g/m2?"
+
+
 def _problems_sentence(paired: pd.DataFrame) -> str:
     found = [f"{count} {problem}" for problem, count in problems(paired).items()]
     return f" (left out: {', '.join(found)})" if found else ""

@@ -262,6 +262,8 @@ def prepare(config: RunConfig, out: Path, force: bool = False) -> Run:
         notes=notes,
         stamps=stamps | checksums.stamps(paths),
     )
+    if unreached := [zone.id for zone in zones if not run.scenes_over(zone)]:
+        notes.append(f"no scene reaches {', '.join(unreached)}: there will be no data")
     if force:
         run.marks.forget("set-aside", "tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
     run.leave_out_known_bad()

@@ -305,6 +305,17 @@ def test_the_command_writes_a_folder_that_the_next_run_takes(composited):
     assert next(row for row in rows if row["zone_id"] == "G01")["method"] == "NDVI exponential AGB x (1+R) x CF"
 
 
+def test_biomass_in_another_unit_is_doubted(composited):
+    table = plot_table()
+    file = composited.folder / "units.csv"
+    for factor, doubted in ((1, False), (0.01, True), (10, True)):  # g/m2, t/ha, kg/ha
+        table.assign(agb_g_m2=table["agb_g_m2"] * factor).to_csv(file, index=False)
+        to = composited.folder / f"times-{factor}"
+        done = command("fit", file, composited.config, "--out", composited.out, "--block-km", 1, "--to", to)
+        assert done.returncode == 0, done.stderr
+        assert ("is the column in g/m2?" in done.stdout) is doubted
+
+
 def test_the_command_refuses_too_few_plots_with_its_own_exit_code(composited):
     file = composited.folder / "few.csv"
     plot_table(12).to_csv(file, index=False)
