@@ -94,7 +94,7 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     from pipeline.outputs.findings import write_findings
     from pipeline.screen import boundary_findings, boundary_tables, ledger_table, zone_table
 
-    settings = _settings(config, None)
+    settings = _settings(config, None).with_exports([])
     found = boundary_findings(settings, read_coefficients(settings.coefficients))
     file = writable_folder(out.resolve() / settings.name) / "boundary_findings.gpkg"
     write_findings(file, found)

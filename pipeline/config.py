@@ -1,10 +1,12 @@
 """The configuration of a run: YAML in, one frozen `RunConfig` out. Nothing below this file knows it."""
 
 import os
+import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
 from pipeline.cover_config import Cover, KeptIndex
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
@@ -82,10 +84,16 @@ class Patches(Frozen):
     suggestions: Path | None = None
 
 
+def _file_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError("a run's name is that of its folder and files: letters, digits, _ and -, without spaces")
+    return name
+
+
 class RunConfig(Frozen):
     """Everything a run depends on. Paths are relative to the config file."""
 
-    name: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    name: Annotated[str, AfterValidator(_file_name)]
     title: str = "碳汇片区监测"
     simulated: bool = False
     scenes: Scenes
@@ -132,10 +140,14 @@ class RunConfig(Frozen):
         return [str(part) for file in files if isinstance(file, Path) for part in parts_of(file)]
 
     def with_exports(self, names: list[str]) -> "RunConfig":
-        """The same run with further vector formats. Raises ConfigError."""
+        """The same run with further vector formats. Raises ConfigError for one that is unknown or needs what is not
+        installed."""
         if wrong := [name for name in names if name not in get_args(ExportName)]:
             raise ConfigError(f"there is no export {wrong[0]}; take {', '.join(get_args(ExportName))}")
-        return self.model_copy(update={"exports": tuple(dict.fromkeys((*self.exports, *names)))})
+        exports = tuple(dict.fromkeys((*self.exports, *names)))
+        if "geoparquet" in exports and find_spec("pyarrow") is None:
+            raise ConfigError("exports geoparquet: needs pyarrow; install it with `pip install pyarrow` and run again")
+        return self.model_copy(update={"exports": exports})
 
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""

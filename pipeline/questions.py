@@ -45,7 +45,10 @@ def what_if(
 
 def explain(
     zone: Annotated[str, typer.Option("--zone", help="Zone id, or forest, grassland, wetland, city.")],
-    metric: Annotated[str, typer.Option("--metric", help="Column of the result table, such as carbon_tC.")],
+    metric: Annotated[
+        str,
+        typer.Option("--metric", help="Such as carbon_tC, sink_tCO2_yr, fvc_mean, volume_m3; a wrong one lists all."),
+    ],
     config: ConfigPath = SAMPLE,
     year: Annotated[int | None, typer.Option("--year", help="This year; else the current period.")] = None,
     out: OutPath = Path("out"),

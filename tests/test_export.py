@@ -140,10 +140,11 @@ def test_a_failed_export_leaves_the_last_one_and_no_half(world, monkeypatch):
     assert sorted(path.name for path in (world.results / "exports" / "shp").iterdir()) == before
 
 
-def test_geoparquet_without_pyarrow_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "find_spec", lambda name: None)
-    with pytest.raises(OutputError, match="pip install pyarrow"):
-        export._geoparquet(layers(), tmp_path, "tiny")
+def test_geoparquet_without_pyarrow_is_said_before_anything_runs(world, monkeypatch):
+    config = read_config(world.config)
+    monkeypatch.setattr("pipeline.config.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install pyarrow"):
+        config.with_exports(["geoparquet"])
 
 
 def test_geoparquet_reads_back_as_it_was(tmp_path):

@@ -5,7 +5,6 @@ import shutil
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import geopandas as gpd
@@ -162,8 +161,6 @@ def _geodatabase(layers: Layers, folder: Path, name: str) -> list[str]:
 
 
 def _geoparquet(layers: Layers, folder: Path, name: str) -> list[str]:
-    if find_spec("pyarrow") is None:
-        raise OutputError("exports geoparquet: needs pyarrow; install it with `pip install pyarrow` and run again")
     for layer, table in layers.items():
         table.to_parquet(folder / f"{layer}.parquet", index=False)
     return []
