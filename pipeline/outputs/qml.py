@@ -18,6 +18,9 @@ FONTS = ("Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", "SimHei")
 
 # --- rasters ----------------------------------------------------------------------------------------------
 
+VEIL = "#f5f8f4"
+"""Nearly white: alone, and in a legend, a veil is still seen on paper."""
+
 CLASS = ("value", "label", "color", "alpha")
 """How QGIS calls what a class has."""
 
@@ -39,7 +42,7 @@ def class_pipe(classes: tuple[ClassStyle, ...]) -> Element:
 
 def veil_pipe(veiled: ClassStyle) -> Element:
     """The drawing of a class raster that makes what lies below it pale where it holds the class ``veiled``."""
-    return _palette([(veiled.value, veiled.zh, PAPER, round(255 * PALE))])
+    return _palette([(veiled.value, veiled.zh, VEIL, round(255 * PALE))])
 
 
 def from_pipe(value: float, label: str, color: str) -> Element:
