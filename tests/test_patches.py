@@ -325,7 +325,7 @@ def read_patches(world) -> gpd.GeoDataFrame:
 
 def test_the_patches_of_each_zone_add_up_to_it(world, patches):
     assert set(patches["zone_id"]) == {"F01", "F02", "G01", "W01"}
-    zones = gpd.read_file(world.results / "zones.gpkg").set_index("zone_id")
+    zones = gpd.read_file(world.results / "zones.gpkg", layer="zones").set_index("zone_id")
     for zone, group in patches.groupby("zone_id"):
         assert group["area_ha"].sum() == pytest.approx(zones.loc[zone, "area_ha"], rel=1e-9)
         assert group.union_all().symmetric_difference(zones.geometry[zone]).area < 1e-12
