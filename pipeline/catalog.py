@@ -9,6 +9,7 @@ import shapely
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioIOError
 
 from pipeline import hdfeos
@@ -91,7 +92,12 @@ def usable(scene: Scene, wanted: Wanted) -> Scene | None:
     if missing:
         raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
     scene = scene.using(wanted.bands)
-    boxes = {name: footprint(scene.id, band, wanted.max_megapixels) for name, band in scene.layers.items()}
+    if scene.level != INDEX and len({(b.address, b.index) for b in scene.bands.values()}) < len(scene.bands):
+        raise SceneError(f"scene {scene.id} names one layer for several bands; correct its item or manifest")
+    boxes = {
+        name: footprint(scene.id, band, wanted.max_megapixels, name in scene.bands)
+        for name, band in scene.layers.items()
+    }
     box = boxes["red"]
     for name, other in boxes.items():
         covered = other.extent.to_crs(box.crs).intersection(box.extent).area / box.extent.area
@@ -142,8 +148,9 @@ def _bounds(box: GeoBox, here: Geometry, crs: str) -> tuple[float, float, float,
     return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
-def footprint(scene: str, band: Band, max_megapixels: float = np.inf) -> GeoBox:
-    """Grid of a layer, from its header. Raises SceneError for a file that is unreadable, too large or without CRS."""
+def footprint(scene: str, band: Band, max_megapixels: float = np.inf, measured: bool = False) -> GeoBox:
+    """Grid of a layer, from its header. Raises SceneError for a file that is unreadable, too large or without CRS, and
+    for one of ``measured`` values whose header says of them what is not read."""
     try:
         if band.in_hdf:
             return hdfeos.grid_of(band.path)
@@ -153,9 +160,26 @@ def footprint(scene: str, band: Band, max_megapixels: float = np.inf) -> GeoBox:
                 raise SceneError(f"scene {scene}: {band.path} has no CRS; get the product again")
             if band.index > file.count:
                 raise SceneError(f"scene {scene}: {band.path} has {file.count} bands, not {band.index}")
+            if measured:
+                _refuse_mask(scene, band, file)
             return GeoBox.from_rio(file)
-    except (RasterioIOError, OSError, ValueError) as error:
+    except (RasterioIOError, OSError, ValueError, RuntimeError, KeyError) as error:
         raise SceneError(f"scene {scene}: {band.path} cannot be read ({error}); get the product again") from error
+
+
+def _refuse_mask(scene: str, band: Band, file: rasterio.DatasetReader) -> None:
+    """Raises SceneError for a file that says of its pixels what is not read: a mask or alpha band of its own, another
+    nodata than the product's."""
+    if {MaskFlags.per_dataset, MaskFlags.alpha} & {*file.mask_flag_enums[band.index - 1]}:
+        raise SceneError(
+            f"scene {scene}: {band.path} has a mask of its own, which is not read; write its nodata into the pixels"
+        )
+    nodata = file.nodatavals[band.index - 1]
+    if nodata is not None and nodata == nodata and band.nodata == band.nodata and nodata != band.nodata:
+        raise SceneError(
+            f"scene {scene}: {band.path} has the nodata {nodata:g}, not {band.nodata:g}; correct the file, or the "
+            "nodata in its manifest"
+        )
 
 
 def grid_origin(scene: Scene, crs: str) -> tuple[float, float]:

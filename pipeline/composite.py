@@ -15,7 +15,7 @@ from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
-"""Clear land lies within; much of it outside means that scale or offset are wrong."""
+"""Clear land lies within: a pixel outside does not count, and many mean that scale or offset are wrong."""
 
 MOST_DIFFERENCE = np.float32(1.05)
 """A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
@@ -204,7 +204,7 @@ def _observe(
     day, seen, taken, ndvi, peak_day, clear_count, water_count,
 ):  # fmt: skip
     """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
-    higher; ``taken`` marks where it was. Returns (clear, impossible) land.
+    higher; ``taken`` marks where it was. Returns (clear, impossible) land; what is impossible counts as not seen.
 
     A row takes a loop for each step, without a branch and over few arrays: such loops the compiler turns into
     instructions on many pixels at once.
@@ -214,10 +214,13 @@ def _observe(
     least, most = np.float32(MIN_REFLECTANCE), np.float32(MAX_REFLECTANCE)
     widest = classes.shape[1]
     r_row, n_row, level_row = np.empty(widest, np.float32), np.empty(widest, np.float32), np.empty(widest, np.int16)
-    new_row, land_row, days = np.empty(widest, np.bool_), np.empty(widest, np.bool_), np.full(widest, day, np.uint16)
+    new_row, land_row = np.empty(widest, np.bool_), np.empty(widest, np.bool_)
+    odd_row = np.empty(widest, np.bool_)
+    days = np.full(widest, day, np.uint16)
     for top, bottom, left, right in places:
         width = right - left
-        r, n, levels, new, land = r_row[:width], n_row[:width], level_row[:width], new_row[:width], land_row[:width]
+        r, n, levels = r_row[:width], n_row[:width], level_row[:width]
+        new, land, odd = new_row[:width], land_row[:width], odd_row[:width]
         for y in range(top, bottom):
             bits, was_seen, higher = classes[y, left:right], seen[y, left:right], taken[y, left:right]
             peaks, clears, waters = ndvi[y, left:right], clear_count[y, left:right], water_count[y, left:right]
@@ -226,13 +229,17 @@ def _observe(
             for x in range(width):
                 new[x] = (bits[x] & CLEAR != 0) & ~was_seen[x] & (r[x] == r[x]) & (n[x] == n[x])
             for x in range(width):
-                was_seen[x] |= new[x]
-            for x in range(width):
                 land[x] = new[x] & (bits[x] & WATER == 0)
             for x in range(width):
                 clear += land[x]
             for x in range(width):
-                impossible += land[x] & ((max(r[x], n[x]) > most) | (min(r[x], n[x]) < least))
+                odd[x] = land[x] & ((max(r[x], n[x]) > most) | (min(r[x], n[x]) < least))
+            for x in range(width):
+                impossible += odd[x]
+            for x in range(width):
+                new[x] &= ~odd[x]
+            for x in range(width):
+                was_seen[x] |= new[x]
             for x in range(width):
                 levels[x] = _difference_level(r[x], n[x])
             for x in range(width):

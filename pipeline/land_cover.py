@@ -69,7 +69,12 @@ def reach_of(path: Path, crs: str) -> shapely.Polygon:
         with rasterio.open(path) as file:
             if file.crs is None:
                 raise ZoneError(f"{path}: the land cover has no CRS; write it into the file")
-            if not np.issubdtype(np.dtype(file.dtypes[0]), np.integer) or file.transform.b or file.transform.d:
+            if (
+                not np.issubdtype(np.dtype(file.dtypes[0]), np.integer)
+                or file.transform.b
+                or file.transform.d
+                or file.transform.e > 0
+            ):
                 raise ZoneError(f"{path}: is no land cover, a north-up raster of integer classes; name another file")
             return shapely.box(*transform_bounds(file.crs, crs, *file.bounds, densify_pts=21))
     except RasterioError as error:

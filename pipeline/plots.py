@@ -64,7 +64,7 @@ def read_plots(path: Path, columns: PlotColumns, grid_crs: str) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     for encoding in ("utf-8-sig", "gb18030"):
         try:
-            return pd.read_csv(path, encoding=encoding, dtype=str)
+            return pd.read_csv(path, encoding=encoding, dtype=str, index_col=False)
         except UnicodeDecodeError:
             continue
         except FileNotFoundError:

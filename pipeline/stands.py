@@ -27,6 +27,9 @@ def read_stands(
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
     if invalid := int((found.geometry.notna() & ~found.geometry.is_valid).sum()):
         stands.attrs["mended"] = [f"{path}: {invalid} stands cross themselves, repaired in the run's copy; see check"]
+    if empty := int((stands.geometry.isna() | stands.geometry.is_empty).sum()):
+        said = f"{path}: {empty} of {len(stands)} stands have no geometry and do not count"
+        stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
     names = found[species].map(one_line)
     known = {}
     for name in names.unique():

@@ -25,6 +25,12 @@ _SIMPLIFIED_CHINESE = 0x4D  # language driver byte of a DBF in code page 936
 _END_OF_FIELDS = 0x0D
 _STEP_M, _STEP_DEGREES = 1000, 0.01
 
+UNREADABLE = (
+    pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError, UnicodeDecodeError,
+    shapely.errors.ShapelyError,
+)  # fmt: skip
+"""What comes of a damaged file."""
+
 
 def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDataFrame:
     """The features of a layer with a CRS and all ``columns``.
@@ -49,7 +55,7 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
             if not shapefile:
                 raise
             table, how = _cut_text(path, encoding), f"{how}; text that is cut within a character ends before it"
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ZoneError(f"{path}: cannot be read as vector data ({error}); export it again") from error
     for column in columns:
         if column not in table.columns:

@@ -155,6 +155,13 @@ def test_stands_are_checked_in_sums(tmp_path):
     assert "volume counts twice" in overlap.en
 
 
+def test_a_run_says_how_many_stands_have_no_geometry(tmp_path):
+    world = World.at(tmp_path)
+    world.write_stands([("华北落叶松", 30.0, 45.0, pixels(40, 90, 10, 60)), ("油松", 60.0, 66.0, None)])
+    run = prepare(read_config(world.config), world.out)
+    assert [note for note in run.notes if "1 of 2 stands have no geometry and do not count" in note]
+
+
 def test_a_cover_column_of_shrub_stands_that_is_not_there_is_found(tmp_path):
     world = World.at(tmp_path)
     world.settings["stands"]["columns"]["cover"] = "GAI_DU"

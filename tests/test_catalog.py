@@ -115,6 +115,12 @@ def test_nothing_found_names_the_path_and_what_was_asked(tmp_path):
         find(tmp_path / "scenes")
 
 
+def masked(folder):
+    path = write_tif(folder / "X_red.tif", DN)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(np.array([[True, False] * 2] * 4))
+
+
 SEMI = np.full((4, 2), 4, "uint8")
 
 
@@ -127,9 +133,26 @@ SEMI = np.full((4, 2), 4, "uint8")
         (lambda f: (f / "X_red.tif").unlink(), "scene X lacks red"),
         (lambda f: (f / "X_red.tif").write_bytes(b"II*\0cut"), r"scene X: .*X_red\.tif cannot be read"),
         (lambda f: write_item(f, "X", properties={"datetime": None}), "X.*datetime"),
+        (lambda f: write_tif(f / "X_nir.tif", DN, nodata=65535), r"X_nir\.tif has the nodata 65535, not 0"),
+        (masked, r"X_red\.tif has a mask of its own"),
+        (
+            lambda f: write_item(f, "X", assets={"nir": {"href": "X_red.tif"}}),
+            "scene X names one layer for several bands",
+        ),
         (lambda f: (f / "X.json").write_text('{"type": "Feature", "stac_version": "1.0.0", "id": "X"}'), "X"),
     ],
-    ids=["no CRS", "half a quality layer", "bands apart", "missing", "cut", "no date", "damaged item"],
+    ids=[
+        "no CRS",
+        "half a quality layer",
+        "bands apart",
+        "missing",
+        "cut",
+        "no date",
+        "another nodata",
+        "a mask of its own",
+        "one layer twice",
+        "damaged item",
+    ],
 )
 def test_a_faulty_scene_is_set_aside_with_its_reason_and_the_others_stay(tmp_path, fault, reason):
     write_item(tmp_path, "A")

@@ -198,7 +198,8 @@ def test_impossible_reflectance_is_refused(red, nir, scale, offset):
 
 @pytest.mark.parametrize(("bright", "pixel_class", "refused"), [(60, LAND, True), (50, LAND, False), (60, LAKE, False)])
 def test_a_few_glints_and_any_on_water_are_borne(bright, pixel_class, refused):
-    """Of 100 clear pixels more than 50 (at least) and more than a tenth must be impossible."""
+    """Of 100 clear pixels more than 50 (at least) and more than a tenth must be impossible; those that are borne count
+    as not seen, but for water, which may well be dark."""
     red = np.full((10, 10), 1000, "uint16")
     red.flat[:bright] = 17_000
     scene = {"red": (red, 1e-4, 0.0, 0.0), "nir": (np.full_like(red, 3000), 1e-4, 0.0, 0.0)}
@@ -208,7 +209,24 @@ def test_a_few_glints_and_any_on_water_are_borne(bright, pixel_class, refused):
             peak.add(np.full((10, 10), pixel_class, "uint8"), scene)
     else:
         peak.add(np.full((10, 10), pixel_class, "uint8"), scene)
-        assert (peak.layers()["clear_count"] == 1).all()
+        counted = np.full(100, 1)
+        counted[: bright if pixel_class == LAND else 0] = 0
+        assert peak.layers()["clear_count"].ravel().tolist() == counted.tolist()
+
+
+def test_a_glint_is_no_peak_and_another_tile_of_the_day_may_see_its_pixel():
+    """NIR of 6.5 over red of .1 would be an NDVI of .97."""
+    shape = (10, 10)
+    red, nir = np.full(shape, 1000, "uint16"), np.full(shape, 3000, "uint16")
+    glint = nir.copy()
+    glint[0, 0] = 65_000
+    peak = PeakComposite(shape)
+    peak.next_day(200)
+    for values in (glint, nir):
+        peak.add(np.full(shape, LAND, "uint8"), {"red": (red, 1e-4, 0.0, 0.0), "nir": (values, 1e-4, 0.0, 0.0)})
+    layers = peak.layers()
+    assert (layers["ndvi"] == 5000).all()
+    assert (layers["clear_count"] == 1).all()
 
 
 # Order

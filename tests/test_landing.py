@@ -15,7 +15,7 @@ from rasterio.transform import from_origin
 from pipeline.catalog import Wanted, find_scenes, usable
 from pipeline.errors import SceneError
 from pipeline.reflectance import read_band, read_bands, read_classes
-from pipeline.scene import BUFFERED, CLEAR, Band, QualityRule, Scene
+from pipeline.scene import BUFFERED, CLEAR, INDEX, Band, QualityRule, Scene
 from pipeline.season import PEAK
 from pipeline.sensors.declared import Manifest
 from pipeline.yaml_file import read_yaml
@@ -45,7 +45,7 @@ def write_surface(path: Path, crs: str, pixel: float, spread: float = 9000) -> P
 
 def scene_of(path: Path, nodata: float = np.nan) -> Scene:
     band = Band(str(path), nodata=nodata)
-    return Scene("A", "-", noon(2023, 8, 1), {"red": band, "nir": band}, None, None, "-")
+    return Scene("A", "-", noon(2023, 8, 1), {"red": band, "nir": band}, None, None, "-", level=INDEX)
 
 
 def wanted(finest_m: float | None) -> Wanted:

@@ -83,8 +83,8 @@ def test_red_and_near_infrared_are_the_bands_of_the_mission(tmp_path, sensor):
 
 def test_quality_bits_as_documented():
     """Bits of QA_PIXEL (science.md 1.2): fill 0, dilated 1, cirrus 2, cloud 3, shadow 4, snow 5, clear 6, water 7."""
-    found = PIXEL_QUALITY.classes(np.array([1 << bit for bit in range(8)] + [21824], "uint16")).tolist()
-    assert found == [0, 0, 0, BUFFERED, BUFFERED, 0, CLEAR, CLEAR | WATER, CLEAR]
+    found = PIXEL_QUALITY.classes(np.array([1 << bit for bit in range(8)] + [21824, 0], "uint16")).tolist()
+    assert found == [0, 0, 0, BUFFERED, BUFFERED, 0, CLEAR, CLEAR | WATER, CLEAR, 0]
 
 
 def test_only_saturation_of_used_bands_masks():

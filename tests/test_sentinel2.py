@@ -227,6 +227,33 @@ def test_an_item_that_leaves_the_offset_open_is_refused_by_name(tmp_path, applie
         of_state(tmp_path, applied, None, baseline)
 
 
+@pytest.mark.parametrize(
+    ("applied", "declared", "baseline", "says"),
+    [
+        ("true", -0.1, "05.09", "neither true nor false"),
+        (1, -0.1, "05.09", "neither true nor false"),
+        (None, 0, "05.11", "declares the offset 0, but its baseline has one"),
+        (False, 0, "05.11", "declares the offset 0"),
+        (None, "much", "05.11", "scale or offset is no number"),
+    ],
+)
+def test_an_item_that_contradicts_itself_is_refused(tmp_path, applied, declared, baseline, says):
+    with pytest.raises(SceneError, match=f"scene A.*{says}"):
+        of_state(tmp_path, applied, declared, baseline)
+
+
+def test_a_product_with_the_image_of_another_is_refused(tmp_path):
+    safe = write_safe(tmp_path, metadata("05.09", -1000), -1000)
+    (right,) = safe.rglob("*_B08_10m.jp2")
+    other = right.with_name(right.name.replace("20230801", "20230520"))
+    shutil.copy(right, other)
+    with pytest.raises(SceneError, match="holds 2 images of B08"):
+        scene_from_safe(safe)
+    right.unlink()
+    with pytest.raises(SceneError, match="images of several products"):
+        scene_from_safe(safe)
+
+
 @pytest.mark.parametrize("changes", [{"properties": {"s2:product_type": "S2MSI1C"}}, {"collection": "sentinel-2-l1c"}])
 def test_an_item_of_level_1c_is_refused(tmp_path, changes):
     with pytest.raises(SceneError, match="scene A is level 1C, not surface reflectance"):

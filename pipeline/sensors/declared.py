@@ -16,11 +16,14 @@ from pipeline.yaml_file import read_yaml
 MANIFEST = "manifest.yaml"
 
 
+BandNumber = Annotated[int, Field(ge=1)]
+
+
 class DeclaredQuality(Frozen):
     """Values of the quality layer: usable, open water (usable), cloud and shadow, not covered."""
 
     file: str
-    band: int = 1
+    band: BandNumber = 1
     clear: tuple[int, ...]
     water: tuple[int, ...] = ()
     cloud: tuple[int, ...] = ()
@@ -32,7 +35,7 @@ class DeclaredScene(Frozen):
 
     id: str
     date: datetime
-    bands: dict[Literal["blue", "green", "red", "nir", "swir16"], str | tuple[str, int]]
+    bands: dict[Literal["blue", "green", "red", "nir", "swir16"], str | tuple[str, BandNumber]]
     quality: DeclaredQuality | None
 
 

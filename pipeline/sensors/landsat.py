@@ -29,12 +29,12 @@ SENSORS = {"TM": ("landsat-tm", TM_BANDS), "ETM": ("landsat-etm+", TM_BANDS), "O
            "OLI": ("landsat-oli", OLI_BANDS)}  # fmt: skip
 
 PIXEL_QUALITY = BitRule(
-    masked=(Bits(0), Bits(1), Bits(2), Bits(5)),
+    masked=(Bits(0), Bits(1), Bits(2), Bits(5), Bits(0, 16, (0,))),
     buffered=(Bits(3), Bits(4)),
     water=(Bits(7),),
     nodata=1,
     source="USGS Landsat Collection 2 QA_PIXEL: bit 0 fill, 1 dilated cloud, 2 cirrus, 3 cloud, 4 cloud shadow, "
-    "5 snow, 7 water",
+    "5 snow, 7 water; 0 is no value of it",
 )
 DROPPED_PIXEL, TERRAIN_OCCLUSION = 9, 11
 

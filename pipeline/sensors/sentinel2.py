@@ -30,6 +30,9 @@ BAND_IDS = {"B02": "1", "B03": "2", "B04": "3", "B08": "7", "B8A": "8", "B11": "
 OFFSET_BASELINE = 4.0
 """Processing baseline from which on the product carries BOA_ADD_OFFSET."""
 
+OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+"""What says in an item that the offset is in its pixels already."""
+
 SCENE_CLASSIFICATION = QualityRule(
     clear=frozenset({4, 5}),
     water=frozenset({6}),
@@ -55,6 +58,8 @@ def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
         if path and path.is_file():
             scale, offset = _scale_offset(item, asset)
             bands[name] = Band(str(path), scale=scale, offset=offset)
+    if len({(band.scale, band.offset) for band in bands.values()}) > 1:
+        raise SceneError(f"scene {item.id} declares several scales or offsets for its bands; correct the item")
     asset = item.assets.get("scl") or item.assets.get("SCL")
     scl = asset and local_file(asset.href, folder)
     _require(item.id, bands, scl is not None and scl.is_file())
@@ -93,8 +98,7 @@ def scene_from_safe(product: Path) -> Scene:
         taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME").replace("Z", "+00:00"))
     except (OSError, BadZipFile, ParseError, DefusedXmlException, ValueError, TypeError) as error:
         raise SceneError(f"{metadata}: cannot be read ({error}); get the product again") from error
-    images = {code: next((band for name, band in files.items() if name.endswith(f"_{code}_{res}.jp2")), None)
-              for code, res in NATIVE_RESOLUTION.items()}  # fmt: skip
+    images = _images(product.name, files)
     missing = [code for code in COMMON_NAMES if images[code] and BAND_IDS[code] not in offsets]
     if carries_offset and missing:
         raise SceneError(
@@ -135,6 +139,18 @@ def _safe_files(product: Path) -> dict[str, Band]:
     return {name.rpartition(".SAFE/")[2]: Band(str(product), member=name) for name in members}
 
 
+def _images(product: str, files: dict[str, Band]) -> dict[str, Band | None]:
+    """The image of each band, None where it is missing. Raises SceneError for images of several products."""
+    found = {code: [name for name in files if name.endswith(f"_{code}_{resolution}.jp2")]
+             for code, resolution in NATIVE_RESOLUTION.items()}  # fmt: skip
+    if double := next((code for code, names in found.items() if len(names) > 1), None):
+        raise SceneError(f"{product} holds {len(found[double])} images of {double}; get the product again")
+    starts = {name.rpartition("/")[2].partition(f"_{code}_")[0] for code, names in found.items() for name in names}
+    if len(starts) > 1:
+        raise SceneError(f"{product} holds images of several products ({', '.join(sorted(starts))}); get it again")
+    return {code: files[names[0]] if names else None for code, names in found.items()}
+
+
 def _content(file: Band) -> bytes:
     if not file.member:
         return Path(file.path).read_bytes()
@@ -144,21 +160,37 @@ def _content(file: Band) -> bytes:
 
 def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]:
     """(scale, offset) that turn the stored values of this copy into reflectance."""
-    applied = item.properties.get("earthsearch:boa_offset_applied")
+    applied = _offset_applied(item)
     declared = (asset.extra_fields.get("raster:bands") or [asset.extra_fields])[0]
-    scale = declared.get("scale", declared.get("raster:scale"))
-    offset = declared.get("offset", declared.get("raster:offset"))
+    try:
+        scale, offset = (
+            None if (number := declared.get(name, declared.get(f"raster:{name}"))) is None else float(number)
+            for name in ("scale", "offset")
+        )
+    except (TypeError, ValueError) as error:
+        raise SceneError(f"scene {item.id}: its scale or offset is no number ({error}); correct the item") from error
     baseline = _baseline(item.properties.get("s2:processing_baseline", item.properties.get("processing:version")))
     if applied is True or (offset is None and baseline is not None and baseline < OFFSET_BASELINE):
         return scale or 1e-4, 0.0
-    if applied is False and offset == 0 and baseline is not None and baseline >= OFFSET_BASELINE:
-        raise SceneError(f"scene {item.id} says that its offset is not applied and also that it is 0; correct the item")
+    if offset == 0 and baseline is not None and baseline >= OFFSET_BASELINE:
+        raise SceneError(
+            f"scene {item.id} declares the offset 0, but its baseline has one, and earthsearch:boa_offset_applied is "
+            "not true; correct the item"
+        )
     if offset is None:
         raise SceneError(
             f"scene {item.id}: nothing says whether the offset of -1000 is still in its pixels; "
             "give raster:bands offset or earthsearch:boa_offset_applied in the item"
         )
     return scale or 1e-4, offset
+
+
+def _offset_applied(item: pystac.Item) -> bool | None:
+    """Whether the pixels have the offset in them already; None where the item does not say. Raises SceneError."""
+    told = [item.properties[name] for name in OFFSET_APPLIED if item.properties.get(name) is not None]
+    if not all(isinstance(value, bool) for value in told) or len(set(told)) > 1:
+        raise SceneError(f"scene {item.id}: {OFFSET_APPLIED[0]} is neither true nor false; correct the item")
+    return told[0] if told else None
 
 
 def _baseline(text: object) -> float | None:
@@ -170,7 +202,7 @@ def _baseline(text: object) -> float | None:
 
 
 def _origin(item: pystac.Item) -> str:
-    applied = item.properties.get("earthsearch:boa_offset_applied")
+    applied = _offset_applied(item)
     baseline = item.properties.get("s2:processing_baseline", "unknown")
     return f"STAC item, baseline {baseline}, boa_offset_applied {applied}"
 

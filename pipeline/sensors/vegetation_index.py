@@ -55,7 +55,7 @@ def scene_from_hdf(path: Path) -> Scene:
     try:
         found = hdfeos.layers(str(path))
         hdfeos.grid_of(str(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise SceneError(f"{path}: cannot be read ({error}); get the product again") from error
     layers = {match.lastgroup: name for name in found if (match := LAYER_IN_NAME.search(name))}
     _require(path.name, layers)
