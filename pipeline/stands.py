@@ -21,7 +21,7 @@ def read_stands(
     """The stands with species (key of the forest table), one volume column named by each inventory year, cover where
     its column is named, and geometry in the file's CRS. Shrubs have no volume, so theirs is 0. Raises ZoneError for an
     unknown species, one without the parameters of the expansion, a volume that is no finite number >= 0, and a cover of
-    shrubs that is no fraction.
+    shrubs that is no fraction. What was mended or left out stands in ``attrs["mended"]``.
     """
     found = read_vector(path, layer, [species, *volume_m3_ha.values(), *([cover] if cover else [])])
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
@@ -65,7 +65,12 @@ def read_stands(
             raise ZoneError(
                 f"{path}: the column {cover} of a shrub stand is empty or not a cover from 0 to 1; correct it"
             )
-    return stands
+    # several species of one polygon are several rows, rightly; the same row again is none
+    again = pd.DataFrame(stands).assign(geometry=stands.geometry.to_wkb()).duplicated()
+    if doubled := int(again.sum()):
+        said = f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
+        stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
+    return stands[~again]
 
 
 def _numbers(path: Path, column: pd.Series, what: str) -> pd.Series:

@@ -162,6 +162,19 @@ def test_a_run_says_how_many_stands_have_no_geometry(tmp_path):
     assert [note for note in run.notes if "1 of 2 stands have no geometry and do not count" in note]
 
 
+def test_a_stand_that_is_there_twice_counts_once_and_two_species_of_one_polygon_both(tmp_path):
+    world = World.at(tmp_path)
+    larch, pine = ("华北落叶松", 30.0, 45.0, pixels(40, 90, 10, 60)), ("油松", 60.0, 66.0, pixels(40, 90, 10, 60))
+    world.write_stands([larch, pine])
+    once = prepare(read_config(world.config), world.out)
+    world.write_stands([larch, pine, larch])
+    twice = prepare(read_config(world.config), world.out)
+    assert [note for note in twice.notes if "1 stands are there once more" in note]
+    for run in (once, twice):
+        assert sorted(run.stands["F01"].species) == sorted(once.stands["F01"].species)
+        assert len(run.stands["F01"].species) == 2
+
+
 def test_a_cover_column_of_shrub_stands_that_is_not_there_is_found(tmp_path):
     world = World.at(tmp_path)
     world.settings["stands"]["columns"]["cover"] = "GAI_DU"
