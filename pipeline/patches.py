@@ -22,8 +22,9 @@ from pipeline.zone import Zone
 COVER_COUNT = max(map(len, COVER_KEYS.values()))
 """Cover classes of a scheme with those of open water and of no data."""
 
-MOSTLY_WATER = 0.5
-"""Share of its observed years from which on a cell counts as open water."""
+MOSTLY_WATER = 0.5 - VARIABLES["water_occurrence"].scale / 2
+"""Occurrence from which on a cell counts as open water: half of its observed years. Half a step lower, where no stored
+value lies."""
 
 MIN_CELLS = 4
 """A patch has at least four cells: below that it is the noise of single pixels, and its outline cannot be smoothed."""
@@ -86,14 +87,9 @@ def cover_classes(cover: np.ndarray, water: np.ndarray | None, scheme: str) -> n
     half_step = VARIABLES["fvc"].scale / 2
     found = np.searchsorted(breaks - half_step, cover, side="right").astype("uint8")
     if water is not None:
-        found[is_mostly_water(water)] = COVER_KEYS[scheme].index(OPEN_WATER.key)
+        found[water >= MOSTLY_WATER] = COVER_KEYS[scheme].index(OPEN_WATER.key)
     found[np.isnan(cover)] = COVER_KEYS[scheme].index("no_data")
     return found
-
-
-def is_mostly_water(occurrence: np.ndarray) -> np.ndarray:
-    """Where the occurrence of open water (1, a whole number of its steps) is `MOSTLY_WATER` or more, bool."""
-    return occurrence >= MOSTLY_WATER - VARIABLES["water_occurrence"].scale / 2
 
 
 def ground_classes(

@@ -112,8 +112,7 @@ def _overlays(results: Results, variable: str) -> Iterator[Overlay]:
         yield Overlay("veil", PALE_ZH, "sink_class", veil)
     if variable == "fvc":
         water = results.styles.class_of("cover_class", OPEN_WATER.key)
-        half_step = VARIABLES["water_occurrence"].scale / 2
-        yield Overlay("water", WATER_ZH, "water_occurrence", from_pipe(MOSTLY_WATER - half_step, water.zh, water.color))
+        yield Overlay("water", WATER_ZH, "water_occurrence", from_pipe(MOSTLY_WATER, water.zh, water.color))
 
 
 def _raster_layer(

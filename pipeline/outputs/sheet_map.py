@@ -14,7 +14,7 @@ from pyproj import Transformer
 from pipeline.outputs.fonts import MM_PER_POINT
 from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
 from pipeline.outputs.raster_image import coloured, read_decimated
-from pipeline.patches import is_mostly_water
+from pipeline.patches import MOSTLY_WATER
 from pipeline.styles import RampStyle, rgb
 from pipeline.uncertainty import Z95
 from pipeline.vector_file import CGCS2000
@@ -135,7 +135,7 @@ def draw_raster(
     image = coloured(values, style, pale)
     if water:
         (occurrence,), _ = read_decimated(water.occurrence, pixels)
-        image[is_mostly_water(occurrence)] = (*rgb(water.color), 255)
+        image[occurrence >= MOSTLY_WATER] = (*rgb(water.color), 255)
     image = page.axes.imshow(image, extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5)
     image.set_clip_path(outline_path(frame.on_page(zone)), page.axes.transData)
 
