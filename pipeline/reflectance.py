@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from pipeline import hdfeos
 from pipeline.blocks import Blocks, rectangles
 from pipeline.errors import SceneError
-from pipeline.scene import CLEAR, DOUBTFUL, Band, Scene, Stored
+from pipeline.scene import CLEAR, DOUBTFUL, INDEX, Band, Scene, Stored
 
 DECODING = {"GDAL_NUM_THREADS": "1"}
 """GDAL decodes JPEG 2000 in threads of its own and only logs what fails there (3.10): a block of a truncated file comes
@@ -188,6 +188,8 @@ def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.nda
         raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
     if not pixels.size:
         return np.full(grid.shape, band.nodata, pixels.dtype)
+    if scene.level == INDEX and band in scene.bands.values():
+        _refuse_no_index(scene, band, pixels)
     how = compute_reproject_roi(source[window], grid)
     copied = how.paste_ok and how.read_shrink == 1
     if copied and pixels[how.roi_src].shape == grid.shape:
@@ -199,6 +201,13 @@ def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.nda
         nodata = {"src_nodata": band.nodata, "dst_nodata": band.nodata}
         rio_reproject(pixels, stored, source[window], grid, resampling, **nodata)
     return stored
+
+
+def _refuse_no_index(scene: Scene, band: Band, pixels: np.ndarray) -> None:
+    """Raises SceneError for stored values that are no index: a damaged stream of HDF4 is decoded without an error."""
+    steps = 1.001 / abs(2 * band.scale)  # of `index_bands`
+    if (np.abs(pixels.astype("float32")) > steps)[pixels != band.nodata].any():
+        raise SceneError(f"scene {scene.id}: {band.path} holds an index beyond -1 to 1; get the product again")
 
 
 def _window(source: GeoBox, grid: GeoBox) -> tuple[slice, slice]:

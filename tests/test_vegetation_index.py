@@ -177,6 +177,16 @@ def test_a_damaged_file_is_named(tmp_path, content):
         scene_from_hdf(path)
 
 
+def test_stored_values_that_are_no_index_are_refused(tmp_path):
+    """What a damaged stream decodes to: HDF4 says nothing of it."""
+    path = write_hdf5(tmp_path / "VNP13A1.A2023209.h26v04.002.h5")
+    on_own_grid(scene_from_hdf(path))
+    with h5py.File(path, "r+") as file:
+        file["HDFEOS/GRIDS/VIIRS_Grid_16Day_VI_500m/Data Fields/500 m 16 days NDVI"][0, 0] = 21_000
+    with pytest.raises(SceneError, match="holds an index beyond -1 to 1; get the product again"):
+        on_own_grid(scene_from_hdf(path))
+
+
 # GeoTIFFs
 
 NAMES = {
