@@ -239,6 +239,7 @@ def test_a_value_that_means_nodata_is_never_clear():
         ("surface_reflectance", "TOA", SceneError, "level 'TOA' is not surface_reflectance"),
         ("nir: [image.tif, 2]", "green: [image.tif, 2]", SceneError, "scene G1 lacks nir"),
         ("[image.tif, 2]", "[image.tif, 3]", SceneError, r"image\.tif has 2 bands, not 3"),
+        ("[image.tif, 2]", "[image.tif, 0]", ConfigError, "greater than or equal to 1"),
         ("offset: -0.1\n", "", ConfigError, r"manifest\.yaml:2: the file: the key 'offset' is missing"),
         ("quality: {", "qualify: {", ConfigError, r"manifest\.yaml:11: .*did you mean 'quality'"),
     ],

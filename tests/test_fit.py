@@ -229,6 +229,8 @@ def test_empty_rows_of_a_plot_table_are_skipped_and_lines_are_those_of_the_file(
     text = f"lon,lat,date,agb_g_m2\n,,,\n{lon},{lat},2024-08-05,40\n , ,,\n,,,\n"
     file.write_text(text)
     assert read_plots(file, PlotColumns(), CRS)["agb_g_m2"].to_dict() == {0: 40}
+    file.write_text(f"lon,lat,date,agb_g_m2\n{lon},{lat},2024-08-05,40,\n")  # as some programs end a row
+    assert read_plots(file, PlotColumns(), CRS)["agb_g_m2"].to_dict() == {0: 40}
     file.write_text(text + f"{lon},{lat},2024-08-05,many\n")
     with pytest.raises(PlotError, match=r"plots\.csv:6: agb_g_m2 is 'many'"):
         read_plots(file, PlotColumns(), CRS)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from affine import Affine
 from conftest import CRS, LEFT, PIXEL, TOP, make_grid, write_tif
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,6 +149,11 @@ def test_a_map_in_degrees_lies_where_it_should(tmp_path):
 @pytest.mark.parametrize(
     ("values", "options", "says"),
     [
+        (
+            np.ones((2, 2), "uint8"),
+            {"transform": Affine(10, 0, LEFT, 0, 10, TOP)},
+            "is no land cover, a north-up raster",
+        ),
         (np.ones((2, 2), "float32"), {}, "is no land cover, a north-up raster of integer classes; name another file"),
         (np.ones((2, 2), "uint8"), {"crs": None}, "the land cover has no CRS; write it into the file"),
     ],

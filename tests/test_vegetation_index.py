@@ -177,6 +177,20 @@ def test_a_damaged_file_is_named(tmp_path, content):
         scene_from_hdf(path)
 
 
+def test_a_damaged_hdf5_is_one_sentence(tmp_path):
+    """Bytes changed at any place: read, or refused by name."""
+    path = write_hdf5(tmp_path / "VNP13A1.A2023209.h26v04.002.h5")
+    content, said = path.read_bytes(), []
+    for place in range(0, len(content), len(content) // 60):
+        path.write_bytes(content[:place] + b"\xff" * 16 + content[place + 16 :])
+        try:
+            on_own_grid(scene_from_hdf(path))
+        except (SceneError, ValueError) as error:  # that of the composite gets its scene's name where it is called
+            said.append(str(error))
+    assert len(said) > 5
+    assert [text for text in said if path.stem not in text and "impossible reflectance" not in text] == []
+
+
 def test_stored_values_that_are_no_index_are_refused(tmp_path):
     """What a damaged stream decodes to: HDF4 says nothing of it."""
     path = write_hdf5(tmp_path / "VNP13A1.A2023209.h26v04.002.h5")
