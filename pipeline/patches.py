@@ -81,8 +81,8 @@ def sink_classes(sink: np.ndarray, error: np.ndarray | None, unclear: tuple[floa
 
 def cover_classes(cover: np.ndarray, water: np.ndarray | None, scheme: str) -> np.ndarray:
     """Place of each fractional cover (1) in the `COVER_KEYS` of the scheme, uint8; a break belongs to the class above
-    it, NaN is "no_data". Where the occurrence of ``water`` (1) is `MOSTLY_WATER` the class is "open_water": what grows
-    there has no cover of the ground."""
+    it, NaN is "no_data". Where the occurrence of ``water`` (1) is `MOSTLY_WATER` the class is "open_water": its cover
+    is not low but none."""
     breaks = np.array([cover_class.lower for cover_class in SCHEMES[scheme][1:]])
     half_step = VARIABLES["fvc"].scale / 2
     found = np.searchsorted(breaks - half_step, cover, side="right").astype("uint8")

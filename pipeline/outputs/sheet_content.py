@@ -81,6 +81,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
     shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
     city = results.row("city")
     conditional = any(row["sink_finding"] and row["comparability"] == "conditional" for row in results.rows)
+    remarks = (f"状态: {city['status_zh']}", "* 有条件可比" if conditional else "", by_chance(results.rows))
     return OverviewSheet(
         stem=results.folder / "overview",
         fonts=fonts,
@@ -97,16 +98,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
         ends=first.ends,
         hint=first.hint,
         notes=(
-            "    ".join(
-                filter(
-                    None,
-                    (
-                        f"状态: {city['status_zh']}",
-                        "* 有条件可比" if conditional else "",
-                        by_chance(results.rows),
-                    ),
-                )
-            ),
+            "    ".join(filter(None, remarks)),
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
