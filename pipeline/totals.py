@@ -153,6 +153,7 @@ def withhold(row: dict, found: list[OutOfRange]) -> dict:
     impossible = [finding for finding in found if finding.impossible]
     if impossible:
         row |= {"carbon_tC": None, "sink_tCO2_ha_yr": None, "sink_tCO2_yr": None}
+        row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
         add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
     else:
         add_status(row, "figures outside usual ranges", "数值超出常见范围, 见合理性")

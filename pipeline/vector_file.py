@@ -10,9 +10,9 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import shapely
-from pandas import isna
 from pandas.api.types import is_string_dtype
 from pyproj import CRS, Geod
 
@@ -42,6 +42,8 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     if not path.exists():
         raise ZoneError(f"{path}: there is no such file; correct its path in the config")
     shapefile = path.suffix.lower() == ".shp"
+    if shapefile and _is_cut(path):
+        raise ZoneError(f"{path}: is shorter than its header says, shapes are lost; copy the shapefile again")
     encoding, how = dbf_encoding(_beside(path, ".dbf")) if shapefile else (None, "UTF-8, as the format has it")
     try:
         layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None and name != "layer_styles"]
@@ -68,6 +70,16 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     return table
 
 
+def _is_cut(shp: Path) -> bool:
+    """Whether a .shp holds less than its header says: GDAL would read the shapes that are gone as empty ones."""
+    try:
+        with shp.open("rb") as file:
+            words = struct.unpack_from(">i", file.read(28), 24)[0]
+    except (OSError, struct.error):  # whoever reads it says what it is
+        return False
+    return shp.stat().st_size < 2 * words
+
+
 def _cut_text(path: Path, encoding: str) -> gpd.GeoDataFrame:
     """A shapefile in which the ten bytes of a column's name, or the width of a column, end within a character."""
 
@@ -75,7 +87,9 @@ def _cut_text(path: Path, encoding: str) -> gpd.GeoDataFrame:
         return text.encode("ISO-8859-1").decode(encoding, errors="ignore")
 
     table = gpd.read_file(path, encoding="ISO-8859-1")  # which reads any byte and gives it back
-    table = table.rename(columns={name: whole(name) for name in table.columns})
+    names = pd.Series([whole(name) for name in table.columns])
+    again = names.groupby(names).cumcount()  # two names may have been cut to one
+    table.columns = names.where(again == 0, names + "_" + again.astype(str))
     for name in table.columns[table.dtypes.map(is_string_dtype)]:
         table[name] = table[name].map(whole, na_action="ignore")
     return table
@@ -171,7 +185,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 def one_line(value: object) -> str:
     """The text of a cell as one line, without control characters, which no font can draw; "" where it is empty."""
-    text = "" if isna(value) else str(value)
+    text = "" if pd.isna(value) else str(value)
     seen = [" " if unicodedata.category(c) == "Cc" else c for c in text if unicodedata.category(c) != "Cf"]
     return " ".join("".join(seen).split())
 

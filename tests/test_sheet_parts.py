@@ -208,6 +208,22 @@ def test_classes_are_coloured_as_the_style_says():
     assert pale.tolist() == [[[255, 183, 183, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
 
 
+def test_a_change_that_may_be_zero_is_pale(tmp_path):
+    """|change| <= 1.96 standard errors, so also where both are 0, as on open water."""
+    with rasterio.open(
+        tmp_path / "sink.tif", "w", driver="GTiff", height=1, width=3, count=2, dtype="float32", nodata=np.nan,
+        crs="EPSG:32649", transform=from_origin(500_000, 4_540_010, 10, 10),
+    ) as file:  # fmt: skip
+        file.write(np.array([[[0, 1, 2]], [[0, 1, 1]]], "float32"))
+    zone = shapely.box(500_000, 4_540_000, 500_030, 4_540_010)
+    page = Page(bundled_fonts(), "")
+    style = RampStyle(breaks=(0.5,), colors=("#000000", "#00ff00"), unit_zh="")
+    frame = MapFrame.around(Box(0, 0, 100, 100), "EPSG:32649", zone.bounds)
+    draw_raster(page, frame, tmp_path / "sink.tif", style, zone, is_change=True)
+    (image,) = page.axes.images
+    assert image.get_array().tolist() == [[[183, 183, 183, 255], [183, 255, 183, 255], [0, 255, 0, 255]]]
+
+
 def test_open_water_lies_over_the_cover(tmp_path):
     """A pixel that was water in half of its years is blue, whatever its cover; nothing known stays transparent."""
     files = {

@@ -131,7 +131,7 @@ def draw_raster(
     pixels = round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
     (values, *errors), (left, bottom, right, top) = read_decimated(path, pixels)
     (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
-    pale = np.abs(values) < Z95 * errors[0] if is_change and errors else None
+    pale = np.abs(values) <= Z95 * errors[0] if is_change and errors else None
     image = coloured(values, style, pale)
     if water:
         (occurrence,), _ = read_decimated(water.occurrence, pixels)
