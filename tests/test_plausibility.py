@@ -40,7 +40,7 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
     assert "carbon_tC_ha 150 outside 0 to 120" in held["status"]
     assert held["status_zh"] == "碳密度(吨碳/公顷) 150, 高于可能范围 0 至 120, 不计总量"
     noted = withhold(heavy | {"status": "ok; no sink: one period only", "status_zh": "正常; 仅一期, 不计碳汇"}, [found])
-    assert noted["status"].startswith("no sink: one period only; no total, carbon_tC_ha 150")
+    assert noted["status"].startswith("no sink: one period only; no total, impossible: carbon_tC_ha 150")
     assert noted["status_zh"].startswith("仅一期, 不计碳汇; 碳密度(吨碳/公顷) 150")
 
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
+from pathlib import Path
 
 import exactextract
 import geopandas as gpd
@@ -342,17 +344,23 @@ def stamps(results):
     return {path: path.stat().st_mtime_ns for path in paths}
 
 
-def test_a_second_run_decodes_nothing_rewrites_no_raster_and_gives_the_same_table(results, monkeypatch):
+@pytest.fixture
+def copy(results, tmp_path):
+    """The results once more, to be run again and changed."""
+    return Path(shutil.copytree(results, tmp_path / "again" / "sample"))
+
+
+def test_a_second_run_decodes_nothing_rewrites_no_raster_and_gives_the_same_table(copy, monkeypatch):
     def never(*arguments):
         raise AssertionError("a scene was read again")
 
     monkeypatch.setattr("pipeline.tile_year.read_bands", never)
     monkeypatch.setattr("pipeline.tile_year.read_classes", never)
-    before, table = stamps(results), (results / "summary.csv").read_bytes()
-    done = run_here(SAMPLE, results.parent)
+    before, table = stamps(copy), (copy / "summary.csv").read_bytes()
+    done = run_here(SAMPLE, copy.parent)
     assert (done.composite, done.calibrate, done.map) == ([], [], [])
-    assert stamps(results) == before
-    assert (results / "summary.csv").read_bytes() == table
+    assert stamps(copy) == before
+    assert (copy / "summary.csv").read_bytes() == table
 
 
 @pytest.fixture
@@ -367,32 +375,32 @@ def bare(tmp_path):
     return path
 
 
-def test_one_zone_is_mapped_alone(results, bare):
+def test_one_zone_is_mapped_alone(copy, bare):
     for zone in ("F03", "G01"):
-        for path in (results / "zones" / zone).iterdir():
+        for path in (copy / "zones" / zone).iterdir():
             path.unlink()
-    before = stamps(results)
-    done = run_here(bare, results.parent, zone="F03")
+    before = stamps(copy)
+    done = run_here(bare, copy.parent, zone="F03")
     assert len(done.map) == 11
     assert {name[:3] for name in done.map} == {"F03"}
-    assert {path.parent.name for path in stamps(results).keys() - before.keys()} == {"F03"}
-    assert stamps(results).items() >= before.items()
-    assert len(run_here(bare, results.parent).map) == 11
+    assert {path.parent.name for path in stamps(copy).keys() - before.keys()} == {"F03"}
+    assert stamps(copy).items() >= before.items()
+    assert len(run_here(bare, copy.parent).map) == 11
 
 
-def test_a_year_alone_is_mapped_in_its_own_folder_without_a_sink(results, by_year, bare):
-    before, table = stamps(results), (results / "summary.csv").read_bytes()
-    done = run_here(bare, results.parent, year=2025)
-    alone = pd.read_csv(results / "2025" / "summary.csv", encoding="utf-8-sig").set_index("zone_id")
+def test_a_year_alone_is_mapped_in_its_own_folder_without_a_sink(copy, by_year, bare):
+    before, table = stamps(copy), (copy / "summary.csv").read_bytes()
+    done = run_here(bare, copy.parent, year=2025)
+    alone = pd.read_csv(copy / "2025" / "summary.csv", encoding="utf-8-sig").set_index("zone_id")
     assert done.composite == []
     assert alone[["sink_tCO2_ha_yr", "sink_tCO2_yr"]].isna().all(axis=None)
     assert alone.loc[ZONES, "status"].str.contains("no sink: one period only").all()
     np.testing.assert_allclose(alone.loc["G04", "ndvi_mean"], by_year.loc[("G04", 2025), "ndvi_mean"], rtol=1e-9)
-    names = {path.name for path in (results / "2025").glob("zones/*/*.tif")}
+    names = {path.name for path in (copy / "2025").glob("zones/*/*.tif")}
     assert len(names) == 22 * 5 + 5  # open water in five wetlands
     assert not [name for name in names if "sink" in name]
-    assert stamps(results).items() >= before.items()
-    assert (results / "summary.csv").read_bytes() == table
+    assert stamps(copy).items() >= before.items()
+    assert (copy / "summary.csv").read_bytes() == table
 
 
 def test_identical_years_give_a_sink_of_exactly_zero(tmp_path):
