@@ -18,6 +18,7 @@ from time import perf_counter
 from pipeline.calibration import end_members_by_zone, remember
 from pipeline.engine import Engine, Failure, successes
 from pipeline.errors import OutputError, SceneError, ZoneError
+from pipeline.integrity import verify_scene
 from pipeline.output_folder import clear_leftovers
 from pipeline.publish import publish
 from pipeline.record import record
@@ -34,6 +35,7 @@ from pipeline.units import (
     stale_maps,
     stale_sketches,
     stale_tiles,
+    unverified_scenes,
 )
 from pipeline.vegetation import EndMembers
 from pipeline.work import ZoneMaps, map_zone, sketch_zone
@@ -83,6 +85,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
     whole, and what used it is done again without it; with ``strict`` it stops the run. Raises SceneError where a year
     is left without scenes."""
     run.cube.create()
+    leave_out_damaged(run, engine, strict)
     while True:
         run.check_years()
         for year in run.years:
@@ -97,6 +100,16 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
         if strict:
             raise SceneError(next(iter(failed.values())).reason)
         run.set_scenes_aside(list(failed.values()))
+
+
+def leave_out_damaged(run: Run, engine: Engine, strict: bool) -> None:
+    """Set aside the scenes whose files are not what their product says; with ``strict`` raises SceneError."""
+    found = successes(engine.run("verify", verify_scene, unverified_scenes(run)))
+    damaged = [aside for of_scene in found for aside in of_scene]
+    if damaged and strict:
+        raise SceneError(damaged[0].reason)
+    if damaged:
+        run.set_scenes_aside(damaged)
 
 
 def tile_or_zone(unit: TileYear | ZoneCoverage) -> list[SetAside] | None:

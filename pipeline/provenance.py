@@ -122,7 +122,7 @@ class Marks:
     """Completion marks: the key that each finished unit had, one small file each, written last."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def why_stale(self, unit: str, key: dict[str, str], *files: Path) -> list[str]:
@@ -140,23 +140,23 @@ class Marks:
 
     def read(self, unit: str) -> Any:
         """What was marked for the unit, None where nothing was or it cannot be read."""
-        return read_json(self._folder / f"{unit}.json")
+        return read_json(self.folder / f"{unit}.json")
 
     def take_back(self, unit: str) -> None:
         """Remove a unit's mark, before its result is touched: a change that is stopped half way and then undone
         must not find the old mark on a new result."""
-        (self._folder / f"{unit}.json").unlink(missing_ok=True)
+        (self.folder / f"{unit}.json").unlink(missing_ok=True)
 
     def forget(self, *prefixes: str) -> None:
         """Take back the marks of units whose name begins with one of ``prefixes``."""
         for prefix in prefixes:
-            for file in self._folder.glob(f"{prefix}*.json"):
+            for file in self.folder.glob(f"{prefix}*.json"):
                 file.unlink()
 
     def write(self, unit: str, key: Any, *files: Path) -> None:
         """Mark a unit as finished with this key; of its ``files`` the sizes are kept, which a power cut may change."""
         sizes = {SIZES: {file.name: file.stat().st_size for file in files}} if files else {}
-        write_json(self._folder / f"{unit}.json", key | sizes if sizes else key)
+        write_json(self.folder / f"{unit}.json", key | sizes if sizes else key)
 
 
 def versions() -> dict[str, str]:

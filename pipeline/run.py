@@ -207,7 +207,8 @@ class Run:
         ground = [[repr(tile), packed(tile.cells)] for tile in self.tiles if self.reaches(scene, tile)]
         place = [str(self.cube.grid.crs), list(self.cube.grid.affine), ground]
         how = [self.config.composite.model_dump(mode="json"), *place]
-        return content_key(code_key(*COMPOSITE_CODE), how, self.fingerprint(scene))
+        digests = [band.digest for band in scene.layers.values()]
+        return content_key(code_key(*COMPOSITE_CODE), how, self.fingerprint(scene), digests)
 
     def ledger(self, covered_ha: dict[str, float] | None = None) -> list[dict]:
         """The ledger of areas, with what the pixels cover by zone id where that is known."""
@@ -265,6 +266,6 @@ def prepare(config: RunConfig, out: Path, force: bool = False) -> Run:
     if unreached := [zone.id for zone in zones if not run.scenes_over(zone)]:
         notes.append(f"no scene reaches {', '.join(unreached)}: there will be no data")
     if force:
-        run.marks.forget("set-aside", "tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
+        run.marks.forget("set-aside", "intact-", "tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
     run.leave_out_known_bad()
     return run

@@ -156,7 +156,8 @@ def _look_up(table, values, found):
 class Band:
     """One layer of a file. Reflectance (unit 1) = stored value x scale + offset; ``index`` counts from 1.
 
-    ``member`` names the image within a zip, or the dataset within an HDF file.
+    ``member`` names the image within a zip, or the dataset within an HDF file; ``digest`` is what the product gives of
+    the image, such as "md5:f7974f1a...", empty where it gives none.
     """
 
     path: str
@@ -165,16 +166,22 @@ class Band:
     offset: float = 0.0
     nodata: float = 0
     member: str = ""
+    digest: str = ""
+
+    @property
+    def in_zip(self) -> bool:
+        """Whether it is an image within a zip."""
+        return bool(self.member) and self.path.lower().endswith(".zip")
 
     @property
     def in_hdf(self) -> bool:
         """Whether it is a dataset of an HDF file."""
-        return bool(self.member) and not self.path.lower().endswith(".zip")
+        return bool(self.member) and not self.in_zip
 
     @property
     def address(self) -> str:
         """What GDAL opens: the file, or the image within its zip."""
-        return f"/vsizip/{self.path}/{self.member}" if self.member and not self.in_hdf else self.path
+        return f"/vsizip/{self.path}/{self.member}" if self.in_zip else self.path
 
     def adjusted(self, slope: float, intercept: float) -> "Band":
         """The band with reflectance' = slope x reflectance + intercept."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.blocks import Cells, blocks_of, cells_of, grown, packed
+from pipeline.integrity import SceneFiles, verifiable
 from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
 from pipeline.sketch import Sketch, Sketches
@@ -35,6 +36,16 @@ CUBE = "cube"
 def cube_layers(run: Run) -> tuple[str, ...]:
     """What the cube holds of each year."""
     return (*run.config.indices, "clear_count", "water_count", "peak_day")
+
+
+def unverified_scenes(run: Run) -> list[SceneFiles]:
+    """The scenes whose product says what its files should be, which nobody has held them against yet."""
+    units = []
+    for scene in run.scenes:
+        if bands := verifiable(scene):
+            files = [[run.checksums[band.path], band.member, band.digest] for band in bands]
+            units.append(SceneFiles(scene, run.marks, key_parts(files=files)))
+    return [unit for unit in units if run.marks.why_stale(unit.name, unit.key)]
 
 
 def tile_years(run: Run) -> list[TileYear]:

@@ -30,6 +30,9 @@ BAND_IDS = {"B02": "1", "B03": "2", "B04": "3", "B08": "7", "B8A": "8", "B11": "
 OFFSET_BASELINE = 4.0
 """Processing baseline from which on the product carries BOA_ADD_OFFSET."""
 
+DIGESTS = ("md5", "sha3_256")
+"""The digests of a manifest.safe, older and newer, as Python names them."""
+
 OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 """What says in an item that the offset is in its pixels already."""
 
@@ -128,15 +131,16 @@ def scene_from_safe(product: Path) -> Scene:
 
 
 def _safe_files(product: Path) -> dict[str, Band]:
-    """The files of a .SAFE folder or zip by their path within it. Raises SceneError for an unreadable zip."""
+    """The files of a .SAFE folder or zip by their path within it, with what its manifest says of them. Raises
+    SceneError for an unreadable zip."""
     if product.is_dir():
-        return {path.relative_to(product).as_posix(): Band(str(path)) for path in sorted(product.rglob("*.*"))}
+        return _with_digests({p.relative_to(product).as_posix(): Band(str(p)) for p in sorted(product.rglob("*.*"))})
     try:
         with ZipFile(product) as archive:
             members = sorted(archive.namelist())
     except (OSError, BadZipFile) as error:
         raise SceneError(f"{product}: cannot be read ({error}); get the product again") from error
-    return {name.rpartition(".SAFE/")[2]: Band(str(product), member=name) for name in members}
+    return _with_digests({name.rpartition(".SAFE/")[2]: Band(str(product), member=name) for name in members})
 
 
 def _images(product: str, files: dict[str, Band]) -> dict[str, Band | None]:
@@ -149,6 +153,22 @@ def _images(product: str, files: dict[str, Band]) -> dict[str, Band | None]:
     if len(starts) > 1:
         raise SceneError(f"{product} holds images of several products ({', '.join(sorted(starts))}); get it again")
     return {code: files[names[0]] if names else None for code, names in found.items()}
+
+
+def _with_digests(files: dict[str, Band]) -> dict[str, Band]:
+    """The files with the digests that manifest.safe gives of them; as they are where it gives none that is known."""
+    try:
+        root = fromstring(_content(files["manifest.safe"]))
+    except (KeyError, OSError, BadZipFile, ParseError, DefusedXmlException):
+        return files
+    found = {}
+    for stream in root.iter("byteStream"):
+        place, checksum = stream.find("fileLocation"), stream.find("checksum")
+        if place is not None and checksum is not None and checksum.text:
+            algorithm = checksum.get("checksumName", "").lower().replace("-", "_")
+            if algorithm in DIGESTS:
+                found[place.get("href", "").removeprefix("./")] = f"{algorithm}:{checksum.text.strip().lower()}"
+    return {name: replace(file, digest=found.get(name, "")) for name, file in files.items()}
 
 
 def _content(file: Band) -> bytes:
