@@ -1,7 +1,6 @@
 """What totals would be with other coefficients, from the sketches of a finished run: no raster is read."""
 
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,7 +76,7 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         if values := _of_zone(model, numbers):
             if values.keys().isdisjoint(_rows(model)):
                 others[zone] = _rows(model)
-            elif found := _compare(run, model, model.with_values(values)):
+            elif found := _compare(run, model, _with_values(model, values)):
                 answers += found
             else:
                 unknown.append(zone)
@@ -105,7 +104,22 @@ def _rows(model: ZoneModel) -> list[str]:
     return [*model.rows, "stand_volume" if model.stands else "index_bias"]
 
 
+def _with_values(model: ZoneModel, values: dict[str, float]) -> ZoneModel:
+    """`ZoneModel.with_values`, and the shipped end-members go with their rows. Raises ConfigError where they can be no
+    soil and vegetation."""
+    after = model.with_values(values)
+    if not model.shipped_end_members:
+        return after
+    stratum = after.ecosystem.strata[model.zone.stratum]
+    ends = {"soil": stratum.soil_index.value, "vegetation": stratum.vegetation_index.value}
+    try:
+        return replace(after, end_members=replace(model.end_members, **ends))
+    except ValueError as error:
+        raise ConfigError(f"--set: in zone {model.zone.id} {error}") from None
+
+
 def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answer]:
+    """Of the totals that the run gives: what it withholds, no other coefficient brings back."""
     zone, sketches = before.zone.id, run.sketches(before.zone.id)
     figures, draws = [], []
     for model in (before, after):
@@ -118,5 +132,5 @@ def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answ
             *(interval(drawn[name, run.current.label]) if drawn else None for drawn in draws),
         )
         for name in figures[0]
-        if isfinite(figures[0][name])
+        if name in run.zones[zone]["figures"]
     ]  # fmt: skip

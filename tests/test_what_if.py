@@ -1,7 +1,7 @@
 """What if a coefficient were another: totals from the record and the sketches of a finished run."""
 
 import pytest
-from tiny_world import World, run_here
+from tiny_world import DAYS, World, box, clouds_over, run_here
 
 from pipeline.errors import ConfigError, OutputError
 from pipeline.finished import FinishedRun
@@ -55,6 +55,37 @@ def test_a_polynomial_takes_a_factor_and_its_interval_goes_with_it(finished):
 def test_a_number_takes_a_factor_too(finished):
     numbers = numbers_set(finished[0], ["grassland.carbon_fraction=x0.9"])["grassland"]
     assert numbers == {"carbon_fraction": pytest.approx(0.405)}
+
+
+@pytest.mark.parametrize(("zone", "ecosystem", "soil"), [("W01", "wetland", 0.05), ("F02", "forest", 0.08)])
+def test_shipped_end_members_go_with_their_rows(tmp_path, zone, ecosystem, soil):
+    """The answer is what the run itself comes to with that coefficient."""
+    world = World.finished(tmp_path)
+    run = FinishedRun.read(world.results)
+    answers = what_if(run, [f"{ecosystem}.soil_index=0.15"], [zone])
+    world.change_coefficient(ecosystem, f"value: {soil}\n      unit: NDVI", "value: 0.15\n      unit: NDVI")
+    row = world.run().row(zone)
+    for answer in answers:
+        assert answer.after == pytest.approx(row[answer.quantity], rel=1e-9)
+    assert answers[0].after < 0.95 * answers[0].before
+
+
+def test_end_members_that_can_be_none_are_refused(finished):
+    with pytest.raises(ConfigError, match=r"--set: in zone W01 the end-members 0\.250 and 0\.500 are less than 0\.3"):
+        what_if(finished[0], ["wetland.soil_index=0.25", "wetland.vegetation_index=0.5"], ["W01"])
+
+
+def test_what_the_run_withholds_is_not_answered(tmp_path):
+    """Clouds over most of the grassland: the table has no total of it, so neither has this."""
+    world = World.finished(tmp_path)
+    for year in (2023, 2024, 2025):
+        for day in DAYS:
+            world.write_scene(year, day, scl=clouds_over(day, box(100, 190, 20, 230)))
+    row = world.run().row("G01")
+    assert row["carbon_tC"] is None
+    assert "too little for a total" in row["status"]
+    with pytest.raises(ConfigError, match="G01: there is no total that could change; the status in the table says why"):
+        what_if(FinishedRun.read(world.results), ["grassland.root_shoot=4.0"], ["G01"])
 
 
 def test_only_the_zones_of_the_ecosystem_answer(finished):
