@@ -47,15 +47,17 @@ def area_ledger(
     """A row for each zone, each ecosystem and the city, keys `COLUMNS`; what is not known is None.
 
     ``zones`` are those of `zones.read_zones`, maybe clipped; ``pixel_ha`` is `covered_ha` by zone id, where the
-    zones were sketched already. An ecosystem's counted area is that of the union of its zones.
+    zones were sketched already. An ecosystem's counted area is that of the union of its zones; the city has a plan
+    where each ecosystem with zones has one.
     """
     pixels = pixel_ha or {}
     shared = find_overlaps(zones)
     rows = [_zone_row(zone, shared, pixels.get(zone.id), tolerance_percent) for zone in zones.itertuples()]
     groups = [(name, zones[zones["ecosystem"] == name]) for name in dict.fromkeys(zones["ecosystem"])]
     for name, members in [*groups, ("city", zones)]:
-        planned = sum(planned_wanmu.values()) if name == "city" else planned_wanmu.get(name)
-        rows.append(_group_row(name, members, _counted_ha(members, shared), rows, planned or None, tolerance_percent))
+        whole = planned_wanmu.keys() >= set(members["ecosystem"])
+        planned = sum(planned_wanmu.values()) if name == "city" and whole else planned_wanmu.get(name)
+        rows.append(_group_row(name, members, _counted_ha(members, shared), rows, planned, tolerance_percent))
     return rows
 
 

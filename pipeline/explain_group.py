@@ -3,6 +3,7 @@
 from pipeline.errors import ConfigError
 from pipeline.explain import DRAWN, METRICS, causes_of, drawn_interval
 from pipeline.finished import FinishedRun
+from pipeline.group_totals import counted
 from pipeline.totals import COLUMNS
 from pipeline.zone import GROUP_NAMES
 
@@ -23,15 +24,18 @@ def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
     if metric not in SUMS | MEANS:
         known = ", ".join(name for name in METRICS if name in SUMS | MEANS)
         raise ConfigError(f"zones taken together have no {metric}; ask for one of {known}")
-    figures = [(entry, entry["area_ha"] if metric == "area_ha" else entry["figures"].get(metric)) for entry in members]
-    if metric == "carbon_tC_ha" and any("baseline_carbon_tC_ha" in entry["figures"] for entry in members):
+    least = run.record["config"]["min_observed_fraction"]
+    rows = {entry["id"]: counted(dict.fromkeys(COLUMNS) | entry["figures"], least) for entry in members}
+    figures = [(entry, rows[entry["id"]][metric]) for entry in members]
+    if metric == "carbon_tC_ha" and any(row["baseline_carbon_tC_ha"] is not None for row in rows.values()):
         # as in the table: it stands beside its baseline, of the same zones
-        figures = [(entry, value if "baseline_carbon_tC_ha" in entry["figures"] else None) for entry, value in figures]
+        lacking = [zone for zone, row in rows.items() if row["baseline_carbon_tC_ha"] is None]
+        figures = [(entry, None if entry["id"] in lacking else value) for entry, value in figures]
     having = [(value, entry["area_ha"]) for entry, value in figures if value is not None]
     lacking = [entry["id"] for entry, value in figures if value is None]
     # the interval is that of a total: one per ha is its share by area only where it is of the same zones
     drawn = DRAWN.get(metric, "")
-    same = lacking == [entry["id"] for entry in members if entry["figures"].get(drawn) is None]
+    same = lacking == [zone for zone, row in rows.items() if row.get(drawn) is None]
     total, area = sum(value * (1 if metric in SUMS else by) for value, by in having), sum(by for _, by in having)
     english, chinese = COLUMNS[metric]
     return {

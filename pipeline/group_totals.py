@@ -10,13 +10,21 @@ SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "si
 MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
          "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
 SEEN, HELD = ("ndvi_mean", "fvc_mean"), ("agb_tDM_ha", "carbon_tC_ha")
-"""Means of a year that rest on what was seen in it, and on its stock."""
+"""Means that rest on what was seen of a zone, and on its stock."""
+
+
+def counted(row: dict, min_observed: float) -> dict:
+    """The row of a zone as groups count it: without the means of a zone of which less than ``min_observed`` was seen,
+    and without densities where its total is withheld. They stand in its own row, and would stand for all of it."""
+    left_out = SEEN if (row["observed_fraction"] or 0) < min_observed else ()
+    left_out += (*HELD, "baseline_carbon_tC_ha", "sink_tCO2_ha_yr") if row["carbon_tC"] is None else ()
+    return row | dict.fromkeys(left_out)
 
 
 def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
-    """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones that have
-    the number, and the date of the stands where all have the same; the status counts the zones that lack a number, do
-    not plainly compare or lie outside usual ranges. A sink without some of the zones is a ``partial`` finding."""
+    """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones (as `counted`) that
+    have the number, and the date of the stands where all have the same; the status counts the zones that lack a number,
+    do not plainly compare or lie outside usual ranges. A sink without some of the zones is a ``partial`` finding."""
     return [_group_row(*group) for group in _groups(rows, ecosystems)]
 
 
@@ -74,6 +82,8 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
     for column in SUMS:
         known = [member[column] for member in members if member[column] is not None]
         row[column] = float(np.sum(known)) if known else None
+    if lacking_zh(members, "declared_wanmu"):  # part of what was declared is no sum to compare with
+        row["declared_wanmu"] = None
     row |= {column: _mean(members, column) for column in MEANS}
     # a density and its baseline are compared: both are of the same zones
     both = [m for m in members if None not in (m["carbon_tC_ha"], m["baseline_carbon_tC_ha"])]

@@ -49,7 +49,7 @@ def stands_of(
         for zone in zones
         if zone.ecosystem == "forest"
         and cut[zone.id]
-        and (share := cut[zone.id].area_ha.sum() / zone.area_ha) < config.stands.min_area_fraction
+        and (share := cut[zone.id].ground_ha / zone.area_ha) < config.stands.min_area_fraction
     }
     notes += [
         f"the stands cover {share:.2%} of forest zone {zone}, less than stands.min_area_fraction: its stock is by "

@@ -34,11 +34,17 @@ FINDINGS = {
 """What the 95 % interval of a change says: as printed in English and in Chinese."""
 
 
-def add_intervals(drawn: Mapping[str, Realisations], rows: list[dict], by_year: list[dict], current: str) -> list[dict]:
+def add_intervals(
+    drawn: Mapping[str, Realisations], rows: list[dict], counted: list[dict], by_year: list[dict], current: str
+) -> list[dict]:
     """Put into the rows of the result table and of the years what the draws of the zones say; returns the rows of
-    ``intervals.csv`` for zones, ecosystems and city. ``current`` is the label of the current period."""
+    ``intervals.csv`` for zones, ecosystems and city. ``counted`` are the rows of the zones as groups count them
+    (`group_totals.counted`), ``current`` is the label of the current period."""
     years = {(row["zone_id"], str(row["year"])): row for row in by_year}
-    estimates = {row["zone_id"]: _estimates(row, by_year, current) for row in rows if row["zone_id"] in drawn}
+    estimates, in_groups = (
+        {row["zone_id"]: _estimates(row, by_year, current) for row in of_zones if row["zone_id"] in drawn}
+        for of_zones in (rows, counted)
+    )
     known = {zone: drawn[zone].only(estimates[zone]) for zone in estimates}
     table = []
     for row in rows:
@@ -48,7 +54,7 @@ def add_intervals(drawn: Mapping[str, Realisations], rows: list[dict], by_year: 
         if zone in known:
             realisations, expected = known[zone], estimates[zone]
         else:
-            realisations, expected = _group(row["ecosystem"], rows, known, estimates)
+            realisations, expected = _group(row["ecosystem"], counted, drawn, in_groups)
             # a year's total that one of its zones lacks is none of the group
             empty = {(name, label) for name, label in expected
                      if label != current and years.get((zone, label), {}).get(name, 0) is None}  # fmt: skip
@@ -74,12 +80,12 @@ def _estimates(row: dict, by_year: list[dict], current: str) -> dict:
 
 
 def _group(
-    ecosystem: str, rows: list[dict], known: Mapping[str, Realisations], estimates: Mapping[str, Mapping]
+    ecosystem: str, rows: list[dict], drawn: Mapping[str, Realisations], estimates: Mapping[str, Mapping]
 ) -> tuple[Realisations, dict[Quantity, float]]:
     """Realisations and estimates of the zones of an ecosystem, or of the ``city``, together."""
-    members = [row for row in rows if row["zone_id"] in known and ecosystem in ("city", row["ecosystem"])]
+    members = [row for row in rows if row["zone_id"] in drawn and ecosystem in ("city", row["ecosystem"])]
     areas = {row["zone_id"]: row["area_ha"] for row in members}
-    whole = Realisations.together([known[zone] for zone in areas], list(areas.values()))
+    whole = Realisations.together([drawn[zone].only(estimates[zone]) for zone in areas], list(areas.values()))
     return whole, {quantity: _estimate(quantity, areas, estimates) for quantity in whole.all}
 
 

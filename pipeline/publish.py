@@ -1,5 +1,6 @@
 """Stage 4: totals of the zones from their sketches with their intervals, the tables, and the deliverables."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipeline.cover_classes import CLASS_COLUMNS, class_rows
 from pipeline.deliverables import make_deliverables
 from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError
-from pipeline.group_totals import group_rows, year_group_rows
+from pipeline.group_totals import counted, group_rows, year_group_rows
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
@@ -52,16 +53,18 @@ def publish(
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
     by_year += year_group_rows(by_year, rows, list(run.ecosystems), run.config.min_observed_fraction)
-    rows += group_rows(rows, list(run.ecosystems))
+    alone = [counted(row, run.config.min_observed_fraction) for row in rows]
+    rows += group_rows(alone, list(run.ecosystems))
     ledger = covered_ledger(run, sketches)
     say_areas(rows, ledger)
-    interval_rows = add_intervals(drawn, rows, by_year, run.current.label) if drawn else []
+    interval_rows = add_intervals(drawn, rows, alone, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
     current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
     results = results_of(
         run, rasters, rows=rows, by_year=by_year, intervals=interval_rows, cover_classes=classes, ledger=ledger,
-        separate=separate_rows(current),
+        separate=separate_rows(current, {row["zone_id"] for row in rows if row["volume_m3"] is not None}),
+        volume_counts_twice=counts_volume_twice(models.values(), ledger),
     )  # fmt: skip
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows, results.note)
@@ -79,7 +82,7 @@ def publish(
     return results.rows
 
 
-def results_of(run: Run, rasters: RasterPaths, **tables: list[dict]) -> Results:
+def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tables: list[dict]) -> Results:
     """The results in the form that the deliverables take; ``tables`` by their names in `Results`."""
     config = run.config
     return Results(
@@ -104,9 +107,17 @@ def results_of(run: Run, rasters: RasterPaths, **tables: list[dict]) -> Results:
         exports=config.exports,
         work=run.work,
         marks=run.marks,
-        targets=target_rows(config.targets, tables["rows"], config.simulated) if config.targets else [],
+        targets=target_rows(config.targets, tables["rows"], volume_counts_twice, config.simulated)
+        if config.targets
+        else [],
         **tables,
     )
+
+
+def counts_volume_twice(models: Iterable[ZoneModel], ledger: list[dict]) -> bool:
+    """Whether stands overlap, or forest zones that share ground count them twice."""
+    shared = any(row["overlap_ha"] >= MIN_SHARED_HA for row in ledger if row["zone_id"] == "forest")
+    return shared or any(model.stands.overlap for model in models if model.stands)
 
 
 def covered_ledger(run: Run, sketches: Sketches) -> list[dict]:
@@ -152,8 +163,9 @@ def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> t
         except (SinkmapError, ArithmeticError, LookupError, ValueError) as error:
             run.give_up_zones({zone.id: f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"})
             continue
-        rows.append(withhold(row, findings(row, zone.stratum, ranges)))
-        by_year += years
+        found = findings(row, zone.stratum, ranges)
+        rows.append(withhold(row, found))
+        by_year += [year | {"carbon_tC": None} for year in years] if any(f.impossible for f in found) else years
     return rows, by_year
 
 

@@ -1,6 +1,8 @@
 """Numbers that stand beside the totals and are never summed with them: gain and loss by increment, methane, inundation,
 how much of a zone lies beyond the range of its biomass model, and how much of it is shrub. Pure."""
 
+from collections.abc import Collection
+
 from pipeline.ecosystems import Wetland
 from pipeline.sketch import FIRST_PART, INDEX, Sketch
 from pipeline.zone_model import ZoneModel
@@ -26,13 +28,13 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
 """Columns of the table in order: English and Chinese title."""
 
 
-def separate_rows(zones: list[tuple[ZoneModel, Sketch]]) -> list[dict]:
+def separate_rows(zones: list[tuple[ZoneModel, Sketch]], with_volume: Collection[str]) -> list[dict]:
     """One row a zone, keys `SEPARATE_COLUMNS`, from its model and its sketch of the current period; what does not apply
-    is None."""
-    return [_row(model, sketch) for model, sketch in zones]
+    is None. An increment is told of the zones ``with_volume``: an impossible one is withheld."""
+    return [_row(model, sketch, model.zone.id in with_volume) for model, sketch in zones]
 
 
-def _row(model: ZoneModel, sketch: Sketch) -> dict:
+def _row(model: ZoneModel, sketch: Sketch, has_volume: bool) -> dict:
     zone, ecosystem = model.zone, model.ecosystem
     row = dict.fromkeys(SEPARATE_COLUMNS) | {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}
     if model.stands is None and sketch.observed:
@@ -42,7 +44,7 @@ def _row(model: ZoneModel, sketch: Sketch) -> dict:
     if isinstance(ecosystem, Wetland):
         row["inundated_fraction"] = sketch.water_fraction if sketch.observed else None
         row["methane_tCO2e_yr"] = ecosystem.methane_t_co2e(zone.area_ha)
-    if model.stands and len(model.stands.volume_m3_ha) > 1:
+    if has_volume and len(model.stands.volume_m3_ha) > 1:
         gain, loss = model.stands.gain_loss(ecosystem)
         row |= {"gain_tC_yr": gain, "loss_tC_yr": loss, "gain_loss_tC_yr": gain - loss}
     return row

@@ -98,10 +98,14 @@ def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list
     cut = cut[cut.geometry.area > 0]
     if cut.empty:
         return None
+    outlines = cut.geometry[~cut.geometry.to_wkb().duplicated()]
+    ground = ellipsoidal_area_ha(gpd.GeoSeries([areal(shapely.union_all(outlines.to_numpy()))], crs=cut.crs))[0]
     return ZoneStands(
         geometry=cut.geometry.to_numpy(),
         species=cut["species"].tolist(),
         area_ha=np.array(ellipsoidal_area_ha(cut.geometry)),
         volume_m3_ha={year: cut[year].to_numpy(float) for year in years},
         cover=cut["cover"].to_numpy(float) if "cover" in cut else None,
+        ground_ha=ground,
+        twice_ha=max(sum(ellipsoidal_area_ha(outlines)) - ground, 0.0),
     )

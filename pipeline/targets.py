@@ -11,7 +11,6 @@ from pydantic import Field
 from pipeline.ecosystems import Frozen
 from pipeline.input_config import EcosystemName
 from pipeline.zone import ECOSYSTEMS_ZH
-from pipeline.zone_stands import MOST_STANDS
 
 Percent = Annotated[float, Field(gt=0, le=100)]
 
@@ -49,13 +48,15 @@ TARGET_COLUMNS: dict[str, tuple[str, str]] = {
 TARGET_FINDINGS = {"reached": "已达到", "open": "不能判定"}
 
 
-def target_rows(targets: Targets, rows: list[dict], simulated: bool = False) -> list[dict]:
+def target_rows(
+    targets: Targets, rows: list[dict], volume_counts_twice: bool = False, simulated: bool = False
+) -> list[dict]:
     """A row for each target that is set, keys `TARGET_COLUMNS`; ``rows`` are those of the result table. A target counts
     as reached only by a lower bound of its own quantity: the volume of the zones' stands, with the lower end of its
-    95 % interval. Simulated figures are called so."""
+    95 % interval, and not where it ``counts_twice``. Simulated figures are called so."""
     groups = {row["zone_id"]: row for row in rows if row["level"] != "zone"}
-    found = [_forest_cover(targets), _forest_volume(targets, rows), _grassland_cover(targets, groups)]
-    found += [_wetland_protection(targets)]
+    found = [_forest_cover(targets), _forest_volume(targets, rows, volume_counts_twice)]
+    found += [_grassland_cover(targets, groups), _wetland_protection(targets)]
     found += [_project(groups, name, area) for name, area in targets.project_wanmu.items()]
     shown = []
     for row in found:
@@ -81,7 +82,7 @@ def _forest_cover(targets: Targets) -> dict:
     }
 
 
-def _forest_volume(targets: Targets, rows: list[dict]) -> dict:
+def _forest_volume(targets: Targets, rows: list[dict], counts_twice: bool) -> dict:
     """The stands of the zones are part of the city's forest: their volume is a lower bound of the city's."""
     row = {
         "target": "forest volume",
@@ -101,9 +102,13 @@ def _forest_volume(targets: Targets, rows: list[dict]) -> dict:
     found = row | _figure(whole, "volume_m3") | {
         "measured": f"live volume of the stands of {count}" + (f" in {date:g}" if date else ""),
         "measured_zh": f"{len(held)}/{len(forests)}个森林片区小班活立木蓄积" + (f", {date:g}年" if date else ""),
+        "period": f"{date:g}" if date else None,
     }  # fmt: skip
-    if any((zone["stand_area_fraction"] or 0) > MOST_STANDS for zone in held):
-        return found | {"reason": "stands overlap, so that volume counts twice", "reason_zh": "小班重叠, 蓄积重复计算"}
+    if counts_twice:
+        return found | {
+            "reason": "stands or zones overlap, so that volume counts twice",
+            "reason_zh": "小班或片区重叠, 蓄积重复计算",
+        }
     if found["low95"] is not None and found["low95"] >= targets.forest_volume_m3:
         return found | {
             "finding": "reached",

@@ -8,7 +8,7 @@ from pipeline.plausibility import OutOfRange
 from pipeline.sketch import Sketch
 from pipeline.zone import Zone
 from pipeline.zone_model import Period, ZoneModel, stock
-from pipeline.zone_stands import FEW_STANDS, MOST_STANDS
+from pipeline.zone_stands import FEW_STANDS
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
@@ -88,7 +88,7 @@ def zone_row(
         "observed_fraction": sketch.observed_fraction,
         "clear_obs_median": sketch.clear_median,
         "open_water_fraction": _known(sketch.water_fraction),
-        "stand_area_fraction": float(model.stands.area_ha.sum() / zone.area_ha) if model.stands else None,
+        "stand_area_fraction": float(model.stands.ground_ha / zone.area_ha) if model.stands else None,
         "stand_stock_year": model.stands.dated(current.years) if model.stands else None,
         "index_name": model.index,
         "index_mean": _known(sketch.mean_index),
@@ -105,9 +105,9 @@ def zone_row(
         "unverified_zh": model.unverified_zh or None,
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current)]
-    if model.stands and row["stand_area_fraction"] > MOST_STANDS:
-        share = f"{row['stand_area_fraction']:.0%}"
-        notes.append((f"stands overlap, they add up to {share} of the zone", f"小班重叠, 合计为片区面积的{share}"))
+    if model.stands and model.stands.overlap:
+        twice = f"{model.stands.twice_ha:,.1f}"
+        notes.append((f"stands overlap: {twice} ha count twice", f"小班重叠, {twice}公顷重复计算"))
     if model.stands and row["stand_area_fraction"] < FEW_STANDS:
         share = f"{row['stand_area_fraction']:.0%}"
         notes.append((f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"))
@@ -143,7 +143,7 @@ def _verdict(certificate: Certificate) -> dict:
 
 def withhold(row: dict, found: list[OutOfRange]) -> dict:
     """The row with what was found of its figures, which its status names; where one is impossible, without totals and
-    with the reason."""
+    and volume, with the reason. What is impossible stays as the evidence; of an impossible index there is no cover."""
     if not found:
         return row
     row = row | {
@@ -152,7 +152,8 @@ def withhold(row: dict, found: list[OutOfRange]) -> dict:
     }
     impossible = [finding for finding in found if finding.impossible]
     if impossible:
-        row |= {"carbon_tC": None, "sink_tCO2_ha_yr": None, "sink_tCO2_yr": None}
+        row |= dict.fromkeys(("carbon_tC", "volume_m3", "sink_tCO2_ha_yr", "sink_tCO2_yr"))
+        row["fvc_mean"] = None if any(f.quantity == "ndvi_mean" for f in impossible) else row["fvc_mean"]
         row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
         add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
     else:

@@ -6,9 +6,12 @@ import numpy as np
 
 from pipeline.ecosystems import Forest
 
-FEW_STANDS, MOST_STANDS = 0.85, 1.01
-"""Fraction of a forest zone below which the status says what stands cover, and above which they must overlap (expert
-choices)."""
+FEW_STANDS = 0.85
+"""Fraction of a forest zone below which the status says what stands cover (expert choice)."""
+
+MOST_TWICE = 0.01
+"""Part of the ground under stands that stands of other outlines may claim, too: drawing, not double counting (expert
+choice)."""
 
 GROUP_M3_HA = 5
 """Steps of volume within which stands are summed up; the edges of the expansion tables are multiples of it."""
@@ -18,13 +21,21 @@ GROUP_M3_HA = 5
 class ZoneStands:
     """The stands of one zone, cut to it. Arrays over stands: ``geometry`` in grid CRS, ``area_ha`` ellipsoidal;
     ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha; ``cover`` (1) counts for shrubs, None takes the
-    reference cover."""
+    reference cover. ``ground_ha`` is the ground under them, each place once; ``twice_ha`` what of it several outlines
+    claim: the species of one outline are several stands, and count once each."""
 
     geometry: np.ndarray
     species: list[str]
     area_ha: np.ndarray
     volume_m3_ha: dict[int, np.ndarray]
     cover: np.ndarray | None = None
+    ground_ha: float = np.nan
+    twice_ha: float = 0.0
+
+    @property
+    def overlap(self) -> bool:
+        """Whether stands count ground twice."""
+        return self.twice_ha > MOST_TWICE * self.ground_ha
 
     def dated(self, years: tuple[int, ...]) -> float:
         """The date (decimal year) at which a period's stock is known: its centre, held within the inventories."""

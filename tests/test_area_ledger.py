@@ -67,6 +67,16 @@ def test_declared_planned_and_pixel_areas_are_compared_with_their_tolerances():
     assert "the zones of city: planned area off by -98" in second
 
 
+def test_the_city_has_no_plan_where_one_of_its_ecosystems_has_none():
+    """The plan of the forest alone is none of forest and grassland together."""
+    table = zones(("F01", "forest", 0, 1000), ("G01", "grassland", 2000, 3000))
+    rows = by_zone(area_ledger(table, {"forest": 0.15}, 3))
+    assert (rows["forest"]["planned_wanmu"], rows["city"]["planned_wanmu"]) == (0.15, None)
+    assert mismatches(rows.values()) == []
+    rows = by_zone(area_ledger(table, {"forest": 0.15, "grassland": 0.15}, 3))
+    assert rows["city"]["planned_wanmu"] == 0.3
+
+
 def test_what_is_not_known_is_not_compared():
     rows = by_zone(area_ledger(zones(("F01", "forest", 0, 1000)), {}, 3))
     for column in ("declared_wanmu", "declared_difference_percent", "planned_wanmu", "pixel_ha"):

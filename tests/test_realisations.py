@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from pipeline.comparability import Certificate
-from pipeline.group_totals import group_rows
+from pipeline.group_totals import counted, group_rows
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
 from pipeline.realisations import Realisations, realise
 from pipeline.sketch import LEVELS, Sketch
@@ -262,8 +262,9 @@ def rows_of(models, found):
     rows = [
         zone_row(model, sketches(now=(0.5, 0.6)), BASELINE, CURRENT, 0.5, Certificate("comparable")) for model in models
     ]
-    rows += group_rows(rows, ["grassland"])
-    return rows, add_intervals(found, rows, [], CURRENT.label)
+    alone = [counted(row, 0.5) for row in rows]
+    rows += group_rows(alone, ["grassland"])
+    return rows, add_intervals(found, rows, alone, [], CURRENT.label)
 
 
 def test_a_vegetation_type_that_the_boundaries_do_not_give_is_said(ecosystems):

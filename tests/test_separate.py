@@ -28,25 +28,26 @@ def sketch(land, water=()):
     return Sketch(*weights, np.array([0, size]), size)
 
 
-def row(*zone):
-    (found,) = separate_rows([zone])
+def row(*zone, with_volume=("Z1",)):
+    (found,) = separate_rows([zone], with_volume)
     assert list(found) == list(SEPARATE_COLUMNS)
     return {key: value for key, value in found.items() if value is not None and key not in ("zone_id", "name_zh")}
 
 
 def test_grass_beyond_the_calibrated_range_is_counted(ecosystems):
     """Two of four pixels lie outside .07-.45."""
-    found = row(model(ecosystems, "grassland", "desert_steppe"), sketch([600, 2000, 4500, 4600]))
+    grass = model(ecosystems, "grassland", "desert_steppe")
+    found = row(grass, sketch([600, 2000, 4500, 4600]), with_volume=())
     assert found == {"ecosystem": "grassland", "clamped_fraction": 0.5}
 
 
 def test_a_wetland_has_its_inundated_share_and_no_methane_unless_its_numbers_are_given(ecosystems):
-    found = row(model(ecosystems, "wetland", "reed"), sketch([3000] * 3, [0]))
+    found = row(model(ecosystems, "wetland", "reed"), sketch([3000] * 3, [0]), with_volume=())
     assert found == {"ecosystem": "wetland", "clamped_fraction": 0, "inundated_fraction": 0.25}
 
 
 def test_nothing_observed_is_nothing_known(ecosystems):
-    assert row(model(ecosystems, "wetland", "reed"), sketch([])) == {"ecosystem": "wetland"}
+    assert row(model(ecosystems, "wetland", "reed"), sketch([]), with_volume=()) == {"ecosystem": "wetland"}
 
 
 def test_gain_less_loss_of_two_stands(ecosystems):
@@ -57,6 +58,8 @@ def test_gain_less_loss_of_two_stands(ecosystems):
     gain, loss = 10 * 2 * 0.57 * 1.40 * 0.5158, 5 * 2 * 1.05 * 1.23 * 0.5125
     assert (found["gain_tC_yr"], found["loss_tC_yr"]) == pytest.approx((gain, loss))
     assert found["gain_loss_tC_yr"] == pytest.approx(gain - loss)
+    withheld = row(model(ecosystems, "forest", "larch_middle", stands), sketch([6000]), with_volume=())
+    assert withheld == {"ecosystem": "forest"}
 
 
 METHANE = """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.group_totals import group_rows, year_group_rows
+from pipeline.group_totals import counted, group_rows, year_group_rows
 from pipeline.totals import COLUMNS, YEAR_COLUMNS
 
 ZONES = [
@@ -115,3 +115,22 @@ def test_a_group_says_how_many_of_its_zones_are_not_as_they_should_be():
     assert group_rows([zone_line("F04")], ["forest"])[0]["sink_finding"] is None  # left to its interval
     alone = zone_line("F04", baseline_period=None, comparability=None, sink_tCO2_yr=None)
     assert group_rows([alone], ["forest"])[0]["status"] == "ok; no sink: one period only"
+
+
+def test_what_does_not_stand_for_a_zone_does_not_stand_for_its_group():
+    """G01 was hardly seen and has no total; F01's total is withheld; F02 has its stands under cloud."""
+    means = {"fvc_mean": 0.6, "ndvi_mean": 0.5, "carbon_tC_ha": 3.0, "agb_tDM_ha": 1.0, "observed_fraction": 0.9}
+    hardly_seen = zone_line("G01", **means | {"observed_fraction": 0.2}, carbon_tC=None)
+    withheld = zone_line("F01", **means, carbon_tC=None)
+    stands = zone_line("F02", **means | {"observed_fraction": 0.2})
+    found = [
+        {name: counted(row, 0.5)[name] for name in ("fvc_mean", "carbon_tC_ha", "agb_tDM_ha")}
+        for row in (hardly_seen, withheld, stands)
+    ]
+    assert [list(row.values()) for row in found] == [[None, None, None], [0.6, None, None], [None, 3.0, 1.0]]
+
+
+def test_part_of_what_was_declared_is_no_sum():
+    both = [zone_line("F01", declared_wanmu=3.0), zone_line("F02", declared_wanmu=4.0)]
+    assert group_rows(both, ["forest"])[0]["declared_wanmu"] == 7
+    assert group_rows([*both, zone_line("F03")], ["forest"])[0]["declared_wanmu"] is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import CRS, LEFT, TOP, write_vector
 from shapely import MultiPolygon, Point, Polygon, box, force_3d
-from tiny_world import ZONES, World
+from tiny_world import ZONES, World, read_csv
 
 from pipeline.errors import ZoneError
 from pipeline.input_config import CLASS_WORDS, CONTRACT
@@ -286,6 +286,43 @@ def test_a_zone_without_stands_has_none(tmp_path, ecosystems):
     assert stands_in_zone(table, box(LEFT + 1000, TOP - 1000, LEFT + 1500, TOP), [2020, 2024]) is None  # an edge
 
 
+def test_the_species_of_one_outline_cover_its_ground_once(tmp_path):
+    """Two species on the same 60 % of F01 hold two volumes on one ground: nothing counts twice. On the same 30 % they
+    are no inventory of the zone, which their sum would be."""
+    world = World.finished(tmp_path)
+    west, south, east, north = ZONES["F01"][2].bounds
+    for share, fraction in ((0.6, 0.6), (0.3, None)):
+        part = box(west, south, west + share * (east - west), north)
+        world.write_stands([("华北落叶松", 30, 33, part), ("油松", 30, 33, part)])
+        row = world.run().row("F01")
+        assert row["stand_area_fraction"] == (fraction and pytest.approx(fraction, abs=1e-4))
+        assert "overlap" not in row["status"]
+
+
+def test_a_zone_whose_stock_is_impossible_counts_nowhere(tmp_path):
+    """Volumes ten times too high in F01: its density stays as the evidence; totals, years, groups, separate figures
+    and targets go without it."""
+    world = World.finished(tmp_path)
+    world.settings |= {"targets": {"year": 2025, "forest_volume_m3": 1000}, "uncertainty": {"draws": 100}}
+    world.write_config()
+    world.write_stands([("油松", 330, 340, ZONES["F01"][2])])
+    done = world.run()
+    held, other = done.row("F01"), done.row("F02")
+    assert held["carbon_tC_ha"] > 120
+    assert held["carbon_tC"] is held["volume_m3"] is held["sink_tCO2_yr"] is None
+    assert "no total, impossible: carbon_tC_ha" in held["status"]
+    forest = done.row("forest")
+    for column in ("carbon_tC", "carbon_tC_ha", "agb_tDM_ha"):
+        assert forest[column] == pytest.approx(other[column])
+    assert forest["volume_m3"] is None
+    by_year = {(row["zone_id"], row["year"]): row for row in read_csv(world.results / "by_year.csv")}
+    for zone in ("F01", "forest", "city"):
+        assert by_year[zone, "2024"]["carbon_tC"] == by_year[zone, "2024"]["carbon_tC_high95"] == ""
+    assert {row["zone_id"]: row["gain_tC_yr"] for row in read_csv(world.results / "separate.csv")}["F01"] == ""
+    (target,) = read_csv(world.results / "targets.csv")
+    assert target["finding"] == "open"
+
+
 def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):
     """F02 has no stands of its own; one of the neighbour's laps over a hundredth of it. F01 is covered to seven
     tenths, which the status says."""
@@ -296,7 +333,9 @@ def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):
     west, south, east, north = ZONES["F01"][2].bounds
     most = box(west, south, west + 0.7 * (east - west), north)
     world.write_stands([("油松", 60, 80, box(west, south, east, north)), ("油松", 60, 80, most)])
-    assert world.run().row("F01")["status"].startswith("ok; stands overlap, they add up to 170% of the zone")
+    row = world.run().row("F01")
+    assert row["status"].startswith(f"stands overlap: {0.7 * row['area_ha']:,.1f} ha count twice")
+    assert row["stand_area_fraction"] == pytest.approx(1, abs=1e-6)
     world.write_stands([("油松", 60, 80, most), ("油松", 60, 80, lap)])
     done = world.run()
     for column in ("carbon_tC", "stand_area_fraction", "status", "unverified"):
