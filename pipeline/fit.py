@@ -6,6 +6,7 @@ Arrays over sites (n,): ``x`` vegetation index, ``y`` dry above-ground biomass i
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from pipeline.ecosystems.biomass import FORMS
 from pipeline.uncertainty import Z95
@@ -89,15 +90,11 @@ class Fit:
     def zone_u95_percent(self) -> float:
         """95 % half-width of the mean of an area that the fit has not seen, % of the prediction.
 
-        A block stands for the area. Of the mean square of the blocks' mean errors, what the scatter of their own sites
-        explains is taken off (the residual of a pixel is drawn by itself); at least the standard error of the mean
-        over all blocks remains. Where no block has two sites all scatter is in it.
+        A block stands for the area: t x root mean square of the blocks' mean errors, t that of Student for as many
+        blocks. The scatter of their own sites is in it: taken off, it leaves a few blocks with next to nothing.
         """
-        errors, count = self._relative_errors, np.bincount(self.blocks)
-        means = np.bincount(self.blocks, errors) / count
-        scatter = ((errors - means[self.blocks]) ** 2).sum() / max(errors.size - count.size, 1)
-        variance = np.mean(means**2 - scatter / count)
-        return float(100 * Z95 * np.sqrt(max(variance, means.var(ddof=1) / count.size)))
+        means = np.bincount(self.blocks, self._relative_errors) / np.bincount(self.blocks)
+        return float(100 * stdtrit(means.size - 1, 0.975) * np.sqrt(np.mean(means**2)))
 
 
 def fit_model(form: str, x: np.ndarray, y: np.ndarray) -> Model:
