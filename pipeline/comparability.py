@@ -21,6 +21,10 @@ FEW_CLEAR = 2
 OTHER_DAYS = 10
 """Days between the mean dates of two periods from which on phenology may pass for a change (expert choice)."""
 
+UNEVEN_CLEAR = 1.5
+"""Times as many clear observations a year from which a maximum composite may read the higher number as growth (expert
+choice): of noise alone the maximum of 3 lies .3 standard deviations above that of 2, of 9 above that of 3 .6."""
+
 UNEVEN_OBSERVED = 0.1
 """Difference of the observed fraction from which the two means may be of different ground."""
 
@@ -66,20 +70,21 @@ def certify(
     min_observed: float,
     refused: tuple[str, str] | None = None,
     by_inventory: bool = False,
+    by_maximum: bool = True,
 ) -> Certificate:
     """The certificate of a zone's two periods.
 
     Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same
     for both by construction. ``refused`` is why the method itself finds no difference (too few years, one inventory).
-    Left to judge are the ground seen, the number of clear observations, when in the season they were made, whether the
-    sensors are the same (one that is adjusted counts as what it is adjusted to), and whether their scale is the
-    product's own. A stock by inventory rests on no scene.
+    Left to judge are the ground seen, the number of clear observations (``by_maximum`` composites also whether it is
+    the same), when in the season they were made, whether the sensors are the same (one that is adjusted counts as what
+    it is adjusted to), and whether their scale is the product's own. A stock by inventory rests on no scene.
     """
     reasons = [refused] if refused else []
     if not by_inventory:
         reasons += _refusals(baseline, current, min_observed)
     reasons = list(dict.fromkeys(reasons))  # the method refuses a period that was not seen, too
-    doubts = [] if reasons or by_inventory else list(_doubts(baseline, current))
+    doubts = [] if reasons or by_inventory else list(_doubts(baseline, current, by_maximum))
     if not reasons + doubts:
         return Certificate("comparable")
     verdict: Verdict = "not comparable" if reasons else "conditional"
@@ -93,13 +98,20 @@ def _refusals(baseline: PeriodFacts, current: PeriodFacts, min_observed: float) 
             yield f"{share} observed in {period.label}", f"{period.label}年有效观测仅{share}"
 
 
-def _doubts(baseline: PeriodFacts, current: PeriodFacts) -> Iterator[tuple[str, str]]:
+def _doubts(baseline: PeriodFacts, current: PeriodFacts, by_maximum: bool) -> Iterator[tuple[str, str]]:
     for period in (baseline, current):
         if period.clear_per_year < FEW_CLEAR:
             yield (
                 f"{period.clear_per_year:.1f} clear observations a year in {period.label}, fewer than {FEW_CLEAR}",
                 f"{period.label}年均晴空观测仅{period.clear_per_year:.1f}次, 少于{FEW_CLEAR}次",
             )
+    few, many = sorted([baseline.clear_per_year, current.clear_per_year])
+    if by_maximum and many > UNEVEN_CLEAR * few:
+        counts = f"{baseline.clear_per_year:.1f} / {current.clear_per_year:.1f}"
+        yield (
+            f"clear observations a year differ, {counts}, and the maximum of more is higher (composite.method: median)",
+            f"两期年均晴空观测次数不同({counts}), 次数多则最大值合成偏高, 可改用中值合成",
+        )
     if abs(baseline.observed_fraction - current.observed_fraction) > UNEVEN_OBSERVED:
         shares = f"{baseline.observed_fraction:.0%} / {current.observed_fraction:.0%}"
         yield f"the periods saw different shares of the zone, {shares}", f"两期有效观测面积不同({shares})"

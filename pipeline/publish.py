@@ -180,6 +180,7 @@ def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> C
         min_observed=run.config.min_observed_fraction,
         refused=model.incomparable(run.baseline, run.current),
         by_inventory=model.stands is not None,
+        by_maximum=run.config.composite.method == "max_index",
     )
 
 

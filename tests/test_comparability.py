@@ -20,7 +20,8 @@ def test_two_like_periods_compare():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"clear_per_year": 1.5}, "1.5 clear observations a year in 2023-2025"),
+        ({"clear_per_year": 6.5}, "clear observations a year differ, 4.0 / 6.5, and the maximum of more is higher"),
+        ({"clear_per_year": 2.5}, "clear observations a year differ, 4.0 / 2.5"),
         ({"observed_fraction": 0.8}, "98% / 80%"),
         ({"sensors": frozenset({"sentinel-2", "landsat"})}, "not harmonised, sentinel-2 / landsat + sentinel-2"),
         ({"days": frozenset({date(2023, 8, 17)})}, "other days of the season, on average 08-06 / 08-17"),
@@ -33,6 +34,14 @@ def test_a_doubt_is_a_condition_with_its_reason(change, reason):
     assert certificate.verdict == "conditional"
     assert reason in certificate.reasons[0]
     assert len(certificate.reasons_zh) == len(certificate.reasons) == 1
+
+
+def test_a_median_takes_no_harm_from_more_observations_but_from_too_few():
+    many, few = (replace(NOW, clear_per_year=count) for count in (9.0, 1.5))
+    assert certify(GOOD, many, 0.5, by_maximum=False).verdict == "comparable"
+    assert certify(GOOD, replace(NOW, clear_per_year=6.0), 0.5).verdict == "comparable"
+    (reason,) = certify(GOOD, few, 0.5, by_maximum=False).reasons
+    assert reason == "1.5 clear observations a year in 2023-2025, fewer than 2"
 
 
 def test_days_apart_by_ten_or_less_compare():
