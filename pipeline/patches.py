@@ -14,7 +14,6 @@ from pipeline.cover_classes import OPEN_WATER, SCHEMES
 from pipeline.regions import merge_small_regions
 from pipeline.styles import COVER_KEYS, SINK_KEYS, Styles
 from pipeline.suggestions import Suggestions
-from pipeline.uncertainty import Z95
 from pipeline.variables import VARIABLES
 from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
 from pipeline.zone import Zone
@@ -67,15 +66,16 @@ PATCH_CLASS_COLUMNS: dict[str, tuple[str, str]] = {
 """Columns of the summary of patches by class."""
 
 
-def sink_classes(sink: np.ndarray, error: np.ndarray | None, unclear: tuple[float, float]) -> np.ndarray:
-    """Place of each sink (t CO2/ha/yr) in `SINK_KEYS`, uint8: a loss or gain is beyond 1.96 standard errors
-    (``error``), or where none is known beyond the range ``unclear`` about zero. Unknown is "not_compared"."""
+def sink_classes(sink: np.ndarray, detectable: np.ndarray | None, unclear: tuple[float, float]) -> np.ndarray:
+    """Place of each sink (t CO2/ha/yr) in `SINK_KEYS`, uint8: a loss or gain is beyond what can be told from none
+    (``detectable``), or where that is not known beyond the range ``unclear`` about zero, whose upper end is a gain.
+    Unknown is "not_compared"."""
     half_step = VARIABLES["sink"].scale / 2  # a stored value that is a break must not fall beside it by rounding
-    low, high = np.array(unclear) - half_step if error is None else (-Z95 * error, Z95 * error)
+    low, high = np.array(unclear) - half_step if detectable is None else (-detectable, detectable)
     found = np.full(sink.shape, SINK_KEYS.index("unclear"), "uint8")
     found[sink < low] = SINK_KEYS.index("loss")
-    found[(sink >= high) & (sink > 0)] = SINK_KEYS.index("gain")
-    found[np.isnan(sink) if error is None else np.isnan(sink + error)] = SINK_KEYS.index("not_compared")
+    found[(sink > high) & (sink > 0)] = SINK_KEYS.index("gain")
+    found[np.isnan(sink) if detectable is None else np.isnan(sink + detectable)] = SINK_KEYS.index("not_compared")
     return found
 
 
@@ -96,13 +96,13 @@ def ground_classes(
     cover: np.ndarray,
     water: np.ndarray | None,
     sink: np.ndarray | None,
-    error: np.ndarray | None,
+    detectable: np.ndarray | None,
     unclear: tuple[float, float],
     scheme: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sink class and cover class of each cell; where neither is known the sink class is "no_data", too."""
     cover_class = cover_classes(cover, water, scheme)
-    sink_class = sink_classes(np.full(cover.shape, np.nan) if sink is None else sink, error, unclear)
+    sink_class = sink_classes(np.full(cover.shape, np.nan) if sink is None else sink, detectable, unclear)
     unknown = sink_class == SINK_KEYS.index("not_compared")
     sink_class[unknown & np.isnan(cover)] = SINK_KEYS.index("no_data")
     return sink_class, cover_class

@@ -22,6 +22,7 @@ from pipeline.provenance import Marks
 from pipeline.shrub_ground import ShrubGround, forget_mosaic, keep_mosaic, kept_mosaic
 from pipeline.sketch import INDEX
 from pipeline.sketch_file import save_sketches
+from pipeline.uncertainty import Z95
 from pipeline.variables import INDEX_NODATA, VARIABLES
 from pipeline.varying import Settings
 from pipeline.zone import Zone
@@ -76,8 +77,11 @@ def sketch_zone(unit: ZoneSketches) -> None:
 DRY = np.ones_like(INDEX)
 """What of a pixel is no open water, per index level: its mean leaves open water out."""
 
-WITH_ERROR = ("carbon_stock", "sink")
-"""Variables whose raster has a second band, the standard error."""
+STANDARD_ERROR = "标准误 standard error"
+DETECTABLE = "可检出变化(95%) detectable change (95 %)"
+
+WITH_ERROR = {"carbon_stock": (STANDARD_ERROR,), "sink": (STANDARD_ERROR, DETECTABLE)}
+"""Variables whose raster has further bands, and what these hold."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def map_zone(unit: ZoneMaps) -> None:
                 CogWriter(unit.path(layer), grid[box], VARIABLES[layer.variable],
                           f"{zone.id} {VARIABLES[layer.variable].long_name_zh} {layer.label}",
                           {"ZONE": zone.id, "PERIOD": layer.label, "NOTE": unit.description},
-                          error=unit.errors is not None and layer.variable in WITH_ERROR)
+                          further=WITH_ERROR.get(layer.variable, ()) if unit.errors else ())
             )
             for layer in unit.layers
         }  # fmt: skip
@@ -164,7 +168,10 @@ def map_zone(unit: ZoneMaps) -> None:
             for layer, writer in writers.items():
                 writer.write(_encoded(zone.id, layer, strip.values(layer)), *place)
                 if errors and layer.variable in WITH_ERROR:
-                    writer.write(_encoded(zone.id, layer, strip.standard_error(layer, errors)), *place, band=2)
+                    further = [strip.standard_error(layer, errors)]
+                    further += [strip.detectable_change(layer, errors)] if layer.baseline else []
+                    for band, values in enumerate(further, start=2):
+                        writer.write(_encoded(zone.id, layer, values), *place, band=band)
     for layer, key in unit.layers.items():
         unit.marks.write(unit.mark(layer), key, unit.path(layer))
 
@@ -220,18 +227,31 @@ class Strip:
         if isinstance(errors, StandErrors):
             values = self._by_stand(errors.of(*(period.label for period in layer.periods)))
         else:
-            shared, own = zip(*(self._error_parts(errors, period) for period in layer.periods), strict=True)
-            change = shared[-1] - shared[0] if layer.baseline else shared[0]
-            values = np.sqrt(np.einsum("cyx,cyx->yx", change, change) + np.sum(own, axis=0))
-            if layer.baseline:
-                values *= np.float32(CO2_PER_C / self._model.years_between(layer.baseline, layer.period))
+            values = self._error(layer, errors, [errors.factor, *errors.shared])
         return values
 
-    def _error_parts(self, errors: IndexErrors, period: Period) -> tuple[np.ndarray, np.ndarray]:
-        """Shared components (c, y, x) and own variance (y, x) of the mean stock of a period's years."""
-        parts = [self._mean(table, period) for table in (*errors.shared, errors.own)]
-        seen = (self._index[places(period.years, self._years)] != INDEX_NODATA).sum(axis=0, dtype="float32")
-        return np.stack(parts[:-1]), parts[-1] / np.maximum(seen, 1)
+    def detectable_change(self, layer: MapLayer, errors: IndexErrors | StandErrors) -> np.ndarray:
+        """float32 sink, of either sign, from which on a pixel's change can be told from none (95 %), NaN where the sink
+        is NaN; no more than a sink can be."""
+        if isinstance(errors, StandErrors):
+            values = self._by_stand(errors.detectable(*(period.label for period in layer.periods)))
+        else:
+            values = np.float32(Z95) * self._error(layer, errors, errors.shared)
+        return np.minimum(values, np.float32(VARIABLES[layer.variable].valid[1]))
+
+    def _error(self, layer: MapLayer, errors: IndexErrors, shared: Sequence[np.ndarray]) -> np.ndarray:
+        """Root of what the tables ``shared`` by the dates, and the own errors of the years, come to."""
+        parts = [[self._mean(table, period) for table in (*shared, errors.own)] for period in layer.periods]
+        variance = np.zeros(self._grid.shape, "float32")
+        for period, (*_, own) in zip(layer.periods, parts, strict=True):
+            seen = (self._index[places(period.years, self._years)] != INDEX_NODATA).sum(axis=0, dtype="float32")
+            variance += own / np.maximum(seen, 1)
+        for dates in list(zip(*parts, strict=True))[:-1]:
+            variance += (dates[-1] - dates[0] if layer.baseline else dates[0]) ** 2
+        error = np.sqrt(variance)
+        if layer.baseline:
+            error *= np.float32(CO2_PER_C / self._model.years_between(layer.baseline, layer.period))
+        return error
 
     def _quantity(self, name: str, period: Period) -> np.ndarray:
         if self._model.stands and name in ("agb", "carbon_stock"):

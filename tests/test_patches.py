@@ -77,15 +77,15 @@ def test_what_was_mostly_water_is_open_water_and_not_low_cover():
     ]  # fmt: skip
 
 
-def test_a_sink_is_a_gain_or_loss_beyond_1_96_standard_errors():
-    sink = np.array([-2.0, -1.9, 1.9, 2.0, 0.0, np.nan, 5.0])
-    error = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 1.0, np.nan])
-    assert names(SINK, sink_classes(sink, error, UNCLEAR)) == [
+def test_a_sink_is_a_gain_or_loss_beyond_what_can_be_told_from_none():
+    sink = np.array([-2.1, -2.0, 2.0, 2.1, 0.0, np.nan, 5.0])
+    detectable = np.array([2.0, 2.0, 2.0, 2.0, 0.0, 2.0, np.nan])
+    assert names(SINK, sink_classes(sink, detectable, UNCLEAR)) == [
         "loss", "unclear", "unclear", "gain", "unclear", "not_compared", "not_compared",
     ]  # fmt: skip
 
 
-def test_without_standard_errors_the_range_about_zero_decides():
+def test_where_that_is_not_known_the_range_about_zero_decides():
     sink = np.array([-0.105, -0.1, 0, 0.095, 0.1, np.nan])
     assert names(SINK, sink_classes(sink, None, UNCLEAR)) == [
         "loss", "unclear", "unclear", "unclear", "gain", "not_compared",
@@ -289,15 +289,15 @@ def test_a_table_that_leaves_a_patch_without_suggestion_is_refused(tmp_path, old
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-def test_a_second_band_of_the_sink_is_read_as_its_standard_error(tmp_path):
-    stored = np.array([[[400, 400, -32768]], [[100, 300, 100]]], "int16")
+def test_the_last_band_of_the_sink_is_read_as_the_change_that_can_be_detected(tmp_path):
+    stored = np.array([[[400, 400, -32768]], [[500, 500, 500]], [[200, 600, 200]]], "int16")
     path = write_tif(tmp_path / "sink.tif", stored, nodata=-32768)
     with rasterio.open(path, "r+") as file:
-        file.scales = (0.005, 0.005)
+        file.scales = (0.005, 0.005, 0.005)
     with rasterio.open(path) as file:
         values = read_values({"sink": file})
-    assert values["error"].tolist() == [pytest.approx([0.5, 1.5, 0.5])]
-    found = sink_classes(values["sink"], values["error"], UNCLEAR)
+    assert values["detectable"].tolist() == [pytest.approx([1, 3, 1])]
+    found = sink_classes(values["sink"], values["detectable"], UNCLEAR)
     assert names(SINK, found[0]) == ["gain", "unclear", "not_compared"]
 
 

@@ -1,40 +1,36 @@
-"""Standard error of a pixel: tables per index level, what a difference keeps of them, and the second band."""
+"""Standard error of a pixel: tables per index level, what a difference keeps of them, and the further bands."""
 
 import numpy as np
 import pytest
 import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
+from scipy.special import ndtri
 from test_realisations import BASELINE, CURRENT, SETTINGS, stands_of, zone_model
 from tiny_world import World, run_here
 
 from pipeline.carbon import CO2_PER_C
-from pipeline.pixel_error import index_errors, stand_errors
+from pipeline.pixel_error import StandErrors, index_errors, stand_errors
 from pipeline.uncertainty import Z95
 from pipeline.variables import INDEX_NODATA
 from pipeline.work import MapLayer, Strip
 
 LEVEL_OF_04 = 14_000
+LASTING = 0.7939
+"""Mean persistence of the residual: see below."""
 
 
 def test_a_pixel_of_grass_errs_by_its_coefficients_in_proportion(ecosystems):
-    """60 % of the model, 15 % of dryness, 50 % of R 4.79, 7 % of CF: one table, a fixed share of the stock."""
+    """60 % of the model, 15 % of dryness, 50 % of R 4.79, 7 % of CF, and what stays of the residual: one table, a fixed
+    share of the stock."""
     model = zone_model(ecosystems)
     errors = index_errors(model)
     stock = model.responses["carbon_stock"][LEVEL_OF_04]
-    assert len(errors.shared) == 2
-    share = errors.shared[0, LEVEL_OF_04] / stock
-    first_order = np.sqrt(0.6**2 + 0.15**2 + (4.79 / 5.79 * 0.5) ** 2 + 0.07**2) / Z95
+    assert len(errors.shared) == 0
+    of_residual = model.coefficients["residual"].half_width ** 2 * LASTING
+    share = errors.factor[LEVEL_OF_04] / stock
+    first_order = np.sqrt(0.6**2 + 0.15**2 + (4.79 / 5.79 * 0.5) ** 2 + 0.07**2 + of_residual) / Z95
     assert share == pytest.approx(first_order, rel=0.1)
-
-
-def test_the_lasting_and_the_passing_residual_make_up_the_whole(ecosystems):
-    model = zone_model(ecosystems)
-    errors, rows = index_errors(model), model.coefficients
-    stock = model.responses["carbon_stock"].astype(float)
-    slope = np.gradient(stock, 1e-4)[LEVEL_OF_04] * rows["index_bias"].half_width / Z95
-    residual = errors.shared[-1, LEVEL_OF_04] ** 2 + errors.own[LEVEL_OF_04] - slope**2
-    assert residual**0.5 == pytest.approx(stock[LEVEL_OF_04] * rows["residual"].half_width / Z95, rel=1e-4)
 
 
 def test_what_passes_is_averaged_over_the_years_that_a_pixel_was_seen(ecosystems):
@@ -47,23 +43,58 @@ def test_what_passes_is_averaged_over_the_years_that_a_pixel_was_seen(ecosystems
     grid = GeoBox((1, 2), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
     strip = Strip(model, grid, np.ones((1, 2), "float32"), list(CURRENT.years), index, clear, water)
     found = strip.standard_error(MapLayer("carbon_stock", CURRENT), errors)[0]
-    shared, own = (errors.shared[:, LEVEL_OF_04] ** 2).sum(), errors.own[LEVEL_OF_04]
+    shared, own = errors.factor[LEVEL_OF_04] ** 2, errors.own[LEVEL_OF_04]
     np.testing.assert_allclose(found**2, [shared + own / 3, shared + own], rtol=1e-5)
     assert found[0] < found[1]
 
 
 def test_of_an_uncertain_persistence_its_mean_counts(ecosystems):
-    """.8 +- .2 cut at 1, which lies 1.96 standard deviations above: the mean is .8 - .102 x .0584 / .975 = .7939."""
+    """.8 +- .2 cut at 1, which lies 1.96 standard deviations above: the mean is .8 - .102 x .0584 / .975 = .7939. What
+    does not stay of the residual is the year's own, beside the bias of its composite."""
     model = zone_model(ecosystems)
-    errors, half_width = index_errors(model), model.coefficients["residual"].half_width
-    residual = model.responses["carbon_stock"][LEVEL_OF_04] * half_width / Z95
-    assert errors.shared[-1, LEVEL_OF_04] ** 2 / residual**2 == pytest.approx(0.7939, abs=2e-4)
+    errors, rows = index_errors(model), model.coefficients
+    stock = model.responses["carbon_stock"].astype(float)
+    slope = np.gradient(stock, 1e-4)[LEVEL_OF_04] * rows["index_bias"].half_width / Z95
+    residual = stock[LEVEL_OF_04] * rows["residual"].half_width / Z95
+    assert (errors.own[LEVEL_OF_04] - slope**2) / residual**2 == pytest.approx(1 - LASTING, abs=2e-4)
+
+
+def test_what_multiplies_both_dates_alike_hides_no_change(ecosystems):
+    """Steppe from an index of .25 to .45, where the root-to-shoot ratio alone may be half or one and a half: twice its
+    standard error is more than the change, and yet it is a gain. One from .30 to .31 is none."""
+    model = zone_model(ecosystems)
+    years = [*BASELINE.years, *CURRENT.years]
+    index = np.array([[[2500, 3000]]] * 3 + [[[4500, 3100]]] * 3, "int16")
+    grid = GeoBox((1, 2), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
+    strip = Strip(model, grid, np.ones((1, 2), "float32"), years, index, np.ones((6, 1, 2), "uint8"),
+                  np.zeros((6, 1, 2), bool))  # fmt: skip
+    layer, errors = MapLayer("sink", CURRENT, BASELINE), index_errors(model)
+    sink, error, detectable = (
+        found[0] for found in (
+            strip.values(layer), strip.standard_error(layer, errors), strip.detectable_change(layer, errors)
+        )
+    )  # fmt: skip
+    assert sink[0] < Z95 * error[0]
+    assert detectable[0] < sink[0]
+    assert 0 < sink[1] < detectable[1]
+
+
+def test_of_a_stand_the_draws_on_either_side_of_zero_count():
+    """Normal draws of mean 1 and deviation 1 show 1.96 at least; a change that no draw turns shows at less than it is,
+    however widely they differ."""
+    normal = 1 + ndtri((np.arange(2000) + 0.5) / 2000)
+    errors = StandErrors({"then": np.zeros((2, 2000)), "now": np.stack([normal, np.exp(2 * normal)])},
+                         {"then": 2020.0, "now": 2020.0 + CO2_PER_C})  # fmt: skip
+    found = errors.detectable("then", "now")
+    assert found[0] == pytest.approx(Z95, rel=0.01)
+    assert found[1] < errors.density["now"][1].mean()
+    assert Z95 * errors.of("then", "now")[1] > errors.density["now"][1].mean()
 
 
 def test_end_members_matter_where_cover_makes_the_stock(ecosystems):
     errors = index_errors(zone_model(ecosystems, "wetland", "reed", "W01"))
     low, high = 11_500, 17_000  # near the soil end-member a wrong soil index matters, at full cover it does not
-    soil = max(errors.shared[1:-1], key=lambda table: abs(table[low]))
+    soil = max(errors.shared, key=lambda table: abs(table[low]))
     assert abs(soil[low]) > 5 * abs(soil[high])
 
 
@@ -88,10 +119,14 @@ def test_stock_and_sink_carry_their_error_as_a_second_band(tmp_path):
     for zone in ("F01", "F02", "G01", "W01"):
         for path in (world.results / "zones" / zone).glob("*.tif"):
             with rasterio.open(path) as file:
-                assert file.count == (2 if "carbon_stock" in path.name or "sink" in path.name else 1)
-                if file.count == 2:
-                    value, error = file.read(masked=True)
+                assert file.count == (2 if "carbon_stock" in path.name else 3 if "sink" in path.name else 1)
+                if file.count > 1:
+                    value, error, *detectable = file.read(masked=True)
                     assert (value.mask == error.mask).all()
                     assert (error >= 0).all()
                     assert error.mean() > 0
                     assert "标准误" in file.descriptions[1]
+                if file.count == 3:
+                    assert (value.mask == detectable[0].mask).all()
+                    assert detectable[0].mean() > 0
+                    assert "可检出变化" in file.descriptions[2]

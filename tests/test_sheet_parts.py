@@ -209,12 +209,12 @@ def test_classes_are_coloured_as_the_style_says():
 
 
 def test_a_change_that_may_be_zero_is_pale(tmp_path):
-    """|change| <= 1.96 standard errors, so also where both are 0, as on open water."""
+    """No larger than what can be told from none, the last band: so also where both are 0, as on open water."""
     with rasterio.open(
-        tmp_path / "sink.tif", "w", driver="GTiff", height=1, width=3, count=2, dtype="float32", nodata=np.nan,
+        tmp_path / "sink.tif", "w", driver="GTiff", height=1, width=3, count=3, dtype="float32", nodata=np.nan,
         crs="EPSG:32649", transform=from_origin(500_000, 4_540_010, 10, 10),
     ) as file:  # fmt: skip
-        file.write(np.array([[[0, 1, 2]], [[0, 1, 1]]], "float32"))
+        file.write(np.array([[[0, 1, 2]], [[0, 9, 9]], [[0, 1, 1.9]]], "float32"))
     zone = shapely.box(500_000, 4_540_000, 500_030, 4_540_010)
     page = Page(bundled_fonts(), "")
     style = RampStyle(breaks=(0.5,), colors=("#000000", "#00ff00"), unit_zh="")

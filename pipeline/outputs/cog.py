@@ -37,7 +37,8 @@ class CogWriter:
 
     The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
     built before the one copy to a COG, at half the time of letting that driver build them. A class raster comes with
-    its ``colors`` (#rrggbb by value) as a colour table. With ``error`` a second band holds the standard error.
+    its ``colors`` (#rrggbb by value) as a colour table. ``further`` bands hold in its unit what their names
+    say.
     """
 
     def __init__(
@@ -48,11 +49,11 @@ class CogWriter:
         description: str,
         tags: dict[str, str],
         colors: dict[int, str] | None = None,
-        error: bool = False,
+        further: tuple[str, ...] = (),
     ) -> None:
         self._path, self._variable = path, variable
         self._raw = path.with_suffix(".raw.tif")
-        bands = 2 if error else 1
+        bands = 1 + len(further)
         self._sums = np.zeros((bands, 3), "int64")  # whole numbers add up the same in any order
         self._ranges: list[list[int]] = [[] for _ in range(bands)]
         small = grid.width * grid.height <= IN_MEMORY_PX
@@ -67,7 +68,7 @@ class CogWriter:
                 self._file.write(here, window=Window(0, row, grid.width, here.shape[1]))
         self._file.scales = (variable.scale,) * bands
         self._file.units = (variable.unit,) * bands
-        self._file.descriptions = (description, f"{description} 标准误 standard error")[:bands]
+        self._file.descriptions = (description, *(f"{description} {name}" for name in further))
         self._file.update_tags(
             TIFFTAG_IMAGEDESCRIPTION=f"{variable.long_name} [{variable.unit}]", TIFFTAG_SOFTWARE="sinkmap", **tags
         )

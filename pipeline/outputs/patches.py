@@ -161,7 +161,7 @@ def patch_zone(unit: ZonePatches) -> None:
 
 def _generalised(files: dict) -> tuple[GeoBox, dict[str, np.ndarray]]:
     """A grid of at most `MAX_CELLS` over the zone and the values on it; a block of pixels has their mean, and the mean
-    of their standard errors."""
+    of their detectable changes."""
     fine = GeoBox.from_rio(files["fvc"])
     block = int(np.ceil(np.sqrt(fine.width * fine.height / MAX_CELLS)))
     shape = -(-fine.height // block), -(-fine.width // block)
@@ -169,10 +169,11 @@ def _generalised(files: dict) -> tuple[GeoBox, dict[str, np.ndarray]]:
 
 
 def read_values(files: dict, **how) -> dict[str, np.ndarray]:
-    """float32 values of the rasters in their units, NaN for nodata; "error" is the second band of the sink, if any."""
+    """float32 values of the rasters in their units, NaN for nodata; "detectable" is the last band of a sink that has
+    several."""
     bands = {name: (file, 1) for name, file in files.items()}
     if "sink" in files and files["sink"].count > 1:
-        bands["error"] = files["sink"], 2
+        bands["detectable"] = files["sink"], files["sink"].count
     return {
         name: (file.read(band, masked=True, **how).astype("float32") * np.float32(file.scales[band - 1])).filled(np.nan)
         for name, (file, band) in bands.items()
@@ -180,8 +181,8 @@ def read_values(files: dict, **how) -> dict[str, np.ndarray]:
 
 
 def _classes(unit: ZonePatches, values: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    water, sink, error = (values.get(name) for name in ("water_occurrence", "sink", "error"))
-    return ground_classes(values["fvc"], water, sink, error, unit.unclear, unit.scheme)
+    water, sink, detectable = (values.get(name) for name in ("water_occurrence", "sink", "detectable"))
+    return ground_classes(values["fvc"], water, sink, detectable, unit.unclear, unit.scheme)
 
 
 def _write_class_rasters(unit: ZonePatches, files: dict) -> None:

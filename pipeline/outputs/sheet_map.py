@@ -16,7 +16,6 @@ from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline
 from pipeline.outputs.raster_image import coloured, read_decimated
 from pipeline.patches import MOSTLY_WATER
 from pipeline.styles import RampStyle, rgb
-from pipeline.uncertainty import Z95
 from pipeline.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
@@ -127,11 +126,11 @@ def draw_raster(
     water: Water | None = None,
 ) -> None:
     """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone. A change
-    that its standard errors, the second band, do not tell from zero is pale; open ``water`` lies over it."""
+    no larger than what can be told from none, the last band, is pale; open ``water`` lies over it."""
     pixels = round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
-    (values, *errors), (left, bottom, right, top) = read_decimated(path, pixels)
+    (values, *further), (left, bottom, right, top) = read_decimated(path, pixels)
     (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
-    pale = np.abs(values) <= Z95 * errors[0] if is_change and errors else None
+    pale = np.abs(values) <= further[-1] if is_change and further else None
     image = coloured(values, style, pale)
     if water:
         (occurrence,), _ = read_decimated(water.occurrence, pixels)
