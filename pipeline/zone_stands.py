@@ -47,6 +47,12 @@ class ZoneStands:
         volumes = np.stack([self.volume_m3_ha[year] for year in inventories])
         return np.array([np.interp(date, inventories, column) for column in volumes.T])
 
+    @property
+    def largest_m3_ha(self) -> np.ndarray:
+        """The largest volume (s,) that an inventory found, m3/ha. The tables expand young stands most: by the bin of a
+        smaller one, what grew out of it would be up to three times too much."""
+        return np.max(list(self.volume_m3_ha.values()), axis=0)
+
     def volume_m3(self, date: float) -> float:
         """Live volume of all stands at a date, m3, as measured."""
         return float((self.area_ha * self.volume_at(date)).sum())
@@ -55,20 +61,20 @@ class ZoneStands:
         """(AGB in t DM/ha, carbon in t C/ha) of each stand, volumes interpolated between the inventories: (s,), or
         (s, n) where rows of the forest hold n > 1 draws.
 
-        The expansion bin is that of the first inventory at every date.
+        The expansion bin is that of the stand's largest inventory, at every date.
         """
         cover = None if self.cover is None else self.cover[:, None]
-        first = self.volume_m3_ha[min(self.volume_m3_ha)]
-        agb, carbon = forest.stand_stock(self.volume_at(date)[:, None], first[:, None], self.species, cover)
+        volume, held = self.volume_at(date)[:, None], self.largest_m3_ha[:, None]
+        agb, carbon = forest.stand_stock(volume, held, self.species, cover)
         return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
 
     def grouped(self, forest: Forest | None = None) -> "ZoneStands":
-        """The stands summed up by species and steps of 5 m3/ha of the first inventory, without outlines: nearly the
-        same stock with far fewer members, each in one bin of the expansion tables. With ``forest`` also by the bins of
-        its root tables, whose edges are in biomass: the very same stock."""
-        first = self.volume_m3_ha[min(self.volume_m3_ha)]
+        """The stands summed up by species and steps of 5 m3/ha of the largest inventory, and by which one that is,
+        without outlines: nearly the same stock with far fewer members, each in one bin of the expansion tables. With
+        ``forest`` also by the bins of its root tables, whose edges are in biomass: the very same stock."""
         kinds, kind = np.unique(self.species, return_inverse=True)
-        by = [kind, np.ceil(first / GROUP_M3_HA)]
+        largest = np.argmax(list(self.volume_m3_ha.values()), axis=0)
+        by = [kind, np.ceil(self.largest_m3_ha / GROUP_M3_HA), largest]
         if forest:
             agb, carbon = self.stock(forest, min(self.volume_m3_ha))
             by.append(np.divide(carbon, agb, out=np.zeros(agb.size), where=agb > 0).round(9))

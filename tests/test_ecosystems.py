@@ -198,7 +198,7 @@ def test_stands_together_are_the_stands_one_by_one(ecosystems, stands):
     st.lists(st.floats(0, 400), min_size=2, max_size=6).map(sorted),
 )
 def test_a_growing_stand_never_loses_carbon_between_inventories(ecosystems, species, volumes):
-    """Through `ZoneStands`, which holds the bin of the first inventory at every date."""
+    """Through `ZoneStands`, which holds the bin of the largest inventory at every date."""
     years = [2000 + 5 * step for step in range(len(volumes))]
     stands = one_stand(species, dict(zip(years, volumes, strict=True)))
     stocks = [stands.stock(ecosystems["forest"], date)[1].item() for date in np.arange(years[0], years[-1] + 1)]

@@ -90,10 +90,10 @@ def test_grass_is_biomass_by_roots_by_carbon_by_area(finished):
 
 
 def test_stands_are_a_sum_over_species(finished):
-    """By hand: BCEF 0.75 and 1.4 at the volumes of the first inventory, R 0.4 below 50 t/ha."""
+    """By hand: BCEF 0.75 and 1.0 at the volumes of the second inventory, the larger; R 0.4 below 50 t/ha."""
     pine, larch, total = explain(finished, "F01", "carbon_tC")["steps"]
     assert pine["numbers"].endswith(" × 66 × 0.75 × (1 + 0.4) × 0.5105")
-    assert larch["numbers"].endswith(" × 45 × 1.4 × (1 + 0.4) × 0.5158")
+    assert larch["numbers"].endswith(" × 45 × 1 × (1 + 0.4) × 0.5158")
     assert total["value"] == pytest.approx(pine["value"] + larch["value"])
 
 

@@ -219,7 +219,7 @@ def test_rasters_say_what_they_hold(rasters):
         zone, rest = path.stem.split("_", 1)
         variable = next(name for name in units if rest.startswith(name))
         with rasterio.open(path) as file:
-            assert file.units == (units[variable],) * (2 if variable in ("carbon_stock", "sink") else 1)
+            assert file.units == (units[variable],) * {"carbon_stock": 2, "sink": 3}.get(variable, 1)
             stored = {"clear_count": ("uint16", 65535), **dict.fromkeys(CLASSES, ("uint8", 0))}
             kinds = stored | {"water_occurrence": ("uint8", 255)}
             assert (file.dtypes[0], file.nodata) == kinds.get(variable, ("int16", -32768))

@@ -95,12 +95,13 @@ def stand_densities(species: str, first_volume: float, last_volume: float, year:
     """Biomass above ground [t/ha] and carbon with roots [tC/ha] of a stand: V x BCEF x (1 + R) x CF (IPCC eq. 2.8).
 
     V runs straight between the inventories and is held outside. The bins of BCEF, closed above, and of R are those of
-    the first inventory, so that growth never reads as loss at the edge of a bin.
+    the larger volume at both dates, so that growth never reads as loss at the edge of a bin.
     """
     group, carbon_fraction = SPECIES[species]
-    bcef = BCEF_T_M3[group][np.searchsorted(VOLUME_EDGES_M3_HA, first_volume, side="left")]
+    larger = max(first_volume, last_volume)
+    bcef = BCEF_T_M3[group][np.searchsorted(VOLUME_EDGES_M3_HA, larger, side="left")]
     edges, ratios = ROOTS[group]
-    roots = ratios[np.searchsorted(edges, first_volume * bcef, side="right")]
+    roots = ratios[np.searchsorted(edges, larger * bcef, side="right")]
     agb = np.interp(year, INVENTORIES, (first_volume, last_volume)) * bcef
     return agb, agb * (1 + roots) * carbon_fraction
 
