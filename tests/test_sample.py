@@ -278,8 +278,8 @@ def test_truth_table(truth):
 
 
 def test_true_carbon_by_hand(generator):
-    """Larch of 10, later 20 m3/ha: 10 x 3.0 x 1.29 x .5158 = 19.96 tC/ha; hardwood of 40 that grows to 44 is expanded by
-    the bin (40, 100] at both dates."""
+    """Larch of 10, later 20 m3/ha: 10 x 3.0 x 1.29 x .5158 = 19.96 tC/ha; hardwood of 40 that grows to 44 is expanded
+    by the bin (40, 100] at both dates."""
     stand, grass = generator["truth"].stand_densities, generator["truth"].grass_agb_t_ha
     assert stand("华北落叶松", 10, 20, 2020) == pytest.approx((30, 19.9615), rel=1e-5)
     assert stand("华北落叶松", 10, 20, 2030) == pytest.approx((60, 39.9229), rel=1e-5)

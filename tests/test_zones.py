@@ -245,7 +245,8 @@ def test_volumes_are_interpolated_between_the_inventories_and_held_beyond(ecosys
 
 
 def test_growth_across_a_bin_reads_as_growth(ecosystems):
-    """Birch from 40 to 41 m3/ha has the expansion factor 1.4 of the larger at both dates; free it would fall by 16 %."""
+    """Birch from 40 to 41 m3/ha has the expansion factor 1.4 of the larger at both dates; free it would fall by 16 %.
+    """
     birch = ZoneStands(
         np.array([square()]), ["birch"], np.array([100.0]), {2020: np.array([40.0]), 2024: np.array([41.0])}
     )
@@ -254,8 +255,8 @@ def test_growth_across_a_bin_reads_as_growth(ecosystems):
 
 
 def test_the_present_stock_of_a_stand_that_grew_is_that_of_its_volume(ecosystems):
-    """Larch from 18 to 60 m3/ha: 60 x 1.0 x 1.29 x .5158 = 39.9 t C/ha, as by its last inventory alone (science.md 4.2);
-    by the bin of 18 m3/ha, 3.0, it would be three times that. One that burnt from 60 to 18 keeps the lower factor."""
+    """Larch from 18 to 60 m3/ha: 60 x 1.0 x 1.29 x .5158 = 39.9 t C/ha, as by its last inventory alone; by the bin of
+    18 m3/ha, 3.0, it would be three times that. One that burnt from 60 to 18 keeps the lower factor."""
     for volumes, carbon in (((18.0, 60.0), 39.92), ((60.0, 60.0), 39.92), ((60.0, 18.0), 18 / 60 * 39.92)):
         columns = {year: np.array([volume]) for year, volume in zip((2010, 2024), volumes, strict=True)}
         larch = ZoneStands(np.array([square()]), ["larch"], np.array([100.0]), columns)
