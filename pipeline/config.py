@@ -2,9 +2,10 @@
 
 import os
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
@@ -178,6 +179,26 @@ def read_config(path: Path) -> RunConfig:
     if config.zones.reference:
         updates["zones"] = updates["zones"].model_copy(update=absolute(config.zones, "reference"))
     return config.model_copy(update=updates)
+
+
+def placeless(config: dict) -> dict:
+    """A config as JSON values with its absolute paths from their common folder: that of a run that was copied elsewhere
+    with its files is the same."""
+
+    def mapped(value: Any, change: Callable[[str], Any]) -> Any:
+        if isinstance(value, dict):
+            return {key: mapped(part, change) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [mapped(part, change) for part in value]
+        return change(value) if isinstance(value, str) and os.path.isabs(value) else value
+
+    paths: list[str] = []
+    mapped(config, paths.append)
+    try:
+        folder = os.path.commonpath(paths)
+    except ValueError:  # none, or on several drives
+        return config
+    return mapped(config, lambda path: os.path.relpath(path, folder))
 
 
 def read_coefficients(folder: Path) -> dict[str, Ecosystem]:

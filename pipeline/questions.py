@@ -83,10 +83,11 @@ def explain(
 
 def changed_since(run, settings) -> list[str]:
     """What of a `RunConfig` is no longer as the `FinishedRun` had it: the config, the coefficients."""
-    from pipeline.config import read_coefficients
+    from pipeline.config import placeless, read_coefficients
 
     # what is exported may be asked for by an option
-    before, now = (config | {"exports": ()} for config in (run.record["config"], settings.model_dump(mode="json")))
+    dumped = (run.record["config"], settings.model_dump(mode="json"))
+    before, now = (placeless(config) | {"exports": ()} for config in dumped)
     numbers = {
         name: method.model_dump(mode="json") for name, method in read_coefficients(settings.coefficients).items()
     }

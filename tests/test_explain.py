@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,6 +230,18 @@ def test_coefficients_that_changed_since_the_run_are_said(tmp_path):
     for command in (asked, what_if):
         said = CliRunner().invoke(app, command).stdout
         assert "coefficients changed since: run `sinkmap zones`" in " ".join(said.split())
+
+
+def test_a_run_that_was_copied_elsewhere_with_its_files_has_not_changed(tmp_path):
+    first = World.finished(tmp_path / "first")
+    first.run()
+    shutil.copytree(first.folder, tmp_path / "archive" / "second")
+    second = World(tmp_path / "archive" / "second")
+    asked = ["explain", str(second.config), "--zone", "G01", "--metric", "carbon_tC", "--out", str(second.out)]
+    assert "changed since" not in CliRunner().invoke(app, asked).stdout
+    second.settings["zones"] |= {"path": "other.gpkg"}
+    second.write_config()
+    assert "config changed since" in " ".join(CliRunner().invoke(app, asked).stdout.split())
 
 
 @pytest.mark.parametrize(
