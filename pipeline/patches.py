@@ -44,6 +44,10 @@ PATCH_COLUMNS: dict[str, tuple[str, str]] = {
     "suggestion_zh": ("Suggestion in Chinese, no prescription", "建议措施(非处方)"),
     "area_ha": ("Area on the CGCS2000 ellipsoid, ha", "椭球面积(公顷)"),
     "area_mu": ("Area on the CGCS2000 ellipsoid, mu", "椭球面积(亩)"),
+    "class_fraction": (
+        "Fraction of the patch that is of its classes; the rest was too small to be one",
+        "本等级面积比例(其余为并入的小块)",
+    ),
     "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
     "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
     "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
@@ -178,7 +182,8 @@ def patch_table(
 ) -> gpd.GeoDataFrame:
     """The patches of a zone with the columns `PATCH_COLUMNS`, by class and then from north to south.
 
-    ``polygons`` in EPSG:4490; ``means`` are those of fvc (1), carbon_stock (t C/ha) and sink (t CO2/ha/yr) of each.
+    ``polygons`` in EPSG:4490; ``means`` are those of fvc (1), carbon_stock (t C/ha), sink (t CO2/ha/yr) and own_class
+    (1 where a cell is of the patch's classes) of each.
     Their ellipsoidal areas are brought to the zone's area of record: it is measured with edges straight in the CRS
     of the zone's file, which differs by less than 1e-4. A mean of a class that says it is not known is not shown.
     """
@@ -199,6 +204,7 @@ def patch_table(
             "suggestion_zh": [style.zh for style in chosen],
             "area_ha": area,
             "area_mu": area / HA_PER_MU,
+            "class_fraction": means["own_class"],
             "fvc_mean": np.where(cover == "no_data", np.nan, means["fvc"]),
             "carbon_tC_ha": means["carbon_stock"],
             "carbon_tC": means["carbon_stock"] * area,

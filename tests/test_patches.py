@@ -216,6 +216,7 @@ def table(area_ha: float = 12.0) -> gpd.GeoDataFrame:
     )  # fmt: skip
     nan = np.nan
     means = {"fvc": np.array([0.8, 0.1, 0.3]), "carbon_stock": np.array([2, 1, nan]), "sink": np.array([1, -2, nan])}
+    means["own_class"] = np.array([1.0, 0.75, 1.0])
     return patch_table(zone, gpd.GeoSeries(boxes, crs=4490), codes, means, read_styles(), read_suggestions(), "sl190")
 
 
@@ -228,6 +229,7 @@ def test_the_patches_have_the_areas_carbon_and_suggestions_of_their_zone():
     assert patches["area_ha"].sum() == pytest.approx(12, rel=1e-12)
     assert patches["area_mu"].tolist() == pytest.approx((patches["area_ha"] * 15).tolist())
     assert patches["carbon_tC"].tolist()[:2] == pytest.approx([4, 8], rel=1e-4)
+    assert patches["class_fraction"].tolist() == [0.75, 1.0, 1.0]
     assert patches.loc[2, ["fvc_mean", "carbon_tC", "sink_tCO2_ha_yr"]].isna().all()
     assert patches.crs.to_epsg() == 4490
 

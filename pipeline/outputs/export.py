@@ -39,7 +39,7 @@ DBF_NAMES = {
     "comparability": "compar", "comparability_zh": "compar_zh",
     "figure_class": "fig_class", "unverified_zh": "unverif_zh", "plausibility": "plaus", "plausibility_zh": "plaus_zh",
     "sink_class_zh": "sink_cl_zh", "cover_class": "cover_cl", "cover_class_zh": "cov_cl_zh",
-    "suggestion_zh": "suggest_zh",
+    "suggestion_zh": "suggest_zh", "class_fraction": "class_frac",
 }  # fmt: skip
 """Fields of a shapefile for columns whose name is too long: C carbon stock, S sink per year, lo95 and hi95 the ends of
 the 95 % interval, cons the conservative value."""

@@ -149,13 +149,18 @@ def patch_zone(unit: ZonePatches) -> None:
         grid, values = _generalised(files)
     fractions = coverage_fractions(grid, unit.zone.geometry)
     minimum = min_cells(unit.min_area_mu, abs(grid.affine.determinant))
-    polygons, codes = outline_patches(join_classes(*_classes(unit, values)), fractions, grid, minimum)
+    of_cells = join_classes(*_classes(unit, values))
+    polygons, codes = outline_patches(of_cells, fractions, grid, minimum)
     polygons = gpd.GeoSeries(polygons, crs=str(grid.crs)).to_crs(CGCS2000)
     filled = fill_zone(polygons.to_numpy(), unit.outline.to_crs(CGCS2000)[0])
     left = ~shapely.is_missing(filled)
     patches = gpd.GeoSeries(filled[left], crs=CGCS2000)
-    means = _means(values, grid, patches)
-    _write(patch_table(unit.zone, patches, codes[left], means, unit.styles, unit.suggestions, unit.scheme), unit.path)
+    codes = codes[left]
+    means = _means(values, grid, patches) | {"own_class": np.empty(codes.size)}
+    for code in np.unique(codes):
+        here = codes == code
+        means["own_class"][here] = _means({"own_class": np.float32(of_cells == code)}, grid, patches[here])["own_class"]
+    _write(patch_table(unit.zone, patches, codes, means, unit.styles, unit.suggestions, unit.scheme), unit.path)
     unit.marks.write(unit.name, unit.key, unit.path, *unit.class_rasters.values())
 
 
@@ -214,17 +219,19 @@ def _class_writer(unit: ZonePatches, name: str, grid: GeoBox) -> CogWriter:
 
 
 def _means(values: dict[str, np.ndarray], grid: GeoBox, patches: gpd.GeoSeries) -> dict[str, np.ndarray]:
-    """Mean of fvc, carbon_stock and sink over each patch by exactly covered fractions; NaN where nothing is known."""
+    """Mean of fvc, carbon_stock, sink and own_class over each patch by exactly covered fractions; NaN where nothing is
+    known."""
     left, bottom, right, top = grid.boundingbox
-    known = [name for name in ("fvc", "carbon_stock", "sink") if name in values]
+    known = [name for name in ("fvc", "carbon_stock", "sink", "own_class") if name in values]
     table = gpd.GeoDataFrame(geometry=patches.to_crs(str(grid.crs)))
     sources = [
         NumPyRasterSource(values[name], left, bottom, right, top, name=name, srs_wkt=table.crs.to_wkt())
         for name in known
     ]
     found = exact_extract(sources, table, ["mean"], output="pandas", max_cells_in_memory=MAX_CELLS)
+    found.columns = known  # in the order of the sources; a single one is called "mean" alone
     unknown = np.full(len(patches), np.nan)
-    return {"sink": unknown} | {name: found[f"{name}_mean"].to_numpy(float) for name in known}
+    return {"sink": unknown} | {name: found[name].to_numpy(float) for name in known}
 
 
 def _write(table: gpd.GeoDataFrame, path: Path) -> None:
