@@ -35,12 +35,16 @@ class IndexErrors:
     """Error tables of a zone by index level. ``factor`` (20001,), t C/ha, is what one standard deviation of all that
     multiplies the stocks of every date alike does to them: coefficients, and the part of a pixel's residual that stays.
     ``shared`` (c, 20001) are what one of each other source does at every date. ``own`` (20001,) is the variance of what
-    each year errs by itself, (t C/ha)^2. In a zone with shrub the former are given for each of the `PARTS` of a mosaic,
-    (3, 20001) and (c, 3, 20001), the latter for each pair of them, (3, 3, 20001)."""
+    each year errs by itself, (t C/ha)^2. ``by_index`` (20001,) is what one unit of the index, read as a 95 %
+    half-width, does as one standard deviation; ``sensors`` are the half-widths of the index by year of each adjusted
+    sensor, whose error is one for all years. In a zone with shrub tables are given for each of the `PARTS` of a mosaic,
+    (3, 20001) and (c, 3, 20001), and ``own`` for each pair of them, (3, 3, 20001)."""
 
     factor: np.ndarray
     shared: np.ndarray
     own: np.ndarray
+    by_index: np.ndarray
+    sensors: tuple[dict[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,25 @@ def index_errors(model: ZoneModel) -> IndexErrors:
     # the variance of stock and change is linear in it, so of its own error only the mean counts
     stays = drawn(rows["residual_persistence"], EVEN_DRAWS).mean()
     by_index = np.gradient(stock, INDEX_STEP, axis=-1) / Z95
-    at_all_dates, by_year = _of_sensors(model)
-    own = _square(by_index) * (rows["index_bias"].half_width ** 2 + by_year**2)
-    adjusted = [by_index * at_all_dates] if at_all_dates else []
-    share, others = _common(stock, [*_of_coefficients(model), *_of_end_members(model), *adjusted])
+    own = _square(by_index) * rows["index_bias"].half_width ** 2
+    share, others = _common(stock, [*_of_coefficients(model), *_of_end_members(model)])
     factor = np.sqrt((stock * share) ** 2 + residual**2 * stays)
     none = np.empty((0, *stock.shape))
     return IndexErrors(
         np.float32(factor),
         np.array(others or none, "float32"),
         np.float32(own + _square(residual) * (1 - stays)),
+        np.float32(by_index),
+        _by_sensor(model),
     )
 
 
-def _of_sensors(model: ZoneModel) -> tuple[float, float]:
-    """Half-widths of the index by the adjustment of sensors: of their mean over the years, which all dates share, and
-    of what a year departs from it; that is one error for a whole period and is not averaged over its years."""
-    by_sensor: dict[str, list[float]] = {}
+def _by_sensor(model: ZoneModel) -> tuple[dict[int, float], ...]:
+    """Half-widths of the index by year of each adjusted sensor."""
+    found: dict[str, dict[int, float]] = {}
     for error in model.sensor_errors:
-        by_sensor.setdefault(error.sensor, []).append(error.u95)
-    means, departures = (sum(how(u95s) ** 2 for u95s in by_sensor.values()) ** 0.5 for how in (np.mean, np.std))
-    return float(means), float(departures) * model.ecosystem.min_window_years**0.5
+        found.setdefault(error.sensor, {})[error.year] = error.u95
+    return tuple(found.values())
 
 
 def _square(table: np.ndarray) -> np.ndarray:

@@ -246,12 +246,19 @@ class Strip:
         for period, (*_, own) in zip(layer.periods, parts, strict=True):
             seen = (self._index[places(period.years, self._years)] != INDEX_NODATA).sum(axis=0, dtype="float32")
             variance += own / np.maximum(seen, 1)
-        for dates in list(zip(*parts, strict=True))[:-1]:
-            variance += (dates[-1] - dates[0] if layer.baseline else dates[0]) ** 2
+        dates = list(zip(*parts, strict=True))[:-1]
+        dates += [[self._of_sensor(errors, u95s, period) for period in layer.periods] for u95s in errors.sensors]
+        for of_date in dates:
+            variance += (of_date[-1] - of_date[0] if layer.baseline else of_date[0]) ** 2
         error = np.sqrt(variance)
         if layer.baseline:
             error *= np.float32(CO2_PER_C / self._model.years_between(layer.baseline, layer.period))
         return error
+
+    def _of_sensor(self, errors: IndexErrors, u95s: dict[int, float], period: Period) -> np.ndarray:
+        """What one standard deviation of the error of an adjusted sensor does to the mean stock of a period."""
+        share = self._model.weights(period.years) @ [u95s.get(year, 0.0) for year in period.years]
+        return self._mean(errors.by_index, period) * np.float32(share)
 
     def _quantity(self, name: str, period: Period) -> np.ndarray:
         if self._model.stands and name in ("agb", "carbon_stock"):

@@ -6,15 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
 from test_realisations import BASELINE, CURRENT, SETTINGS, SINK, STOCK, YEARS, drawn, zone_model
 from tiny_world import World, run_here
 
+from pipeline.carbon import CO2_PER_C
 from pipeline.harmonise import harmonised
 from pipeline.inputs import read_harmonisation
 from pipeline.pixel_error import index_errors
 from pipeline.sensor_error import SensorError, ndvi_u95, sensor_errors
 from pipeline.uncertainty import Z95, variance_shares
 from pipeline.varying import Varying
+from pipeline.work import MapLayer, Strip
 
 U95 = 0.03
 
@@ -59,18 +63,25 @@ def test_a_sensor_of_all_years_is_no_error_of_the_sink_and_one_of_a_period_is(ec
 
 
 def test_a_pixel_shares_it_between_dates_as_far_as_the_sensor_is_in_all_years(ecosystems):
+    """An index of .4 at both dates. In all years it errs in the stock and not in the change; in the baseline alone it
+    errs in the change by all of it."""
     model = zone_model(ecosystems)
-    plain, both, then = (
-        index_errors(m) for m in (model, adjusted_in(model, YEARS), adjusted_in(model, BASELINE.years))
-    )
-    level = 14_000
-    slope = np.gradient(model.responses["carbon_stock"].astype(float), 1e-4)[level] / Z95
-    assert (both.shared[:, level] ** 2).sum() - (plain.shared[:, level] ** 2).sum() == pytest.approx(
-        (slope * U95) ** 2, rel=1e-3
-    )
-    assert both.own[level] == plain.own[level]
-    # half of the years: mean U95 / 2, and a year departs from it by as much; three years of a period keep it whole
-    assert then.own[level] - plain.own[level] == pytest.approx(3 * (slope * U95 / 2) ** 2, rel=1e-3)
+    slope = np.gradient(model.responses["carbon_stock"].astype(float), 1e-4)[14_000] / Z95
+    years = [*BASELINE.years, *CURRENT.years]
+    pixel = np.full((len(years), 1, 1), 4000, "int16"), np.ones((len(years), 1, 1), "uint8")
+    grid = GeoBox((1, 1), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
+
+    def error(adjusted, layer):
+        strip = Strip(adjusted, grid, np.ones((1, 1), "float32"), years, *pixel, np.zeros((len(years), 1, 1), bool))
+        return strip.standard_error(layer, index_errors(adjusted)).item()
+
+    sink, stock = MapLayer("sink", CURRENT, BASELINE), MapLayer("carbon_stock", CURRENT)
+    plain, both, then = model, adjusted_in(model, YEARS), adjusted_in(model, BASELINE.years)
+    assert error(both, stock) ** 2 - error(plain, stock) ** 2 == pytest.approx((slope * U95) ** 2, rel=1e-3)
+    assert error(then, stock) == error(plain, stock)
+    assert error(both, sink) == pytest.approx(error(plain, sink))
+    change = slope * U95 * CO2_PER_C / model.years_between(BASELINE, CURRENT)
+    assert error(then, sink) ** 2 - error(plain, sink) ** 2 == pytest.approx(change**2, rel=1e-3)
 
 
 @pytest.mark.parametrize(("name", "platform", "sensor", "u95"), [
