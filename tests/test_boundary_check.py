@@ -303,6 +303,14 @@ def test_outlines_far_from_the_reference_measure_no_shift():
     )
 
 
+def test_rows_of_the_reference_without_a_shape_do_not_count(tmp_path, ecosystems):
+    """A row that was never drawn, or all of whose outline was deleted, is no part of the boundary."""
+    zone = square(side=10_000.0)
+    reference = write_vector(tmp_path / "reference.gpkg", {"id": [1, 2, 3]}, [zone, None, Polygon()], CRS)
+    (shift,) = of_kind(findings(write(tmp_path, [zone]), ecosystems, reference=reference), "shift")
+    assert (shift.level, round(shift.measure)) == ("note", 0)
+
+
 @pytest.mark.skipif(
     not BOUNDARIES.is_dir(), reason="the real boundaries are not part of the repository: ../shared/real"
 )
