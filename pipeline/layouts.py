@@ -91,10 +91,14 @@ def _declared(manifest: Path) -> Iterator[Candidate]:
 
 
 def _vegetation_index(path: Path) -> Iterator[Candidate]:
-    if path.suffix in (".hdf", ".h5"):
-        yield path.name, partial(vegetation_index.scene_from_hdf, path)
-    elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
-        yield path.name, partial(vegetation_index.scene_from_tifs, path)
+    """The scene of a file; a GeoTIFF that does not open to tell whether it stands for one is refused."""
+    try:
+        if path.suffix in (".hdf", ".h5"):
+            yield path.name, partial(vegetation_index.scene_from_hdf, path)
+        elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
+            yield path.name, partial(vegetation_index.scene_from_tifs, path)
+    except SceneError as error:
+        yield path.name, partial(_refuse, str(error))
 
 
 def _refuse(sentence: str) -> Scene:

@@ -79,7 +79,8 @@ def scene_from_tifs(ndvi: Path) -> Scene:
 
 
 def is_main_tif(path: Path) -> bool:
-    """Whether a GeoTIFF stands for a scene: that of NDVI, or one with all layers; not those that go with them."""
+    """Whether a GeoTIFF stands for a scene: that of NDVI, or one with all layers; not those that go with them. Raises
+    SceneError for one that has to be opened for it and does not open."""
     layer = _layer(path)
     return layer == "ndvi" or (layer is None and "ndvi" in _named_bands(path))
 
