@@ -241,6 +241,7 @@ def test_a_value_that_means_nodata_is_never_clear():
         ("[image.tif, 2]", "[image.tif, 3]", SceneError, r"image\.tif has 2 bands, not 3"),
         ("[image.tif, 2]", "[image.tif, 0]", ConfigError, "greater than or equal to 1"),
         ("offset: -0.1\n", "", ConfigError, r"manifest\.yaml:2: the file: the key 'offset' is missing"),
+        ("2023-08-01", "2023-02-29", ConfigError, r"manifest\.yaml:9: scenes\.0\.date: .*'2023-02-29'"),
         ("quality: {", "qualify: {", ConfigError, r"manifest\.yaml:11: .*did you mean 'quality'"),
     ],
 )
