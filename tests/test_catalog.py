@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -242,6 +243,10 @@ def test_a_value_that_means_nodata_is_never_clear():
         ("[image.tif, 2]", "[image.tif, 0]", ConfigError, "greater than or equal to 1"),
         ("offset: -0.1\n", "", ConfigError, r"manifest\.yaml:2: the file: the key 'offset' is missing"),
         ("2023-08-01", "2023-02-29", ConfigError, r"manifest\.yaml:9: scenes\.0\.date: .*'2023-02-29'"),
+        *(
+            ("2023-08-01", day, ConfigError, r"manifest\.yaml:9: scenes\.0\.date: is no date; write it as 2024-08-03")
+            for day in ("20230801", "20230801.0", "1.69e9", "'1690848000'")
+        ),
         ("quality: {", "qualify: {", ConfigError, r"manifest\.yaml:11: .*did you mean 'quality'"),
     ],
 )
@@ -357,3 +362,14 @@ def test_the_day_of_a_scene_is_that_of_the_local_sun():
     assert early.day.isoformat() == "2023-08-01"
     assert replace(early, taken=early.taken.replace(hour=16, minute=59)).day == early.day
     assert replace(early, taken=early.taken.replace(hour=17)).day.isoformat() == "2023-08-02"
+    in_baotou = timezone(timedelta(hours=8))
+    assert replace(early, taken=datetime(2023, 8, 1, 23, tzinfo=in_baotou)).day.isoformat() == "2023-08-01"
+    assert replace(early, taken=datetime(2023, 8, 2, 0, 59, tzinfo=in_baotou)).day == early.day
+    assert replace(early, taken=datetime(2023, 8, 1, 17)).day.isoformat() == "2023-08-02"
+
+
+@pytest.mark.parametrize("date", ["2023-08-01", "2023-08-01T23:00:00+08:00", "2023-08-01 15:00:00", "'20230801'"])
+def test_a_manifest_gives_a_day_or_a_time_in_any_zone(tmp_path, date):
+    write_manifest(tmp_path, MANIFEST.replace("2023-08-01", date))
+    (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red",), CRS, AREA))
+    assert scene.day.isoformat() == "2023-08-01"
