@@ -42,15 +42,18 @@ def test_items_are_found_in_folders_whatever_else_lies_there(tmp_path):
     assert find(tmp_path) == (["B", "A"], [])  # by day
 
 
+def write_catalogue(path, *links):
+    """A catalogue of links (kind, address)."""
+    path.parent.mkdir(exist_ok=True)
+    links = [{"rel": rel, "href": href} for rel, href in links]
+    path.write_text(json.dumps({"type": "Catalog", "stac_version": "1.0.0", "links": links}))
+
+
 def test_a_catalogue_gives_the_items_that_it_links_to(tmp_path):
     for name in "ABC":
         write_item(tmp_path / "items", name)
-    for file, links in {
-        "catalog.json": [{"rel": "child", "href": "./year/catalog.json"}, {"rel": "item", "href": "items/A.json"}],
-        "year/catalog.json": [{"rel": "root", "href": "../catalog.json"}, {"rel": "item", "href": "../items/C.json"}],
-    }.items():
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).write_text(json.dumps({"type": "Catalog", "stac_version": "1.0.0", "links": links}))
+    write_catalogue(tmp_path / "catalog.json", ("child", "./year/catalog.json"), ("item", "items/A.json"))
+    write_catalogue(tmp_path / "year" / "catalog.json", ("root", "../catalog.json"), ("item", "../items/C.json"))
     assert find(tmp_path) == (["A", "C"], [])
     assert find(tmp_path / "year" / "catalog.json") == (["C"], [])
 
@@ -58,6 +61,23 @@ def test_a_catalogue_gives_the_items_that_it_links_to(tmp_path):
 def test_a_catalogue_that_links_to_nothing_gives_the_items_below_it(tmp_path):
     write_item(tmp_path / "items", "A")
     (tmp_path / "catalog.json").write_text('{"type": "Catalog", "links": [{"rel": "self", "href": "s3://far/away"}]}')
+    assert find(tmp_path) == (["A"], [])
+
+
+def test_what_a_catalogue_links_elsewhere_or_was_not_copied_is_left_out(tmp_path):
+    write_item(tmp_path, "A")
+    for kind in ("child", "item"):
+        hrefs = ("https://far.example/c.json", "s3://far/c.json", "gone/c.json", "A.json/c.json", "http://[", None, 7)
+        write_catalogue(tmp_path / "catalog.json", ("item", "A.json"), *((kind, href) for href in hrefs))
+        assert find(tmp_path) == (["A"], [])
+    (tmp_path / "catalog.json").write_text('{"links": [{"rel": "child"}, "item", {"rel": "item"}]}')
+    assert find(tmp_path) == (["A"], [])
+
+
+def test_catalogues_that_link_to_each_other_are_read_once(tmp_path):
+    write_item(tmp_path, "A")
+    write_catalogue(tmp_path / "catalog.json", ("child", "b/catalog.json"), ("child", "catalog.json"))
+    write_catalogue(tmp_path / "b" / "catalog.json", ("child", "../catalog.json"), ("item", "../A.json"))
     assert find(tmp_path) == (["A"], [])
 
 

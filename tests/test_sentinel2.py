@@ -97,6 +97,15 @@ def test_a_zip_is_read_where_it_lies(tmp_path, baseline, offset):
     assert (read_classes(scene, make_grid(8, 8)) == classes).all()
 
 
+def test_a_product_is_found_where_its_own_path_is_given(tmp_path):
+    """The folder of a product, or its zip."""
+    safe = write_safe(tmp_path, metadata("02.14", None))
+    ((name, read),) = candidates(safe)
+    assert (name, read().id) == (safe.name, safe.stem)
+    ((name, read),) = candidates(path := zipped(safe))
+    assert (name, read().id) == (path.name, safe.stem)
+
+
 def test_a_zip_of_level_1c_or_no_zip_at_all_is_refused(tmp_path):
     with ZipFile(tmp_path / "S2A_MSIL1C_A.SAFE.zip", "w") as archive:
         archive.writestr("S2A_MSIL1C_A.SAFE/MTD_MSIL1C.xml", "<product/>")
