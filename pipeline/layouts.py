@@ -25,7 +25,12 @@ IMAGES = (".tif", ".tiff", ".jp2")
 
 
 def candidates(path: Path) -> Iterator[Candidate]:
-    """Everything at or under ``path`` that looks like a scene, in a fixed order."""
+    """Everything at or under ``path`` that looks like a scene, in a fixed order. Raises SceneError where there is no
+    such path."""
+    if not path.exists():
+        raise SceneError(
+            f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path or the path given"
+        )
     if path.name.endswith(".SAFE") or SAFE_ZIP.fullmatch(path.name):
         yield from _products(path.parent, [path.name])
         return

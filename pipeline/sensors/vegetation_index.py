@@ -100,7 +100,7 @@ def _granule(path: Path) -> str | None:
 
 def _named_bands(path: Path) -> dict[str, Band]:
     try:
-        with rasterio.open(path) as file:
+        with rasterio.open(path, driver="GTiff") as file:  # no description of an image elsewhere
             names = list(file.descriptions)
     except RasterioIOError as error:
         raise SceneError(f"{path}: cannot be read ({error}); get the product again") from error
