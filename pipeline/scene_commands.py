@@ -25,7 +25,7 @@ def scenes(
         table.add_row(one.product, one.date, one.tile, one.level, one.offset, *shares)
     console.print(table)
     for one in (one for one in listed if one.remark):
-        console.print(f"{one.name}: {one.remark}.", style="yellow", markup=False)
+        console.print(f"{one.name}: {one.remark}.", style="yellow")
     console.print(f"{len(listed)} scenes found, {sum(not one.remark for one in listed)} of them usable.")
 
 
