@@ -1,6 +1,7 @@
 """The command line."""
 
 import gc
+import io
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -269,6 +270,10 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # to a file or another program Windows would write in the code page of the machine, which holds no ± or no 片区
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     gc.freeze()  # what the imports made stays: looking through it for garbage takes a tenth of a second each time
     try:
         app()
