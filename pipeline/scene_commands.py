@@ -47,7 +47,7 @@ def harmonise(
         table.add_row(row.band, *(f"{value:.4f}" for value in (row.slope, row.intercept, row.rmse)), f"{row.n}")
     console.print(table)
     write_yaml(write, [row.model_dump(by_alias=True) for row in rows])
-    console.print(f"Written to {write}; name it in the config as `harmonise: {write}`.")
+    console.print(f"Written to {write}; name it in the config as `harmonise: {write.resolve()}`.", soft_wrap=True)
 
 
 def quality(
