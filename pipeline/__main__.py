@@ -1,13 +1,13 @@
 """The command line."""
 
 import gc
+import io
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
 
 from pipeline import questions, scene_commands
 from pipeline.errors import (
@@ -19,7 +19,7 @@ from pipeline.errors import (
     ZoneError,
     os_error_sentence,
 )
-from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console
+from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console, errors
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -82,7 +82,7 @@ def plan(
     run = _prepare(_settings(config, year), None, out)
     run.check_years()
     for line in plan_lines(run, workers or available_cores(), force):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 @app.command()
@@ -177,7 +177,7 @@ def doctor(out: OutPath = Path("out")) -> None:
     remarks = list(examine(out.resolve()))
     for remark in remarks:
         mark, advice, style = ("ok  ", "", "green") if remark.ok else ("MEND", f"; {remark.advice}", "red")
-        console.print(f"{mark} {remark.what}: {remark.found}{advice}", style=style, markup=False, soft_wrap=True)
+        console.print(f"{mark} {remark.what}: {remark.found}{advice}", style=style, soft_wrap=True)
     if not all(remark.ok for remark in remarks):
         raise typer.Exit(1)
 
@@ -270,20 +270,23 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # to a file or another program Windows would write in the code page of the machine, which holds no ± or no 片区
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     gc.freeze()  # what the imports made stays: looking through it for garbage takes a tenth of a second each time
     try:
         app()
     except SinkmapError as error:
-        Console(stderr=True, highlight=False).print(f"Error: {error}", style="bold red", markup=False, soft_wrap=True)
+        errors.print(f"Error: {error}", style="bold red", soft_wrap=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        Console(stderr=True, highlight=False).print(
-            f"Error: {os_error_sentence(error, 'the output folder')}", style="bold red", markup=False, soft_wrap=True
-        )
+        sentence = os_error_sentence(error, "the output folder")
+        errors.print(f"Error: {sentence}", style="bold red", soft_wrap=True)
         sys.exit(OutputError.exit_code)
     except SystemExit as stop:  # which typer makes of Ctrl-C
         if stop.code == INTERRUPTED:
-            Console(stderr=True).print("Stopped; finished work is kept, run again to go on.")
+            errors.print("Stopped; finished work is kept, run again to go on.")
         raise
 
 

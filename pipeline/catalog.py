@@ -16,6 +16,7 @@ from pipeline import hdfeos
 from pipeline.admission import admit, refuse_size
 from pipeline.errors import SceneError
 from pipeline.harmonise import Row, harmonised
+from pipeline.input_config import MAX_MEGAPIXELS
 from pipeline.layouts import candidates
 from pipeline.scene import INDEX, Band, Scene, SetAside
 from pipeline.season import Season
@@ -36,7 +37,7 @@ class Wanted:
     crs: str
     area: shapely.Geometry
     remote: bool = False
-    max_megapixels: float = np.inf
+    max_megapixels: float = MAX_MEGAPIXELS
     finest_m: float | None = None
     indices: tuple[str, ...] = ("ndvi",)
     rows: tuple[Row, ...] = ()
@@ -45,8 +46,6 @@ class Wanted:
 def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]]:
     """The scenes under ``path`` that a run uses, by day and id, and those set aside for what is wrong with them; others
     are left out silently. Raises SceneError where nothing usable is found."""
-    if not path.exists():
-        raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path")
     scenes: dict[str, Scene] = {}
     aside: list[SetAside] = []
     found = 0

@@ -83,6 +83,10 @@ class StacApi(Frozen):
     cloud_below: Annotated[float, Field(gt=0, le=100)] | None = None
 
 
+MAX_MEGAPIXELS = 2000
+"""Scenes of any sensor are smaller."""
+
+
 class Scenes(Frozen):
     """Where the scenes are, and which count: a ``path`` (folder of products, STAC catalogue, manifest) or an ``api``.
 
@@ -95,7 +99,7 @@ class Scenes(Frozen):
     years: Years
     season: Annotated[tuple[MonthDay, MonthDay], AfterValidator(_season)] = PEAK
     remote: bool = False
-    max_megapixels: Annotated[float, Field(gt=0)] = 2000
+    max_megapixels: Annotated[float, Field(gt=0)] = MAX_MEGAPIXELS
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -1,6 +1,9 @@
 """A land-cover raster (such as ESA WorldCover) on the run's grid: what share of each pixel is of some classes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +32,18 @@ class LandCover:
     values: tuple[int, ...]
     checksum: str
 
+    @cached_property
+    def key(self) -> tuple:
+        """What the shares depend on: with the file its CRS, affine and size as it is read, which may stand in a header
+        beside it. Raises ZoneError."""
+        with _opened(self.path) as file:
+            return self.checksum, self.values, file.crs.to_wkt(), *file.transform[:6], *file.shape
+
     def share(self, grid: GeoBox) -> np.ndarray:
         """Share (0-1, float32) of each pixel of ``grid`` that is of the classes; 0 beyond the raster. Raises
         ZoneError."""
-        try:
-            with rasterio.open(self.path) as file:
-                return self._share(file, grid)
-        except RasterioError as error:
-            raise ZoneError(f"{self.path}: the land cover cannot be read ({error}); replace the file") from error
+        with _opened(self.path) as file:
+            return self._share(file, grid)
 
     def _share(self, file: DatasetReader, grid: GeoBox) -> np.ndarray:
         box = transform_bounds(grid.crs, file.crs, *grid.boundingbox, densify_pts=21)
@@ -65,17 +72,25 @@ class LandCover:
 
 def reach_of(path: Path, crs: str) -> shapely.Polygon:
     """The frame of a land-cover raster in a CRS. Raises ZoneError for a file that is no such raster."""
+    with _opened(path) as file:
+        if file.crs is None:
+            raise ZoneError(f"{path}: the land cover has no CRS; write it into the file")
+        if (
+            not np.issubdtype(np.dtype(file.dtypes[0]), np.integer)
+            or file.transform.b
+            or file.transform.d
+            or file.transform.e > 0
+        ):
+            raise ZoneError(f"{path}: is no land cover, a north-up raster of integer classes; name another file")
+        return shapely.box(*transform_bounds(file.crs, crs, *file.bounds, densify_pts=21))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[DatasetReader]:
     try:
         with rasterio.open(path) as file:
-            if file.crs is None:
-                raise ZoneError(f"{path}: the land cover has no CRS; write it into the file")
-            if (
-                not np.issubdtype(np.dtype(file.dtypes[0]), np.integer)
-                or file.transform.b
-                or file.transform.d
-                or file.transform.e > 0
-            ):
-                raise ZoneError(f"{path}: is no land cover, a north-up raster of integer classes; name another file")
-            return shapely.box(*transform_bounds(file.crs, crs, *file.bounds, densify_pts=21))
+            yield file
     except RasterioError as error:
-        raise ZoneError(f"{path}: the land cover cannot be read ({error}); correct land_cover.path") from error
+        raise ZoneError(
+            f"{path}: the land cover cannot be read ({error}); correct land_cover.path or replace the file"
+        ) from error

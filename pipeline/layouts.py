@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError, SceneError
 from pipeline.scene import Scene
 from pipeline.sensors import hls, landsat, vegetation_index
 from pipeline.sensors.declared import MANIFEST, scenes_of_manifest
+from pipeline.sensors.hrefs import local_file
 from pipeline.sensors.sentinel2 import scene_from_item, scene_from_safe
 
 Candidate = tuple[str, Callable[[], Scene]]
@@ -24,7 +25,15 @@ IMAGES = (".tif", ".tiff", ".jp2")
 
 
 def candidates(path: Path) -> Iterator[Candidate]:
-    """Everything at or under ``path`` that looks like a scene, in a fixed order."""
+    """Everything at or under ``path`` that looks like a scene, in a fixed order. Raises SceneError where there is no
+    such path."""
+    if not path.exists():
+        raise SceneError(
+            f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path or the path given"
+        )
+    if path.name.endswith(".SAFE") or SAFE_ZIP.fullmatch(path.name):
+        yield from _products(path.parent, [path.name])
+        return
     if path.is_file():
         yield from scenes_of_manifest(path) if path.suffix in (".yaml", ".yml") else _items(path)
         return
@@ -91,10 +100,14 @@ def _declared(manifest: Path) -> Iterator[Candidate]:
 
 
 def _vegetation_index(path: Path) -> Iterator[Candidate]:
-    if path.suffix in (".hdf", ".h5"):
-        yield path.name, partial(vegetation_index.scene_from_hdf, path)
-    elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
-        yield path.name, partial(vegetation_index.scene_from_tifs, path)
+    """The scene of a file; a GeoTIFF that does not open to tell whether it stands for one is refused."""
+    try:
+        if path.suffix in (".hdf", ".h5"):
+            yield path.name, partial(vegetation_index.scene_from_hdf, path)
+        elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
+            yield path.name, partial(vegetation_index.scene_from_tifs, path)
+    except SceneError as error:
+        yield path.name, partial(_refuse, str(error))
 
 
 def _refuse(sentence: str) -> Scene:
@@ -112,8 +125,6 @@ def _item_files(files: list[Path]) -> Iterator[Candidate]:
             continue
         try:
             content = _read_json(file)
-        except FileNotFoundError:  # a catalogue may link more than was copied
-            continue
         except (OSError, ValueError) as error:
             if _has_images_beside(file):
                 sentence = f"{file}: cannot be read as JSON ({error}); get the product again"
@@ -149,18 +160,30 @@ def _scene(content: dict, file: Path) -> Scene:
 
 
 def _linked_items(catalogue: Path) -> list[Path]:
-    """Files of the items that a catalogue on disk links to, through its children."""
-    try:
-        links = _read_json(catalogue).get("links")
-    except (OSError, ValueError):
-        links = None
-    if not isinstance(links, list):
-        raise SceneError(f"{catalogue}: is not a STAC catalogue; correct scenes.path")
-    found = [catalogue.parent / link["href"] for link in links if link.get("rel") == "item"]
-    for link in links:
-        if link.get("rel") == "child":
-            found += _linked_items(catalogue.parent / link["href"])
+    """Files of the items that a catalogue on disk links to, through its children. What was not copied or lies on a
+    server is left out; each catalogue is read once."""
+    found, todo, seen = [], [catalogue], set()
+    while todo:
+        place, *todo = todo
+        if place.resolve() in seen:
+            continue
+        seen.add(place.resolve())
+        try:
+            links = _read_json(place).get("links")
+        except (OSError, ValueError):
+            links = None
+        if not isinstance(links, list):
+            raise SceneError(f"{place}: is not a STAC catalogue; correct scenes.path")
+        found += _linked(links, "item", place.parent)
+        todo = _linked(links, "child", place.parent) + todo
     return found
+
+
+def _linked(links: list, rel: str, folder: Path) -> list[Path]:
+    """The files on disk that the links of one kind lead to."""
+    hrefs = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == rel]
+    files = [local_file(href, folder) for href in hrefs if isinstance(href, str)]
+    return [file for file in files if file and file.is_file()]
 
 
 def _read_json(file: Path) -> dict:

@@ -6,6 +6,7 @@ from pathlib import Path
 import shapely
 from odc.geo.geom import Geometry
 
+from pipeline.admission import admit
 from pipeline.catalog import Wanted, as_wanted, footprint, usable
 from pipeline.errors import SceneError
 from pipeline.layouts import candidates
@@ -35,8 +36,6 @@ class Listed:
 def list_scenes(path: Path, wanted: Wanted | None = None, zones: shapely.Geometry | None = None) -> list[Listed]:
     """All that looks like a scene at or under ``path``, by name as found, and what the run makes of it that asks for
     ``wanted`` and has ``zones`` (in the same CRS). Raises SceneError where there is no such path."""
-    if not path.exists():
-        raise SceneError(f"{path}: there is no such scene folder, catalogue or manifest; correct the path")
     found = []
     for name, read in candidates(path):
         try:
@@ -49,6 +48,7 @@ def list_scenes(path: Path, wanted: Wanted | None = None, zones: shapely.Geometr
 def _listed(name: str, scene: Scene, wanted: Wanted | None, zones: shapely.Geometry | None) -> Listed:
     covered, remark = None, ""
     try:
+        admit(scene, wanted is not None and wanted.remote)
         box = footprint(scene.id, scene.bands["red"])
         if wanted:
             here = Geometry(zones, wanted.crs).to_crs(box.crs)

@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from time import sleep, time
 
@@ -63,17 +66,29 @@ def held(folder: Path) -> Iterator[None]:
                 lock.unlink()
 
 
-LEFTOVERS = ("*.part", "*.raw.tif", "*.raw.tif.aux.xml", "*.raw.gpkg")
-"""Names of what is being written."""
+PLACES = (
+    *(f"{year}{place}" for year in ("", "[0-9]*/") for place in ("", "zones/*/", "exports/")),
+    *("coefficients/", "work/", "work/*/", "work/stac/*/", "work/stac/*/*/"),
+)
+"""Where the run writes, the results of a year included."""
+
+LEFTOVERS = ("*.part", "*.raw.tif", "*.raw.tif.aux.xml", "*.raw.gpkg", f"{LOCK}.{escape(socket.gethostname())}-*")
+"""Names of what is being written, and of a lock that is being taken away here."""
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Delete what a killed run was still writing in ``folder``, the results of a year included."""
-    for place in (folder, folder / "work", *folder.glob("work/*"), *folder.glob("[0-9]*")):
-        for pattern in LEFTOVERS:
-            for file in [*place.glob(pattern), *place.glob(f"zones/*/{pattern}")]:
+    """Delete what a killed run was still writing in ``folder``."""
+    for pattern in (f"{place}{name}" for place in PLACES for name in LEFTOVERS):
+        for left in folder.glob(pattern):
+            if not _is_being_written(left.name):
                 with suppress(OSError):
-                    file.unlink()
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _is_being_written(name: str) -> bool:
+    """Whether the process whose number stands at the end of a name is another one that runs."""
+    number = re.search(r"[.-](\d+)(\.part)?$", name)
+    return number is not None and int(number[1]) != os.getpid() and psutil.pid_exists(int(number[1]))
 
 
 def _set(lock: Path) -> bool:

@@ -78,7 +78,7 @@ def explain(
         return
     _say_changed(run, answer["changed_since"])
     for line in (_group_explanation if zone in GROUP_NAMES else _explanation)(answer):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def changed_since(run, settings) -> list[str]:

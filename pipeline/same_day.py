@@ -5,9 +5,11 @@ from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 
+from pipeline.admission import admit
 from pipeline.catalog import footprint
 from pipeline.errors import SceneError
 from pipeline.harmonise import Pairs, Row
+from pipeline.input_config import MAX_MEGAPIXELS
 from pipeline.layouts import candidates
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
@@ -19,16 +21,17 @@ WINDOW = 1024
 
 
 def scenes_in(folder: Path) -> list[Scene]:
-    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read is left out.
-    Raises SceneError where there is no such folder."""
-    if not folder.exists():
-        raise SceneError(f"{folder}: there is no such scene folder, catalogue or manifest; correct the path")
+    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read or does not pass
+    `admission` is left out. Raises SceneError where there is no such folder."""
     found = []
     for _, read in candidates(folder):
         with suppress(SceneError):
-            scene = read()
+            scene = read().using(BANDS)
+            admit(scene, remote=False)
+            for layer in scene.layers.values():
+                footprint(scene.id, layer, MAX_MEGAPIXELS)
             if scene.level == SURFACE_REFLECTANCE:
-                found.append(scene.using(BANDS))
+                found.append(scene)
     return found
 
 

@@ -1,7 +1,7 @@
 """A scene as the pipeline reads it: bands with scale and offset, a quality layer with its rule."""
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -256,8 +256,10 @@ class Scene:
 
     @property
     def day(self) -> date:
-        """The local solar day: acquisitions of one pass share it, whichever side of midnight UTC."""
-        return (self.taken + timedelta(hours=7)).date()
+        """The local solar day: acquisitions of one pass share it, whichever side of midnight UTC. A time without a zone
+        is in UTC."""
+        taken = self.taken.astimezone(UTC) if self.taken.tzinfo else self.taken
+        return (taken + timedelta(hours=7)).date()
 
     @property
     def layers(self) -> dict[str, Band]:

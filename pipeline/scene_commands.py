@@ -25,7 +25,7 @@ def scenes(
         table.add_row(one.product, one.date, one.tile, one.level, one.offset, *shares)
     console.print(table)
     for one in (one for one in listed if one.remark):
-        console.print(f"{one.name}: {one.remark}.", style="yellow", markup=False)
+        console.print(f"{one.name}: {one.remark}.", style="yellow")
     console.print(f"{len(listed)} scenes found, {sum(not one.remark for one in listed)} of them usable.")
 
 
@@ -47,7 +47,7 @@ def harmonise(
         table.add_row(row.band, *(f"{value:.4f}" for value in (row.slope, row.intercept, row.rmse)), f"{row.n}")
     console.print(table)
     write_yaml(write, [row.model_dump(by_alias=True) for row in rows])
-    console.print(f"Written to {write}; name it in the config as `harmonise: {write}`.")
+    console.print(f"Written to {write}; name it in the config as `harmonise: {write.resolve()}`.", soft_wrap=True)
 
 
 def quality(

@@ -57,7 +57,10 @@ def shift_sentence(shift: Shift) -> str:
 def zone_shift(zones: gpd.GeoDataFrame, reference: gpd.GeoDataFrame) -> tuple[Shift | None, float]:
     """(offset of the outlines of ``zones`` from those of ``reference``, share of the zones outside it)."""
     crs = equal_area(zones)
-    drawn, known = (np.array([repaired(g)[0] for g in table.geometry.to_crs(crs)]) for table in (zones, reference))
+    drawn, known = (
+        np.array([repaired(g)[0] for g in table.geometry.to_crs(crs).dropna() if not g.is_empty])
+        for table in (zones, reference)
+    )
     centre = gpd.GeoSeries([shapely.box(*zones.total_bounds).centroid], crs=zones.crs).to_crs(CGCS2000).iloc[0]
     shift = measured_shift(
         shapely.union_all(shapely.boundary(drawn)), shapely.union_all(shapely.boundary(known)), (centre.x, centre.y)

@@ -43,7 +43,7 @@ class ShrubGround:
     @cached_property
     def key(self) -> str:
         """Digest of all that the ground rests on, besides the boundary."""
-        digest = hashlib.sha256(repr(self.land_cover and (self.land_cover.checksum, self.land_cover.values)).encode())
+        digest = hashlib.sha256(repr(self.land_cover and self.land_cover.key).encode())
         if self.stands:
             # stands of other species matter only where they keep the map out
             counted = np.ones(len(self.stands.species), bool) if self.land_cover else self._is_shrub

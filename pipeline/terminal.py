@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+# paths and names are printed as they are: brackets and colons in them are no markup and no emoji
+console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 140)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 SAMPLE = Path("configs/sample.yaml")
 

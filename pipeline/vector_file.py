@@ -36,8 +36,8 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     """The features of a layer with a CRS and all ``columns``.
 
     ``attrs["encoding"]`` says how its text was read. Raises ZoneError, naming the file, for a missing or unreadable
-    file, text that is not of the encoding it is said to be of, a missing column, a CRS that is missing or cannot be
-    true, and a file with several layers where none is named.
+    file, text that is not of the encoding it is said to be of, a layer without any shape, a missing column, a CRS that
+    is missing or cannot be true, and a file with several layers where none is named.
     """
     if not path.exists():
         raise ZoneError(f"{path}: there is no such file; correct its path in the config")
@@ -59,6 +59,8 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
             table, how = _cut_text(path, encoding), f"{how}; text that is cut within a character ends before it"
     except UNREADABLE as error:
         raise ZoneError(f"{path}: cannot be read as vector data ({error}); export it again") from error
+    if (table.geometry.isna() | table.geometry.is_empty).all():
+        raise ZoneError(f"{path}: holds no shape; export it again with its features")
     for column in columns:
         if column not in table.columns:
             near = difflib.get_close_matches(column, table.columns, n=1)

@@ -6,10 +6,18 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from pipeline.errors import ConfigError
 from pipeline.whole_file import whole
+
+
+class _Constructor(SafeConstructor):
+    """What is written like a date is text, as YAML 1.2 has it: the model says whether there is such a day."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
 def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
@@ -25,9 +33,11 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
         raise ConfigError(f"{path}: there is no such file; correct its path in the config") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    yaml = YAML(typ="safe")
+    yaml.Constructor = _Constructor
     try:
-        content = YAML(typ="safe").load(text)
-    except YAMLError as error:
+        content = yaml.load(text)
+    except (YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits, !!int of a word
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error

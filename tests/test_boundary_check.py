@@ -155,6 +155,14 @@ def test_stands_are_checked_in_sums(tmp_path):
     assert "volume counts twice" in overlap.en
 
 
+def test_stands_or_a_reference_without_any_shape_are_an_error(tmp_path, ecosystems):
+    empty = write_vector(tmp_path / "empty.gpkg", {"SPECIES": []}, [], CRS, geometry_type="Polygon")
+    of_zones = of_kind(findings(write(tmp_path, [square()]), ecosystems, reference=empty), "reference")
+    for (found,) in (of_zones, check_stands(empty, None, ["SPECIES"])):
+        assert found.level == "error"
+        assert "empty.gpkg: holds no shape" in found.en
+
+
 def test_a_run_says_how_many_stands_have_no_geometry(tmp_path):
     world = World.at(tmp_path)
     world.write_stands([("华北落叶松", 30.0, 45.0, pixels(40, 90, 10, 60)), ("油松", 60.0, 66.0, None)])
@@ -293,6 +301,14 @@ def test_outlines_far_from_the_reference_measure_no_shift():
         measured_shift(shapely.LineString([(0, 0), (9e4, 0)]), shapely.LineString([(0, 9e4), (9e4, 9e4)]), (110, 40))
         is None
     )
+
+
+def test_rows_of_the_reference_without_a_shape_do_not_count(tmp_path, ecosystems):
+    """A row that was never drawn, or all of whose outline was deleted, is no part of the boundary."""
+    zone = square(side=10_000.0)
+    reference = write_vector(tmp_path / "reference.gpkg", {"id": [1, 2, 3]}, [zone, None, Polygon()], CRS)
+    (shift,) = of_kind(findings(write(tmp_path, [zone]), ecosystems, reference=reference), "shift")
+    assert (shift.level, round(shift.measure)) == ("note", 0)
 
 
 @pytest.mark.skipif(

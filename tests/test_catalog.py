@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -41,15 +42,18 @@ def test_items_are_found_in_folders_whatever_else_lies_there(tmp_path):
     assert find(tmp_path) == (["B", "A"], [])  # by day
 
 
+def write_catalogue(path, *links):
+    """A catalogue of links (kind, address)."""
+    path.parent.mkdir(exist_ok=True)
+    links = [{"rel": rel, "href": href} for rel, href in links]
+    path.write_text(json.dumps({"type": "Catalog", "stac_version": "1.0.0", "links": links}))
+
+
 def test_a_catalogue_gives_the_items_that_it_links_to(tmp_path):
     for name in "ABC":
         write_item(tmp_path / "items", name)
-    for file, links in {
-        "catalog.json": [{"rel": "child", "href": "./year/catalog.json"}, {"rel": "item", "href": "items/A.json"}],
-        "year/catalog.json": [{"rel": "root", "href": "../catalog.json"}, {"rel": "item", "href": "../items/C.json"}],
-    }.items():
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).write_text(json.dumps({"type": "Catalog", "stac_version": "1.0.0", "links": links}))
+    write_catalogue(tmp_path / "catalog.json", ("child", "./year/catalog.json"), ("item", "items/A.json"))
+    write_catalogue(tmp_path / "year" / "catalog.json", ("root", "../catalog.json"), ("item", "../items/C.json"))
     assert find(tmp_path) == (["A", "C"], [])
     assert find(tmp_path / "year" / "catalog.json") == (["C"], [])
 
@@ -57,6 +61,23 @@ def test_a_catalogue_gives_the_items_that_it_links_to(tmp_path):
 def test_a_catalogue_that_links_to_nothing_gives_the_items_below_it(tmp_path):
     write_item(tmp_path / "items", "A")
     (tmp_path / "catalog.json").write_text('{"type": "Catalog", "links": [{"rel": "self", "href": "s3://far/away"}]}')
+    assert find(tmp_path) == (["A"], [])
+
+
+def test_what_a_catalogue_links_elsewhere_or_was_not_copied_is_left_out(tmp_path):
+    write_item(tmp_path, "A")
+    for kind in ("child", "item"):
+        hrefs = ("https://far.example/c.json", "s3://far/c.json", "gone/c.json", "A.json/c.json", "http://[", None, 7)
+        write_catalogue(tmp_path / "catalog.json", ("item", "A.json"), *((kind, href) for href in hrefs))
+        assert find(tmp_path) == (["A"], [])
+    (tmp_path / "catalog.json").write_text('{"links": [{"rel": "child"}, "item", {"rel": "item"}]}')
+    assert find(tmp_path) == (["A"], [])
+
+
+def test_catalogues_that_link_to_each_other_are_read_once(tmp_path):
+    write_item(tmp_path, "A")
+    write_catalogue(tmp_path / "catalog.json", ("child", "b/catalog.json"), ("child", "catalog.json"))
+    write_catalogue(tmp_path / "b" / "catalog.json", ("child", "../catalog.json"), ("item", "../A.json"))
     assert find(tmp_path) == (["A"], [])
 
 
@@ -241,6 +262,11 @@ def test_a_value_that_means_nodata_is_never_clear():
         ("[image.tif, 2]", "[image.tif, 3]", SceneError, r"image\.tif has 2 bands, not 3"),
         ("[image.tif, 2]", "[image.tif, 0]", ConfigError, "greater than or equal to 1"),
         ("offset: -0.1\n", "", ConfigError, r"manifest\.yaml:2: the file: the key 'offset' is missing"),
+        ("2023-08-01", "2023-02-29", ConfigError, r"manifest\.yaml:9: scenes\.0\.date: .*'2023-02-29'"),
+        *(
+            ("2023-08-01", day, ConfigError, r"manifest\.yaml:9: scenes\.0\.date: is no date; write it as 2024-08-03")
+            for day in ("20230801", "20230801.0", "1.69e9", "'1690848000'")
+        ),
         ("quality: {", "qualify: {", ConfigError, r"manifest\.yaml:11: .*did you mean 'quality'"),
     ],
 )
@@ -356,3 +382,14 @@ def test_the_day_of_a_scene_is_that_of_the_local_sun():
     assert early.day.isoformat() == "2023-08-01"
     assert replace(early, taken=early.taken.replace(hour=16, minute=59)).day == early.day
     assert replace(early, taken=early.taken.replace(hour=17)).day.isoformat() == "2023-08-02"
+    in_baotou = timezone(timedelta(hours=8))
+    assert replace(early, taken=datetime(2023, 8, 1, 23, tzinfo=in_baotou)).day.isoformat() == "2023-08-01"
+    assert replace(early, taken=datetime(2023, 8, 2, 0, 59, tzinfo=in_baotou)).day == early.day
+    assert replace(early, taken=datetime(2023, 8, 1, 17)).day.isoformat() == "2023-08-02"
+
+
+@pytest.mark.parametrize("date", ["2023-08-01", "2023-08-01T23:00:00+08:00", "2023-08-01 15:00:00", "'20230801'"])
+def test_a_manifest_gives_a_day_or_a_time_in_any_zone(tmp_path, date):
+    write_manifest(tmp_path, MANIFEST.replace("2023-08-01", date))
+    (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red",), CRS, AREA))
+    assert scene.day.isoformat() == "2023-08-01"

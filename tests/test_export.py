@@ -1,5 +1,7 @@
 """Zones and patches in other vector formats: nothing is cut, garbled or left out without a word."""
 
+import os
+
 import geopandas as gpd
 import pandas as pd
 import pytest
@@ -138,6 +140,28 @@ def test_a_failed_export_leaves_the_last_one_and_no_half(world, monkeypatch):
         world.run()
     assert sorted(path.name for path in (world.results / "exports").iterdir()) == ["gdb", "shp"]
     assert sorted(path.name for path in (world.results / "exports" / "shp").iterdir()) == before
+
+
+def test_an_export_that_cannot_take_its_place_leaves_the_last_one_whole(tmp_path, monkeypatch):
+    """On Windows a file that is open in another program holds its folder."""
+    folder, part = tmp_path / "shp", tmp_path / "shp.part"
+    for place, content in ((folder, "last"), (part, "next")):
+        place.mkdir()
+        (place / "zones.shp").write_text(content)
+
+    def in_use(source, target, real=os.replace):
+        if source == part:
+            raise PermissionError(13, "in use")
+        real(source, target)
+
+    with monkeypatch.context() as locked:
+        locked.setattr(export.os, "replace", in_use)
+        with pytest.raises(PermissionError):
+            export._put_in_place(part, folder)
+    assert (folder / "zones.shp").read_text() == "last"
+    (tmp_path / "shp.old.part").mkdir()  # as of a run that was killed
+    export._put_in_place(part, folder)
+    assert [(path.name, (path / "zones.shp").read_text()) for path in tmp_path.iterdir()] == [("shp", "next")]
 
 
 def test_geoparquet_without_pyarrow_is_said_before_anything_runs(world, monkeypatch):

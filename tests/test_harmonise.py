@@ -1,10 +1,11 @@
 """One sensor's reflectance as another's: published rows, the band they hold for, and local fits."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import CRS, make_grid, noon, write_tif
+from conftest import CRS, ROOT, make_grid, noon, write_tif
 from ruamel.yaml import YAML
 from tiny_world import command
 
@@ -153,8 +154,9 @@ def test_the_written_rows_make_a_run_harmonised(tmp_path):
     a = write_sensor(tmp_path / "both" / "a", "gf-1-wfv4", slope=1 / 0.95, intercept=-0.012 / 0.95)
     b = write_sensor(tmp_path / "both" / "b", "landsat-oli")
     file = tmp_path / "rows.yaml"
-    done = command("harmonise", a, b, "--write", file)
+    done = command("harmonise", a, b, "--write", os.path.relpath(file, ROOT))
     assert done.returncode == 0, done.stderr
+    assert f"`harmonise: {file.resolve()}`" in done.stdout  # the paths of a config start from its folder
     assert "0.95" in done.stdout
     assert YAML(typ="safe").load(file)[0]["status"] == "local"
     area = make_grid(30, 30, pixel=30).extent.geom

@@ -134,6 +134,35 @@ def test_metadata_that_leave_something_open_are_refused(tmp_path, old, new, says
         scene_from_mtl(path)
 
 
+@pytest.mark.parametrize(
+    ("form", "content", "says"),
+    [
+        (
+            "txt",
+            "END_GROUP = PRODUCT_CONTENTS\n",
+            r"cannot be read \(the group PRODUCT_CONTENTS ends",
+        ),
+        ("json", "[]", r"cannot be read \(it holds no groups\)"),
+        ("json", "{}", r"cannot be read \(it holds no groups\)"),
+        ("json", '{"LANDSAT_METADATA_FILE": {"PRODUCT_CONTENTS": 2}}', "is of Collection 01"),
+        ("txt", "GROUP = PRODUCT_CONTENTS\nCOLLECTION_NUMBER = two\n", "is of Collection two, not 2"),
+    ],
+)
+def test_damaged_metadata_are_refused(tmp_path, form, content, says):
+    path = write_landsat(tmp_path).with_suffix(f".{form}")
+    path.write_text(content)
+    with pytest.raises(SceneError, match=says):
+        scene_from_mtl(path)
+
+
+@pytest.mark.parametrize("line", ["    CLOUD_COVER = 12.5\n", "12.5"])
+def test_a_cloud_cover_that_cannot_be_read_is_unknown(tmp_path, line):
+    path = write_landsat(tmp_path)
+    path.write_text(path.read_text().replace(line, "" if line.endswith("\n") else "n/a"))
+    assert scene_from_mtl(path).cloud_percent is None
+    assert scene_from_landsat_item(stac_item(tmp_path, **{"eo:cloud_cover": "n/a"}), tmp_path).cloud_percent is None
+
+
 @pytest.mark.parametrize(("layer", "lacks"), [("SR_B3", "red"), ("QA_PIXEL", "QA_PIXEL"), ("QA_RADSAT", "QA_RADSAT")])
 def test_an_incomplete_product_is_refused(tmp_path, layer, lacks):
     path = write_landsat(tmp_path)
@@ -204,6 +233,15 @@ def test_a_stac_item_gives_the_same_reflectance(tmp_path):
 def test_a_stac_item_of_level_1_is_refused(tmp_path):
     with pytest.raises(SceneError, match="scene LC09 is L1TP, not surface reflectance"):
         scene_from_landsat_item(stac_item(tmp_path, **{"landsat:correction": "L1TP"}), tmp_path)
+
+
+@pytest.mark.parametrize("scale", ["large", None])
+def test_a_stac_item_whose_scale_is_no_number_is_refused(tmp_path, scale):
+    item = stac_item(tmp_path).to_dict()
+    item["assets"]["red"]["raster:bands"][0]["scale"] = scale
+    next(tmp_path.glob("*_MTL.txt")).unlink()
+    (tmp_path / "LC09.json").write_text(json.dumps(item))
+    assert "LC09.json: is not a valid STAC item" in refusal(*candidates(tmp_path))
 
 
 REAL_LANDSAT = REAL / "landsat_c2_l2"

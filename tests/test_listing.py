@@ -1,8 +1,11 @@
 """`sinkmap scenes`: one look at a folder of everything, products told apart, refusals said."""
 
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import rasterio
 import shapely
 from conftest import CRS, LEFT, TOP, write_item
 from test_harmonise import write_sensor
@@ -15,6 +18,7 @@ from tiny_world import World, command
 from pipeline.catalog import Wanted
 from pipeline.errors import SceneError
 from pipeline.listing import list_scenes
+from pipeline.same_day import scenes_in
 from pipeline.season import PEAK, Season
 
 ZONES = shapely.box(LEFT, TOP - 40, LEFT + 80, TOP)
@@ -93,6 +97,70 @@ def test_what_a_run_makes_of_a_scene(tmp_path, changes, covered, remark):
     assert one.remark.startswith(remark)
     assert bool(one.remark) == bool(remark)
     assert (one.date, one.cloud_percent) == ("2023-08-01", 40)
+
+
+@pytest.fixture
+def server():
+    """(address of a server, what was asked of it)."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}", asked
+        listening.shutdown()
+
+
+def describe_elsewhere(image, server):
+    """A VRT in the place of an image whose pixels lie on a server."""
+    image.write_text(f"""<VRTDataset rasterXSize="30" rasterYSize="30"><SRS>{CRS}</SRS>
+<GeoTransform>{LEFT}, 30, 0, {TOP}, 0, -30</GeoTransform>
+<VRTRasterBand dataType="UInt16" band="1"><SimpleSource>
+<SourceFilename>/vsicurl/{server}/red.tif</SourceFilename><SourceBand>1</SourceBand>
+</SimpleSource></VRTRasterBand></VRTDataset>""")
+
+
+@pytest.mark.parametrize("image", ["image.tif", "quality.tif"])
+def test_a_listing_or_a_fit_asks_no_server(tmp_path, server, image):
+    folder = write_sensor(tmp_path, "gf-1-wfv4")
+    describe_elsewhere(folder / image, server[0])
+    (listed,) = list_scenes(folder)
+    assert f"{image} describes an image elsewhere" in listed.remark
+    assert scenes_in(folder) == []
+    assert server[1] == []
+
+
+def test_finding_products_asks_no_server(tmp_path, server):
+    """Those that are opened for what they say of themselves."""
+    name = write_hls(tmp_path, "S30")
+    describe_elsewhere(tmp_path / f"{name}.B04.tif", server[0])
+    describe_elsewhere(tmp_path / "MOD13Q1.A2023209.h26v04.061.tif", server[0])
+    assert [one.remark.partition(" (")[0].rpartition("/")[2] for one in list_scenes(tmp_path)] == [
+        f"{name}.B04.tif cannot be read",
+        "MOD13Q1.A2023209.h26v04.061.tif: cannot be read",
+    ]
+    assert server[1] == []
+
+
+def test_a_raster_of_absurd_size_is_refused_without_a_config(tmp_path):
+    folder = write_sensor(tmp_path, "gf-1-wfv4")
+    with rasterio.open(
+        folder / "image.tif", "w", driver="GTiff", width=60_000, height=40_000, count=2, dtype="uint16",
+        sparse_ok=True, tiled=True, crs=CRS,
+    ):  # fmt: skip
+        pass
+    (listed,) = list_scenes(folder)
+    assert "60000 x 40000 pixels, more than scenes.max_megapixels (2000)" in listed.remark
+    assert scenes_in(folder) == []
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

@@ -2,8 +2,10 @@
 run that nothing disturbed."""
 
 import json
+import os
 import re
 import shutil
+import socket
 import sys
 
 import numpy as np
@@ -323,12 +325,22 @@ def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch)
 
 
 def test_what_a_killed_run_was_writing_is_cleared(finished):
-    left = ["tiny.xlsx.123.part", "work/marks/map-tiny-G01.json.123.part", "zones.raw.gpkg",
-            "zones/F02/F02.gpkg.123.part", "zones/F02/F02_fvc_2019.raw.tif"]  # fmt: skip
-    for name in left:
+    gone, here = 2**22 + 7, f"work/run.lock.{socket.gethostname()}"
+    left = [f"tiny.xlsx.{gone}.part", f"work/marks/map-tiny-G01.json.{gone}.part", "zones.raw.gpkg",
+            f"zones/F02/F02.gpkg.{gone}.part", "zones/F02/F02_fvc_2019.raw.tif", "exports/shp.part/zones.shp",
+            f"work/stac/pixels/A-0123/red_B04.tif.{gone}.part", f"work/stac/0123/A/item.json.{gone}.part",
+            f"work/stac/0123/asked.json.{gone}.part", f"coefficients/forest.yaml.{gone}.part", f"{here}-{gone}",
+            "2021/exports/gdb.part/tiny.gdb/gdb", f"2021/summary.csv.{gone}.part"]  # fmt: skip
+    # a test has a parent that runs
+    kept = [f"work/stac/pixels/A-0123/nir_B08.tif.{os.getppid()}.part", f"{here}-{os.getppid()}",
+            f"work/run.lock.elsewhere-{gone}"]  # fmt: skip
+    for name in left + kept:
+        (finished.results / name).parent.mkdir(parents=True, exist_ok=True)
         (finished.results / name).write_bytes(b"half")
     clear_leftovers(finished.results)
-    assert not leftovers(finished.out)
+    assert [name for name in left if (finished.results / name).exists()] == []
+    assert not (finished.results / "exports" / "shp.part").exists()
+    assert [name for name in kept if (finished.results / name).exists()] == kept
     assert finished.files() == undisturbed()
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -97,6 +97,15 @@ def test_a_zip_is_read_where_it_lies(tmp_path, baseline, offset):
     assert (read_classes(scene, make_grid(8, 8)) == classes).all()
 
 
+def test_a_product_is_found_where_its_own_path_is_given(tmp_path):
+    """The folder of a product, or its zip."""
+    safe = write_safe(tmp_path, metadata("02.14", None))
+    ((name, read),) = candidates(safe)
+    assert (name, read().id) == (safe.name, safe.stem)
+    ((name, read),) = candidates(path := zipped(safe))
+    assert (name, read().id) == (path.name, safe.stem)
+
+
 def test_a_zip_of_level_1c_or_no_zip_at_all_is_refused(tmp_path):
     with ZipFile(tmp_path / "S2A_MSIL1C_A.SAFE.zip", "w") as archive:
         archive.writestr("S2A_MSIL1C_A.SAFE/MTD_MSIL1C.xml", "<product/>")
@@ -157,14 +166,38 @@ SECRET = """<?xml version="1.0"?>
         (metadata("latest", None), "cannot be read"),
         (metadata("02.14", None)[:300], "cannot be read"),
         (metadata("02.14", None).replace("BOA_QUANTIFICATION_VALUE", "L1C_VALUE"), "no BOA_QUANTIFICATION_VALUE"),
+        (metadata("02.14", None).replace(">10000<", ">0<"), "cannot be read .BOA_QUANTIFICATION_VALUE is 0"),
+        (metadata("02.14", None).replace("UTF-8", "UTF-9"), "MTD_MSIL2A.xml: cannot be read .unknown encoding: UTF-9"),
         (SECRET, "MTD_MSIL2A.xml: cannot be read .*EntitiesForbidden"),
     ],
-    ids=["no offset", "no offset of red", "no baseline", "cut", "no scale", "external entity"],
+    ids=["no offset", "no offset of red", "no baseline", "cut", "no scale", "scale 0", "encoding", "external entity"],
 )
 def test_metadata_that_leave_the_scale_open_are_refused(tmp_path, xml, says):
     safe = write_safe(tmp_path, xml)
     with pytest.raises(SceneError, match=says):
         scene_from_safe(safe)
+
+
+@pytest.mark.parametrize(("given", "percent"), [("12.5", 12.5), ("n/a", None), ("", None), ("NaN", None)])
+def test_a_cloud_cover_that_cannot_be_read_is_unknown(tmp_path, given, percent):
+    cloud = f"<Cloud_Coverage_Assessment>{given}</Cloud_Coverage_Assessment></n1:"
+    safe = write_safe(tmp_path, metadata("02.14", None).replace("</n1:", cloud))
+    assert scene_from_safe(safe).cloud_percent == percent
+    assert from_item(tmp_path, properties={"eo:cloud_cover": given}).cloud_percent == percent
+
+
+def test_a_zip_with_damaged_metadata_is_refused(tmp_path):
+    path = zipped(write_safe(tmp_path, metadata("02.14", None)))
+    with ZipFile(path) as archive:
+        content = {info.filename: archive.read(info) for info in archive.infolist()}
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, values in content.items():
+            archive.writestr(name, values)
+        start = archive.getinfo(next(name for name in content if name.endswith("MTD_MSIL2A.xml"))).header_offset
+    whole = path.read_bytes()
+    path.write_bytes(whole[: start + 150] + b"\xff" * 40 + whole[start + 190 :])
+    with pytest.raises(SceneError, match=r"MTD_MSIL2A\.xml: cannot be read"):
+        scene_from_safe(path)
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,21 @@ def test_a_map_in_degrees_lies_where_it_should(tmp_path):
     assert np.abs(share - coverage_fractions(grid, outline)).mean() < 0.005
 
 
+def test_what_rests_on_a_map_rests_on_the_world_file_beside_it(tmp_path):
+    """It says where the map lies, and the map itself has the same bytes."""
+    path = write_tif(tmp_path / "cover.tif", np.full((4, 4), 20, "uint8"), transform=None)
+    lines = [PIXEL, 0, 0, -PIXEL, LEFT + PIXEL / 2, TOP - PIXEL / 2]
+    keys, shares = set(), []
+    for left in (LEFT, LEFT, LEFT + 2 * PIXEL):
+        lines[4] = left + PIXEL / 2
+        path.with_suffix(".tfw").write_text("\n".join(map(str, lines)))
+        cover = LandCover(path, (20,), "a")
+        keys.add(ShrubGround(None, cover).key)
+        shares.append(cover.share(make_grid(4, 4))[0].tolist())
+    assert shares == [[1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 1, 1]]
+    assert len(keys) == 2
+
+
 @pytest.mark.parametrize(
     ("values", "options", "says"),
     [

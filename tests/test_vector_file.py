@@ -1,5 +1,7 @@
 """Vector files as the offices have them: encodings, layers, what is missing, and areas on the ellipsoid."""
 
+import re
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -247,6 +249,15 @@ def test_a_missing_column_is_named_with_the_nearest_there_is(tmp_path, column, h
     path = write_vector(tmp_path / "a.gpkg", ROWS, [CELL])
     with pytest.raises(ZoneError, match=f"has no column '{column}'; {hint}"):
         read_vector(path, None, ["编号", column])
+
+
+@pytest.mark.parametrize("shapes", [[], [None, None], [Polygon()]], ids=["no feature", "no geometry", "empty"])
+@pytest.mark.parametrize("name", ["a.gpkg", "a.geojson", "a.shp"])
+def test_a_layer_without_any_shape_is_refused(tmp_path, name, shapes):
+    """Zones, stands and a reference boundary alike: nothing could be said of their coordinates."""
+    path = write_vector(tmp_path / name, {"编号": ["F01"] * len(shapes)}, shapes, CGCS2000, geometry_type="Polygon")
+    with pytest.raises(ZoneError, match=rf"{re.escape(name)}: holds no shape; export it again with its features"):
+        read_vector(path, None, ["编号"])
 
 
 # Area

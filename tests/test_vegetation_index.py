@@ -242,6 +242,17 @@ def test_one_geotiff_with_named_bands(tmp_path):
     assert scene.day.isoformat() == "2023-08-05"
 
 
+def test_a_damaged_geotiff_is_refused_and_leaves_the_others(tmp_path):
+    for token, values in zip(("NDVI", "pixel_reliability", "VI_Quality"), (NDVI, *ranks()), strict=True):
+        write_tif(tmp_path / f"MOD13Q1.A2023209.h26v04.061_{token}.tif", values, pixel=250)
+    (tmp_path / "MOD13Q1.A2023193.h26v04.061.tif").write_bytes(b"II*\0cut")
+    (name, damaged), (_, whole) = candidates(tmp_path)
+    assert name == "MOD13Q1.A2023193.h26v04.061.tif"
+    with pytest.raises(SceneError, match=rf"{name}: cannot be read .*; get the product again"):
+        damaged()
+    assert whole().id == "MOD13Q1.A2023209.h26v04.061"
+
+
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int16"])
 def test_pixel_reliability_of_any_type(tmp_path, kind):
     """Its -1 is 255 in some exports."""

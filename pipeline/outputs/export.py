@@ -69,14 +69,28 @@ def write_exports(results: Results, engine: Engine) -> None:
             part.mkdir(parents=True)
             for note in FORMATS[name](layers, part, results.name):
                 engine.console.print(f"Note: {note}.", style="yellow")
-            shutil.rmtree(folder, ignore_errors=True)
-            os.replace(part, folder)
+            _put_in_place(part, folder)
         except (OSError, RuntimeError, RuntimeWarning) as error:  # pyogrio raises RuntimeErrors
             raise OutputError(
                 f"{folder}: cannot be written ({error}); close it in other programs or free disk space"
             ) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _put_in_place(part: Path, folder: Path) -> None:
+    """Move ``part`` to ``folder`` and delete the older one there, which stays where the move fails. Raises OSError."""
+    old = folder.with_name(f"{folder.name}.old.part")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    try:
+        os.replace(part, folder)
+    except OSError:
+        if old.exists():
+            os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _delete_others(exports: Path, wanted: tuple[str, ...]) -> None:

@@ -1,12 +1,13 @@
 """Any surface-reflectance GeoTIFF, declared in a manifest: nothing about its scale is guessed."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pipeline.ecosystems import Frozen
 from pipeline.errors import SceneError
@@ -30,11 +31,19 @@ class DeclaredQuality(Frozen):
     nodata: int = 0
 
 
+def _written(date: object) -> datetime:
+    """A date that is text. Raises ValueError for any other: the number 20240803 would be taken for seconds."""
+    with suppress(ValueError):
+        if isinstance(date, str):
+            return datetime.fromisoformat(date)
+    raise ValueError("is no date; write it as 2024-08-03 or 2024-08-03T03:40:00Z")
+
+
 class DeclaredScene(Frozen):
     """Files of one date. ``bands`` maps common names to a file, or file and band number."""
 
     id: str
-    date: datetime
+    date: Annotated[datetime, BeforeValidator(_written)]
     bands: dict[Literal["blue", "green", "red", "nir", "swir16"], str | tuple[str, BandNumber]]
     quality: DeclaredQuality | None
 

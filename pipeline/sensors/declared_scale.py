@@ -29,7 +29,7 @@ def scale_of_tif(scene: str, path: str, index: int, documented: float) -> tuple[
     """(factor, where it was found) of a band of a GeoTIFF: its own scale, a ``scale_factor`` among its tags, 1 for
     floating-point values, else the one that the product's user guide documents. Raises SceneError."""
     try:
-        with rasterio.open(path) as file:
+        with rasterio.open(path, driver="GTiff") as file:  # no description of an image elsewhere
             scale, dtype = file.scales[index - 1], file.dtypes[index - 1]
             tag = file.tags(index).get("scale_factor", file.tags().get("scale_factor"))
     except RasterioIOError as error:

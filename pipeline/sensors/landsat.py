@@ -17,6 +17,7 @@ from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError
 from pipeline.scene import Band, BitRule, Bits, Check, Scene
+from pipeline.sensors.declared_number import number_or_none
 from pipeline.sensors.hrefs import local_file
 
 PRODUCT = "Landsat C2 L2"
@@ -68,7 +69,6 @@ def scene_from_mtl(path: Path) -> Scene:
             for band, n in bands.items()
         }
         taken = datetime.fromisoformat(f"{image['DATE_ACQUIRED']}T{image['SCENE_CENTER_TIME'][:8]}+00:00")
-        cloud = float(image["CLOUD_COVER"])
         tile = f"{int(image['WRS_PATH']):03}{int(image['WRS_ROW']):03}"
     except (KeyError, ValueError) as error:
         raise SceneError(f"{path}: has no usable {error}; get the product again") from error
@@ -76,6 +76,7 @@ def scene_from_mtl(path: Path) -> Scene:
     found |= {layer: path.with_name(f"{name}_{layer}.TIF") for layer in ("QA_PIXEL", "QA_RADSAT")}
     files = {layer: file for layer, file in found.items() if file.is_file()}
     origin = f"MTL, collection {collection} {contents['PROCESSING_LEVEL']}"
+    cloud = number_or_none(image.get("CLOUD_COVER"))
     return _scene(name, sensor, bands, taken, files, scales, origin, str(image.get("SPACECRAFT_ID")), tile, cloud)
 
 
@@ -87,7 +88,8 @@ def is_landsat(item: pystac.Item) -> bool:
 
 def scene_from_landsat_item(item: pystac.Item, folder: Path) -> Scene:
     """The scene of a STAC item of Collection 2 Level-2 whose relative hrefs start from ``folder``. Scale and offset
-    come from `raster:bands`, else from the collection's documentation. Raises SceneError as `scene_from_mtl`."""
+    come from `raster:bands`, else from the collection's documentation. Raises SceneError as `scene_from_mtl`, and
+    ValueError or TypeError for a scale that is no number."""
     about = item.properties
     level = about.get("landsat:correction", "L2SP" if "l2" in str(item.collection_id).lower() else "an unknown level")
     _refuse_others(item.id, str(about.get("landsat:collection_number", "01")), level)
@@ -99,13 +101,14 @@ def scene_from_landsat_item(item: pystac.Item, folder: Path) -> Scene:
         asset = item.assets.get("nir08" if name == "nir" else name) or item.assets.get(name)
         file = asset and local_file(asset.href, folder)
         if file and file.is_file():
-            declared = (asset.extra_fields.get("raster:bands") or [{}])[0]
-            scales[name] = declared.get("scale", 2.75e-5), declared.get("offset", -0.2)
+            if name in bands:
+                declared = (asset.extra_fields.get("raster:bands") or [{}])[0]
+                scales[name] = float(declared.get("scale", 2.75e-5)), float(declared.get("offset", -0.2))
             files[name.upper() if name.startswith("qa") else name] = file
     if item.datetime is None:
         raise SceneError(f"scene {item.id} has no datetime; add it to the item")
     tile = f"{about.get('landsat:wrs_path', '')}{about.get('landsat:wrs_row', '')}"
-    platform, cloud = str(about.get("platform", "")), about.get("eo:cloud_cover")
+    platform, cloud = str(about.get("platform", "")), number_or_none(about.get("eo:cloud_cover"))
     return _scene(item.id, sensor, bands, item.datetime, files, scales, "STAC item", platform, tile, cloud)
 
 
@@ -135,7 +138,7 @@ def _scene(name: str, sensor: str, numbers: dict[str, int], taken: datetime, fil
 
 
 def _refuse_others(name: str, collection: str, level: str) -> None:
-    if int(collection or 1) != 2:
+    if number_or_none(collection) != 2:
         raise SceneError(f"scene {name} is of Collection {collection}, not 2; get its Collection 2 Level-2 product")
     if level not in ("L2SP", "L2SR"):
         raise SceneError(f"scene {name} is {level}, not surface reflectance; get its Level-2 product (L2SP or L2SR)")
@@ -148,11 +151,19 @@ def _sensor(name: str, code: str) -> tuple[str, dict[str, int]]:
 
 
 def _read_mtl(path: Path) -> dict[str, dict[str, str]]:
-    """The values of an MTL file by group; of a key that stands in nested groups, each has its own."""
+    """The values of an MTL file by group; of a key that stands in nested groups, each has its own. Raises OSError, and
+    ValueError for what has no groups."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
-        root = next(iter(json.loads(text).values()))
-        return {group: {key: str(value) for key, value in content.items()} for group, content in root.items()}
+        content = json.loads(text)
+        roots = [root for root in content.values() if isinstance(root, dict)] if isinstance(content, dict) else []
+        if not roots:
+            raise ValueError("it holds no groups")
+        return {
+            group: {key: str(value) for key, value in entries.items()}
+            for group, entries in roots[0].items()
+            if isinstance(entries, dict)
+        }
     if path.suffix == ".xml":
         root: Element = fromstring(text)
         return {group.tag: {entry.tag: entry.text or "" for entry in group} for group in root}
@@ -163,6 +174,8 @@ def _read_mtl(path: Path) -> dict[str, dict[str, str]]:
         if key == "GROUP":
             opened.append(value)
         elif key == "END_GROUP":
+            if not opened:
+                raise ValueError(f"the group {value} ends without a beginning")
             opened.pop()
         elif equals and opened:
             groups.setdefault(opened[-1], {})[key] = value.strip('"')

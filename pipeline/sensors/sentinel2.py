@@ -5,6 +5,7 @@ all ecosystems: open water is clear and marked, and each ecosystem says itself w
 """
 
 import re
+import zlib
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +13,11 @@ from xml.etree.ElementTree import Element, ParseError
 from zipfile import BadZipFile, ZipFile
 
 import pystac
-from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError
 from pipeline.scene import Band, QualityRule, Scene
+from pipeline.sensors.declared_number import number_or_none
 from pipeline.sensors.hrefs import local_file
 
 PRODUCT, SENSOR = "Sentinel-2 L2A", "sentinel-2"
@@ -79,7 +80,7 @@ def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
         product=PRODUCT,
         platform=str(item.properties.get("platform", "")).lower(),
         tile=str(item.properties.get("grid:code", "")).removeprefix("MGRS-"),
-        cloud_percent=item.properties.get("eo:cloud_cover"),
+        cloud_percent=number_or_none(item.properties.get("eo:cloud_cover")),
     )
 
 
@@ -93,13 +94,15 @@ def scene_from_safe(product: Path) -> Scene:
         level = "level 1C, not surface reflectance" if "MTD_MSIL1C.xml" in files else "without MTD_MSIL2A.xml"
         raise SceneError(f"{product.name} is {level}; get its complete L2A product")
     try:
-        root = fromstring(_content(files["MTD_MSIL2A.xml"]))
+        root = _xml(files["MTD_MSIL2A.xml"])
         quantification = float(_text(root, "BOA_QUANTIFICATION_VALUE"))
+        if not quantification > 0:
+            raise ValueError(f"BOA_QUANTIFICATION_VALUE is {quantification:g}")
         offsets = {e.get("band_id"): float(e.text) for e in root.iter("BOA_ADD_OFFSET")}
         baseline = _text(root, "PROCESSING_BASELINE")
         carries_offset = float(baseline) >= OFFSET_BASELINE
         taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME").replace("Z", "+00:00"))
-    except (OSError, BadZipFile, ParseError, DefusedXmlException, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise SceneError(f"{metadata}: cannot be read ({error}); get the product again") from error
     images = _images(product.name, files)
     missing = [code for code in COMMON_NAMES if images[code] and BAND_IDS[code] not in offsets]
@@ -114,7 +117,7 @@ def scene_from_safe(product: Path) -> Scene:
         if images[code]
     }
     _require(product.name, bands, images["SCL"] is not None)
-    tile, cloud = re.search(r"_T(\d\d[A-Z]{3})_", product.name), root.findtext(".//Cloud_Coverage_Assessment")
+    tile = re.search(r"_T(\d\d[A-Z]{3})_", product.name)
     return Scene(
         id=product.name.removesuffix(".zip").removesuffix(".SAFE"),
         sensor=SENSOR,
@@ -126,7 +129,7 @@ def scene_from_safe(product: Path) -> Scene:
         product=PRODUCT,
         platform=(root.findtext(".//SPACECRAFT_NAME") or "").lower(),
         tile=tile[1] if tile else "",
-        cloud_percent=float(cloud) if cloud else None,
+        cloud_percent=number_or_none(root.findtext(".//Cloud_Coverage_Assessment")),
     )
 
 
@@ -158,8 +161,8 @@ def _images(product: str, files: dict[str, Band]) -> dict[str, Band | None]:
 def _with_digests(files: dict[str, Band]) -> dict[str, Band]:
     """The files with the digests that manifest.safe gives of them; as they are where it gives none that is known."""
     try:
-        root = fromstring(_content(files["manifest.safe"]))
-    except (KeyError, OSError, BadZipFile, ParseError, DefusedXmlException):
+        root = _xml(files["manifest.safe"])
+    except (KeyError, OSError, ValueError):
         return files
     found = {}
     for stream in root.iter("byteStream"):
@@ -171,11 +174,15 @@ def _with_digests(files: dict[str, Band]) -> dict[str, Band]:
     return {name: replace(file, digest=found.get(name, "")) for name, file in files.items()}
 
 
-def _content(file: Band) -> bytes:
-    if not file.member:
-        return Path(file.path).read_bytes()
-    with ZipFile(file.path) as archive:
-        return archive.read(file.member)
+def _xml(file: Band) -> Element:
+    """The XML in a file, which may lie in a zip. Raises OSError, and ValueError for what is damaged."""
+    try:
+        if not file.member:
+            return fromstring(Path(file.path).read_bytes())
+        with ZipFile(file.path) as archive:
+            return fromstring(archive.read(file.member))
+    except (BadZipFile, zlib.error, EOFError, RuntimeError, ParseError, LookupError) as error:
+        raise ValueError(str(error)) from error  # LookupError is an unknown encoding, RuntimeError a password
 
 
 def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]:
@@ -189,7 +196,7 @@ def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]
         )
     except (TypeError, ValueError) as error:
         raise SceneError(f"scene {item.id}: its scale or offset is no number ({error}); correct the item") from error
-    baseline = _baseline(item.properties.get("s2:processing_baseline", item.properties.get("processing:version")))
+    baseline = number_or_none(item.properties.get("s2:processing_baseline", item.properties.get("processing:version")))
     if applied is True or (offset is None and baseline is not None and baseline < OFFSET_BASELINE):
         return scale or 1e-4, 0.0
     if offset == 0 and baseline is not None and baseline >= OFFSET_BASELINE:
@@ -211,14 +218,6 @@ def _offset_applied(item: pystac.Item) -> bool | None:
     if not all(isinstance(value, bool) for value in told) or len(set(told)) > 1:
         raise SceneError(f"scene {item.id}: {OFFSET_APPLIED[0]} is neither true nor false; correct the item")
     return told[0] if told else None
-
-
-def _baseline(text: object) -> float | None:
-    """The processing baseline as a number, None where it is none."""
-    try:
-        return float(str(text))
-    except ValueError:
-        return None
 
 
 def _origin(item: pystac.Item) -> str:

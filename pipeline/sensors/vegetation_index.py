@@ -79,7 +79,8 @@ def scene_from_tifs(ndvi: Path) -> Scene:
 
 
 def is_main_tif(path: Path) -> bool:
-    """Whether a GeoTIFF stands for a scene: that of NDVI, or one with all layers; not those that go with them."""
+    """Whether a GeoTIFF stands for a scene: that of NDVI, or one with all layers; not those that go with them. Raises
+    SceneError for one that has to be opened for it and does not open."""
     layer = _layer(path)
     return layer == "ndvi" or (layer is None and "ndvi" in _named_bands(path))
 
@@ -99,7 +100,7 @@ def _granule(path: Path) -> str | None:
 
 def _named_bands(path: Path) -> dict[str, Band]:
     try:
-        with rasterio.open(path) as file:
+        with rasterio.open(path, driver="GTiff") as file:  # no description of an image elsewhere
             names = list(file.descriptions)
     except RasterioIOError as error:
         raise SceneError(f"{path}: cannot be read ({error}); get the product again") from error

@@ -1,0 +1,40 @@
+"""What the commands print: paths and names as they are, whatever the terminal or the file behind it."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from rich.table import Table
+from tiny_world import ROOT, child_environment
+
+from pipeline.__main__ import _print_notes
+from pipeline.scene import SetAside
+from pipeline.terminal import console
+
+
+@pytest.mark.parametrize("path", ["/data/[s2]/a.tif", "/data/[/s2]/a.tif", "/data/[red]/a.tif", "/data/:apple:/a.tif"])
+def test_brackets_and_colons_of_a_path_are_printed(capsys, path):
+    _print_notes(SimpleNamespace(notes=[path], set_aside=[SetAside("A", f"{path}: cannot be read")]))
+    table = Table("zone", title=path)
+    table.add_row(path)
+    console.print(table)
+    assert capsys.readouterr().out.count(path) == 4
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk"])
+def test_what_goes_to_a_file_is_utf_8_whatever_the_code_page(tmp_path, encoding):
+    """As Windows has it for the output of a child: Western letters alone, or GBK, which no reader of JSON expects."""
+    folder = tmp_path / "片区±"
+    folder.mkdir()
+    for arguments, code, text in (
+        (["scenes", folder], 0, "产品 product"),
+        (["scenes", folder / "无"], 4, f"Error: {folder / '无'}: there is no such scene folder"),
+        (["schema"], 0, '"description"'),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", *map(str, arguments)], cwd=ROOT, capture_output=True, check=False,
+            env=child_environment() | {"PYTHONIOENCODING": encoding}, timeout=180,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert text in (done.stdout + done.stderr).decode("utf-8")
