@@ -47,11 +47,12 @@ class Job:
     why: str
 
 
-def plan_lines(run: Run, workers: int, force: bool = False) -> Iterator[str]:
-    """The plan as sentences. Reads no pixel; what was finished before is kept, unless with ``force``."""
-    tiles, sketches = stale_composites(run, force), stale_zones(run, force)
+def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = None) -> Iterator[str]:
+    """The plan as sentences. Reads no pixel; what was finished before is kept, unless with ``force``. With ``only``
+    this zone is mapped, and forced."""
+    tiles, sketches = stale_composites(run, force and only is None), stale_zones(run, force, only)
     upstream = {job.zone for job in sketches}
-    rasters = stale_rasters(run, force, upstream)
+    rasters = [job for job in stale_rasters(run, force, upstream) if only in (None, job.zone)]
     yield (
         f"{len(run.scenes)} scenes of {len(run.years)} years, {len(run.zones)} zones, grid {run.cube.grid.width} x "
         f"{run.cube.grid.height} px of {run.config.grid.resolution_m:g} m in {len(run.tiles)} tiles."
@@ -80,12 +81,12 @@ def stale_composites(run: Run, force: bool) -> list[Job]:
     ]
 
 
-def stale_zones(run: Run, force: bool) -> list[Job]:
-    """The zones to sketch, in order."""
+def stale_zones(run: Run, force: bool, only: str | None = None) -> list[Job]:
+    """The zones to sketch, in order; ``force`` is for the zone ``only`` where that is given."""
     return [
         Job(unit.zone.id, unit.zone.id, why)
         for unit in zone_sketches(run)
-        if (why := _why(run.marks.why_stale(unit.name, unit.key, unit.path), force))
+        if (why := _why(run.marks.why_stale(unit.name, unit.key, unit.path), force and only in (None, unit.zone.id)))
     ]
 
 

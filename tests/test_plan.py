@@ -62,6 +62,14 @@ def test_forced_all_is_done_again(world):
     assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"forced"}
 
 
+def test_a_forced_zone_is_planned_alone(world):
+    run = prepare(read_config(world.config), world.out)
+    lines = list(plan_lines(run, 2, force=True, only="F01"))
+    assert "1 composite: 0 of 12 tile-years to read, the rest is kept." in lines
+    assert "2 calibrate: 1 of 4 zones to sketch, the rest is kept." in lines
+    assert any(line.startswith("3 map: 11 rasters of 1 zones to write") for line in lines)
+
+
 def test_a_changed_forest_coefficient_reruns_no_wetland_and_no_grassland(changed):
     changed.change_coefficient("forest", "value: 0.5105", "value: 0.49")
     composites, sketches, rasters = reasons(changed)

@@ -29,7 +29,7 @@ from tiny_world import (
 
 from pipeline import provenance, reflectance
 from pipeline.config import read_config
-from pipeline.errors import OutputError, SceneError, ZoneError
+from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.explain import explain
 from pipeline.finished import FinishedRun
 from pipeline.output_folder import clear_leftovers
@@ -353,6 +353,21 @@ def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_ta
     assert len(list(finished.results.glob("zones/F01/*.tif"))) == 11
     record = json.loads((finished.results / "run.json").read_text(encoding="utf-8"))
     assert record["notes"] == ["1 zones have no map of this config, older ones are taken away; run without --zone"]
+
+
+def test_a_zone_that_is_forced_is_done_again_and_no_raster_of_another_is_lost(finished):
+    prepare(read_config(finished.config), finished.out, force=True, only="F01")
+    done = finished.run(zone="F01")
+    assert (done.composite, done.coverage) == ([], ["coverage-F01_2019-2021_2023-2025"])
+    assert done.calibrate == ["sketch-F01_2019-2021_2023-2025"]
+    assert (len(done.map), {name[:3] for name in done.map}) == (11, {"F01"})
+    assert finished.files() == undisturbed()
+
+
+def test_a_zone_that_is_not_there_loses_nothing_by_force(finished):
+    with pytest.raises(ConfigError, match="there is no zone F9"):
+        prepare(read_config(finished.config), finished.out, force=True, only="F9")
+    assert finished.run().map == []
 
 
 def test_a_changed_coefficient_rewrites_only_carbon_and_sink_of_its_ecosystem(finished):
