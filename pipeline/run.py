@@ -77,10 +77,7 @@ class Run:
 
     @property
     def results(self) -> Path:
-        """Folder of the results; a year mapped on its own has one within the run's."""
-        years = self.config.periods.current
-        alone = self.baseline is None and len(years) == 1 < len(self.config.scenes.years)
-        return self.out / str(years[0]) if alone else self.out
+        return self.config.results(self.out.parent)
 
     @property
     def baseline(self) -> Period | None:
