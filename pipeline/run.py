@@ -16,7 +16,8 @@ from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import ConfigError, SceneError, ZoneError
+from pipeline.engine import Failure
+from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.harmonise import without_scenes
 from pipeline.inputs import check_indices, place_of_scenes, shrub_of, stands_of, wanted_of
 from pipeline.output_folder import writable_folder
@@ -226,6 +227,17 @@ class Run:
         self.failed += [FailedZone(zone, reasons[zone.id]) for zone in self.zones if zone.id in reasons]
         self.failed.sort(key=lambda failed: failed.zone.id)
         self.zones = [zone for zone in self.zones if zone.id not in reasons]
+
+    def isolate_failures(self, zones: list[str], results: list, strict: bool) -> None:
+        """Give up the zones whose unit failed, so that the others are delivered. Raises the error where no zone is
+        left, where a result cannot be written, which soon stops the others, too, and with ``strict``."""
+        units = zip(zones, results, strict=True)
+        failed = {zone: result.error for zone, result in units if isinstance(result, Failure)}
+        for error in failed.values():
+            if strict or isinstance(error, OutputError) or len(failed) == len(self.zones):
+                raise error
+        if failed:
+            self.give_up_zones({zone: str(error) for zone, error in failed.items()})
 
 
 def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None = None) -> Run:
