@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -126,10 +125,7 @@ class FinishedRun:
                 f"{path}: is not the sketch that {self.folder} rests on; finish that run with `sinkmap zones`, or keep "
                 "its folder work with it"
             )
-        try:
-            return load_sketches(path)
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise OutputError(f"{path}: the sketch is gone or damaged; run `sinkmap zones` again") from error
+        return load_sketches(path)
 
     def checksums(self, table: str) -> dict[str, str]:
         """Checksums of the parts of a vector file, by name, when the run read it."""

@@ -25,7 +25,7 @@ from pipeline.record import record
 from pipeline.run import Run
 from pipeline.scene import SetAside
 from pipeline.sketch import Sketch, Sketches
-from pipeline.sketch_file import holds_shrub, load_sketches
+from pipeline.sketch_file import load_sketches
 from pipeline.tile_year import TileYear, composite_tile
 from pipeline.units import (
     all_maps,
@@ -152,8 +152,8 @@ def zone_models(
 ) -> dict[str, ZoneModel]:
     """By zone id, all that turns its index into carbon. The rows of shrub are among it where a sketch found shrub, and
     in zones still ``unsketched``, whose older ``sketches`` may be among these, where it may."""
-    shrubby = [zone for zone in run.zones if zone.id in run.shrub]
-    shrubby = {zone.id for zone in shrubby if zone.id in unsketched or holds_shrub(run.sketch_path(zone))}
+    found = {zone for zone, of_zone in sketches.items() if any(s.mosaic is not None for s in of_zone.values())}
+    shrubby = run.shrub.keys() & {*found, *unsketched}
     return {
         zone.id: ZoneModel(
             zone,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import psutil
@@ -9,7 +10,7 @@ import psutil
 from pipeline.calibration import end_members_by_zone, remembered
 from pipeline.composite_methods import bytes_per_pixel_and_day
 from pipeline.engine import GDAL_CACHE_BYTES
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, OutputError
 from pipeline.flow import zone_models
 from pipeline.provenance import read_json
 from pipeline.run import Run
@@ -93,8 +94,11 @@ def stale_zones(run: Run, force: bool, only: str | None = None) -> list[Job]:
 def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
     """The rasters to write, in order. Where the zones ``sketched`` anew may move calibrated end-members, those of
     the last run stand for them; where a land cover reaches them, shrub is taken to be found."""
-    files = {zone.id: run.sketch_path(zone) for zone in run.zones}
-    sketches = {zone: load_sketches(file) for zone, file in files.items() if file.is_file()}
+    sketches = {}
+    for zone in run.zones:
+        # of a zone to be sketched anew the older one is of use, but may be gone or damaged
+        with suppress(OutputError) if zone.id in sketched else nullcontext():
+            sketches[zone.id] = load_sketches(run.sketch_path(zone))
     end_members = _end_members(run, sketches, sketched)
     if end_members is None:
         per_zone = (1 + len(MAPPED)) * len(run.periods) + (run.baseline is not None)

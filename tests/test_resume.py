@@ -33,6 +33,7 @@ from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.explain import explain
 from pipeline.finished import FinishedRun
 from pipeline.output_folder import clear_leftovers
+from pipeline.plan import plan_lines
 from pipeline.provenance import Checksums
 from pipeline.run import prepare
 
@@ -254,6 +255,28 @@ def test_a_file_that_a_power_cut_left_torn_is_made_again(finished, name, left):
     file.write_bytes(whole[: int(left * len(whole))])
     finished.run()
     assert file.read_bytes() == whole
+    assert finished.files() == undisturbed()
+
+
+@pytest.mark.parametrize("left", [0, 0.5])
+def test_a_torn_sketch_is_planned_to_be_made_again(finished, left):
+    (file,) = finished.results.glob("work/sketches/G01*")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(left * len(whole))])
+    lines = list(plan_lines(prepared(finished), workers=1))
+    assert "2 calibrate: 1 of 4 zones to sketch, the rest is kept." in lines
+    assert "   file damaged: G01" in lines
+
+
+def test_a_sketch_whose_content_alone_is_lost_is_named_with_what_to_do(finished):
+    (file,) = finished.results.glob("work/sketches/G01*")
+    file.write_bytes(bytes(file.stat().st_size))
+    sentence = rf"{file.name}: the sketch is gone or damaged; delete it and run `sinkmap zones` again"
+    for ask in (finished.run, lambda: list(plan_lines(prepared(finished), workers=1))):
+        with pytest.raises(OutputError, match=sentence):
+            ask()
+    file.unlink()
+    assert finished.run().calibrate == [f"sketch-{file.stem}"]
     assert finished.files() == undisturbed()
 
 
