@@ -190,9 +190,9 @@ class Run:
         self.marks.forget(*(f"map-{here}-{zone.id}_{variable}_" for variable in VARIABLES))
 
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
-        """Go on without these scenes, and remember it as long as their files stay as they are, and all that judged
-        them."""
-        reasons = {aside.scene: aside.reason for aside in failed}
+        """Go on without these scenes, and remember those that are bad for what they hold, as long as their files stay
+        as they are, and all that judged them."""
+        reasons = {aside.scene: aside.reason for aside in failed if not aside.passing}
         bad = self.marks.read("set-aside") or {}
         bad |= {s.id: [self._judged_by(s), reasons[s.id]] for s in self.scenes if s.id in reasons}
         self.marks.write("set-aside", bad)

@@ -1,5 +1,6 @@
 """Files that are not what their product says: manifest.safe, the CRC-32 of a zip."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -128,8 +129,23 @@ def test_a_file_that_is_gone_is_said_so(tmp_path):
     assert aside is None
     image(tmp_path).unlink()
     (aside,) = verify_scene(gone)
-    assert "B04_10m.jp2 is damaged" in aside.reason
+    assert "B04_10m.jp2 cannot be read now" in aside.reason
     assert "No such file" in aside.reason
+    assert aside.passing
+
+
+def test_a_scene_that_could_not_be_read_once_is_not_remembered_as_damaged(tmp_path, monkeypatch):
+    world = World.at(tmp_path)
+    write_safe(world.folder / "scenes")
+
+    def away(band):
+        raise OSError(errno.EIO, "Input/output error", band.path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.integrity._opened", away)
+        (reason,) = world.run().set_aside
+    assert "cannot be read now" in reason
+    assert world.run().set_aside == []
 
 
 def test_a_real_manifest_is_read(tmp_path):

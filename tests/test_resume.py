@@ -178,6 +178,30 @@ def test_a_read_that_fails_once_costs_no_scene(world, monkeypatch):
     assert world.files() == undisturbed()
 
 
+def test_a_scene_that_was_away_is_read_by_the_next_run(world, monkeypatch):
+    """It is gone when its pixels are asked for, and back when the run ends."""
+    path = world.scene(2024, DAYS[0]) / "B08.tif"
+    hidden, copy, unreadable = path.with_suffix(".away"), reflectance._copy, reflectance.unreadable
+
+    def gone(band, *arguments):
+        if band.path == str(path) and path.exists():
+            path.rename(hidden)
+        return copy(band, *arguments)
+
+    def back(*arguments):
+        error = unreadable(*arguments)
+        hidden.rename(path)
+        return error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reflectance, "_copy", gone)
+        patch.setattr(reflectance, "unreadable", back)
+        (reason,) = world.run(workers=1).set_aside
+    assert "B08.tif cannot be read now" in reason
+    assert world.run().set_aside == []
+    assert world.files() == undisturbed()
+
+
 def prepared(world, force=False):
     return prepare(read_config(world.config), world.out, force)
 
