@@ -18,8 +18,8 @@ from pipeline.zone_model import Period, ZoneModel
 
 COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "zone_pixels", "blocks", "variables")
 SKETCH_CODE = (*COVERAGE_CODE, "sketch", "sketch_file", "work", "shrub_ground", "land_cover")
-MAP_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "carbon", "pixel_error", "varying", "uncertainty",
-            "encoding", "outputs/cog")  # fmt: skip
+MAP_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "land_cover", "carbon", "pixel_error", "varying",
+            "uncertainty", "encoding", "outputs/cog")  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
@@ -187,7 +187,9 @@ def _numbers(model: ZoneModel, layer: MapLayer, draws: Settings | None) -> dict[
     """The numbers that a raster applies to the composites, by where they come from."""
     if layer.variable in (model.index, "clear_count", "water_occurrence"):
         return {}
-    errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
+    errors = {}
+    if draws and layer.variable in WITH_ERROR:  # of the draws only those of stands reach a pixel, as many as there be
+        errors = {"errors": [model.error_inputs, draws.seed if model.stands else None]}
     numbers = model.fingerprint(layer.variable, layer.periods)
     if model.stands and layer.variable != "fvc":
         return {"stands": numbers} | errors

@@ -79,6 +79,22 @@ def test_a_changed_forest_coefficient_reruns_no_wetland_and_no_grassland(changed
     assert {why for _, why in rasters} <= {"coefficients changed", "stands changed"}
 
 
+def test_other_draws_rewrite_no_raster_and_another_seed_those_of_stands_alone(tmp_path):
+    world = World.at(tmp_path)
+    drawn = {"draws": 200, "seed": 1, "area_u95_percent": 3.0, "carlson_ripley_chance": 0.2}
+    world.settings["uncertainty"] = drawn
+    world.write_config()
+    world.run()
+    world.settings["uncertainty"] = drawn | {"draws": 300, "area_u95_percent": 5.0, "carlson_ripley_chance": 0.0}
+    world.write_config()
+    assert reasons(world) == [[], [], []]
+    world.settings["uncertainty"]["seed"] = 2
+    world.write_config()
+    _, _, rasters = reasons(world)
+    names = {"carbon_stock_2019-2021", "carbon_stock_2023-2025", "sink_2019-2021_2023-2025"}
+    assert set(rasters) == {(f"F01_{name}", "errors changed") for name in names}
+
+
 def test_a_changed_boundary_is_the_reason_for_its_zone_alone(changed):
     changed.write_zones(ZONES | {"G01": (*ZONES["G01"][:2], ZONES["G01"][2].difference(box(150, 160, 100, 120)))})
     composites, sketches, rasters = reasons(changed)

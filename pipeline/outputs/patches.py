@@ -49,6 +49,10 @@ the memory."""
 
 WINDOW_PX = 1024
 
+CODE = ("patches", "regions", "coverage", "blocks", "cover_classes", "outputs/patches", "outputs/cog", "vector_file",
+        "styles", "suggestions", "variables")  # fmt: skip
+"""Modules whose code the patches of a zone rest on."""
+
 DRIVER = "FlatGeobuf"  # exact coordinates, and no time of writing in the file
 
 
@@ -109,9 +113,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
     """The patches of all mapped zones with their keys."""
     folder = results.work / "patches"
     folder.mkdir(exist_ok=True)
-    code = code_key(
-        "patches", "regions", "coverage", "cover_classes", "outputs/patches", "outputs/cog", "vector_file", "styles"
-    )
+    code = code_key(*CODE)
     checksums = Checksums(folder / "checksums.json")
     current, between = results.current.label, results.sink_label
     for zone, outline in zip(zones_on_grid(results.zones, results.grid_crs), results.zones.geometry, strict=True):

@@ -32,7 +32,8 @@ from pipeline.results import Results
 
 CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
         "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image",
-        "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches")  # fmt: skip
+        "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches", "styles", "variables", "carbon",
+        "group_totals", "varying")  # fmt: skip
 
 Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 
