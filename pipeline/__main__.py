@@ -79,13 +79,16 @@ def plan(
 ) -> None:  # fmt: skip
     """Say what would run and why, what is kept, and the time, memory and disk it takes; read no pixel."""
     from pipeline.engine import available_cores
+    from pipeline.output_folder import held
     from pipeline.plan import plan_lines
     from pipeline.run import prepare
 
-    run = prepare(_settings(config, year), out.resolve(), only=zone)
-    run.check_years()
-    for line in plan_lines(run, workers or available_cores(), force, zone):
-        console.print(line, markup=False, soft_wrap=True)
+    settings = _settings(config, year)
+    with held(out.resolve() / settings.name / "work"):
+        run = prepare(settings, out.resolve(), only=zone)
+        run.check_years()
+        for line in plan_lines(run, workers or available_cores(), force, zone):
+            console.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -93,7 +96,7 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
     from pipeline.config import read_coefficients
     from pipeline.counted_zones import passed_areas
-    from pipeline.output_folder import writable_folder
+    from pipeline.output_folder import held, writable_folder
     from pipeline.outputs.findings import write_findings
     from pipeline.run import prepare
     from pipeline.screen import boundary_findings, boundary_tables, ledger_table, zone_table
@@ -108,7 +111,8 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     if errors := [finding for finding in found if finding.level == "error"]:
         raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
     # areas beyond tolerance stop a run, but the ledger that shows them is printed first
-    run = prepare(settings.model_copy(update={"area_mismatch": "warn"}), out.resolve())
+    with held(out.resolve() / settings.name / "work"):
+        run = prepare(settings.model_copy(update={"area_mismatch": "warn"}), out.resolve())
     console.print(zone_table(run))
     console.print(ledger_table(ledger := run.ledger()))
     console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")

@@ -38,6 +38,7 @@ from tiny_world import (
 from pipeline.__main__ import main
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
+from pipeline.output_folder import held
 from pipeline.outputs import cog
 from pipeline.what_if import what_if
 
@@ -775,6 +776,16 @@ def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap,
         assert (code, error) == (0, "")
         assert said
     assert "0 of 12 tile-years" in sinkmap("plan", world.config, "--out", world.out)[1]
+
+
+@pytest.mark.parametrize("command", ["plan", "check", "quality"])
+def test_a_command_that_looks_for_scenes_waits_for_the_run_that_holds_the_folder(world, sinkmap, command):
+    """On a STAC API it may fetch and delete the items that the run reads."""
+    with held(world.results / "work"):
+        code, _, error = sinkmap(command, world.config, "--out", world.out)
+    assert code == OUTPUT
+    assert_one_sentence(error, "another run holds it")
+    assert sinkmap(command, world.config, "--out", world.out)[0] == 0
 
 
 @pytest.mark.parametrize("command", ["plan", "check"])
