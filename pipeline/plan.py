@@ -16,7 +16,7 @@ from pipeline.provenance import read_json
 from pipeline.run import Run
 from pipeline.sketch import LEVELS, Sketches
 from pipeline.sketch_file import load_sketches
-from pipeline.units import MAPPED, all_maps, tile_years, zone_sketches
+from pipeline.units import MAPPED, all_maps, scene_files, tile_years, unverified_scenes, zone_sketches
 from pipeline.vegetation import EndMembers
 
 BYTES_PER_TILE_PIXEL = 24
@@ -51,13 +51,18 @@ class Job:
 def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = None) -> Iterator[str]:
     """The plan as sentences. Reads no pixel; what was finished before is kept, unless with ``force``. With ``only``
     this zone is mapped, and forced."""
-    tiles, sketches = stale_composites(run, force and only is None), stale_zones(run, force, only)
+    whole = force and only is None
+    told = scene_files(run)
+    unverified = told if whole else unverified_scenes(run)
+    tiles, sketches = stale_composites(run, whole), stale_zones(run, force, only)
     upstream = {job.zone for job in sketches}
     rasters = [job for job in stale_rasters(run, force, upstream) if only in (None, job.zone)]
     yield (
         f"{len(run.scenes)} scenes of {len(run.years)} years, {len(run.zones)} zones, grid {run.cube.grid.width} x "
         f"{run.cube.grid.height} px of {run.config.grid.resolution_m:g} m in {len(run.tiles)} tiles."
     )
+    if told:
+        yield f"1 composite: {len(unverified)} of {len(told)} scenes to hold against the checksums of their product."
     yield f"1 composite: {len(tiles)} of {len(run.years) * len(run.tiles)} tile-years to read, the rest is kept."
     yield from _reasons(tiles)
     yield f"2 calibrate: {len(sketches)} of {len(run.zones)} zones to sketch, the rest is kept."
@@ -69,7 +74,8 @@ def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = N
     yield "4 publish: GeoPackage, tables and run record are written anew."
     made = {name: zones for name in ("patches", "sheets") if name in run.config.deliverables}
     drawn = {"uncertainty": zones} if run.draws else {}
-    yield _time(run, {"composite": len(tiles), "calibrate": len(sketches), "map": zones} | drawn | made)
+    read = {"verify": len(unverified), "composite": len(tiles)}
+    yield _time(run, read | {"calibrate": len(sketches), "map": zones} | drawn | made)
     yield from _size(run, workers)
 
 

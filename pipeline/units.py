@@ -38,14 +38,19 @@ def cube_layers(run: Run) -> tuple[str, ...]:
     return (*run.config.indices, "clear_count", "water_count", "peak_day")
 
 
-def unverified_scenes(run: Run) -> list[SceneFiles]:
-    """The scenes whose product says what its files should be, which nobody has held them against yet."""
+def scene_files(run: Run) -> list[SceneFiles]:
+    """The files of the scenes whose product says what they should be, with their keys."""
     units = []
     for scene in run.scenes:
         if bands := verifiable(scene):
             files = [[run.checksums[band.path], band.member, band.digest] for band in bands]
             units.append(SceneFiles(scene, run.marks, key_parts(files=files)))
-    return [unit for unit in units if run.marks.why_stale(unit.name, unit.key)]
+    return units
+
+
+def unverified_scenes(run: Run) -> list[SceneFiles]:
+    """Those of them that nobody has held against it yet."""
+    return [unit for unit in scene_files(run) if run.marks.why_stale(unit.name, unit.key)]
 
 
 def tile_years(run: Run) -> list[TileYear]:
