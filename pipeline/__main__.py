@@ -78,7 +78,7 @@ def plan(
     out: OutPath = Path("out"), force: Force = False,
 ) -> None:  # fmt: skip
     """Say what would run and why, what is kept, and the time, memory and disk it takes; read no pixel."""
-    from pipeline.engine import available_cores
+    from pipeline.cores import available_cores
     from pipeline.output_folder import held
     from pipeline.plan import plan_lines
     from pipeline.run import prepare

@@ -107,7 +107,7 @@ def test_what_lies_below_the_run_does_not_know_the_config():
 
 TOLD = {
     # errors and records; compiled loops come from the named modules
-    "errors", "provenance", "whole_file", "compiled", "zone",
+    "errors", "provenance", "whole_file", "cores", "compiled", "zone",
     # what makes the numbers that stand in a key themselves: of ecosystems, stands, end-members and sensors
     *(module for module in MODULES if module.startswith("ecosystems")), "vegetation", "zone_model", "zone_stands",
     "sensor_error",
