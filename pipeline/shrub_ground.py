@@ -101,7 +101,7 @@ def keep_mosaic(cube: Cube, name: str, window: Window, mosaic: np.ndarray) -> No
 
 
 def kept_mosaic(cube: Cube, name: str, window: Window) -> np.ndarray:
-    """What `keep_mosaic` kept. Raises OSError where it is gone."""
+    """What `keep_mosaic` kept. Raises OutputError where it is gone."""
     return np.stack([cube.read_coverage(f"{name}-{part}", window) for part in PARTS])
 
 
