@@ -13,12 +13,12 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
+from pipeline.blocks import pixel_box
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Window
 from pipeline.ecosystems.shrub import SHRUB
 from pipeline.land_cover import LandCover
 from pipeline.sketch import PARTS
-from pipeline.zone_pixels import pixel_box
 from pipeline.zone_stands import ZoneStands
 
 

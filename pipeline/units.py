@@ -16,10 +16,10 @@ from pipeline.work import WITH_ERROR, MapLayer, ZoneMaps, ZoneSketches
 from pipeline.zone_coverage import ZoneCoverage
 from pipeline.zone_model import Period, ZoneModel
 
-COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "zone_pixels", "blocks", "variables")
-SKETCH_CODE = (*COVERAGE_CODE, "sketch", "sketch_file", "work", "shrub_ground", "land_cover")
-MAP_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "land_cover", "carbon", "pixel_error", "varying",
-            "uncertainty", "encoding", "outputs/cog")  # fmt: skip
+COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "blocks", "variables")
+SKETCH_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "sketch_file", "work", "shrub_ground", "land_cover")
+MAP_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "work", "shrub_ground", "land_cover", "carbon", "pixel_error",
+            "varying", "uncertainty", "encoding", "outputs/cog")  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")

@@ -120,8 +120,8 @@ OF_RESULTS = {"crs_check", "engine", "outputs.swap", "results", "sketch", "uncer
 """What deliverables are handed as values or only write with."""
 
 KEYED = {
-    "composite": ("tile_year", COMPOSITE_CODE, {"sketch", "zone_pixels"}),
-    "coverage": ("zone_coverage", COVERAGE_CODE, {"sketch"}),
+    "composite": ("tile_year", COMPOSITE_CODE, set()),
+    "coverage": ("zone_coverage", COVERAGE_CODE, set()),
     "sketch": ("work", SKETCH_CODE, OF_MAPS),
     "map": ("work", MAP_CODE, {"sketch_file"}),
     "patches": ("outputs.patches", patches.CODE, OF_RESULTS | {"carbon", "outputs.table", "zones"}),
