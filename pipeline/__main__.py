@@ -31,7 +31,9 @@ Year = Annotated[int | None, typer.Option("--year", help="Map this year alone, w
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes instead of threads.")]
 Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a running Dask scheduler, tcp://host:port.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
-Force = Annotated[bool, typer.Option("--force", help="Do everything again, whatever was finished.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Do everything again, whatever was finished; with --zone all of that zone.")
+]
 Export = Annotated[
     list[str] | None,
     typer.Option("--export", help="Zones and patches as shp, gdb or geoparquet, too; may be given several times."),
@@ -55,7 +57,7 @@ def _stage(name: str, help_text: str) -> None:
         dry_run: DryRun = False, export: Export = None,
     ) -> None:  # fmt: skip
         if dry_run:
-            plan(config, year, workers, out, force)
+            plan(config, zone, year, workers, out, force)
         else:
             _run(config, "publish" if name == "zones" else name, zone, year, workers, cluster, out, strict, force,
                  export)  # fmt: skip
@@ -72,17 +74,21 @@ _stage("publish", "Stages 1-4: also the GeoPackage and the tables.")
 
 @app.command()
 def plan(
-    config: ConfigPath = SAMPLE, year: Year = None, workers: Workers = None, out: OutPath = Path("out"),
-    force: Force = False,
+    config: ConfigPath = SAMPLE, zone: ZoneId = None, year: Year = None, workers: Workers = None,
+    out: OutPath = Path("out"), force: Force = False,
 ) -> None:  # fmt: skip
     """Say what would run and why, what is kept, and the time, memory and disk it takes; read no pixel."""
-    from pipeline.engine import available_cores
+    from pipeline.cores import available_cores
+    from pipeline.output_folder import held
     from pipeline.plan import plan_lines
+    from pipeline.run import prepare
 
-    run = _prepare(_settings(config, year), None, out)
-    run.check_years()
-    for line in plan_lines(run, workers or available_cores(), force):
-        console.print(line, soft_wrap=True)
+    settings = _settings(config, year)
+    with held(out.resolve() / settings.name / "work"):
+        run = prepare(settings, out.resolve(), only=zone)
+        run.check_years()
+        for line in plan_lines(run, workers or available_cores(), force, zone):
+            console.print(line, soft_wrap=True)
 
 
 @app.command()
@@ -90,8 +96,9 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
     from pipeline.config import read_coefficients
     from pipeline.counted_zones import passed_areas
-    from pipeline.output_folder import writable_folder
+    from pipeline.output_folder import held, writable_folder
     from pipeline.outputs.findings import write_findings
+    from pipeline.run import prepare
     from pipeline.screen import boundary_findings, boundary_tables, ledger_table, zone_table
 
     settings = _settings(config, None).with_exports([])
@@ -104,7 +111,8 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     if errors := [finding for finding in found if finding.level == "error"]:
         raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
     # areas beyond tolerance stop a run, but the ledger that shows them is printed first
-    run = _prepare(settings.model_copy(update={"area_mismatch": "warn"}), None, out)
+    with held(out.resolve() / settings.name / "work"):
+        run = prepare(settings.model_copy(update={"area_mismatch": "warn"}), out.resolve())
     console.print(zone_table(run))
     console.print(ledger_table(ledger := run.ledger()))
     console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
@@ -145,6 +153,7 @@ def fit(
     from pipeline.outputs.coefficients import write_local_coefficients
     from pipeline.plausibility import read_ranges
     from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report, unit_doubt
+    from pipeline.run import prepare
     from pipeline.variables import IndexName
 
     if index not in get_args(IndexName):
@@ -154,7 +163,7 @@ def fit(
         kept = ", ".join(settings.indices)
         raise ConfigError(f"{config}: the composites keep {kept}, not {index}; add it to composite.indices")
     with held(out.resolve() / settings.name / "work"):
-        run = _prepare(settings, None, out)
+        run = prepare(settings, out.resolve())
         table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
         _run_held(run, "composite", None, None, None, strict=False)
     paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, index)
@@ -199,22 +208,14 @@ def _settings(config: Path, year: int | None):
     return settings if year is None else settings.for_year(year)
 
 
-def _prepare(settings, zone: str | None, out: Path, force: bool = False):
-    from pipeline.run import prepare
-
-    run = prepare(settings, out.resolve(), force)
-    if zone is not None and zone not in {z.id for z in run.zones}:
-        raise ConfigError(f"there is no zone {zone}; the zones are {', '.join(z.id for z in run.zones)}")
-    return run
-
-
 def _run(config: Path, until: str, zone: str | None, year: int | None, workers: int | None, cluster: str | None,
          out: Path, strict: bool, force: bool, export: list[str] | None) -> None:  # fmt: skip
     from pipeline.output_folder import held
+    from pipeline.run import prepare
 
     settings = _settings(config, year).with_exports(export or [])
     with held(out.resolve() / settings.name / "work"):
-        run = _prepare(settings, zone, out, force)
+        run = prepare(settings, out.resolve(), force, zone)
         _run_held(run, until, zone, workers, cluster, strict)
 
 

@@ -1,10 +1,12 @@
-"""Squares of pixels that are left out where nobody asks for them: blocks of files need not be decoded, cells of a tile
-need not be worked out. Pure."""
+"""Windows and squares of pixels, which are left out where nobody asks for them: blocks of files need not be decoded,
+cells of a tile need not be worked out. Pure."""
 
 from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+import shapely
+from odc.geo.geobox import GeoBox
 
 from pipeline.compiled import njit
 
@@ -75,3 +77,13 @@ def rectangles(
                 slice(low * side, min(high * side, size))
                 for low, high, size in ((row, row + 1, shape[0]), (first, end, shape[1]))
             )
+
+
+def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> tuple[slice, slice]:
+    """The window of ``grid`` that holds the geometry; empty where they do not meet."""
+    left, bottom, right, top = geometry.bounds
+    (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
+    return tuple(
+        slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
+        for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
+    )

@@ -150,6 +150,13 @@ class RunConfig(Frozen):
             raise ConfigError("exports geoparquet: needs pyarrow; install it with `pip install pyarrow` and run again")
         return self.model_copy(update={"exports": exports})
 
+    def results(self, out: Path) -> Path:
+        """Folder of the results within ``out``, the folder of all runs; a year mapped on its own has one within the
+        run's."""
+        years = self.periods.current
+        alone = self.periods.baseline is None and len(years) == 1 < len(self.scenes.years)
+        return out / self.name / str(years[0]) if alone else out / self.name
+
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""
         if year not in self.scenes.years:

@@ -20,11 +20,10 @@ from rasterio.transform import from_origin
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
-from pipeline.blocks import BLOCK_PX, CELL_PX, Cells, blocks_of
+from pipeline.blocks import BLOCK_PX, CELL_PX, Cells, blocks_of, pixel_box
 from pipeline.errors import OutputError
 from pipeline.provenance import read_json
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
-from pipeline.zone_pixels import pixel_box
 
 CODEC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.BITSHUFFLE)
 """A quarter of the time of zstd for a twelfth more disk."""

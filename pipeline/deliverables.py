@@ -11,11 +11,11 @@ from pipeline.outputs.geopackage import write_geopackage
 from pipeline.results import Results
 
 
-def patches(results: Results, engine: Engine) -> None:
+def patches(results: Results, engine: Engine, strict: bool) -> None:
     """Management patches of every zone, put into ``results.patches``, and the class rasters."""
     from pipeline.outputs.patches import make_patches
 
-    make_patches(results, engine)
+    make_patches(results, engine, strict)
 
 
 def styles(results: Results, engine: Engine) -> None:
@@ -75,15 +75,16 @@ FILES: dict[str, tuple[str, ...]] = {
 """Where the files of each deliverable lie in the folder of the results; class rasters go with the other rasters."""
 
 
-def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine) -> None:
+def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine, strict: bool) -> None:
     """The GeoPackage of the zones, and what the config lists as ``deliverables`` and ``exports``; what is no longer
-    listed is deleted, it would pass for a result. Raises OutputError."""
+    listed is deleted, it would pass for a result. Raises OutputError; with ``strict`` also for a zone that gets no
+    patches."""
     for name in FILES.keys() - set(wanted):
         for pattern in FILES[name]:
             for file in list(results.folder.glob(pattern.format(name=results.name))):
                 file.unlink()
     if "patches" in wanted:
-        patches(results, engine)
+        patches(results, engine, strict)
     # they hold the patches, too
     write_geopackage(results)
     write_exports(results, engine)

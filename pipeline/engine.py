@@ -1,7 +1,6 @@
 """Run independent units of work through Dask: threads of this process, local processes, or a cluster."""
 
 import logging
-import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from rasterio.errors import RasterioError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pipeline.cores import available_cores
 from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sentence
 
 GDAL_CACHE_BYTES = 96 << 20
@@ -115,11 +115,6 @@ def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
             place = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__} {error} in {Path(place.filename).name}, line {place.lineno}"
             return Failure(SinkmapError(f"unexpected {what}; report this line"))
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -28,6 +28,10 @@ class SceneError(SinkmapError):
     exit_code = 4
 
 
+class AwayError(SceneError):
+    """A file of a scene cannot be read now, whatever it holds: it is gone, or its drive or network is."""
+
+
 class OutputError(SinkmapError):
     """A result cannot be written: read-only folder, full disk, file open in another program."""
 
@@ -44,6 +48,18 @@ class PlotError(SinkmapError):
     """The field plots are wrong, too few, or do not meet the scenes."""
 
     exit_code = 7
+
+
+def unreadable(scene: str, path: str, error: Exception) -> SceneError:
+    """The error for a file of a scene that its reader gave up with ``error``. It is away where its bytes cannot be read
+    either."""
+    try:
+        with open(path, "rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as away:
+        return AwayError(f"scene {scene}: {path} cannot be read now ({away}); see that it is there, then run again")
+    return SceneError(f"scene {scene}: {path} cannot be read ({error}); get the product again")
 
 
 def os_error_sentence(error: OSError, where: Path | str) -> str:

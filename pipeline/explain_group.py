@@ -18,7 +18,7 @@ MEANS = {
 def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
     """The figure of the current period of an ecosystem or the ``city``: the sum of those of its zones, or their mean by
     area, over the zones that have it; JSON values. Raises ConfigError for what the run does not have."""
-    members = [entry for entry in run.zones.values() if group in ("city", entry["ecosystem"])]
+    members = [entry for entry in run.all_zones if group in ("city", entry["ecosystem"])]
     if not members:
         raise ConfigError(f"the run has no zone of {group}; its zones are {', '.join(run.zones)}")
     if metric not in SUMS | MEANS:

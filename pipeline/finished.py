@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -41,7 +40,8 @@ class FinishedRun:
             record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones` first") from error
-        if not all({"figures", "sketch_key", "year_weights"} <= zone.keys() for zone in record["zones"]):
+        whole = all({"figures", "sketch_key", "year_weights"} <= zone.keys() for zone in record["zones"])
+        if not whole or not all("area_ha" in failed for failed in record["failed_zones"]):
             raise OutputError(f"{folder}: the run is of another version of sinkmap; run `sinkmap zones` again")
         return cls(folder, record)
 
@@ -70,6 +70,15 @@ class FinishedRun:
     def zones(self) -> dict[str, dict]:
         """The record's entry of each zone, by id."""
         return {entry["id"]: entry for entry in self.record["zones"]}
+
+    @property
+    def all_zones(self) -> list[dict]:
+        """Id, name, ecosystem, area and figures of every zone in order; of one that failed only the area is known."""
+        failed = [
+            {"id": entry["zone"], **entry, "figures": {"area_ha": entry["area_ha"]}}
+            for entry in self.record["failed_zones"]
+        ]
+        return sorted([*self.zones.values(), *failed], key=lambda entry: entry["id"])
 
     @cached_property
     def ecosystems(self) -> dict[str, Ecosystem]:
@@ -116,10 +125,7 @@ class FinishedRun:
                 f"{path}: is not the sketch that {self.folder} rests on; finish that run with `sinkmap zones`, or keep "
                 "its folder work with it"
             )
-        try:
-            return load_sketches(path)
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise OutputError(f"{path}: the sketch is gone or damaged; run `sinkmap zones` again") from error
+        return load_sketches(path)
 
     def checksums(self, table: str) -> dict[str, str]:
         """Checksums of the parts of a vector file, by name, when the run read it."""

@@ -16,8 +16,8 @@ from collections.abc import Callable, Collection
 from time import perf_counter
 
 from pipeline.calibration import end_members_by_zone, remember
-from pipeline.engine import Engine, Failure, successes
-from pipeline.errors import OutputError, SceneError, ZoneError
+from pipeline.engine import Engine, successes
+from pipeline.errors import SceneError, ZoneError
 from pipeline.integrity import verify_scene
 from pipeline.output_folder import clear_leftovers
 from pipeline.publish import publish
@@ -25,7 +25,7 @@ from pipeline.record import record
 from pipeline.run import Run
 from pipeline.scene import SetAside
 from pipeline.sketch import Sketch, Sketches
-from pipeline.sketch_file import holds_shrub, load_sketches
+from pipeline.sketch_file import load_sketches
 from pipeline.tile_year import TileYear, composite_tile
 from pipeline.units import (
     all_maps,
@@ -72,7 +72,7 @@ def run_stages(
         raise ZoneError(why)
     if zone is not None and (lacking := len(stale_maps(run, maps))):
         run.notes.append(f"{lacking} zones have no map of this config, older ones are taken away; run without --zone")
-    rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps)))
+    rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps), strict))
     record(run, end_members, models, rows, seconds)
     return rows
 
@@ -94,7 +94,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
         done = engine.run("composite", tile_or_zone, tiles, isolate=not strict, beside=zones)
         run.refuse_replaced(tiles)
         failed = {aside.scene: aside for result in successes(done[: len(tiles)]) for aside in result}
-        isolate_failures(run, [unit.zone.id for unit in zones], done[len(tiles) :], strict)
+        run.isolate_failures([unit.zone.id for unit in zones], done[len(tiles) :], strict)
         if not failed:
             return
         if strict:
@@ -125,7 +125,7 @@ def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches,
     """Sketch every zone, then take the end-members: frozen for all years, by zone id."""
     units = stale_sketches(run)
     done = engine.run("calibrate", sketch_zone, units, isolate=not strict)
-    isolate_failures(run, [unit.zone.id for unit in units], done, strict)
+    run.isolate_failures([unit.zone.id for unit in units], done, strict)
     sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
     for year in run.years:
         if not any(sketches[zone.id][str(year)].observed for zone in run.zones):
@@ -144,7 +144,7 @@ def map_zones(run: Run, engine: Engine, maps: list[ZoneMaps], only: str | None =
     """Write the rasters that are not there yet, of all zones or one."""
     units = [unit for unit in stale_maps(run, maps) if only in (None, unit.model.zone.id)]
     done = engine.run("map", map_zone, units, isolate=not strict)
-    isolate_failures(run, [unit.model.zone.id for unit in units], done, strict)
+    run.isolate_failures([unit.model.zone.id for unit in units], done, strict)
 
 
 def zone_models(
@@ -152,8 +152,8 @@ def zone_models(
 ) -> dict[str, ZoneModel]:
     """By zone id, all that turns its index into carbon. The rows of shrub are among it where a sketch found shrub, and
     in zones still ``unsketched``, whose older ``sketches`` may be among these, where it may."""
-    shrubby = [zone for zone in run.zones if zone.id in run.shrub]
-    shrubby = {zone.id for zone in shrubby if zone.id in unsketched or holds_shrub(run.sketch_path(zone))}
+    found = {zone for zone, of_zone in sketches.items() if any(s.mosaic is not None for s in of_zone.values())}
+    shrubby = run.shrub.keys() & {*found, *unsketched}
     return {
         zone.id: ZoneModel(
             zone,
@@ -172,17 +172,3 @@ def zone_models(
 def _year_weights(run: Run, sketches: dict[str, Sketch]) -> tuple[tuple[int, float], ...]:
     parts = [zip(period.years, sketches[period.label].years.tolist(), strict=True) for period in run.periods]
     return tuple(pair for part in parts for pair in part)
-
-
-# --- what fails -------------------------------------------------------------------------------------------
-
-
-def isolate_failures(run: Run, zones: list[str], results: list, strict: bool) -> None:
-    """Give up the zones whose unit failed, so that the others are delivered. Raises the error where no zone is left,
-    where a result cannot be written, which soon stops the others, too, and with ``strict``."""
-    failed = {zone: result.error for zone, result in zip(zones, results, strict=True) if isinstance(result, Failure)}
-    for error in failed.values():
-        if strict or isinstance(error, OutputError) or len(failed) == len(run.zones):
-            raise error
-    if failed:
-        run.give_up_zones({zone: str(error) for zone, error in failed.items()})

@@ -13,7 +13,7 @@ from typing import IO
 from zipfile import BadZipFile, ZipFile
 from zlib import error as DeflateError
 
-from pipeline.errors import SceneError
+from pipeline.errors import AwayError, SceneError
 from pipeline.provenance import Marks
 from pipeline.scene import Band, Scene, SetAside
 
@@ -44,7 +44,7 @@ def verify_scene(unit: SceneFiles) -> list[SetAside]:
         for band in verifiable(unit.scene):
             refuse_damaged(unit.scene.id, band)
     except SceneError as error:
-        return [SetAside(unit.scene.id, str(error))]
+        return [SetAside(unit.scene.id, str(error), isinstance(error, AwayError))]
     unit.marks.write(unit.name, unit.key)
     return []
 
@@ -56,14 +56,17 @@ def verifiable(scene: Scene) -> list[Band]:
 
 def refuse_damaged(scene: str, band: Band) -> None:
     """Raises SceneError for a file that has another digest than the product gives, or whose zip says that it is
-    damaged."""
+    damaged, and AwayError for one that cannot be read now."""
     algorithm, _, expected = band.digest.partition(":")
     digest = hashlib.new(algorithm or "md5", usedforsecurity=False)
     try:
         with _opened(band) as file:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
-    except (OSError, BadZipFile, EOFError, DeflateError) as error:
+    except OSError as error:
+        away = f"scene {scene}: {band.path} cannot be read now ({error}); see that it is there, then run again"
+        raise AwayError(away) from error
+    except (BadZipFile, EOFError, DeflateError) as error:
         raise SceneError(f"scene {scene}: {band.path} is damaged ({error}); get the product again") from error
     if expected and digest.hexdigest() != expected:
         raise SceneError(

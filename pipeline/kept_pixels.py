@@ -42,8 +42,8 @@ class KeptPixels:
         return cls(cube, Path(entry["sketch"]).stem, windows, bool(entry.get("shrub")))
 
     def sketch(self, layers_of: Callable[[Window], Layers]) -> Sketch:
-        """The zone's sketch of the layers that a function gives for each of its windows. Raises OSError where a file
-        is gone."""
+        """The zone's sketch of the layers that a function gives for each of its windows. Raises OutputError where the
+        covered fractions are gone, and what the function raises."""
         builder = SketchBuilder()
         for window in self.windows:
             index, clear, water = layers_of(window)

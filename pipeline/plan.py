@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import psutil
@@ -9,13 +10,13 @@ import psutil
 from pipeline.calibration import end_members_by_zone, remembered
 from pipeline.composite_methods import bytes_per_pixel_and_day
 from pipeline.engine import GDAL_CACHE_BYTES
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, OutputError
 from pipeline.flow import zone_models
 from pipeline.provenance import read_json
 from pipeline.run import Run
 from pipeline.sketch import LEVELS, Sketches
 from pipeline.sketch_file import load_sketches
-from pipeline.units import MAPPED, all_maps, tile_years, zone_sketches
+from pipeline.units import MAPPED, all_maps, scene_files, tile_years, unverified_scenes, zone_sketches
 from pipeline.vegetation import EndMembers
 
 BYTES_PER_TILE_PIXEL = 24
@@ -47,15 +48,21 @@ class Job:
     why: str
 
 
-def plan_lines(run: Run, workers: int, force: bool = False) -> Iterator[str]:
-    """The plan as sentences. Reads no pixel; what was finished before is kept, unless with ``force``."""
-    tiles, sketches = stale_composites(run, force), stale_zones(run, force)
+def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = None) -> Iterator[str]:
+    """The plan as sentences. Reads no pixel; what was finished before is kept, unless with ``force``. With ``only``
+    this zone is mapped, and forced."""
+    whole = force and only is None
+    told = scene_files(run)
+    unverified = told if whole else unverified_scenes(run)
+    tiles, sketches = stale_composites(run, whole), stale_zones(run, force, only)
     upstream = {job.zone for job in sketches}
-    rasters = stale_rasters(run, force, upstream)
+    rasters = [job for job in stale_rasters(run, force, upstream) if only in (None, job.zone)]
     yield (
         f"{len(run.scenes)} scenes of {len(run.years)} years, {len(run.zones)} zones, grid {run.cube.grid.width} x "
         f"{run.cube.grid.height} px of {run.config.grid.resolution_m:g} m in {len(run.tiles)} tiles."
     )
+    if told:
+        yield f"1 composite: {len(unverified)} of {len(told)} scenes to hold against the checksums of their product."
     yield f"1 composite: {len(tiles)} of {len(run.years) * len(run.tiles)} tile-years to read, the rest is kept."
     yield from _reasons(tiles)
     yield f"2 calibrate: {len(sketches)} of {len(run.zones)} zones to sketch, the rest is kept."
@@ -67,7 +74,8 @@ def plan_lines(run: Run, workers: int, force: bool = False) -> Iterator[str]:
     yield "4 publish: GeoPackage, tables and run record are written anew."
     made = {name: zones for name in ("patches", "sheets") if name in run.config.deliverables}
     drawn = {"uncertainty": zones} if run.draws else {}
-    yield _time(run, {"composite": len(tiles), "calibrate": len(sketches), "map": zones} | drawn | made)
+    read = {"verify": len(unverified), "composite": len(tiles)}
+    yield _time(run, read | {"calibrate": len(sketches), "map": zones} | drawn | made)
     yield from _size(run, workers)
 
 
@@ -80,20 +88,23 @@ def stale_composites(run: Run, force: bool) -> list[Job]:
     ]
 
 
-def stale_zones(run: Run, force: bool) -> list[Job]:
-    """The zones to sketch, in order."""
+def stale_zones(run: Run, force: bool, only: str | None = None) -> list[Job]:
+    """The zones to sketch, in order; ``force`` is for the zone ``only`` where that is given."""
     return [
         Job(unit.zone.id, unit.zone.id, why)
         for unit in zone_sketches(run)
-        if (why := _why(run.marks.why_stale(unit.name, unit.key, unit.path), force))
+        if (why := _why(run.marks.why_stale(unit.name, unit.key, unit.path), force and only in (None, unit.zone.id)))
     ]
 
 
 def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
     """The rasters to write, in order. Where the zones ``sketched`` anew may move calibrated end-members, those of
     the last run stand for them; where a land cover reaches them, shrub is taken to be found."""
-    files = {zone.id: run.sketch_path(zone) for zone in run.zones}
-    sketches = {zone: load_sketches(file) for zone, file in files.items() if file.is_file()}
+    sketches = {}
+    for zone in run.zones:
+        # of a zone to be sketched anew the older one is of use, but may be gone or damaged
+        with suppress(OutputError) if zone.id in sketched else nullcontext():
+            sketches[zone.id] = load_sketches(run.sketch_path(zone))
     end_members = _end_members(run, sketches, sketched)
     if end_members is None:
         per_zone = (1 + len(MAPPED)) * len(run.periods) + (run.baseline is not None)

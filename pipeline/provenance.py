@@ -1,4 +1,4 @@
-"""What a result rests on: content keys of units of work, checksums of inputs, the record of a run."""
+"""What a result rests on: content keys and marks of units of work, checksums of inputs, versions."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ from typing import Any
 import rasterio
 import xxhash
 
+from pipeline.cores import available_cores
 from pipeline.whole_file import whole
 
 PACKAGE = Path(__file__).parent
@@ -71,7 +72,7 @@ class Checksums:
     def of(self, paths: list[str]) -> dict[str, str]:
         """Checksum of each path; `UNREADABLE` where a file cannot be read now (its reader will say why)."""
         stale = [path for path in paths if self._known.get(path, [None])[0] != stamp(path)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             for path, entry in zip(stale, pool.map(_checksum, stale), strict=True):
                 self._known[path] = entry
         if stale:

@@ -45,10 +45,12 @@ MIN_SHARED_HA = 0.1
 
 
 def publish(
-    run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel], rasters: RasterPaths
-) -> list[dict]:
-    """Write the tables and the deliverables; returns the rows of zones, ecosystems and city. Raises OutputError."""
-    drawn = draw_zones(run, engine, sketches, models)
+    run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel], rasters: RasterPaths,
+    strict: bool = False,
+) -> list[dict]:  # fmt: skip
+    """Write the tables and the deliverables; returns the rows of zones, ecosystems and city. Raises OutputError, and
+    with ``strict`` the error of the first zone that fails."""
+    drawn = draw_zones(run, engine, sketches, models, strict)
     rows, by_year = zone_tables(run, sketches, models)
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
@@ -77,7 +79,7 @@ def publish(
         write_csv(results.folder / "targets.csv", TARGET_COLUMNS, results.targets, results.note)
     else:  # of a plan that is no longer asked after
         (results.folder / "targets.csv").unlink(missing_ok=True)
-    make_deliverables(results, run.config.deliverables, engine)
+    make_deliverables(results, run.config.deliverables, engine, strict)
     remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows
 
@@ -107,6 +109,7 @@ def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tabl
         exports=config.exports,
         work=run.work,
         marks=run.marks,
+        notes=run.notes,
         targets=target_rows(config.targets, tables["rows"], volume_counts_twice, config.simulated)
         if config.targets
         else [],
@@ -217,7 +220,9 @@ def draw_zone(unit: ZoneDraws) -> Realisations:
     return realise(unit.model, unit.sketches, unit.years, unit.baseline, unit.current, unit.settings, correlation)
 
 
-def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel]) -> dict[str, Realisations]:
+def draw_zones(
+    run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel], strict: bool
+) -> dict[str, Realisations]:
     """The realisations of every zone by id; none where the config asks for no draws."""
     settings = run.draws
     if settings is None:
@@ -229,9 +234,10 @@ def draw_zones(run: Run, engine: Engine, sketches: Sketches, models: dict[str, Z
         )
         for zone in run.zones
     ]  # fmt: skip
-    done = dict(zip((zone.id for zone in run.zones), engine.run("uncertainty", draw_zone, units), strict=True))
-    run.give_up_zones({zone: str(failed.error) for zone, failed in done.items() if isinstance(failed, Failure)})
-    return {zone: drawn for zone, drawn in done.items() if not isinstance(drawn, Failure)}
+    zones = [zone.id for zone in run.zones]
+    done = engine.run("uncertainty", draw_zone, units, isolate=not strict)
+    run.isolate_failures(zones, done, strict)
+    return {zone: drawn for zone, drawn in zip(zones, done, strict=True) if not isinstance(drawn, Failure)}
 
 
 def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list[dict]:

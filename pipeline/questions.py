@@ -21,6 +21,7 @@ def what_if(
     ],
     config: ConfigPath = SAMPLE,
     zone: Annotated[list[str] | None, typer.Option("--zone", help="These zones; else all that change.")] = None,
+    year: Annotated[int | None, typer.Option("--year", help="The run of this year alone, of `zones --year`.")] = None,
     out: OutPath = Path("out"),
 ) -> None:
     """Totals with other coefficients, at once: from the sketches of the last run, no raster is read."""
@@ -29,7 +30,8 @@ def what_if(
     from pipeline.what_if import what_if as answers
 
     settings = read_config(config)
-    run = FinishedRun.read(out.resolve() / settings.name)
+    settings = settings if year is None else settings.for_year(year)
+    run = FinishedRun.read(settings.results(out.resolve()))
     _say_changed(run, changed_since(run, settings))
     table = Table("片区 zone", "指标 quantity", title=f"{run.record['note']}\n{'; '.join(changes)}")
     for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
@@ -62,7 +64,7 @@ def explain(
     from pipeline.zone import GROUP_NAMES
 
     settings = read_config(config)
-    run = FinishedRun.read(out.resolve() / settings.name)
+    run = FinishedRun.read(settings.results(out.resolve()))
     if zone in GROUP_NAMES:
         if year is not None:
             raise ConfigError(f"zones taken together are explained for the current period; leave out --year {year}")

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from pipeline.provenance import read_json, versions, write_json
-from pipeline.run import Run
+from pipeline.run import FailedZone, Run
 from pipeline.uncertainty import mean_correlation
 from pipeline.vegetation import EndMembers
 from pipeline.zone_coverage import zone_windows
@@ -36,12 +36,19 @@ def record(
             "inputs": run.inputs(),
             "scenes": [run.scene_entry(scene) for scene in run.scenes],
             "set_aside": [asdict(aside) for aside in run.set_aside],
-            "failed_zones": [{"zone": failed.zone.id, "reason": failed.reason} for failed in run.failed],
+            "failed_zones": [failed_entry(failed) for failed in run.failed],
             "notes": run.notes,
             "versions": versions(),
             "seconds": {stage: round(time, 2) for stage, time in seconds.items()},
         },
     )
+
+
+def failed_entry(failed: FailedZone) -> dict:
+    """What is known of a zone that failed: it counts among those of its ecosystem and of the city."""
+    zone = failed.zone
+    of_zone = {"zone": zone.id, "name": zone.name, "ecosystem": zone.ecosystem, "area_ha": zone.area_ha}
+    return of_zone | {"reason": failed.reason}
 
 
 def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:

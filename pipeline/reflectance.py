@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from pipeline import hdfeos
 from pipeline.blocks import Blocks, rectangles
-from pipeline.errors import SceneError
+from pipeline.errors import SceneError, unreadable
 from pipeline.scene import CLEAR, DOUBTFUL, INDEX, Band, Scene, Stored
 
 DECODING = {"GDAL_NUM_THREADS": "1"}
@@ -87,7 +87,7 @@ def _read(
             except RasterioError:  # a file on a network may fail once
                 return _read_raster(band, grid, resampling, blocks, over)
     except RasterioError as error:
-        raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
+        raise unreadable(scene.id, band.path, error) from error
     except OverflowError as error:
         raise SceneError(f"scene {scene.id}: {band.path} cannot hold the declared nodata {band.nodata}") from error
 
@@ -185,7 +185,7 @@ def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.nda
         window = _window(source, grid)
         pixels = hdfeos.read(band.path, band.member, window)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise SceneError(f"scene {scene.id}: {band.path} cannot be read ({error}); get the product again") from error
+        raise unreadable(scene.id, band.path, error) from error
     if not pixels.size:
         return np.full(grid.shape, band.nodata, pixels.dtype)
     if scene.level == INDEX and band in scene.bands.values():

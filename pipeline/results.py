@@ -25,7 +25,7 @@ class Results:
     ``exports`` are further vector formats that are asked for. ``cover_classes`` are the areas of the classes of
     ``cover_scheme``; ``targets`` are rows of `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of
     `separate.SEPARATE_COLUMNS`, ``ledger`` of `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between
-    runs.
+    runs, ``notes`` are sentences that the run says at its end.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Results:
     exports: tuple[str, ...]
     work: Path
     marks: Marks
+    notes: list[str] = field(default_factory=list)
     inventories: tuple[int, ...] = ()
     separate: list[dict] = field(default_factory=list)
     ledger: list[dict] = field(default_factory=list)

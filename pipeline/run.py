@@ -16,7 +16,8 @@ from pipeline.config import Cover, RunConfig, read_coefficients
 from pipeline.counted_zones import counted_zones
 from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import SceneError, ZoneError
+from pipeline.engine import Failure
+from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.harmonise import without_scenes
 from pipeline.inputs import check_indices, place_of_scenes, shrub_of, stands_of, wanted_of
 from pipeline.output_folder import writable_folder
@@ -27,6 +28,7 @@ from pipeline.shrub_ground import ShrubGround
 from pipeline.styles import Styles, read_styles
 from pipeline.suggestions import Suggestions, read_suggestions
 from pipeline.tile_year import COMPOSITE_CODE
+from pipeline.variables import VARIABLES
 from pipeline.varying import Settings
 from pipeline.zone import Zone
 from pipeline.zone_model import Period
@@ -76,10 +78,7 @@ class Run:
 
     @property
     def results(self) -> Path:
-        """Folder of the results; a year mapped on its own has one within the run's."""
-        years = self.config.periods.current
-        alone = self.baseline is None and len(years) == 1 < len(self.config.scenes.years)
-        return self.out / str(years[0]) if alone else self.out
+        return self.config.results(self.out.parent)
 
     @property
     def baseline(self) -> Period | None:
@@ -182,10 +181,18 @@ class Run:
     def zone_folder(self, zone: Zone) -> Path:
         return self.results / "zones" / zone.id
 
+    def forget(self, zone: Zone) -> None:
+        """Take back the marks of a zone, so that all of it is done again from the composites; those stay, for a change
+        of the cells they keep would outdate the rasters of its neighbours."""
+        kept, here = self.kept_as(zone), self.results.name
+        for unit in (f"coverage-{kept}", f"sketch-{kept}", f"patches-{kept}", f"sheet-{here}-zone-{zone.id}"):
+            self.marks.take_back(unit)
+        self.marks.forget(*(f"map-{here}-{zone.id}_{variable}_" for variable in VARIABLES))
+
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
-        """Go on without these scenes, and remember it as long as their files stay as they are, and all that judged
-        them."""
-        reasons = {aside.scene: aside.reason for aside in failed}
+        """Go on without these scenes, and remember those that are bad for what they hold, as long as their files stay
+        as they are, and all that judged them."""
+        reasons = {aside.scene: aside.reason for aside in failed if not aside.passing}
         bad = self.marks.read("set-aside") or {}
         bad |= {s.id: [self._judged_by(s), reasons[s.id]] for s in self.scenes if s.id in reasons}
         self.marks.write("set-aside", bad)
@@ -221,10 +228,22 @@ class Run:
         self.failed.sort(key=lambda failed: failed.zone.id)
         self.zones = [zone for zone in self.zones if zone.id not in reasons]
 
+    def isolate_failures(self, zones: list[str], results: list, strict: bool) -> None:
+        """Give up the zones whose unit failed, so that the others are delivered. Raises the error where no zone is
+        left, where a result cannot be written, which soon stops the others, too, and with ``strict``."""
+        units = zip(zones, results, strict=True)
+        failed = {zone: result.error for zone, result in units if isinstance(result, Failure)}
+        for error in failed.values():
+            if strict or isinstance(error, OutputError) or len(failed) == len(self.zones):
+                raise error
+        if failed:
+            self.give_up_zones({zone: str(error) for zone, error in failed.items()})
 
-def prepare(config: RunConfig, out: Path, force: bool = False) -> Run:
+
+def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None = None) -> Run:
     """Find and check everything before a pixel is read. ``out`` is the folder of all runs; with ``force`` what was
-    finished is to be done again, and scenes that failed are tried again.
+    finished is to be done again, and scenes that failed are tried again; with the zone ``only`` what was finished of
+    that zone.
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
@@ -265,7 +284,12 @@ def prepare(config: RunConfig, out: Path, force: bool = False) -> Run:
     )
     if unreached := [zone.id for zone in zones if not run.scenes_over(zone)]:
         notes.append(f"no scene reaches {', '.join(unreached)}: there will be no data")
-    if force:
+    by_id = {zone.id: zone for zone in zones}
+    if only is not None and only not in by_id:
+        raise ConfigError(f"there is no zone {only}; the zones are {', '.join(by_id)}")
+    if force and only:
+        run.forget(by_id[only])
+    elif force:
         run.marks.forget("set-aside", "intact-", "tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
     run.leave_out_known_bad()
     return run

@@ -280,7 +280,8 @@ class Scene:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A scene that is not used, and the sentence that says why."""
+    """A scene that is not used, and the sentence that says why; ``passing`` where that is not for what it holds."""
 
     scene: str
     reason: str
+    passing: bool = False

@@ -57,14 +57,19 @@ def quality(
     """Write scene_quality.csv: what share of each zone each scene shows clear, as water, or flagged."""
     from pipeline.config import read_config
     from pipeline.engine import open_engine, successes
+    from pipeline.output_folder import held
     from pipeline.run import prepare
     from pipeline.scene_quality import ZoneQuality, write_quality, zone_quality
 
-    run = prepare(read_config(config), out.resolve())
-    file = run.out / "scene_quality.csv"
-    units = [ZoneQuality(run.cube, run.tiles_of(zone), zone, tuple(run.scenes_over(zone)), file) for zone in run.zones]
-    with open_engine(console) as engine:
-        found = successes(engine.run("quality", zone_quality, units))
+    settings = read_config(config)
+    with held(out.resolve() / settings.name / "work"):
+        run = prepare(settings, out.resolve())
+        file = run.out / "scene_quality.csv"
+        units = [
+            ZoneQuality(run.cube, run.tiles_of(zone), zone, tuple(run.scenes_over(zone)), file) for zone in run.zones
+        ]
+        with open_engine(console) as engine:
+            found = successes(engine.run("quality", zone_quality, units))
     write_quality(file, [row for rows in found for row in rows])
     console.print(f"Written to {file}.")
 

@@ -7,7 +7,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from pipeline.datum_shift import Shift, measured_shift
+from pipeline.boundary_shift import Shift, measured_shift
 from pipeline.errors import ZoneError
 from pipeline.finding import Finding, equal_area
 from pipeline.vector_file import CGCS2000, read_vector

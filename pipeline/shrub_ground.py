@@ -13,12 +13,12 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
+from pipeline.blocks import pixel_box
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Window
 from pipeline.ecosystems.shrub import SHRUB
 from pipeline.land_cover import LandCover
 from pipeline.sketch import PARTS
-from pipeline.zone_pixels import pixel_box
 from pipeline.zone_stands import ZoneStands
 
 
@@ -101,7 +101,7 @@ def keep_mosaic(cube: Cube, name: str, window: Window, mosaic: np.ndarray) -> No
 
 
 def kept_mosaic(cube: Cube, name: str, window: Window) -> np.ndarray:
-    """What `keep_mosaic` kept. Raises OSError where it is gone."""
+    """What `keep_mosaic` kept. Raises OutputError where it is gone."""
     return np.stack([cube.read_coverage(f"{name}-{part}", window) for part in PARTS])
 
 

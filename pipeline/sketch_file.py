@@ -1,9 +1,11 @@
 """The sketches of a zone in one .npz file."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
+from pipeline.errors import OutputError
 from pipeline.sketch import Sketch
 from pipeline.whole_file import whole
 
@@ -21,22 +23,18 @@ def save_sketches(path: Path, sketches: dict[str, Sketch]) -> None:
 
 
 def load_sketches(path: Path) -> dict[str, Sketch]:
-    """The sketches written by `save_sketches`."""
-    with np.load(path) as parts:
-        labels = dict.fromkeys(name.rsplit("/", 1)[0] for name in parts.files)
+    """The sketches written by `save_sketches`. Raises OutputError for a file that is gone or damaged."""
+    try:
+        with np.load(path) as file:
+            parts = dict(file)
+        labels = dict.fromkeys(name.rsplit("/", 1)[0] for name in parts)
         return {
             label: Sketch(
                 *(parts[f"{label}/{name}"] for name in ("land", "water", "clear")),
                 float(parts[f"{label}/size"]),
-                *(parts[name] if (name := f"{label}/{own}") in parts.files else None for own in ("mosaic", "years")),
+                *(parts.get(f"{label}/{own}") for own in ("mosaic", "years")),
             )
             for label in labels
         }
-
-
-def holds_shrub(path: Path) -> bool:
-    """Whether a sketch of the file has a mosaic; no where there is no file."""
-    if not path.is_file():
-        return False
-    with np.load(path) as parts:
-        return any(name.endswith("/mosaic") for name in parts.files)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        raise OutputError(f"{path}: the sketch is gone or damaged; delete it and run `sinkmap zones` again") from error

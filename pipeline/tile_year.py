@@ -11,7 +11,7 @@ from pipeline.bright_soil import BrightSoil
 from pipeline.composite import buffer_clouds
 from pipeline.composite_methods import COMPOSITES
 from pipeline.cube import Cube, Tile
-from pipeline.errors import SceneError
+from pipeline.errors import AwayError, SceneError
 from pipeline.indices import bands_of
 from pipeline.provenance import Marks
 from pipeline.reflectance import read_bands, read_classes
@@ -72,7 +72,7 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
                 bands = read_bands(scene, bands_of(unit.indices), grid, wanted, bands)
                 composite.add(classes, bands)
         except SceneError as error:
-            failed.append(SetAside(scene.id, str(error)))
+            failed.append(SetAside(scene.id, str(error), isinstance(error, AwayError)))
         except ValueError as error:
             failed.append(SetAside(scene.id, f"scene {scene.id}: {error}; correct its metadata or remove it"))
     if not failed:

@@ -16,10 +16,10 @@ from pipeline.work import WITH_ERROR, MapLayer, ZoneMaps, ZoneSketches
 from pipeline.zone_coverage import ZoneCoverage
 from pipeline.zone_model import Period, ZoneModel
 
-COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "zone_pixels", "blocks", "variables")
-SKETCH_CODE = (*COVERAGE_CODE, "sketch", "sketch_file", "work", "shrub_ground", "land_cover")
-MAP_CODE = (*COVERAGE_CODE, "sketch", "work", "shrub_ground", "carbon", "pixel_error", "varying", "uncertainty",
-            "encoding", "outputs/cog")  # fmt: skip
+COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "blocks", "variables")
+SKETCH_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "sketch_file", "work", "shrub_ground", "land_cover")
+MAP_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "work", "shrub_ground", "land_cover", "carbon", "pixel_error",
+            "varying", "uncertainty", "encoding", "outputs/cog")  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
@@ -38,14 +38,19 @@ def cube_layers(run: Run) -> tuple[str, ...]:
     return (*run.config.indices, "clear_count", "water_count", "peak_day")
 
 
-def unverified_scenes(run: Run) -> list[SceneFiles]:
-    """The scenes whose product says what its files should be, which nobody has held them against yet."""
+def scene_files(run: Run) -> list[SceneFiles]:
+    """The files of the scenes whose product says what they should be, with their keys."""
     units = []
     for scene in run.scenes:
         if bands := verifiable(scene):
             files = [[run.checksums[band.path], band.member, band.digest] for band in bands]
             units.append(SceneFiles(scene, run.marks, key_parts(files=files)))
-    return [unit for unit in units if run.marks.why_stale(unit.name, unit.key)]
+    return units
+
+
+def unverified_scenes(run: Run) -> list[SceneFiles]:
+    """Those of them that nobody has held against it yet."""
+    return [unit for unit in scene_files(run) if run.marks.why_stale(unit.name, unit.key)]
 
 
 def tile_years(run: Run) -> list[TileYear]:
@@ -187,7 +192,9 @@ def _numbers(model: ZoneModel, layer: MapLayer, draws: Settings | None) -> dict[
     """The numbers that a raster applies to the composites, by where they come from."""
     if layer.variable in (model.index, "clear_count", "water_occurrence"):
         return {}
-    errors = {"errors": [model.error_inputs, repr(draws)]} if draws and layer.variable in WITH_ERROR else {}
+    errors = {}
+    if draws and layer.variable in WITH_ERROR:  # of the draws only those of stands reach a pixel, as many as there be
+        errors = {"errors": [model.error_inputs, draws.seed if model.stands else None]}
     numbers = model.fingerprint(layer.variable, layer.periods)
     if model.stands and layer.variable != "fvc":
         return {"stands": numbers} | errors

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from pipeline.blocks import pixel_box
 from pipeline.carbon import CO2_PER_C, stock_difference
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Tile, Window
@@ -28,7 +29,7 @@ from pipeline.varying import Settings
 from pipeline.zone import Zone
 from pipeline.zone_coverage import zone_windows
 from pipeline.zone_model import Period, ZoneModel
-from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water, pixel_box
+from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water
 
 
 @dataclass(frozen=True)

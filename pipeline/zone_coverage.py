@@ -7,11 +7,11 @@ from pathlib import Path
 
 import shapely
 
+from pipeline.blocks import pixel_box
 from pipeline.coverage import coverage_fractions
 from pipeline.cube import Cube, Tile, Window
 from pipeline.provenance import Marks
 from pipeline.zone import Zone
-from pipeline.zone_pixels import pixel_box
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import shapely
-from odc.geo.geobox import GeoBox
 
 from pipeline.compiled import njit
 from pipeline.sketch import FIRST_LEVEL, LEVELS, PARTS, Sketch
@@ -126,13 +124,3 @@ def open_water(clear_count, water_count, min_share):
                 count = water_count[year, y, x]
                 wet[year, y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[year, y, x]) * share
     return wet
-
-
-def pixel_box(grid: GeoBox, geometry: shapely.Geometry) -> tuple[slice, slice]:
-    """The window of ``grid`` that holds the geometry; empty where they do not meet."""
-    left, bottom, right, top = geometry.bounds
-    (x0, y0), (x1, y1) = grid.wld2pix(left, top), grid.wld2pix(right, bottom)
-    return tuple(
-        slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
-        for low, high, size in ((y0, y1, grid.height), (x0, x1, grid.width))
-    )

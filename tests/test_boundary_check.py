@@ -15,9 +15,9 @@ from tiny_world import ZONES, World
 from tiny_world import box as pixels
 
 from pipeline.boundary_check import check_stands, check_zones
+from pipeline.boundary_shift import gcj02_shift_m, measured_shift
 from pipeline.config import read_coefficients, read_config
 from pipeline.crs_check import crs_problem, gauss_kruger_epsg
-from pipeline.datum_shift import gcj02_shift_m, measured_shift
 from pipeline.errors import ZoneError
 from pipeline.input_config import CLASS_WORDS
 from pipeline.outputs.findings import write_findings

@@ -9,12 +9,15 @@ import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 from rich.console import Console
 from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landscape, undisturbed
 
 from pipeline.__main__ import main
+from pipeline.cores import available_cores
 from pipeline.engine import Engine, open_engine
+from pipeline.outputs import sheets
 
 
 @pytest.fixture
@@ -51,6 +54,24 @@ def started(*arguments):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def test_cores_are_those_that_the_process_is_bound_to(monkeypatch):
+    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda self: [3], raising=False)
+    assert available_cores() == 1
+
+
+def test_no_more_processes_draw_than_windows_can_wait_for(monkeypatch):
+    asked = []
+
+    class Pool(contextlib.nullcontext):
+        def __init__(self, processes, *options):
+            super().__init__()
+            asked.append(processes)
+
+    monkeypatch.setattr(sheets, "ProcessPoolExecutor", Pool)
+    with sheets._drawing(Engine(Console(quiet=True), 96), 200):
+        assert asked == [61]
 
 
 @pytest.fixture(scope="module")

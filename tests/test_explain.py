@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.ecosystems import coefficients
-from pipeline.errors import ConfigError, OutputError
+from pipeline.errors import ConfigError, OutputError, ZoneError
 from pipeline.explain import METRICS, explain
 from pipeline.explain_group import MEANS, SUMS, explain_group
 from pipeline.finished import FinishedRun
@@ -274,6 +274,22 @@ def test_the_figure_of_a_group_is_that_of_the_summary_and_of_its_zones(world, fi
     if low := row.get(f"{metric}_low95"):
         assert answer["interval"]["low95"] == pytest.approx(float(low), rel=1e-9)
         assert sum(answer["interval"]["causes"].values()) == pytest.approx(1)
+
+
+def test_a_zone_that_failed_lacks_in_its_group_as_in_the_summary(tmp_path, monkeypatch):
+    def fail(unit):
+        raise ZoneError("zone G01: by hand")
+
+    world = World.finished(tmp_path)
+    world.change_coefficient("grassland", "value: 4.79", "value: 4.8")
+    monkeypatch.setattr("pipeline.flow.map_zone", fail)
+    rows = {row["zone_id"]: row for row in world.run().rows}
+    finished = FinishedRun.read(world.results)
+    for group, metric in itertools.product(("grassland", "city"), (*SUMS, *MEANS)):
+        answer = explain_group(finished, group, metric)
+        assert answer["value"] == (rows[group][metric] and pytest.approx(rows[group][metric], rel=1e-9))
+        assert ("G01" in answer["lacking"]) == (metric != "area_ha")
+    assert explain_group(finished, "city", "area_ha")["lacking"] == []
 
 
 def test_a_mean_of_other_zones_than_the_total_has_no_interval(finished):

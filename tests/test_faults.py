@@ -38,6 +38,7 @@ from tiny_world import (
 from pipeline.__main__ import main
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
+from pipeline.output_folder import held
 from pipeline.outputs import cog
 from pipeline.what_if import what_if
 
@@ -637,6 +638,50 @@ def test_a_mistake_in_the_program_that_hits_one_zone_leaves_the_others_delivered
     assert world.files() == undisturbed()
 
 
+def fail_for(monkeypatch, step, zone, zone_of):
+    """Let a step raise ValueError for one zone, which ``zone_of`` tells from its first argument."""
+    real = pkgutil.resolve_name(step)
+
+    def fails(first, *arguments):
+        if zone_of(first) == zone:
+            raise ValueError("by hand")
+        return real(first, *arguments)
+
+    holder, name = step.rsplit(".", 1)
+    monkeypatch.setattr(pkgutil.resolve_name(holder), name, fails)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_zone_whose_draws_fail_leaves_the_others_delivered(world, monkeypatch, sinkmap, strict):
+    world.settings["uncertainty"] = {"draws": 200}
+    world.write_config()
+    fail_for(monkeypatch, "pipeline.publish.realise", "G01", lambda model: model.zone.id)
+    arguments = ["zones", world.config, "--out", world.out]
+    if strict:
+        with pytest.raises(ValueError, match="by hand"):
+            sinkmap(*arguments, "--strict")
+        return
+    code, _, error = sinkmap(*arguments)
+    assert code == PARTIAL
+    assert_one_sentence(error, "1 of 4 zones failed", "G01", "ValueError by hand")
+    rows = {row["zone_id"]: row for row in read_csv(world.results / "summary.csv")}
+    assert rows["G01"]["carbon_tC"] == ""
+    assert all(float(rows[other]["carbon_tC_low95"]) > 0 for other in ("F01", "F02", "W01", "city"))
+    assert not list(world.results.glob("zones/G01/*.tif"))
+
+
+def test_a_zone_whose_patches_fail_has_none_and_says_so(world, monkeypatch, sinkmap):
+    world.settings["deliverables"] = ["patches", "project"]
+    world.write_config()
+    fail_for(monkeypatch, "pipeline.outputs.patches.patch_table", "G01", lambda zone: zone.id)
+    code, said, _ = sinkmap("zones", world.config, "--out", world.out)
+    assert code == 0
+    assert "zone G01 has no patches: unexpected ValueError by hand" in " ".join(said.split())
+    assert {row["zone_id"] for row in read_csv(world.results / "patches.csv")} == {"F01", "F02", "W01"}
+    assert float(read_csv(world.results / "summary.csv")[2]["carbon_tC"]) > 0
+    assert not list(world.results.glob("zones/G01/*_class_*.tif"))
+
+
 def test_with_strict_the_first_zone_that_fails_stops_the_run(world, sinkmap):
     zone, *named = volume_of_a_stand_for_that_of_a_hectare(world)
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
@@ -731,6 +776,16 @@ def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap,
         assert (code, error) == (0, "")
         assert said
     assert "0 of 12 tile-years" in sinkmap("plan", world.config, "--out", world.out)[1]
+
+
+@pytest.mark.parametrize("command", ["plan", "check", "quality"])
+def test_a_command_that_looks_for_scenes_waits_for_the_run_that_holds_the_folder(world, sinkmap, command):
+    """On a STAC API it may fetch and delete the items that the run reads."""
+    with held(world.results / "work"):
+        code, _, error = sinkmap(command, world.config, "--out", world.out)
+    assert code == OUTPUT
+    assert_one_sentence(error, "another run holds it")
+    assert sinkmap(command, world.config, "--out", world.out)[0] == 0
 
 
 @pytest.mark.parametrize("command", ["plan", "check"])

@@ -1,5 +1,6 @@
 """Files that are not what their product says: manifest.safe, the CRC-32 of a zip."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -12,8 +13,11 @@ import rasterio
 from conftest import REAL, write_tif
 from tiny_world import CRS, LEFT, PIXEL, TOP, World, landscape
 
+from pipeline.config import read_config
 from pipeline.integrity import SceneFiles, refuse_damaged, verifiable, verify_scene
+from pipeline.plan import plan_lines
 from pipeline.provenance import Marks
+from pipeline.run import prepare
 from pipeline.scene import Band, SetAside
 from pipeline.sensors.sentinel2 import scene_from_safe
 
@@ -128,8 +132,40 @@ def test_a_file_that_is_gone_is_said_so(tmp_path):
     assert aside is None
     image(tmp_path).unlink()
     (aside,) = verify_scene(gone)
-    assert "B04_10m.jp2 is damaged" in aside.reason
+    assert "B04_10m.jp2 cannot be read now" in aside.reason
     assert "No such file" in aside.reason
+    assert aside.passing
+
+
+def test_the_plan_counts_the_scenes_to_verify_and_their_time(tmp_path):
+    world = World.finished(tmp_path)
+    write_safe(world.folder / "scenes")
+
+    def planned(**how) -> list[str]:
+        return list(plan_lines(prepare(read_config(world.config), world.out), 1, **how))
+
+    assert "1 composite: 1 of 1 scenes to hold against the checksums of their product." in planned()
+    world.run()
+    pace = {"verify": 4000.0, "composite": 0.0, "calibrate": 0.0, "map": 0.0}
+    (world.results / "work" / "pace.json").write_text(json.dumps(pace), encoding="utf-8")
+    lines = planned()
+    assert "1 composite: 0 of 1 scenes to hold against the checksums of their product." in lines
+    assert any("only the tables" in line for line in lines)
+    assert "Time: about 67 min at the pace of the last run, and the tables." in planned(force=True)
+
+
+def test_a_scene_that_could_not_be_read_once_is_not_remembered_as_damaged(tmp_path, monkeypatch):
+    world = World.at(tmp_path)
+    write_safe(world.folder / "scenes")
+
+    def away(band):
+        raise OSError(errno.EIO, "Input/output error", band.path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.integrity._opened", away)
+        (reason,) = world.run().set_aside
+    assert "cannot be read now" in reason
+    assert world.run().set_aside == []
 
 
 def test_a_real_manifest_is_read(tmp_path):

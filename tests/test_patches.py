@@ -433,7 +433,10 @@ def test_styles_without_the_five_classes_say_so(tmp_path):
         lacking.with_cover_scheme("five")
 
 
-def test_one_year_alone_has_cover_classes_and_says_that_nothing_was_compared(world):
+def test_one_year_alone_has_cover_classes_and_says_that_nothing_was_compared(tmp_path):
+    world = World.finished(tmp_path)
+    world.settings["deliverables"] = ["patches"]
+    world.write_config()
     world.run(year=2024)
     folder = world.results / "2024"
     rows = read_csv(folder / "patches.csv")
@@ -460,7 +463,8 @@ def test_ground_that_clouds_cover_is_a_patch_of_its_own(tmp_path):
     assert unseen["area_ha"].iloc[0] == pytest.approx(cloud.area / 1e4, rel=0.3)
 
 
-def test_a_suggestion_table_of_ones_own_is_read_beside_the_config(world):
+def test_a_suggestion_table_of_ones_own_is_read_beside_the_config(tmp_path):
+    world = World.at(tmp_path)
     mine = world.folder / "mine.yaml"
     mine.write_text(SHIPPED.read_text("utf-8").replace("zh: 维持", "zh: 保持现状"), "utf-8")
     world.settings["patches"] = {"min_area_mu": 30, "suggestions": "mine.yaml"}

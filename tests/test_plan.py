@@ -62,6 +62,14 @@ def test_forced_all_is_done_again(world):
     assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"forced"}
 
 
+def test_a_forced_zone_is_planned_alone(world):
+    run = prepare(read_config(world.config), world.out)
+    lines = list(plan_lines(run, 2, force=True, only="F01"))
+    assert "1 composite: 0 of 12 tile-years to read, the rest is kept." in lines
+    assert "2 calibrate: 1 of 4 zones to sketch, the rest is kept." in lines
+    assert any(line.startswith("3 map: 11 rasters of 1 zones to write") for line in lines)
+
+
 def test_a_changed_forest_coefficient_reruns_no_wetland_and_no_grassland(changed):
     changed.change_coefficient("forest", "value: 0.5105", "value: 0.49")
     composites, sketches, rasters = reasons(changed)
@@ -69,6 +77,22 @@ def test_a_changed_forest_coefficient_reruns_no_wetland_and_no_grassland(changed
     assert rasters
     assert {name[:3] for name, _ in rasters} <= {"F01", "F02"}
     assert {why for _, why in rasters} <= {"coefficients changed", "stands changed"}
+
+
+def test_other_draws_rewrite_no_raster_and_another_seed_those_of_stands_alone(tmp_path):
+    world = World.at(tmp_path)
+    drawn = {"draws": 200, "seed": 1, "area_u95_percent": 3.0, "carlson_ripley_chance": 0.2}
+    world.settings["uncertainty"] = drawn
+    world.write_config()
+    world.run()
+    world.settings["uncertainty"] = drawn | {"draws": 300, "area_u95_percent": 5.0, "carlson_ripley_chance": 0.0}
+    world.write_config()
+    assert reasons(world) == [[], [], []]
+    world.settings["uncertainty"]["seed"] = 2
+    world.write_config()
+    _, _, rasters = reasons(world)
+    names = {"carbon_stock_2019-2021", "carbon_stock_2023-2025", "sink_2019-2021_2023-2025"}
+    assert set(rasters) == {(f"F01_{name}", "errors changed") for name in names}
 
 
 def test_a_changed_boundary_is_the_reason_for_its_zone_alone(changed):

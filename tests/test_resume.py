@@ -31,10 +31,11 @@ from tiny_world import (
 
 from pipeline import provenance, reflectance
 from pipeline.config import read_config
-from pipeline.errors import OutputError, SceneError, ZoneError
+from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.explain import explain
 from pipeline.finished import FinishedRun
 from pipeline.output_folder import clear_leftovers
+from pipeline.plan import plan_lines
 from pipeline.provenance import Checksums
 from pipeline.run import prepare
 
@@ -179,6 +180,30 @@ def test_a_read_that_fails_once_costs_no_scene(world, monkeypatch):
     assert world.files() == undisturbed()
 
 
+def test_a_scene_that_was_away_is_read_by_the_next_run(world, monkeypatch):
+    """It is gone when its pixels are asked for, and back when the run ends."""
+    path = world.scene(2024, DAYS[0]) / "B08.tif"
+    hidden, copy, unreadable = path.with_suffix(".away"), reflectance._copy, reflectance.unreadable
+
+    def gone(band, *arguments):
+        if band.path == str(path) and path.exists():
+            path.rename(hidden)
+        return copy(band, *arguments)
+
+    def back(*arguments):
+        error = unreadable(*arguments)
+        hidden.rename(path)
+        return error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reflectance, "_copy", gone)
+        patch.setattr(reflectance, "unreadable", back)
+        (reason,) = world.run(workers=1).set_aside
+    assert "B08.tif cannot be read now" in reason
+    assert world.run().set_aside == []
+    assert world.files() == undisturbed()
+
+
 def prepared(world, force=False):
     return prepare(read_config(world.config), world.out, force)
 
@@ -256,6 +281,28 @@ def test_a_file_that_a_power_cut_left_torn_is_made_again(finished, name, left):
     file.write_bytes(whole[: int(left * len(whole))])
     finished.run()
     assert file.read_bytes() == whole
+    assert finished.files() == undisturbed()
+
+
+@pytest.mark.parametrize("left", [0, 0.5])
+def test_a_torn_sketch_is_planned_to_be_made_again(finished, left):
+    (file,) = finished.results.glob("work/sketches/G01*")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(left * len(whole))])
+    lines = list(plan_lines(prepared(finished), workers=1))
+    assert "2 calibrate: 1 of 4 zones to sketch, the rest is kept." in lines
+    assert "   file damaged: G01" in lines
+
+
+def test_a_sketch_whose_content_alone_is_lost_is_named_with_what_to_do(finished):
+    (file,) = finished.results.glob("work/sketches/G01*")
+    file.write_bytes(bytes(file.stat().st_size))
+    sentence = rf"{file.name}: the sketch is gone or damaged; delete it and run `sinkmap zones` again"
+    for ask in (finished.run, lambda: list(plan_lines(prepared(finished), workers=1))):
+        with pytest.raises(OutputError, match=sentence):
+            ask()
+    file.unlink()
+    assert finished.run().calibrate == [f"sketch-{file.stem}"]
     assert finished.files() == undisturbed()
 
 
@@ -365,6 +412,21 @@ def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_ta
     assert len(list(finished.results.glob("zones/F01/*.tif"))) == 11
     record = json.loads((finished.results / "run.json").read_text(encoding="utf-8"))
     assert record["notes"] == ["1 zones have no map of this config, older ones are taken away; run without --zone"]
+
+
+def test_a_zone_that_is_forced_is_done_again_and_no_raster_of_another_is_lost(finished):
+    prepare(read_config(finished.config), finished.out, force=True, only="F01")
+    done = finished.run(zone="F01")
+    assert (done.composite, done.coverage) == ([], ["coverage-F01_2019-2021_2023-2025"])
+    assert done.calibrate == ["sketch-F01_2019-2021_2023-2025"]
+    assert (len(done.map), {name[:3] for name in done.map}) == (11, {"F01"})
+    assert finished.files() == undisturbed()
+
+
+def test_a_zone_that_is_not_there_loses_nothing_by_force(finished):
+    with pytest.raises(ConfigError, match="there is no zone F9"):
+        prepare(read_config(finished.config), finished.out, force=True, only="F9")
+    assert finished.run().map == []
 
 
 def test_a_changed_coefficient_rewrites_only_carbon_and_sink_of_its_ecosystem(finished):

@@ -29,7 +29,7 @@ from pipeline.run import prepare
 from pipeline.run_difference import compare
 from pipeline.shrub_ground import ShrubGround
 from pipeline.sketch import LEVELS, PARTS
-from pipeline.sketch_file import holds_shrub, load_sketches, save_sketches
+from pipeline.sketch_file import load_sketches, save_sketches
 from pipeline.uncertainty import interval, variance_shares
 from pipeline.what_if import what_if
 from pipeline.work import MapLayer, Strip
@@ -282,10 +282,6 @@ def test_saved_mosaics_come_back(tmp_path):
     back = load_sketches(tmp_path / "G01.npz")
     assert back["2019"].mosaic is None
     np.testing.assert_array_equal(back["2020"].mosaic, mixed(0.3, 0.5, 0.5).mosaic)
-    assert holds_shrub(tmp_path / "G01.npz")
-    save_sketches(tmp_path / "G02.npz", {"2019": sketch_at(0.3)})
-    assert not holds_shrub(tmp_path / "G02.npz")
-    assert not holds_shrub(tmp_path / "G03.npz")
 
 
 # --- whole runs -------------------------------------------------------------------------------------------

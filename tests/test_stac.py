@@ -11,13 +11,18 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from tiny_world import World
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    world = World.finished(tmp_path_factory.mktemp("stac"))
+def published(folder):
+    """A world of its own with a catalogue."""
+    world = World.finished(folder)
     world.settings["deliverables"] = ["patches", "stac"]
     world.write_config()
     world.run()
     return world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return published(tmp_path_factory.mktemp("stac"))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +95,8 @@ def test_times_and_places_cover_the_periods_and_zones(world, moved):
     assert comparison["version"] == moved.extra_fields["version"]
 
 
-def test_a_second_run_writes_the_same_and_other_periods_leave_no_old_item(world):
+def test_a_second_run_writes_the_same_and_other_periods_leave_no_old_item(tmp_path):
+    world = published(tmp_path)
     files = {path: path.read_bytes() for path in world.results.glob("zones/*/*.json")}
     files[world.results / "collection.json"] = (world.results / "collection.json").read_bytes()
     world.run()

@@ -19,7 +19,8 @@ from rasterio.windows import Window
 
 from pipeline.cover_classes import SCHEMES_ZH
 from pipeline.coverage import coverage_fractions
-from pipeline.engine import Engine, successes
+from pipeline.engine import Engine, Failure
+from pipeline.errors import OutputError
 from pipeline.outputs.cog import CogWriter
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.table import write_csv
@@ -47,6 +48,10 @@ MAX_CELLS = 4_000_000
 the memory."""
 
 WINDOW_PX = 1024
+
+CODE = ("patches", "regions", "coverage", "blocks", "cover_classes", "outputs/patches", "outputs/cog", "vector_file",
+        "styles", "suggestions", "variables")  # fmt: skip
+"""Modules whose code the patches of a zone rest on."""
 
 DRIVER = "FlatGeobuf"  # exact coordinates, and no time of writing in the file
 
@@ -83,12 +88,19 @@ class ZonePatches:
         return not self.marks.why_stale(self.name, self.key, self.path, *self.class_rasters.values())
 
 
-def make_patches(results: Results, engine: Engine) -> None:
+def make_patches(results: Results, engine: Engine, strict: bool) -> None:
     """Write patches.csv; fill ``results.patches`` and add the class rasters to ``results.rasters``, for what follows.
-    Zones that are not mapped have none."""
+    Zones that are not mapped have none, nor has one whose patches fail: a note says why. Raises the error where a
+    result cannot be written, and with ``strict``."""
     units = list(zone_patches(results))
-    successes(engine.run("patches", patch_zone, [unit for unit in units if not unit.is_done]))
-    for unit in units:
+    stale = [unit for unit in units if not unit.is_done]
+    done = engine.run("patches", patch_zone, stale, isolate=not strict)
+    failed = {unit.zone.id: one.error for unit, one in zip(stale, done, strict=True) if isinstance(one, Failure)}
+    for zone, error in failed.items():
+        if strict or isinstance(error, OutputError):
+            raise error
+        results.notes.append(f"zone {zone} has no patches: {error}")
+    for unit in (unit for unit in units if unit.zone.id not in failed):
         results.patches[unit.zone.id] = pyogrio.read_dataframe(unit.path).set_crs(CGCS2000, allow_override=True)
         for variable, path in unit.class_rasters.items():
             label = path.stem.removeprefix(f"{unit.zone.id}_{variable}_")
@@ -101,9 +113,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
     """The patches of all mapped zones with their keys."""
     folder = results.work / "patches"
     folder.mkdir(exist_ok=True)
-    code = code_key(
-        "patches", "regions", "coverage", "cover_classes", "outputs/patches", "outputs/cog", "vector_file", "styles"
-    )
+    code = code_key(*CODE)
     checksums = Checksums(folder / "checksums.json")
     current, between = results.current.label, results.sink_label
     for zone, outline in zip(zones_on_grid(results.zones, results.grid_crs), results.zones.geometry, strict=True):

@@ -32,7 +32,8 @@ from pipeline.results import Results
 
 CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
         "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image",
-        "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches")  # fmt: skip
+        "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches", "styles", "variables", "carbon",
+        "group_totals", "varying")  # fmt: skip
 
 Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 
@@ -64,6 +65,9 @@ class SheetUnit:
         return not self.marks.why_stale(self.name, self.key, *self.files)
 
 
+MAX_PROCESSES = 61
+"""More than this Windows cannot wait for at once."""
+
 _ONE_PAGE_AT_A_TIME = Lock()
 """matplotlib shares fonts between figures: within a process, pages are drawn one after the other."""
 
@@ -93,7 +97,7 @@ def _drawing(engine: Engine, count: int) -> Iterator:
     if engine.has_processes or min(count, engine.workers) < 2 or count < 3:
         yield draw_sheet
         return
-    with ProcessPoolExecutor(min(count, engine.workers), get_context("spawn"), _end_with_parent) as pool:
+    with ProcessPoolExecutor(min(count, engine.workers, MAX_PROCESSES), get_context("spawn"), _end_with_parent) as pool:
         yield partial(_draw_in, pool)
 
 
