@@ -9,10 +9,10 @@ import numpy as np
 
 from pipeline.cube import Cube, Window
 from pipeline.finished import FinishedRun
+from pipeline.map_layer import layers_of_years
 from pipeline.shrub_ground import kept_mosaic
 from pipeline.sketch import Sketch
 from pipeline.variables import INDEX_NODATA
-from pipeline.work import layers_of_years
 from pipeline.zone_pixels import SketchBuilder
 
 Years = tuple[int, ...]

@@ -7,19 +7,21 @@ import numpy as np
 
 from pipeline.blocks import Cells, blocks_of, cells_of, grown, packed
 from pipeline.integrity import SceneFiles, verifiable
+from pipeline.map_layer import WITH_ERROR, MapLayer
 from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
 from pipeline.sketch import Sketch, Sketches
 from pipeline.tile_year import COMPOSITE_CODE, TileYear
 from pipeline.varying import Settings
-from pipeline.work import WITH_ERROR, MapLayer, ZoneMaps, ZoneSketches
+from pipeline.work import ZoneMaps, ZoneSketches
 from pipeline.zone_coverage import ZoneCoverage
 from pipeline.zone_model import Period, ZoneModel
 
 COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "blocks", "variables")
-SKETCH_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "sketch_file", "work", "shrub_ground", "land_cover")
-MAP_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "work", "shrub_ground", "land_cover", "carbon", "pixel_error",
-            "varying", "uncertainty", "encoding", "outputs/cog")  # fmt: skip
+SKETCH_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "sketch_file", "work", "map_layer", "shrub_ground",
+               "land_cover")  # fmt: skip
+MAP_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "work", "map_layer", "shrub_ground", "land_cover", "carbon",
+            "pixel_error", "varying", "uncertainty", "encoding", "outputs/cog")  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")

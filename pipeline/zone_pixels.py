@@ -1,5 +1,6 @@
 """The pixels of a zone, years on end: summed up into a sketch, or averaged in place. Pure; loops are compiled."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -124,3 +125,10 @@ def open_water(clear_count, water_count, min_share):
                 count = water_count[year, y, x]
                 wet[year, y, x] = count > 0 and np.float32(count) >= np.float32(clear_count[year, y, x]) * share
     return wet
+
+
+def places(wanted: Sequence[int], years: Sequence[int]) -> slice | list[int]:
+    """Where the ``wanted`` are among the ``years``, as a slice where they follow each other: it copies nothing."""
+    found = [years.index(year) for year in wanted]
+    first, end = found[0], found[-1] + 1
+    return slice(first, end) if found == list(range(first, end)) else found

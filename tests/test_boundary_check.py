@@ -172,7 +172,7 @@ def test_a_run_says_how_many_stands_have_no_geometry(tmp_path):
 
 def test_a_stand_that_is_there_twice_counts_once_and_two_species_of_one_polygon_both(tmp_path):
     world = World.at(tmp_path)
-    larch, pine = ("华北落叶松", 30.0, 45.0, pixels(40, 90, 10, 60)), ("油松", 60.0, 66.0, pixels(40, 90, 10, 60))
+    larch, pine = ("华北落叶松", 30.0, 45.0, pixels(10, 90, 10, 90)), ("油松", 60.0, 66.0, pixels(10, 90, 10, 90))
     world.write_stands([larch, pine])
     once = prepare(read_config(world.config), world.out)
     world.write_stands([larch, pine, larch])

@@ -14,11 +14,11 @@ from tiny_world import World, run_here
 from pipeline.carbon import CO2_PER_C
 from pipeline.harmonise import harmonised
 from pipeline.inputs import read_harmonisation
+from pipeline.map_layer import MapLayer, Strip
 from pipeline.pixel_error import index_errors
 from pipeline.sensor_error import SensorError, ndvi_u95, sensor_errors
 from pipeline.uncertainty import Z95, variance_shares
 from pipeline.varying import Varying
-from pipeline.work import MapLayer, Strip
 
 U95 = 0.03
 

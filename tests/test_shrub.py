@@ -23,6 +23,7 @@ from pipeline.errors import ZoneError
 from pipeline.explain import explain
 from pipeline.finished import FinishedRun
 from pipeline.land_cover import LandCover, reach_of
+from pipeline.map_layer import MapLayer, Strip
 from pipeline.pixel_error import index_errors
 from pipeline.plan import stale_rasters, stale_zones
 from pipeline.run import prepare
@@ -32,7 +33,6 @@ from pipeline.sketch import LEVELS, PARTS
 from pipeline.sketch_file import load_sketches, save_sketches
 from pipeline.uncertainty import interval, variance_shares
 from pipeline.what_if import what_if
-from pipeline.work import MapLayer, Strip
 from pipeline.zone_model import Period, stock
 from pipeline.zone_pixels import SketchBuilder
 from pipeline.zone_stands import ZoneStands
