@@ -82,8 +82,15 @@ class Results:
         return next((row["clamped_fraction"] for row in self.separate if row["zone_id"] == zone), None)
 
     def gain_loss_of(self, zone: str) -> float | None:
-        """Gain less loss of a zone's stands by volume increment, t C/yr, where that is known."""
-        return next((row["gain_loss_tC_yr"] for row in self.separate if row["zone_id"] == zone), None)
+        """Gain less loss by volume increment, t CO2/yr, of a zone's stands or of all of an ecosystem's, where that is
+        known."""
+        own = [row["gain_loss_tCO2_yr"] for row in self.separate if zone in (row["zone_id"], row["ecosystem"])]
+        known = [value for value in own if value is not None]
+        return sum(known) if known else None
+
+    def with_gain_loss(self) -> list[dict]:
+        """The rows, each with its `gain_loss_of` beside the sink, to which that is never added."""
+        return [row | {"gain_loss_tCO2_yr": self.gain_loss_of(row["zone_id"])} for row in self.rows]
 
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""

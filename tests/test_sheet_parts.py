@@ -16,6 +16,7 @@ from pipeline.outputs.page import Box, Page
 from pipeline.outputs.raster_image import coloured, read_decimated
 from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_raster, label_places, round_scale
 from pipeline.styles import RampStyle
+from pipeline.totals import COLUMNS
 
 # Fonts
 
@@ -113,10 +114,17 @@ def test_a_sheet_says_where_much_of_a_zone_is_beyond_the_range_of_its_model(clam
 
 
 def test_a_sheet_gives_the_gain_of_stands_by_increment_beside_the_sink():
-    """1000 t C a year are 3667 t CO2."""
-    known = {"status_zh": "正常", "sink_tCO2_yr": 7000.0}
-    assert say.quality_lines(known, None, 1000.0)[1:] == ("生长量法 (另一口径, 不相加): +3,667 吨CO2/年",)
-    assert say.quality_lines(known | {"sink_tCO2_yr": None}, None, 1000.0) == ("状态: 正常",)
+    """Among the key figures of a zone and of all forest; without a sink there is nothing to set it beside."""
+    known = dict.fromkeys(COLUMNS) | {"level": "zone", "ecosystem": "forest", "area_ha": 900.0, "sink_tCO2_yr": 7000.0}
+    known["gain_loss_tCO2_yr"] = 3667.0
+    assert say.key_figures(known)[1] == ("生长量法 (吨CO2/年), 另一口径", "+3,667", "不相加; 碳汇区间不含方法选择")
+    assert "生长量法" not in str(say.key_figures(known | {"sink_tCO2_yr": None}))
+    without = known | {"gain_loss_tCO2_yr": None}
+    assert "生长量法" not in str(say.key_figures(without))
+    group = known | {"zone_id": "forest", "level": "ecosystem"}
+    assert say.group_cells([known, without, group], [], {"forest": "森林"})[-1] == (
+        "", "生长量法 (吨CO2/年), 缺1/2个片区", "+3,667", "另一口径, 不与碳汇相加", "碳汇区间不含方法选择",
+    )  # fmt: skip
 
 
 # Lines

@@ -4,7 +4,6 @@ from collections import Counter
 
 import pandas as pd
 
-from pipeline.carbon import CO2_PER_C
 from pipeline.group_totals import lacking_zh
 from pipeline.variables import VARIABLES
 from pipeline.varying import CAUSES_ZH
@@ -53,8 +52,14 @@ def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
     return (None, None) if low is None or high is None else (low / divisor, high / divisor)
 
 
+INCREMENT = "生长量法 (吨CO2/年)"
+INCREMENT_REMARKS = "另一口径, 不与碳汇相加", "碳汇区间不含方法选择"
+"""The gain less loss of stands by their volume increment, and what is said of it."""
+
+
 def key_figures(row: dict) -> list[tuple[str, str, str]]:
-    """Label, value and 95 % interval of the figures of a zone."""
+    """Label, value and 95 % interval of the figures of a zone; beside the sink of stands what their increment comes
+    to."""
     index = VARIABLES[row["index_name"]].long_name.split()[0] if row["index_name"] else "植被指数"
     figures = [
         (
@@ -67,7 +72,15 @@ def key_figures(row: dict) -> list[tuple[str, str, str]]:
     seen = row["observed_fraction"]
     observed = UNKNOWN if seen is None else f"{seen * 100:.1f}%"
     times = "" if row["clear_obs_median"] is None else f"各年合计中位 {row['clear_obs_median']:.0f} 次"
+    if beside := _increment(row):
+        figures.insert(1, (f"{INCREMENT}, 另一口径", beside, f"不相加; {INCREMENT_REMARKS[1]}"))
     return [*figures, ("有效观测 (面积比例, 晴空次数)", observed, times)]
+
+
+def _increment(row: dict) -> str | None:
+    """The gain less loss beside a sink; None where one of the two is lacking."""
+    known = row["sink_tCO2_yr"] is not None and row.get("gain_loss_tCO2_yr") is not None
+    return number(row["gain_loss_tCO2_yr"], signed=True) if known else None
 
 
 def area_line(row: dict) -> str:
@@ -95,15 +108,12 @@ WORTH_A_WORD = 0.05
 """Share of a zone beyond the range of its biomass model from which its sheet says so."""
 
 
-def quality_lines(row: dict, clamped: float | None = None, gain_loss_tC_yr: float | None = None) -> tuple[str, ...]:
-    """What the figures of a zone are worth: a sentence for each column that says something, one where more than
-    `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model, and beside the sink of stands what their
-    increment comes to by the expansion of increments, which is another for young stands."""
+def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
+    """What the figures of a zone are worth: a sentence for each column that says something, and one where more than
+    `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model."""
     lines = [f"状态: {row['status_zh']}", *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column))]
     if clamped and clamped > WORTH_A_WORD:
         lines.append(f"模型标定: {clamped:.0%} 面积超出模型标定范围")
-    if gain_loss_tC_yr is not None and row.get("sink_tCO2_yr") is not None:
-        lines.append(f"生长量法 (另一口径, 不相加): {number(gain_loss_tC_yr * CO2_PER_C, signed=True)} 吨CO2/年")
     return tuple(lines)
 
 
@@ -168,8 +178,8 @@ GROUP_FIGURES = [
 
 def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
     """Cover, stock and, where periods compare, sink of each group of zones: its name, the figure's, estimate, interval
-    and main causes. ``rows`` are those of zones and groups, ``names`` what groups are called by their ids. A sum that
-    goes without a zone says so behind its name."""
+    and main causes; and what the increment of stands comes to. ``rows`` are those of zones and groups, ``names`` what
+    groups are called by their ids. A sum that goes without a zone says so behind its name."""
     found = {(row["zone_id"], row["quantity"], row["period"]): row for row in intervals}
     groups = [row for row in rows if row["level"] != "zone"]
     figures = [figure for figure in GROUP_FIGURES if any(row[figure[0]] is not None for row in groups)]
@@ -183,6 +193,9 @@ def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) 
                 "" if place else names[row["zone_id"]], said, number(value and value * factor, signed),
                 interval(row, column, factor), causes(found.get((row["zone_id"], column, row["period"]), {})),
             ))  # fmt: skip
+        if beside := _increment(row):
+            said = ", ".join(filter(None, (INCREMENT, lacking_zh(members, "gain_loss_tCO2_yr"))))
+            cells.append(("", said, beside, *INCREMENT_REMARKS))
     return cells
 
 
