@@ -67,10 +67,31 @@ def test_an_interval_per_ha_is_that_of_the_total_by_the_area():
     row = {"area_ha": 200.0, "sink_tCO2_yr_low95": -100.0, "sink_tCO2_yr_high95": 500.0, "fvc_mean_low95": 0.3,
            "fvc_mean_high95": 0.505, "carbon_tC_low95": None, "carbon_tC_high95": None}  # fmt: skip
     assert say.bounds(row, "sink_tCO2_ha_yr") == (-0.5, 2.5)
-    assert say.interval(row, "sink_tCO2_ha_yr") == "−0.500 至 2.50"
-    assert say.interval(row, "fvc_mean", 100) == "30.0 至 50.5"
-    assert say.interval(row, "carbon_tC_ha") == "—"
-    assert say.interval(row, "ndvi_mean") == "—"
+    row |= {"sink_tCO2_ha_yr": 1.04, "fvc_mean": 0.4162, "carbon_tC_ha": 19.687, "ndvi_mean": None}
+    assert say.figure(row, "sink_tCO2_ha_yr", signed=True) == ("+1.0", "−0.5 至 2.5")
+    assert say.figure(row, "fvc_mean", 100) == ("42", "30 至 50")
+    assert say.figure(row, "carbon_tC_ha") == ("19.7", "—")
+    assert say.figure(row, "ndvi_mean") == ("—", "—")
+
+
+@pytest.mark.parametrize(
+    ("figure", "printed"),
+    [
+        ((4_056_895, 2_437_996, 5_216_719), ("+4,100,000", "2,400,000 至 5,200,000")),
+        ((117_186, -191_179, 434_904), ("+120,000", "−190,000 至 430,000")),
+        ((-82.2, -12_946, 13_325), ("0", "−13,000 至 13,000")),
+        ((-5.78, -230, 220), ("−10", "−230 至 220")),
+        ((0.1768, 0.0597, 0.3424), ("+0.18", "0.06 至 0.34")),
+        ((24.97, 14.2, 32.6), ("+25.0", "14.2 至 32.6")),
+        ((0.0, 0.0, 0.0), ("0", "0 至 0")),
+        ((3.0, 3.0, 3.0), ("+3.00", "3.00 至 3.00")),
+        ((None, 10.0, 20.0), ("—", "10.0 至 20.0")),
+        ((1_234.5, None, None), ("+1,234", "—")),
+    ],
+)
+def test_a_figure_is_printed_to_the_digits_that_its_interval_supports(figure, printed):
+    """Two significant digits of the half-width: 1.4 million, 310 000, 13 000, 230, 0.14, 9.2."""
+    assert say.with_interval(*figure, signed=True) == printed
 
 
 def test_of_22_zones_that_did_not_change_about_one_seems_to():
@@ -78,6 +99,14 @@ def test_of_22_zones_that_did_not_change_about_one_seems_to():
     others = [{"level": "city", "sink_finding": "gain"}, {"level": "zone", "sink_finding": None}]
     assert say.by_chance(zones + others) == "逐片区判定: 22个片区即使均无变化, 平均也有约1个偶然判为增减"
     assert say.by_chance(zones[:9] + others) == ""  # 0.45 of a zone
+
+
+def test_the_areas_of_the_plan_have_three_digits():
+    (row, total) = say.plan_cells(
+        [{"suggestion_zh": "补植", "patches": 1200, "area_mu": 20_797.4, "area_ha": 1386.49, "share": 0.093}]
+    )
+    assert row == ("补植", "1,200", "20,800", "1,390", "9.3")
+    assert total[1:] == row[1:]
 
 
 def test_the_plan_closes_with_its_total():
@@ -117,13 +146,13 @@ def test_a_sheet_gives_the_gain_of_stands_by_increment_beside_the_sink():
     """Among the key figures of a zone and of all forest; without a sink there is nothing to set it beside."""
     known = dict.fromkeys(COLUMNS) | {"level": "zone", "ecosystem": "forest", "area_ha": 900.0, "sink_tCO2_yr": 7000.0}
     known["gain_loss_tCO2_yr"] = 3667.0
-    assert say.key_figures(known)[1] == ("生长量法 (吨CO2/年), 另一口径", "+3,667", "不相加; 碳汇区间不含方法选择")
+    assert say.key_figures(known)[1] == ("生长量法 (吨CO2/年), 另一口径", "+3,670", "不相加; 碳汇区间不含方法选择")
     assert "生长量法" not in str(say.key_figures(known | {"sink_tCO2_yr": None}))
     without = known | {"gain_loss_tCO2_yr": None}
     assert "生长量法" not in str(say.key_figures(without))
     group = known | {"zone_id": "forest", "level": "ecosystem"}
     assert say.group_cells([known, without, group], [], {"forest": "森林"})[-1] == (
-        "", "生长量法 (吨CO2/年), 缺1/2个片区", "+3,667", "另一口径, 不与碳汇相加", "碳汇区间不含方法选择",
+        "", "生长量法 (吨CO2/年), 缺1/2个片区", "+3,670", "另一口径, 不与碳汇相加", "碳汇区间不含方法选择",
     )  # fmt: skip
 
 

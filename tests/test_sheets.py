@@ -297,13 +297,13 @@ def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path)
     assert cells["森林蓄积量"][:5] == (
         "380 万立方米", "1/1个森林片区小班活立木蓄积, 2024年(模拟数据)", "320", "270 至 370", "不能判定",
     )  # fmt: skip
-    assert cells["草原综合植被盖度"][2:4] == ("41.6", "30.0 至 55.0")
+    assert cells["草原综合植被盖度"][2:4] == ("42", "30 至 55")
     assert cells["湿地保护率"][1:4] == ("—", "—", "—")
     assert sheet.figures[1] == (
         "",
         "生物量碳储量 (吨碳)",
-        "1,381,987",
-        "618,800 至 2,784,600",
+        "1,400,000",
+        "600,000 至 2,800,000",
         "生物量模型 62%、盖度模型 31%",
     )
     assert sheet.observed[0] == ("2019", "1", "97.0")

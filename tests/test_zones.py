@@ -245,7 +245,7 @@ def test_volumes_are_interpolated_between_the_inventories_and_held_beyond(ecosys
 
 
 def test_growth_across_a_bin_reads_as_growth(ecosystems):
-    """Birch from 40 to 41 m3/ha has the expansion factor 1.4 of the larger at both dates; free it would fall by 16 %."""
+    """Birch from 40 to 41 m3/ha has the expansion factor 1.4 of the larger at both dates; free it would fall 16 %."""
     birch = ZoneStands(
         np.array([square()]), ["birch"], np.array([100.0]), {2020: np.array([40.0]), 2024: np.array([41.0])}
     )

@@ -8,7 +8,7 @@ import shapely
 from pipeline.outputs import sheet_map as maps
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.page import INK, MUTED, SMALLEST, Box, Column, Page
-from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, fixed, interval, number
+from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, figure
 from pipeline.outputs.zone_sheet import draw_foot, draw_head
 from pipeline.styles import RampStyle
 
@@ -101,10 +101,9 @@ class OverviewSheet:
                 row["zone_id"] if row["level"] == "zone" else "",
                 row["name_zh"],
                 area(row["area_wanmu"]),
-                number(None if row["fvc_mean"] is None else row["fvc_mean"] * 100),
-                number(row["carbon_tC_ha"]),
-                number(row[total], signed=self.compares),
-                interval(row, total),
+                figure(row, "fvc_mean", 100)[0],
+                figure(row, "carbon_tC_ha")[0],
+                *figure(row, total, signed=self.compares),
                 _finding(row),
             )
             for row in self.rows
@@ -137,7 +136,7 @@ class OverviewSheet:
             page.text(x, inner.bottom + 2.9, name, 6.5, ha="center", color=MUTED, width=step - 0.4)
             if row[column] is not None:
                 self._draw_bar(page, row, column, x, step, zero, scale)
-            text = UNKNOWN if row[column] is None else fixed(row[column], 2, signed=self.compares)
+            text, _ = figure(row, column, signed=self.compares)
             page.text(x, inner.bottom, text, 6, ha="center", width=step - 0.4)
         page.rule(inner.left, zero, inner.right, zero, 0.6, INK)
 

@@ -1,5 +1,6 @@
 """What a map sheet says in words and figures. Pure: rows of the result tables to strings."""
 
+import math
 from collections import Counter
 
 import pandas as pd
@@ -32,16 +33,31 @@ def number(value: float | None, signed: bool = False) -> str:
     return fixed(value, decimals, signed)
 
 
+def three_digits(value: float, signed: bool = False) -> str:
+    """A quantity that has no interval of its own beside it, with three significant digits: 20,797 is 20,800."""
+    return number(float(f"{value:.3g}"), signed)
+
+
 def fixed(value: float, decimals: int, signed: bool = False) -> str:
-    """A number with so many decimals and a true minus; what rounds to zero has no sign."""
+    """A number with so many decimals (-3: in thousands) and a true minus; what rounds to zero has no sign."""
     rounded = round(value, decimals) + 0.0  # adding 0.0 turns -0.0 into 0.0
-    return f"{rounded:{'+' if signed and rounded else ''},.{decimals}f}".replace("-", "−")
+    return f"{rounded:{'+' if signed and rounded else ''},.{max(decimals, 0)}f}".replace("-", "−")
 
 
-def interval(row: dict, column: str, factor: float = 1) -> str:
-    """The 95 % interval of a column, from its neighbours ``_low95`` and ``_high95``."""
-    low, high = bounds(row, column)
-    return UNKNOWN if low is None else f"{number(low * factor)} 至 {number(high * factor)}"
+def with_interval(value: float | None, low: float | None, high: float | None, signed: bool = False) -> tuple[str, str]:
+    """A figure and its interval as they are printed: no finer than the second significant digit of the half-width,
+    as 4,056,895 (2,437,996 至 5,216,719) is 4,100,000 (2,400,000 至 5,200,000). Without an interval see `number`."""
+    if low is None or high is None or not high > low:
+        return number(value, signed), UNKNOWN if low is None or high is None else f"{number(low)} 至 {number(high)}"
+    decimals = 1 - math.floor(math.log10((high - low) / 2))
+    shown = UNKNOWN if value is None else fixed(value, decimals, signed)
+    return shown, f"{fixed(low, decimals)} 至 {fixed(high, decimals)}"
+
+
+def figure(row: dict, column: str, factor: float = 1, signed: bool = False) -> tuple[str, str]:
+    """A column of a row and its 95 % interval, `with_interval`."""
+    times = [None if value is None else value * factor for value in (row[column], *bounds(row, column))]
+    return with_interval(*times, signed)
 
 
 def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
@@ -62,11 +78,7 @@ def key_figures(row: dict) -> list[tuple[str, str, str]]:
     to."""
     index = VARIABLES[row["index_name"]].long_name.split()[0] if row["index_name"] else "植被指数"
     figures = [
-        (
-            label.format(index=index),
-            number(row[column] if row[column] is None else row[column] * factor, signed),
-            interval(row, column, factor),
-        )
+        (label.format(index=index), *figure(row, column, factor, signed))
         for column, label, factor, signed in KEY_FIGURES
     ]
     seen = row["observed_fraction"]
@@ -80,7 +92,7 @@ def key_figures(row: dict) -> list[tuple[str, str, str]]:
 def _increment(row: dict) -> str | None:
     """The gain less loss beside a sink; None where one of the two is lacking."""
     known = row["sink_tCO2_yr"] is not None and row.get("gain_loss_tCO2_yr") is not None
-    return number(row["gain_loss_tCO2_yr"], signed=True) if known else None
+    return three_digits(row["gain_loss_tCO2_yr"], signed=True) if known else None
 
 
 def area_line(row: dict) -> str:
@@ -161,11 +173,10 @@ def target_cells(rows: list[dict]) -> list[tuple[str, ...]]:
     cells = []
     for row in rows:
         unit, size = UNITS[row["unit"]]
-        ends = {"estimate_low95": row["low95"], "estimate_high95": row["high95"]}
+        ends = {"estimate": row["estimate"], "estimate_low95": row["low95"], "estimate_high95": row["high95"]}
         cells.append((
             row["target_zh"], f"{row['target_value'] / size:,g} {unit}", row["measured_zh"] or UNKNOWN,
-            number(row["estimate"] and row["estimate"] / size), interval(ends, "estimate", 1 / size),
-            row["finding_zh"], row["reason_zh"],
+            *figure(ends, "estimate", 1 / size), row["finding_zh"], row["reason_zh"],
         ))  # fmt: skip
     return cells
 
@@ -187,11 +198,10 @@ def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) 
     for row in groups:
         members = [zone for zone in rows if zone["level"] == "zone" and row["zone_id"] in ("city", zone["ecosystem"])]
         for place, (column, label, factor, signed) in enumerate(figures):
-            value = row[column]
             said = ", ".join(filter(None, (label, lacking_zh(members, column))))
             cells.append((
-                "" if place else names[row["zone_id"]], said, number(value and value * factor, signed),
-                interval(row, column, factor), causes(found.get((row["zone_id"], column, row["period"]), {})),
+                "" if place else names[row["zone_id"]], said, *figure(row, column, factor, signed),
+                causes(found.get((row["zone_id"], column, row["period"]), {})),
             ))  # fmt: skip
         if beside := _increment(row):
             said = ", ".join(filter(None, (INCREMENT, lacking_zh(members, "gain_loss_tCO2_yr"))))
@@ -220,10 +230,11 @@ PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", 
 
 
 def plan_cells(rows: list[dict]) -> list[tuple[str, ...]]:
-    """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`."""
+    """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`; their thresholds bear no more
+    than three digits."""
     total = {name: sum(row[name] for row in rows) for name in ("patches", "area_mu", "area_ha", "share")}
     return [
-        (row["suggestion_zh"], f"{row['patches']:,}", number(row["area_mu"]), number(row["area_ha"]),
+        (row["suggestion_zh"], f"{row['patches']:,}", three_digits(row["area_mu"]), three_digits(row["area_ha"]),
          f"{100 * row['share']:.1f}")
         for row in [*rows, total | {"suggestion_zh": "合计"}]
     ]  # fmt: skip
