@@ -39,7 +39,9 @@ def add_intervals(
 ) -> list[dict]:
     """Put into the rows of the result table and of the years what the draws of the zones say; returns the rows of
     ``intervals.csv`` for zones, ecosystems and city. ``counted`` are the rows of the zones as groups count them
-    (`group_totals.counted`), ``current`` is the label of the current period."""
+    (`group_totals.counted`), ``current`` is the label of the current period; nothing where no zone is drawn."""
+    if not drawn:
+        return []
     years = {(row["zone_id"], str(row["year"])): row for row in by_year}
     estimates, in_groups = (
         {row["zone_id"]: _estimates(row, by_year, current) for row in of_zones if row["zone_id"] in drawn}
