@@ -96,10 +96,13 @@ def _increment(row: dict) -> str | None:
 
 
 def area_line(row: dict) -> str:
-    """The area of a zone, drawn and declared."""
-    text = f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"
-    declared = row["declared_wanmu"]
-    return text if declared is None else f"{text}，申报 {area(declared)} 万亩"
+    """The area of a zone, drawn and declared, and how much of it its stands cover: what they do not holds nothing."""
+    said = [f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"]
+    if row["declared_wanmu"] is not None:
+        said.append(f"申报 {area(row['declared_wanmu'])} 万亩")
+    if (covered := row.get("stand_area_fraction")) is not None and covered < 0.995:
+        said.append(f"小班覆盖 {covered:.0%}, 其余计0")
+    return "，".join(said)
 
 
 def area(wanmu: float) -> str:
