@@ -104,6 +104,7 @@ def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tabl
         ecosystems=run.ecosystems,
         scenes=[run.scene_entry(scene) for scene in run.scenes],
         inventories=config.stands.years if config.stands else (),
+        season=config.scenes.season,
         set_aside=[asdict(aside) for aside in run.set_aside],
         styles=run.styles,
         suggestions=run.suggestions,

@@ -7,6 +7,7 @@ import geopandas as gpd
 
 from pipeline.ecosystems import Ecosystem
 from pipeline.provenance import Marks
+from pipeline.season import Season
 from pipeline.styles import Styles
 from pipeline.suggestions import Suggestions
 from pipeline.zone_model import Period
@@ -18,12 +19,12 @@ class Results:
 
     ``zones`` has the columns id, name, ecosystem, stratum, stratum_given and the geometry in EPSG:4490 (CGCS2000);
     ``rows`` are those of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of
-    `totals.YEAR_COLUMNS`, ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``scenes`` are those of
-    `run.Run.scene_entry`, ``inventories`` the years of the forest stands. ``rasters`` maps zone id and (variable,
-    period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches with the columns
-    `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum size in 亩.
-    ``exports`` are further vector formats that are asked for. ``cover_classes`` are the areas of the classes of
-    ``cover_scheme``; ``targets`` are rows of `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of
+    `totals.YEAR_COLUMNS`, ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``scenes`` are those of `run.Run.scene_entry`,
+    all of the days of ``season``, ``inventories`` the years of the forest stands. ``rasters`` maps zone id and
+    (variable, period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches with the columns
+    `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum size in 亩. ``exports``
+    are further vector formats that are asked for. ``cover_classes`` are the areas of the classes of ``cover_scheme``;
+    ``targets`` are rows of `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of
     `separate.SEPARATE_COLUMNS`, ``ledger`` of `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between
     runs.
     """
@@ -43,6 +44,7 @@ class Results:
     rasters: dict[str, dict[tuple[str, str], Path]]
     ecosystems: dict[str, Ecosystem]
     scenes: list[dict]
+    season: Season
     set_aside: list[dict]
     styles: Styles
     suggestions: Suggestions

@@ -15,6 +15,7 @@ from pipeline.outputs.fonts import MARKS, bundled_fonts, find_fonts
 from pipeline.outputs.page import Box, Page
 from pipeline.outputs.raster_image import coloured, read_decimated
 from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_raster, label_places, round_scale
+from pipeline.season import PEAK, Season
 from pipeline.styles import RampStyle
 from pipeline.totals import COLUMNS
 
@@ -134,16 +135,19 @@ def test_the_plan_closes_with_its_total():
 def test_sources_are_counted_by_sensor():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
               {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
-    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 2019-07-23 至 2023-08-20 (含修改后的 Copernicus Sentinel 数据)"
-    assert say.source_line(scenes, (), False) == said
-    assert say.source_line(scenes[2:], (), False) == "数据源: GF-6 1 景, 2021-08-01 至 2021-08-01"
+    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 每年7月15日–8月31日, 2019-07-23 至 2023-08-20 (含修改后的 Copernicus Sentinel 数据)"
+    assert say.source_line(scenes, (), PEAK, False) == said
+    assert (
+        say.source_line(scenes[2:], (), PEAK, False)
+        == "数据源: GF-6 1 景, 每年7月15日–8月31日, 2021-08-01 至 2021-08-01"
+    )
 
 
 def test_sources_name_the_inventories_and_what_is_simulated():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}]
-    said = say.source_line(scenes, (2020, 2024), True)
-    assert said == "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 1 景, 2023-08-20 至 2023-08-20"
-    assert say.source_line([], (2020,), False) == "数据源: 小班蓄积 2020 年; 无影像"
+    said = say.source_line(scenes, (2020, 2024), Season((6, 1), (9, 30)), True)
+    assert said == "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 1 景, 每年6月1日–9月30日, 2023-08-20 至 2023-08-20"
+    assert say.source_line([], (2020,), PEAK, False) == "数据源: 小班蓄积 2020 年; 无影像"
 
 
 @pytest.mark.parametrize(("clamped", "said"), [(None, False), (0.05, False), (0.124, True)])

@@ -374,7 +374,11 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
     assert "不作为交易依据" in said
     assert "示意, 模拟数据" in said
     assert "2019-2021 → 2023-2025" in said
-    assert "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, 2019-08-01 至 2025-08-11" in said
+    season = "每年7月15日–8月31日"
+    assert f"数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, {season}, 2019-08-01 至 2025-08-11" in said
+    assert "不是永久碳汇" not in said
+    assert "地上与根系生物量, 年际变化随水热波动, 不是永久碳汇" in atlas.pages[4].extract_text()
+    assert "地上生物量, 年际变化随水位和水热波动, 不是永久碳汇" in atlas.pages[5].extract_text()
     assert "像元 30 m" in said
     assert re.search(r"各年合计中位 \d+ 次", said)
     assert "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变" in said

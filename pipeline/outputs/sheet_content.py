@@ -14,6 +14,7 @@ from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.sheet_map import Water
 from pipeline.outputs.sheet_text import (
+    SEASONAL,
     by_chance,
     group_cells,
     observed_cells,
@@ -46,6 +47,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     pixel_m = _pixel_m(next(path for path in results.rasters[zone].values() if path.is_file()))
     vegetation = ecosystem.strata[record.stratum].names[0] if record.stratum_given else "植被类型未给出"
     patches, stands = results.patches.get(zone), results.inventories_of(zone)
+    method = f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}"
     return ZoneSheet(
         stem=results.folder / "zones" / zone / f"{zone}_sheet",
         fonts=fonts,
@@ -65,7 +67,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
         quality=quality_lines(row, results.clamped_of(zone)),
         notes=(
-            f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}",
+            "    ".join(filter(None, (method, SEASONAL.get(record.ecosystem)))),
             f"{_source(results, zone)}    {_crs_line(results)}    像元 {pixel_m:g} m",
         ),
         warning=results.note,
@@ -196,7 +198,7 @@ def _source(results: Results, zone: str | None = None) -> str:
     """The sources of a zone, or of the whole run."""
     scenes = results.scenes_of(zone) if zone else results.scenes
     zones = [zone] if zone else results.zones["id"]
-    return source_line(scenes, results.inventories_of(*zones), results.simulated)
+    return source_line(scenes, results.inventories_of(*zones), results.season, results.simulated)
 
 
 def _crs_line(results: Results) -> str:

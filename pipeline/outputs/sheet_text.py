@@ -6,6 +6,7 @@ from collections import Counter
 import pandas as pd
 
 from pipeline.group_totals import lacking_zh
+from pipeline.season import Season
 from pipeline.variables import VARIABLES
 from pipeline.varying import CAUSES_ZH
 
@@ -140,9 +141,17 @@ def by_chance(rows: list[dict]) -> str:
     return f"逐片区判定: {judged}个片区即使均无变化, 平均也有约{expected}个偶然判为增减" if expected else ""
 
 
-def source_line(scenes: list[dict], inventories: tuple[int, ...], simulated: bool) -> str:
-    """Years of the forest inventories, sensors, number of scenes and their first and last day."""
-    return f"数据源: {stands_of(inventories)}{images(scenes, simulated)}"
+SEASONAL = {
+    "grassland": "季节性: 储量为生长季现存的地上与根系生物量, 年际变化随水热波动, 不是永久碳汇",
+    "wetland": "季节性: 储量为生长季现存的地上生物量, 年际变化随水位和水热波动, 不是永久碳汇",
+}
+"""What the stock of herbs is, by ecosystem."""
+
+
+def source_line(scenes: list[dict], inventories: tuple[int, ...], season: Season, simulated: bool) -> str:
+    """Years of the forest inventories, sensors, number of scenes, the season of each year that they are taken from, and
+    their first and last day."""
+    return f"数据源: {stands_of(inventories)}{images(scenes, season, simulated)}"
 
 
 def stands_of(inventories: tuple[int, ...]) -> str:
@@ -150,8 +159,8 @@ def stands_of(inventories: tuple[int, ...]) -> str:
     return f"小班蓄积 {'、'.join(map(str, inventories))} 年; " if inventories else ""
 
 
-def images(scenes: list[dict], simulated: bool) -> str:
-    """Sensors, number of scenes and their first and last day."""
+def images(scenes: list[dict], season: Season, simulated: bool) -> str:
+    """Sensors, number of scenes, their season and their first and last day."""
     if not scenes:
         return "无影像"
     counts = Counter(scene["sensor"] for scene in scenes)
@@ -159,7 +168,8 @@ def images(scenes: list[dict], simulated: bool) -> str:
     kind = "模拟 " if simulated else ""
     listed = "、".join(f"{kind}{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
     copernicus = not simulated and any(sensor.casefold().startswith(("sentinel", "hls")) for sensor in counts)
-    return f"{listed}, {days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
+    window = "–".join(f"{month}月{day}日" for month, day in season)
+    return f"{listed}, 每年{window}, {days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
 
 
 COPERNICUS = " (含修改后的 Copernicus Sentinel 数据)"
