@@ -105,6 +105,47 @@ def test_a_figure_is_printed_to_the_digits_that_its_interval_supports(figure, pr
     assert say.with_interval(*figure, signed=True) == printed
 
 
+def wetland(water: tuple[float, ...], now: float, **changes) -> tuple[dict, list[dict]]:
+    """A wetland of 10 t C/ha in the baseline with the water of four years, two of them in either period."""
+    row = dict.fromkeys(COLUMNS) | {
+        "ecosystem": "wetland", "carbon_tC_ha": now, "baseline_carbon_tC_ha": 10.0, "sink_tCO2_yr": now - 10,
+        "sink_finding": "gain",
+    }  # fmt: skip
+    years = [{"year": 2019 + place, "open_water_fraction": part} for place, part in enumerate(water)]
+    return row | changes, years
+
+
+PERIODS = (2019, 2020), (2021, 2022)
+SHRINKS = (0.31, 0.29, 0.21, 0.19)
+
+
+@pytest.mark.parametrize(
+    ("zone", "value", "said"),
+    [
+        (wetland(SHRINKS, 11.5), "30.0 → 20.0", "碳增加主要来自水面转为植被"),  # a seventh more land, 15 % more carbon
+        (wetland(SHRINKS, 14.0), "30.0 → 20.0", "—"),  # the reeds themselves grew
+        (wetland(SHRINKS, 9.0), "30.0 → 20.0", "—"),
+        (wetland(SHRINKS, 11.5, sink_finding="unclear"), "30.0 → 20.0", "—"),
+        (wetland(SHRINKS, 11.5, sink_tCO2_yr=None, sink_finding=None), "30.0 → 20.0", "—"),
+        (wetland((0.3, 0.3, 0.28, 0.28), 10.1), "30.0 → 28.0", "—"),  # by no more than two points
+    ],
+)
+def test_a_wetland_shows_its_open_water_and_where_its_carbon_comes_from(zone, value, said):
+    assert say.water_figure(*zone, PERIODS) == ("开阔水面 (%, 基准期 → 现状期)", value, said)
+
+
+def test_open_water_that_is_not_known_or_never_was_is_no_figure():
+    assert say.water_figure(*wetland((0.0,) * 4, 11.0), PERIODS) is None
+    assert say.water_figure(*wetland((None,) * 4, 11.0), PERIODS) is None
+    assert say.water_figure(*wetland(SHRINKS, 11.0), ((), (2021, 2022))) == ("开阔水面 (%, 现状期)", "20.0", "—")
+
+
+def test_a_trend_goes_from_the_first_year_that_is_known_to_the_last():
+    years = [{"year": 2019 + place, "fvc_mean": cover} for place, cover in enumerate((None, 0.331, 0.4, 0.447))]
+    assert say.trend(years, "fvc_mean", "覆盖度") == "覆盖度 33.1% (2020) → 44.7% (2022)"
+    assert say.trend(years[:2], "fvc_mean", "覆盖度") == ""
+
+
 def test_of_22_zones_that_did_not_change_about_one_seems_to():
     zones = [{"level": "zone", "sink_finding": "unclear"}] * 20 + [{"level": "zone", "sink_finding": "gain"}] * 2
     others = [{"level": "city", "sink_finding": "gain"}, {"level": "zone", "sink_finding": None}]
@@ -135,12 +176,10 @@ def test_the_plan_closes_with_its_total():
 def test_sources_are_counted_by_sensor():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
               {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
-    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 每年7月15日–8月31日, 2019-07-23 至 2023-08-20 (含修改后的 Copernicus Sentinel 数据)"
-    assert say.source_line(scenes, (), PEAK, False) == said
-    assert (
-        say.source_line(scenes[2:], (), PEAK, False)
-        == "数据源: GF-6 1 景, 每年7月15日–8月31日, 2021-08-01 至 2021-08-01"
-    )
+    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 每年7月15日–8月31日, 2019-07-23 至 2023-08-20"
+    assert say.source_line(scenes, (), PEAK, False) == f"{said} (含修改后的 Copernicus Sentinel 数据)"
+    said = "数据源: GF-6 1 景, 每年7月15日–8月31日, 2021-08-01 至 2021-08-01"
+    assert say.source_line(scenes[2:], (), PEAK, False) == said
 
 
 def test_sources_name_the_inventories_and_what_is_simulated():

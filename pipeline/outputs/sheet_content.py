@@ -22,6 +22,7 @@ from pipeline.outputs.sheet_text import (
     quality_lines,
     source_line,
     target_cells,
+    trend,
 )
 from pipeline.outputs.year_bars import Periods
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
@@ -35,6 +36,13 @@ FRAME_MM, FINEST_MM = 170, 0.05
 STAND_DATES = "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变"
 """Of which date the stock of stands is."""
 
+TRENDS = {
+    "forest": ("fvc_mean", "覆盖度"),
+    "grassland": ("fvc_mean", "覆盖度"),
+    "wetland": ("open_water_fraction", "开阔水面"),
+}
+"""What beside the stock is told of the years, by ecosystem."""
+
 SINK_ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
 
 
@@ -47,6 +55,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     pixel_m = _pixel_m(next(path for path in results.rasters[zone].values() if path.is_file()))
     vegetation = ecosystem.strata[record.stratum].names[0] if record.stratum_given else "植被类型未给出"
     patches, stands = results.patches.get(zone), results.inventories_of(zone)
+    by_year = [year for year in results.by_year if year["zone_id"] == zone]
     method = f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}"
     return ZoneSheet(
         stem=results.folder / "zones" / zone / f"{zone}_sheet",
@@ -56,7 +65,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         project=results.title,
         kind=f"{results.styles.ecosystems[record.ecosystem].zh} · {vegetation} · {number}",
         row=row | {"gain_loss_tCO2_yr": results.gain_loss_of(zone)},
-        by_year=[year for year in results.by_year if year["zone_id"] == zone],
+        by_year=by_year,
         periods=_period_years(results),
         outline=outline,
         others=others,
@@ -71,7 +80,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
             f"{_source(results, zone)}    {_crs_line(results)}    像元 {pixel_m:g} m",
         ),
         warning=results.note,
-        bars_remark="清查年之间内插, 之外不变" if stands else "",
+        bars_remark="清查年之间内插, 之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
     )
 
 

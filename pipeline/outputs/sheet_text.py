@@ -96,6 +96,35 @@ def _increment(row: dict) -> str | None:
     return three_digits(row["gain_loss_tCO2_yr"], signed=True) if known else None
 
 
+SHRUNK = 0.02
+"""Loss of open water from which a rise of carbon may come from it, fraction of the zone."""
+
+
+def water_figure(
+    row: dict, by_year: list[dict], periods: tuple[tuple[int, ...], tuple[int, ...]]
+) -> tuple[str, str, str] | None:
+    """Label, mean share of open water in each of the ``periods`` with years, and whether a gain of carbon comes from
+    it: by more than half where land grew at least half as much as the stock. None where there is no water."""
+    years = {year["year"]: year.get("open_water_fraction") for year in by_year}
+    known = [[years[year] for year in period if years.get(year) is not None] for period in periods]
+    shares = [sum(part) / len(part) for part in known if part]
+    if not any(shares) or not known[-1]:
+        return None
+    label = "基准期 → 现状期" if len(shares) == 2 else "现状期"
+    said = UNKNOWN
+    if len(shares) == 2 and shares[0] - shares[1] > SHRUNK and row["sink_finding"] == "gain":
+        land, stock = (1 - shares[1]) / (1 - shares[0]), row["carbon_tC_ha"] / row["baseline_carbon_tC_ha"]
+        said = "碳增加主要来自水面转为植被" if 0 < (stock - 1) / 2 < land - 1 else UNKNOWN
+    return f"开阔水面 (%, {label})", " → ".join(fixed(100 * share, 1) for share in shares), said
+
+
+def trend(by_year: list[dict], column: str, name: str) -> str:
+    """A share in the first and the last year of which it is known; "" for fewer than two."""
+    known = [(year["year"], year[column]) for year in by_year if year.get(column) is not None]
+    ends = [f"{fixed(100 * value, 1)}% ({year})" for year, value in (known[0], known[-1])] if len(known) > 1 else []
+    return f"{name} {' → '.join(ends)}" if ends else ""
+
+
 def area_line(row: dict) -> str:
     """The area of a zone, drawn and declared, and how much of it its stands cover: what they do not holds nothing."""
     said = [f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"]

@@ -8,7 +8,7 @@ import shapely
 from pipeline.outputs import sheet_map as maps
 from pipeline.outputs.fonts import MM_PER_POINT, Fonts
 from pipeline.outputs.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
-from pipeline.outputs.sheet_text import PLAN_COLUMNS, area_line, key_figures
+from pipeline.outputs.sheet_text import PLAN_COLUMNS, area_line, key_figures, water_figure
 from pipeline.outputs.year_bars import Periods, draw_period_keys, draw_years
 from pipeline.styles import RampStyle
 
@@ -217,7 +217,8 @@ def _draw_figures(page: Page, sheet: ZoneSheet, box: Box) -> None:
     page.text(inner.left, inner.top - 3.2, area_line(sheet.row), 7.5, width=inner.width)
     columns = (Column("指标", 46, numeric=False), Column("估计值", 20), Column("95%区间", inner.width - 66))
     table = Box(inner.left, inner.bottom, inner.width, inner.height - 4.6)
-    page.table(table, columns, key_figures(sheet.row), row_mm=5.0)
+    water = water_figure(sheet.row, sheet.by_year, sheet.periods) if sheet.row["ecosystem"] == "wetland" else None
+    page.table(table, columns, [*key_figures(sheet.row), *([water] if water else [])], row_mm=5.0)
 
 
 def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
