@@ -90,6 +90,12 @@ DEFINITIONS = (
         "Standing crop at the peak of the year, which follows its rain; wetland without methane.",
     ),
     (
+        "95%区间 interval",
+        "由误差抽样得到, 一般不对称: 估计值按系数取值计算, 可高于或低于模拟均值; 均值和中位数见不确定性表。",
+        "From draws of the errors, mostly skewed: the estimate takes the coefficients as they are and may lie above "
+        "or below the mean of the draws; mean and median stand among the intervals.",
+    ),
+    (
         "面积 area",
         "CGCS2000椭球面积; 1公顷=15亩, 1万亩=666.67公顷。",
         "On the ellipsoid of CGCS2000; 1 ha = 15 mu.",

@@ -105,6 +105,14 @@ def test_a_figure_is_printed_to_the_digits_that_its_interval_supports(figure, pr
     assert say.with_interval(*figure, signed=True) == printed
 
 
+def test_the_estimate_is_not_the_mean_of_the_draws():
+    stock = {"zone_id": "city", "quantity": "carbon_tC", "period": "2025"}
+    rows = [stock | {"period": "2024"}, stock | {"estimate": 5_166_119.0, "mean": 4_897_646.0, "median": 4_871_976.0}]
+    said = "95%区间不对称: 全部片区储量估计值 517 万吨碳, 模拟均值 490、中位数 487 万吨碳; 各指标见 intervals.csv"
+    assert say.skew(rows, "2025") == said
+    assert say.skew([], "2025") == ""
+
+
 def wetland(water: tuple[float, ...], now: float, **changes) -> tuple[dict, list[dict]]:
     """A wetland of 10 t C/ha in the baseline with the water of four years, two of them in either period."""
     row = dict.fromkeys(COLUMNS) | {

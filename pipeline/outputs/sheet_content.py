@@ -20,6 +20,7 @@ from pipeline.outputs.sheet_text import (
     observed_cells,
     plan_cells,
     quality_lines,
+    skew,
     source_line,
     target_cells,
     trend,
@@ -93,6 +94,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
     city = results.row("city")
     conditional = any(row["sink_finding"] and row["comparability"] == "conditional" for row in results.rows)
     remarks = (f"状态: {city['status_zh']}", "* 有条件可比" if conditional else "", by_chance(results.rows))
+    remarks += (skew(results.intervals, results.current.label),)
     return OverviewSheet(
         stem=results.folder / "overview",
         fonts=fonts,

@@ -177,6 +177,17 @@ SEASONAL = {
 """What the stock of herbs is, by ecosystem."""
 
 
+def skew(intervals: list[dict], current: str) -> str:
+    """That the estimate of the city's stock is not the mean of its draws; "" where none are drawn."""
+    stock = ("city", "carbon_tC", current)
+    for row in intervals:
+        if (row["zone_id"], row["quantity"], row["period"]) == stock:
+            estimate, mean, median = (three_digits(row[name] / 1e4) for name in ("estimate", "mean", "median"))
+            values = f"全部片区储量估计值 {estimate} 万吨碳, 模拟均值 {mean}、中位数 {median} 万吨碳"
+            return f"95%区间不对称: {values}; 各指标见 intervals.csv"
+    return ""
+
+
 def source_line(scenes: list[dict], inventories: tuple[int, ...], season: Season, simulated: bool) -> str:
     """Years of the forest inventories, sensors, number of scenes, the season of each year that they are taken from, and
     their first and last day."""
