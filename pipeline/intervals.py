@@ -10,7 +10,10 @@ INTERVAL_COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
     "zone_id": ("Zone", "片区编号"),
     "quantity": ("Quantity with its unit", "指标(含单位)"),
-    "period": ("Years", "时期(年)"),
+    "period": (
+        "Years; of the sink, a difference from the baseline, and of the volume those of the current period",
+        "时期(年; 碳汇为与基准期之差, 与蓄积均记现状期)",
+    ),
     "estimate": ("Estimate", "估计值"),
     "mean": ("Mean of the draws", "模拟均值"),
     "median": ("Median of the draws", "模拟中位数"),
