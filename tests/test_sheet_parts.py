@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from matplotlib.colors import to_hex
 from matplotlib.font_manager import FontEntry, fontManager
 from rasterio.transform import from_origin
 
@@ -14,9 +15,9 @@ from pipeline.outputs import sheet_text as say
 from pipeline.outputs.fonts import MARKS, bundled_fonts, find_fonts
 from pipeline.outputs.page import Box, Page
 from pipeline.outputs.raster_image import coloured, read_decimated
-from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_raster, label_places, round_scale
+from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_legend, draw_raster, label_places, round_scale
 from pipeline.season import PEAK, Season
-from pipeline.styles import RampStyle
+from pipeline.styles import PALE_ZH, RampStyle
 from pipeline.totals import COLUMNS
 
 # Fonts
@@ -304,6 +305,18 @@ def test_classes_are_coloured_as_the_style_says():
     assert image.tolist() == [[[255, 0, 0, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
     pale = coloured(values, style, np.array([[True, False], [False, True]]))
     assert pale.tolist() == [[[255, 183, 183, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
+
+
+def test_a_legend_shows_the_pale_colours_below_the_full_ones():
+    style = RampStyle(breaks=(0.5,), colors=("#000000", "#00ff00"), unit_zh="")
+    shown = {}
+    for hint in ("", PALE_ZH):
+        page = Page(bundled_fonts(), "")
+        draw_legend(page, Box(10, 10, 80, 14), "碳汇强度", style, ("减少", "增加"), hint)
+        shown[hint] = [(patch.get_y(), to_hex(patch.get_facecolor())) for patch in page.axes.patches]
+    assert [color for _, color in shown[""]] == ["#000000", "#00ff00"]
+    assert [color for _, color in shown[PALE_ZH]] == ["#000000", "#00ff00", "#b8b8b8", "#b8ffb8"]
+    assert shown[PALE_ZH][2][0] < shown[PALE_ZH][0][0]
 
 
 def test_a_change_that_may_be_zero_is_pale(tmp_path):

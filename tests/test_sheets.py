@@ -29,12 +29,13 @@ from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.page import Page
 from pipeline.outputs.sheet_text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
-from pipeline.styles import read_styles
+from pipeline.styles import PALE_ZH, read_styles
 from pipeline.targets import Targets, target_rows
 
 CRS = "EPSG:32649"
 CORNER = (420_000.0, 4_500_000.0)
 STYLES = read_styles().ramps
+ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
 NOTE = "示意, 模拟数据 (schematic, simulated); 遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
 
 
@@ -117,7 +118,7 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "others": [shapely.transform(zone, lambda points: np.add(points, (width_m, height_m)))],
             "crs": CRS,
             "pixel_m": pixel_m,
-            "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ("← 碳减少", "碳增加 →")),
+            "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ENDS, PALE_ZH),
             "cover": SheetMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
             "plan": plan_of(6),
             "quality": quality_lines(row),
@@ -231,7 +232,7 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares, code):
         stem=tmp_path / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
         project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS,
         rasters={f"{code}00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"],
-        legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint="浅色: 像元变化不显著",
+        legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint=PALE_ZH,
         notes=("状态: 正常",), warning=NOTE,
     )  # fmt: skip
     page = sheet.draw()
