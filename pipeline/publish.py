@@ -92,6 +92,7 @@ def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tabl
     return Results(
         name=config.name,
         title=config.title,
+        organisation=config.organisation,
         folder=run.results,
         note=run.note,
         simulated=config.simulated,

@@ -31,6 +31,7 @@ class Results:
 
     name: str
     title: str
+    organisation: str
     folder: Path
     note: str
     simulated: bool

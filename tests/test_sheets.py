@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,17 @@ def test_nothing_overlaps_or_is_cut_off(tmp_path, size, fonts):
 LONG = "内蒙古自治区包头市达尔罕茂明安联合旗满都拉镇国家级公益林与荒漠草原生态保护修复综合治理示范片区（示意）"
 
 
+def test_the_foot_says_who_made_the_sheet_and_when(tmp_path):
+    page = sheet_of(tmp_path, 9_000, 8_000, organisation="包头市林业和草原局").draw()
+    assert f"编制单位: 包头市林业和草原局    制图日期: {date.today().isoformat()}" in texts(page)
+    assert faults(page) == []
+    assert f"制图日期: {date.today().isoformat()}" in texts(sheet_of(tmp_path, 9_000, 8_000).draw())
+
+
+def texts(page: Page) -> list[str]:
+    return [text.get_text() for text in page.figure.findobj(Text)]
+
+
 @pytest.mark.parametrize("size", [(60_000, 20_000), (20_000, 20_000)], ids=["wide", "compact"])
 def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     row = row_of(
@@ -188,6 +200,7 @@ def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,
         by_year=years_of(row, range(1986, 2026)), plan=plan_of(14), quality=quality_lines(row, 0.3),
+        organisation=LONG,
     )  # fmt: skip
     assert faults(sheet.draw()) == []
 

@@ -19,6 +19,7 @@ def world(tmp_path_factory):
     world = World.finished(tmp_path_factory.mktemp("workbook"))
     plan = {"year": 2025, "forest_cover_percent": 19.3, "forest_volume_m3": 3_800_000}
     world.settings |= {"deliverables": ["patches", "workbook"], "uncertainty": {"draws": 200}, "targets": plan}
+    world.settings["organisation"] = "包头市林业和草原局"
     world.write_config()
     world.run()
     return world
@@ -141,8 +142,17 @@ def test_no_number_is_cut_by_its_column(book):
 def test_the_cover_says_what_the_numbers_are_and_leads_to_the_sheets(book):
     cover = book["说明"]
     text = " ".join(str(value) for row in cover.iter_rows(values_only=True) for value in row if value)
-    for words in ("模拟", "不作为交易依据", "储量不是碳汇", "不是草原综合植被盖度", "不作为处方", "清查年之间内插"):
+    for words in (
+        "模拟",
+        "不作为交易依据",
+        "储量不是碳汇",
+        "不是草原综合植被盖度",
+        "不作为处方",
+        "清查年之间内插",
+        "编制单位 organisation 包头市林业和草原局",
+    ):
         assert words in text
+    assert "编制单位 organisation 包头市林业和草原局" in text
     links = [cell.hyperlink.location for (cell, *_) in cover.iter_rows() if cell.hyperlink]
     assert links == [f"'{sheet.title}'!A1" for sheet in book.worksheets[1:]]
 

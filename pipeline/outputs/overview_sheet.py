@@ -38,7 +38,8 @@ SINK_HA, STOCK_HA = (
 @dataclass(frozen=True)
 class OverviewSheet:
     """All that the overview shows. ``rows`` are those of the result table; ``outlines`` by zone id and ``rasters`` in
-    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp."""
+    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp; ``organisation``
+    makes the sheet."""
 
     stem: Path
     fonts: Fonts
@@ -56,12 +57,13 @@ class OverviewSheet:
     hint: str
     notes: tuple[str, ...]
     warning: str
+    organisation: str = ""
 
     def draw(self) -> Page:
         """The page. Raises OutputError for a character without a glyph."""
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
         draw_head(page, self.title, self.subtitle, self.project, self.kind)
-        foot = draw_foot(page, self.notes, self.warning)
+        foot = draw_foot(page, self.notes, self.warning, self.organisation)
         top, left, middle, right = page.height - 26, 9.0, 122.0, page.width - 9
         self._draw_map(page, Box(left, foot, middle - 5 - left, top - foot))
         self._draw_table(page, Box(middle, foot + 37, right - middle, top - foot - 37))

@@ -81,6 +81,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
             f"{_source(results, zone)}    {_crs_line(results)}    像元 {pixel_m:g} m",
         ),
         warning=results.note,
+        organisation=results.organisation,
         bars_remark="清查年之间内插, 之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
     )
 
@@ -115,6 +116,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
+        organisation=results.organisation,
     )
 
 
@@ -143,6 +145,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
+        organisation=results.organisation,
         bars_remark="有小班的片区: 储量在清查年之间内插, 之外不变" if has_stands else "",
     )
 

@@ -85,7 +85,9 @@ def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
     """Title, what the numbers are, definitions and the list of the sheets."""
     sheet.title = "说明"
     periods = " → ".join(period.label for period in (results.baseline, results.current) if period)
+    made_by = [("编制单位 organisation", results.organisation, "")] if results.organisation else []
     lines = [
+        *made_by,
         ("说明 note", results.note, ""),
         ("时段 periods", periods, ""),
         ("影像 scenes", f"{len(results.scenes)}景采用, {len(results.set_aside)}景未采用", "used, set aside"),
