@@ -22,13 +22,14 @@ Titles = dict[str, tuple[str, str]]
 @dataclass(frozen=True)
 class Table:
     """A table with the ``columns`` (English and Chinese title by name); ``name`` is Chinese, ``name_en`` English, and
-    ``words`` are the Chinese of the codes in its rows, by column."""
+    ``words`` are the Chinese of the codes in its rows, by column; the last ``totals`` rows are sums of the others."""
 
     name: str
     name_en: str
     columns: Titles
     rows: list[dict]
     words: dict[str, dict[str, str]] = field(default_factory=dict)
+    totals: int = 0
 
     def shown(self, name: str, row: dict) -> object:
         """What a row shows in a column."""
@@ -141,11 +142,11 @@ def workbook_tables(results: Results) -> list[Table]:
         "status": STATUS_ZH,
     }
 
-    def table(name: str, name_en: str, columns: Titles, rows: list[dict]) -> Table:
-        return Table(name, name_en, _without_codes(columns), rows, words)
+    def table(name: str, name_en: str, columns: Titles, rows: list[dict], totals: int = 0) -> Table:
+        return Table(name, name_en, _without_codes(columns), rows, words, totals)
 
     tables = [
-        table("总表", "Key figures", _titles(SUMMARY), results.with_gain_loss()),
+        table("总表", "Key figures", _titles(SUMMARY), results.with_gain_loss(), len(groups)),
         table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
         table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
         table("片区", "Zones", COLUMNS, zones),
