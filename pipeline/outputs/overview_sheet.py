@@ -76,7 +76,7 @@ class OverviewSheet:
         return any(row["sink_tCO2_yr"] is not None for row in self.rows)
 
     def _draw_map(self, page: Page, box: Box) -> None:
-        strip = 28.0
+        strip = 26.0
         frame_box = Box(box.left + 5, box.bottom + strip + 5, box.width - 5, box.height - strip - 5)
         frame = maps.MapFrame.around(frame_box, self.crs, tuple(shapely.total_bounds(list(self.outlines.values()))))
         maps.draw_ground(page, frame, [])
