@@ -25,9 +25,8 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
         "增减法碳变化(吨碳/年, 不与碳汇相加)",
     ),
     "gain_loss_tCO2_yr": (
-        "Gain less loss by volume increment, t CO2 per year; not to be added to the sink, whose interval does not hold "
-        "the choice of method",
-        "生长量法(吨CO2/年, 另一口径, 不与碳汇相加; 碳汇区间不含方法选择)",
+        "Gain less loss by volume increment, t CO2 per year; not to be added to the sink",
+        "生长量法(吨CO2/年, 另一口径, 不相加)",
     ),
     "methane_tCO2e_yr": ("Methane emission, t CO2e per year; not in the sink", "甲烷排放(吨CO2当量/年, 未计入碳汇)"),
 }

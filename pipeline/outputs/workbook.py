@@ -45,7 +45,7 @@ LINE = Border(bottom=Side("thin", color="D9D9D9"))
 FONT, BODY_SIZE, LINE_HEIGHT = FONTS[0], 10, 16
 """The font of all cells; its size and the height of its lines in points. Without a name each program takes its own."""
 MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 12
-PAGE_WIDTH = 230
+PAGE_WIDTH = 245
 """Characters across an A4 sheet that one can still read."""
 BODY, STRONG = Font(FONT, BODY_SIZE), Font(FONT, BODY_SIZE, bold=True)
 NAMES = ("level", "zone_id", "name_zh", "zone_name")
@@ -110,6 +110,7 @@ def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
     for column, width in zip("ABC", widths, strict=True):
         sheet.column_dimensions[column].width = width
     _print_setup(sheet, "", results.note)
+    sheet.page_setup.fitToHeight = 1
 
 
 def _periods(results: Results) -> str:
