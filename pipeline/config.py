@@ -96,6 +96,7 @@ class RunConfig(Frozen):
 
     name: Annotated[str, AfterValidator(_file_name)]
     title: str = "碳汇片区监测"
+    organisation: str = ""
     simulated: bool = False
     scenes: Scenes
     zones: Zones

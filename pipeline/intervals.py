@@ -10,7 +10,10 @@ INTERVAL_COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
     "zone_id": ("Zone", "片区编号"),
     "quantity": ("Quantity with its unit", "指标(含单位)"),
-    "period": ("Years", "时期(年)"),
+    "period": (
+        "Years; of the sink, a difference from the baseline, and of the volume those of the current period",
+        "时期(年; 碳汇为与基准期之差, 与蓄积均记现状期)",
+    ),
     "estimate": ("Estimate", "估计值"),
     "mean": ("Mean of the draws", "模拟均值"),
     "median": ("Median of the draws", "模拟中位数"),
@@ -39,7 +42,9 @@ def add_intervals(
 ) -> list[dict]:
     """Put into the rows of the result table and of the years what the draws of the zones say; returns the rows of
     ``intervals.csv`` for zones, ecosystems and city. ``counted`` are the rows of the zones as groups count them
-    (`group_totals.counted`), ``current`` is the label of the current period."""
+    (`group_totals.counted`), ``current`` is the label of the current period; nothing where no zone is drawn."""
+    if not drawn:
+        return []
     years = {(row["zone_id"], str(row["year"])): row for row in by_year}
     estimates, in_groups = (
         {row["zone_id"]: _estimates(row, by_year, current) for row in of_zones if row["zone_id"] in drawn}

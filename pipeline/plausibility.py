@@ -1,6 +1,6 @@
 """Ranges in which a zone's figures should and must lie, each with its source. Pure but for `read_ranges`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import inf
 from pathlib import Path
 from typing import Literal, Self
@@ -84,20 +84,40 @@ def read_ranges(path: Path | None = None) -> Ranges:
     return read_yaml(path or SHIPPED, Ranges)
 
 
-def findings(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
-    """What of a zone's row (keys of the result table) lies outside its ranges."""
-    sink = row["sink_tCO2_ha_yr"]
-    figures = {name: row[name] for name in ("ndvi_mean", "agb_tDM_ha", "carbon_tC_ha")}
-    figures["increment_tC_ha_yr"] = None if sink is None else sink / CO2_PER_C
-    found = []
-    for quantity, value in figures.items():
+def impossible(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
+    """What of a zone's row (keys of the result table) lies outside its hard ranges, by the estimate alone."""
+    return [
+        OutOfRange(quantity=quantity, value=value, bound=limits.hard, source=limits.source, impossible=True)
+        for quantity, value, _, limits in _judged(row, stratum, ranges)
+        if not limits.hard[0] <= value <= limits.hard[1]
+    ]
+
+
+def unusual(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
+    """What of a zone's row, though possible, lies outside its usual ranges with its whole 95 % interval, where it has
+    one. Without stands no method sees a forest grow: its increment is not judged."""
+    blind = row["ecosystem"] == "forest" and row["stand_area_fraction"] is None
+    return [
+        OutOfRange(quantity=quantity, value=value, bound=limits.usual, source=limits.source, impossible=False)
+        for quantity, value, (low, high), limits in _judged(row, stratum, ranges)
+        if limits.hard[0] <= value <= limits.hard[1]
+        and (max(value, high) < limits.usual[0] or min(value, low) > limits.usual[1])
+        and not (blind and quantity == "increment_tC_ha_yr")
+    ]
+
+
+def _judged(row: Mapping, stratum: str, ranges: Ranges) -> Iterator[tuple[str, float, tuple[float, float], Range]]:
+    """Quantity, value, 95 % interval (the value twice, where it has none) and range of the figures that have one."""
+    sources = {
+        "ndvi_mean": ("ndvi_mean", None, 1),
+        "agb_tDM_ha": ("agb_tDM_ha", None, 1),
+        "carbon_tC_ha": ("carbon_tC_ha", "carbon_tC", 1),
+        "increment_tC_ha_yr": ("sink_tCO2_ha_yr", "sink_tCO2_yr", CO2_PER_C),
+    }
+    for quantity, (column, total, divisor) in sources.items():
         limits = ranges.of(quantity, row["ecosystem"], stratum)
-        if value is None or limits is None:
+        if row[column] is None or limits is None:
             continue
-        for bound, impossible in ((limits.hard, True), (limits.usual, False)):
-            if not bound[0] <= value <= bound[1]:
-                found.append(
-                    OutOfRange(quantity=quantity, value=value, bound=bound, source=limits.source, impossible=impossible)
-                )
-                break
-    return found
+        value, by = row[column] / divisor, divisor * (row["area_ha"] or 1)
+        low, high = row.get(f"{total}_low95"), row.get(f"{total}_high95")
+        yield quantity, value, (value, value) if low is None else (low / by, high / by), limits

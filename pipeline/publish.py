@@ -15,7 +15,7 @@ from pipeline.group_totals import counted, group_rows, year_group_rows
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
-from pipeline.plausibility import findings, read_ranges
+from pipeline.plausibility import impossible, read_ranges, unusual
 from pipeline.realisations import Realisations, realise
 from pipeline.results import Results
 from pipeline.run import Run
@@ -28,6 +28,7 @@ from pipeline.totals import (
     YEAR_COLUMNS,
     add_status,
     failed_row,
+    say_unusual,
     withhold,
     year_rows,
     zone_row,
@@ -54,12 +55,15 @@ def publish(
     rows, by_year = zone_tables(run, sketches, models)
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
+    interval_rows = add_intervals(drawn, rows, [], by_year, run.current.label)
+    judge_unusual(run, rows)
     by_year += year_group_rows(by_year, rows, list(run.ecosystems), run.config.min_observed_fraction)
     alone = [counted(row, run.config.min_observed_fraction) for row in rows]
-    rows += group_rows(alone, list(run.ecosystems))
+    groups = group_rows(alone, list(run.ecosystems))
+    interval_rows += add_intervals(drawn, groups, alone, by_year, run.current.label)
+    rows += groups
     ledger = covered_ledger(run, sketches)
     say_areas(rows, ledger)
-    interval_rows = add_intervals(drawn, rows, alone, by_year, run.current.label) if drawn else []
     classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
     current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
@@ -90,6 +94,7 @@ def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tabl
     return Results(
         name=config.name,
         title=config.title,
+        organisation=config.organisation,
         folder=run.results,
         note=run.note,
         simulated=config.simulated,
@@ -102,6 +107,7 @@ def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tabl
         ecosystems=run.ecosystems,
         scenes=[run.scene_entry(scene) for scene in run.scenes],
         inventories=config.stands.years if config.stands else (),
+        season=config.scenes.season,
         set_aside=[asdict(aside) for aside in run.set_aside],
         styles=run.styles,
         suggestions=run.suggestions,
@@ -153,8 +159,8 @@ def say_areas(rows: list[dict], ledger: list[dict]) -> None:
 
 
 def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> tuple[list[dict], list[dict]]:
-    """The rows of the zones, each with its certificate and held against the plausible ranges, and of their years. A
-    zone whose totals cannot be taken is given up."""
+    """The rows of the zones, each with its certificate and without totals where a figure is impossible, and of their
+    years. A zone whose totals cannot be taken is given up."""
     ranges = read_ranges(run.config.plausibility)
     rows, by_year = [], []
     for zone in run.zones:
@@ -166,10 +172,18 @@ def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> t
         except (SinkmapError, ArithmeticError, LookupError, ValueError) as error:
             run.give_up_zones({zone.id: f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"})
             continue
-        found = findings(row, zone.stratum, ranges)
+        found = impossible(row, zone.stratum, ranges)
         rows.append(withhold(row, found))
-        by_year += [year | {"carbon_tC": None} for year in years] if any(f.impossible for f in found) else years
+        by_year += [year | {"carbon_tC": None} for year in years] if found else years
     return rows, by_year
+
+
+def judge_unusual(run: Run, rows: list[dict]) -> None:
+    """Say in the rows of the zones, which have their intervals, what is unusual."""
+    ranges, by_id = read_ranges(run.config.plausibility), {row["zone_id"]: row for row in rows}
+    for zone in run.zones:
+        row = by_id[zone.id]
+        say_unusual(row, unusual(row, zone.stratum, ranges))
 
 
 def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> Certificate | None:

@@ -7,6 +7,7 @@ import geopandas as gpd
 
 from pipeline.ecosystems import Ecosystem
 from pipeline.provenance import Marks
+from pipeline.season import Season
 from pipeline.styles import Styles
 from pipeline.suggestions import Suggestions
 from pipeline.zone_model import Period
@@ -18,18 +19,19 @@ class Results:
 
     ``zones`` has the columns id, name, ecosystem, stratum, stratum_given and the geometry in EPSG:4490 (CGCS2000);
     ``rows`` are those of `totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of
-    `totals.YEAR_COLUMNS`, ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``scenes`` are those of
-    `run.Run.scene_entry`, ``inventories`` the years of the forest stands. ``rasters`` maps zone id and (variable,
-    period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches with the columns
-    `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum size in 亩.
-    ``exports`` are further vector formats that are asked for. ``cover_classes`` are the areas of the classes of
-    ``cover_scheme``; ``targets`` are rows of `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of
+    `totals.YEAR_COLUMNS`, ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``scenes`` are those of `run.Run.scene_entry`,
+    all of the days of ``season``, ``inventories`` the years of the forest stands. ``rasters`` maps zone id and
+    (variable, period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches with the columns
+    `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum size in 亩. ``exports``
+    are further vector formats that are asked for. ``cover_classes`` are the areas of the classes of ``cover_scheme``;
+    ``targets`` are rows of `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of
     `separate.SEPARATE_COLUMNS`, ``ledger`` of `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between
     runs, ``notes`` are sentences that the run says at its end.
     """
 
     name: str
     title: str
+    organisation: str
     folder: Path
     note: str
     simulated: bool
@@ -43,6 +45,7 @@ class Results:
     rasters: dict[str, dict[tuple[str, str], Path]]
     ecosystems: dict[str, Ecosystem]
     scenes: list[dict]
+    season: Season
     set_aside: list[dict]
     styles: Styles
     suggestions: Suggestions
@@ -83,8 +86,15 @@ class Results:
         return next((row["clamped_fraction"] for row in self.separate if row["zone_id"] == zone), None)
 
     def gain_loss_of(self, zone: str) -> float | None:
-        """Gain less loss of a zone's stands by volume increment, t C/yr, where that is known."""
-        return next((row["gain_loss_tC_yr"] for row in self.separate if row["zone_id"] == zone), None)
+        """Gain less loss by volume increment, t CO2/yr, of a zone's stands or of all of an ecosystem's, where that is
+        known."""
+        own = [row["gain_loss_tCO2_yr"] for row in self.separate if zone in (row["zone_id"], row["ecosystem"])]
+        known = [value for value in own if value is not None]
+        return sum(known) if known else None
+
+    def with_gain_loss(self) -> list[dict]:
+        """The rows, each with its `gain_loss_of` beside the sink, to which that is never added."""
+        return [row | {"gain_loss_tCO2_yr": self.gain_loss_of(row["zone_id"])} for row in self.rows]
 
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""

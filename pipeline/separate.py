@@ -3,6 +3,7 @@ how much of a zone lies beyond the range of its biomass model, and how much of i
 
 from collections.abc import Collection
 
+from pipeline.carbon import CO2_PER_C
 from pipeline.ecosystems import Wetland
 from pipeline.sketch import FIRST_PART, INDEX, Sketch
 from pipeline.zone_model import ZoneModel
@@ -22,6 +23,10 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
     "gain_loss_tC_yr": (
         "Gain less loss, t C per year; not to be added to the sink",
         "增减法碳变化(吨碳/年, 不与碳汇相加)",
+    ),
+    "gain_loss_tCO2_yr": (
+        "Gain less loss by volume increment, t CO2 per year; not to be added to the sink",
+        "生长量法(吨CO2/年, 另一口径, 不相加)",
     ),
     "methane_tCO2e_yr": ("Methane emission, t CO2e per year; not in the sink", "甲烷排放(吨CO2当量/年, 未计入碳汇)"),
 }
@@ -47,4 +52,5 @@ def _row(model: ZoneModel, sketch: Sketch, has_volume: bool) -> dict:
     if has_volume and len(model.stands.volume_m3_ha) > 1:
         gain, loss = model.stands.gain_loss(ecosystem)
         row |= {"gain_tC_yr": gain, "loss_tC_yr": loss, "gain_loss_tC_yr": gain - loss}
+        row["gain_loss_tCO2_yr"] = row["gain_loss_tC_yr"] * CO2_PER_C
     return row

@@ -22,13 +22,14 @@ Titles = dict[str, tuple[str, str]]
 @dataclass(frozen=True)
 class Table:
     """A table with the ``columns`` (English and Chinese title by name); ``name`` is Chinese, ``name_en`` English, and
-    ``words`` are the Chinese of the codes in its rows, by column."""
+    ``words`` are the Chinese of the codes in its rows, by column; the last ``totals`` rows are sums of the others."""
 
     name: str
     name_en: str
     columns: Titles
     rows: list[dict]
     words: dict[str, dict[str, str]] = field(default_factory=dict)
+    totals: int = 0
 
     def shown(self, name: str, row: dict) -> object:
         """What a row shows in a column."""
@@ -36,7 +37,7 @@ class Table:
         return self.words.get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
-TITLES: Titles = INTERVAL_COLUMNS | COLUMNS | PATCH_COLUMNS | PATCH_CLASS_COLUMNS | {
+TITLES: Titles = INTERVAL_COLUMNS | SEPARATE_COLUMNS | COLUMNS | PATCH_COLUMNS | PATCH_CLASS_COLUMNS | {
     "year": ("Year", "年份"),
     "id": ("Scene", "影像"),
     "day": ("Date", "日期"),
@@ -73,6 +74,13 @@ DEFINITIONS = (
         "and held constant outside them.",
     ),
     (
+        "生长量法 by increment",
+        "小班蓄积年生长量乘扩展因子, 减去蓄积减少的损失; 与碳汇(储量差)是两种口径, 可相差数倍, 不相加; "
+        "碳汇的95%区间不含方法选择。",
+        "Yearly volume increment expanded, less losses; another method than the sink, may differ several-fold, never "
+        "added to it; the sink's 95 % interval does not hold the choice of method.",
+    ),
+    (
         "遥感植被覆盖度 cover by satellite",
         "由植被指数按裸土和植被端元换算得到; 不是草原综合植被盖度, 也不是森林覆盖率。",
         "From a vegetation index between bare soil and full cover; neither of the official cover rates.",
@@ -81,6 +89,12 @@ DEFINITIONS = (
         "草原、湿地储量 grass and reeds",
         "年内生长峰值的现存量, 随降水逐年变化; 湿地仅计CO2, 不含CH4。",
         "Standing crop at the peak of the year, which follows its rain; wetland without methane.",
+    ),
+    (
+        "95%区间 interval",
+        "由误差抽样得到, 一般不对称: 估计值按系数取值计算, 可高于或低于模拟均值; 均值和中位数见不确定性表。",
+        "From draws of the errors, mostly skewed: the estimate takes the coefficients as they are and may lie above "
+        "or below the mean of the draws; mean and median stand among the intervals.",
     ),
     (
         "面积 area",
@@ -99,7 +113,7 @@ DEFINITIONS = (
 
 SUMMARY = (
     "zone_id", "name_zh", "area_wanmu", "fvc_mean", "carbon_tC_ha", "carbon_tC", "carbon_tC_low95", "carbon_tC_high95",
-    "sink_tCO2_yr", "sink_tCO2_yr_low95", "sink_tCO2_yr_high95", "sink_finding_zh", "status_zh",
+    "sink_tCO2_yr", "sink_tCO2_yr_low95", "sink_tCO2_yr_high95", "sink_finding_zh", "gain_loss_tCO2_yr", "status_zh",
 )  # fmt: skip
 PLAN = ("zone_id", "zone_name", "suggestion_zh", "patches", "area_ha", "area_mu", "share", "carbon_tC")
 COEFFICIENT = ("ecosystem", "coefficient_zh", "coefficient", "value", "unit", "u95", "source", "status")
@@ -128,11 +142,11 @@ def workbook_tables(results: Results) -> list[Table]:
         "status": STATUS_ZH,
     }
 
-    def table(name: str, name_en: str, columns: Titles, rows: list[dict]) -> Table:
-        return Table(name, name_en, _without_codes(columns), rows, words)
+    def table(name: str, name_en: str, columns: Titles, rows: list[dict], totals: int = 0) -> Table:
+        return Table(name, name_en, _without_codes(columns), rows, words, totals)
 
     tables = [
-        table("总表", "Key figures", _titles(SUMMARY), results.rows),
+        table("总表", "Key figures", _titles(SUMMARY), results.with_gain_loss(), len(groups)),
         table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
         table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
         table("片区", "Zones", COLUMNS, zones),

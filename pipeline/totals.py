@@ -141,24 +141,29 @@ def _verdict(certificate: Certificate) -> dict:
     }
 
 
-def withhold(row: dict, found: list[OutOfRange]) -> dict:
-    """The row with what was found of its figures, which its status names; where one is impossible, without totals and
-    and volume, with the reason. What is impossible stays as the evidence; of an impossible index there is no cover."""
-    if not found:
+def withhold(row: dict, impossible: list[OutOfRange]) -> dict:
+    """The row without totals and volume where a figure is impossible, with the reason. The figure stays as the
+    evidence; of an impossible index there is no cover."""
+    if not impossible:
         return row
-    row = row | {
-        "plausibility": "; ".join(str(finding) for finding in found),
-        "plausibility_zh": "; ".join(finding.zh for finding in found),
-    }
-    impossible = [finding for finding in found if finding.impossible]
-    if impossible:
-        row |= dict.fromkeys(("carbon_tC", "volume_m3", "sink_tCO2_ha_yr", "sink_tCO2_yr"))
-        row["fvc_mean"] = None if any(f.quantity == "ndvi_mean" for f in impossible) else row["fvc_mean"]
-        row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
-        add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
-    else:
-        add_status(row, "figures outside usual ranges", "数值超出常见范围, 见合理性")
+    row = row | dict.fromkeys(("carbon_tC", "volume_m3", "sink_tCO2_ha_yr", "sink_tCO2_yr"))
+    row["fvc_mean"] = None if any(f.quantity == "ndvi_mean" for f in impossible) else row["fvc_mean"]
+    row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
+    _say_findings(row, impossible)
+    add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
     return row
+
+
+def say_unusual(row: dict, unusual: list[OutOfRange]) -> None:
+    """Say in the row which of its figures are unusual, and in its status that some are."""
+    if unusual:
+        _say_findings(row, unusual)
+        add_status(row, "figures outside usual ranges", "数值超出常见范围, 见合理性")
+
+
+def _say_findings(row: dict, found: list[OutOfRange]) -> None:
+    for column, said in (("plausibility", [str(f) for f in found]), ("plausibility_zh", [f.zh for f in found])):
+        row[column] = "; ".join(filter(None, (row[column], *said)))
 
 
 def add_status(row: dict, english: str, chinese: str) -> None:

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.plausibility import Range, findings, read_ranges
-from pipeline.totals import COLUMNS, withhold
+from pipeline.plausibility import Range, impossible, read_ranges, unusual
+from pipeline.totals import COLUMNS, say_unusual, withhold
 
 RANGES = read_ranges()
 
@@ -14,25 +14,27 @@ def row(ecosystem="grassland", **figures):
 
 
 def test_usual_figures_pass():
-    assert findings(row(ndvi_mean=0.3, agb_tDM_ha=0.6, carbon_tC_ha=1.5), "typical_steppe", RANGES) == []
+    usual = row(ndvi_mean=0.3, agb_tDM_ha=0.6, carbon_tC_ha=1.5)
+    assert unusual(usual, "typical_steppe", RANGES) == impossible(usual, "typical_steppe", RANGES) == []
 
 
 def test_an_unknown_figure_is_not_judged():
-    assert findings(row(), "typical_steppe", RANGES) == []
+    assert unusual(row(), "typical_steppe", RANGES) == impossible(row(), "typical_steppe", RANGES) == []
 
 
 def test_a_steppe_type_has_its_own_range():
     """Desert steppe above NDVI .35 is unusual, typical steppe is not."""
     lush = row(ndvi_mean=0.4)
-    assert findings(lush, "typical_steppe", RANGES) == []
-    (found,) = findings(lush, "desert_steppe", RANGES)
-    assert not found.impossible
+    assert unusual(lush, "typical_steppe", RANGES) == []
+    assert impossible(lush, "desert_steppe", RANGES) == []
+    (found,) = unusual(lush, "desert_steppe", RANGES)
     assert "ndvi_mean 0.4 outside 0.12 to 0.35" in str(found)
 
 
 def test_an_impossible_figure_takes_the_total_away_and_says_why():
     heavy = row("forest", carbon_tC_ha=150.0, carbon_tC=1e6, sink_tCO2_yr=5.0, sink_tCO2_ha_yr=0.5)
-    (found,) = [f for f in findings(heavy, "larch_middle", RANGES) if f.impossible]
+    (found,) = impossible(heavy, "larch_middle", RANGES)
+    assert found not in unusual(heavy, "larch_middle", RANGES)
     held = withhold(heavy, [found])
     assert held["carbon_tC"] is None
     assert held["sink_tCO2_yr"] is held["sink_tCO2_ha_yr"] is None
@@ -45,8 +47,8 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
 
 
 def test_an_unusual_figure_keeps_its_total():
-    light = row("forest", carbon_tC_ha=5.0, carbon_tC=1e6)
-    held = withhold(light, findings(light, "larch_middle", RANGES))
+    held = row("forest", carbon_tC_ha=5.0, carbon_tC=1e6)
+    say_unusual(held, unusual(held, "larch_middle", RANGES))
     assert held["carbon_tC"] == 1e6
     assert (held["status"], held["status_zh"]) == ("figures outside usual ranges", "数值超出常见范围, 见合理性")
     assert "unusual: carbon_tC_ha 5 outside 8 to 60" in held["plausibility"]
@@ -54,15 +56,31 @@ def test_an_unusual_figure_keeps_its_total():
 
 
 def test_a_large_figure_is_printed_with_three_digits_and_no_exponent():
-    (found,) = findings(row("forest", carbon_tC_ha=30_123.4), "larch_middle", RANGES)
+    (found,) = impossible(row("forest", carbon_tC_ha=30_123.4), "larch_middle", RANGES)
     assert found.zh == "碳密度(吨碳/公顷) 30,100, 高于可能范围 0 至 120"
 
 
 def test_the_increment_is_the_sink_as_carbon():
     """-20 t CO2/ha/yr is -5.45 t C/ha/yr, beyond the hard limit of -5."""
-    (found,) = findings(row("forest", sink_tCO2_ha_yr=-20.0), "larch_middle", RANGES)
-    assert found.impossible
+    (found,) = impossible(row("forest", sink_tCO2_ha_yr=-20.0), "larch_middle", RANGES)
     assert found.value == pytest.approx(-20 * 12 / 44)
+
+
+@pytest.mark.parametrize(("high95", "flagged"), [(79_000.0, True), (81_000.0, False)])
+def test_a_figure_whose_interval_reaches_into_the_usual_range_is_not_unusual(high95, flagged):
+    """8 t C/ha and more are usual: 80 000 t C on 10 000 ha."""
+    light = row("forest", carbon_tC_ha=5.0, area_ha=10_000.0, carbon_tC_low95=30_000.0, carbon_tC_high95=high95)
+    assert bool(unusual(light, "larch_middle", RANGES)) == flagged
+    heavy = light | {"carbon_tC_ha": 150.0, "carbon_tC_low95": 0.0, "carbon_tC_high95": 2e6}
+    assert impossible(heavy, "larch_middle", RANGES)  # by the estimate alone
+
+
+@pytest.mark.parametrize(("low95", "high95", "flagged"), [(-9e3, 9e3, False), (-9e3, 1e3, True), (None, None, True)])
+def test_the_increment_of_a_forest_is_unusual_only_by_its_stands(low95, high95, flagged):
+    """.05 t C/ha/yr are 1833 t CO2/yr on 10 000 ha. A method by class means sees no growth and is not judged by it."""
+    still = row("forest", sink_tCO2_ha_yr=0.0, area_ha=10_000.0, sink_tCO2_yr_low95=low95, sink_tCO2_yr_high95=high95)
+    assert unusual(still, "larch_middle", RANGES) == []
+    assert bool(unusual(still | {"stand_area_fraction": 0.9}, "larch_middle", RANGES)) == flagged
 
 
 def test_every_range_says_where_it_is_from():

@@ -108,7 +108,7 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert asked <= COLUMNS.keys()
     assert 'format_number("area_wanmu" * 1, if(abs("area_wanmu" * 1) < 0.1, 4, 2))' in texts["area and cover"]
     assert "遥感估算, 不作为交易依据" in texts["source"]
-    assert "模拟 Sentinel-2 12 景, 2019-08-01 至 2025-08-11 (全部片区)" in texts["source"]
+    assert "模拟 Sentinel-2 12 景, 每年7月15日–8月31日, 2019-08-01 至 2025-08-11 (全部片区)" in texts["source"]
     assert """if("stand_area_fraction" is null, '', '小班蓄积 2020、2024 年; ')""" in texts["source"]
     views = {view.get("name") for view in root.find("visibility-presets")}
     assert {item.get("followPresetName") for item in layout if item.get("followPreset")} <= views

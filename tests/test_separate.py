@@ -58,6 +58,7 @@ def test_gain_less_loss_of_two_stands(ecosystems):
     gain, loss = 10 * 2 * 0.57 * 1.40 * 0.5158, 5 * 2 * 1.05 * 1.23 * 0.5125
     assert (found["gain_tC_yr"], found["loss_tC_yr"]) == pytest.approx((gain, loss))
     assert found["gain_loss_tC_yr"] == pytest.approx(gain - loss)
+    assert found["gain_loss_tCO2_yr"] == pytest.approx((gain - loss) * 44 / 12)
     withheld = row(model(ecosystems, "forest", "larch_middle", stands), sketch([6000]), with_volume=())
     assert withheld == {"ecosystem": "forest"}
 

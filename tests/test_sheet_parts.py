@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from matplotlib.colors import to_hex
 from matplotlib.font_manager import FontEntry, fontManager
 from rasterio.transform import from_origin
 
@@ -14,8 +15,10 @@ from pipeline.outputs import sheet_text as say
 from pipeline.outputs.fonts import MARKS, bundled_fonts, find_fonts
 from pipeline.outputs.page import Box, Page
 from pipeline.outputs.raster_image import coloured, read_decimated
-from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_raster, label_places, round_scale
-from pipeline.styles import RampStyle
+from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_legend, draw_raster, label_places, round_scale
+from pipeline.season import PEAK, Season
+from pipeline.styles import PALE_ZH, RampStyle
+from pipeline.totals import COLUMNS
 
 # Fonts
 
@@ -58,6 +61,16 @@ def test_numbers_keep_three_digits_and_a_true_minus(value, text):
     assert say.number(value) == text
 
 
+def test_a_forest_says_what_its_stands_cover():
+    row = {"area_wanmu": 22.3, "area_ha": 14_868.0, "declared_wanmu": 22.3, "stand_area_fraction": 0.915}
+    drawn = "面积 22.30 万亩 (14,868 公顷)，申报 22.30 万亩"
+    assert say.area_line(row) == f"{drawn}，小班覆盖 92%, 其余计0"
+    assert (
+        say.area_line(row | {"stand_area_fraction": None}) == say.area_line(row | {"stand_area_fraction": 1}) == drawn
+    )
+    assert say.area_line(row | {"stand_area_fraction": None, "declared_wanmu": None}) == drawn.partition("，")[0]
+
+
 def test_a_sink_shows_its_sign_and_zero_has_none():
     assert [say.number(value, signed=True) for value in (17_239.05, -2.34, 0)] == ["+17,239", "−2.34", "0"]
 
@@ -66,10 +79,80 @@ def test_an_interval_per_ha_is_that_of_the_total_by_the_area():
     row = {"area_ha": 200.0, "sink_tCO2_yr_low95": -100.0, "sink_tCO2_yr_high95": 500.0, "fvc_mean_low95": 0.3,
            "fvc_mean_high95": 0.505, "carbon_tC_low95": None, "carbon_tC_high95": None}  # fmt: skip
     assert say.bounds(row, "sink_tCO2_ha_yr") == (-0.5, 2.5)
-    assert say.interval(row, "sink_tCO2_ha_yr") == "−0.500 至 2.50"
-    assert say.interval(row, "fvc_mean", 100) == "30.0 至 50.5"
-    assert say.interval(row, "carbon_tC_ha") == "—"
-    assert say.interval(row, "ndvi_mean") == "—"
+    row |= {"sink_tCO2_ha_yr": 1.04, "fvc_mean": 0.4162, "carbon_tC_ha": 19.687, "ndvi_mean": None}
+    assert say.figure(row, "sink_tCO2_ha_yr", signed=True) == ("+1.0", "−0.5 至 2.5")
+    assert say.figure(row, "fvc_mean", 100) == ("42", "30 至 50")
+    assert say.figure(row, "carbon_tC_ha") == ("19.7", "—")
+    assert say.figure(row, "ndvi_mean") == ("—", "—")
+
+
+@pytest.mark.parametrize(
+    ("figure", "printed"),
+    [
+        ((4_056_895, 2_437_996, 5_216_719), ("+4,100,000", "2,400,000 至 5,200,000")),
+        ((117_186, -191_179, 434_904), ("+120,000", "−190,000 至 430,000")),
+        ((-82.2, -12_946, 13_325), ("0", "−13,000 至 13,000")),
+        ((-5.78, -230, 220), ("−10", "−230 至 220")),
+        ((0.1768, 0.0597, 0.3424), ("+0.18", "0.06 至 0.34")),
+        ((24.97, 14.2, 32.6), ("+25.0", "14.2 至 32.6")),
+        ((0.0, 0.0, 0.0), ("0", "0 至 0")),
+        ((3.0, 3.0, 3.0), ("+3.00", "3.00 至 3.00")),
+        ((None, 10.0, 20.0), ("—", "10.0 至 20.0")),
+        ((1_234.5, None, None), ("+1,234", "—")),
+    ],
+)
+def test_a_figure_is_printed_to_the_digits_that_its_interval_supports(figure, printed):
+    """Two significant digits of the half-width: 1.4 million, 310 000, 13 000, 230, 0.14, 9.2."""
+    assert say.with_interval(*figure, signed=True) == printed
+
+
+def test_the_estimate_is_not_the_mean_of_the_draws():
+    stock = {"zone_id": "city", "quantity": "carbon_tC", "period": "2025"}
+    rows = [stock | {"period": "2024"}, stock | {"estimate": 5_166_119.0, "mean": 4_897_646.0, "median": 4_871_976.0}]
+    said = "95%区间不对称: 全部片区储量估计值 517 万吨碳, 模拟均值 490、中位数 487 万吨碳; 各指标见 intervals.csv"
+    assert say.skew(rows, "2025") == said
+    assert say.skew([], "2025") == ""
+
+
+def wetland(water: tuple[float, ...], now: float, **changes) -> tuple[dict, list[dict]]:
+    """A wetland of 10 t C/ha in the baseline with the water of four years, two of them in either period."""
+    row = dict.fromkeys(COLUMNS) | {
+        "ecosystem": "wetland", "carbon_tC_ha": now, "baseline_carbon_tC_ha": 10.0, "sink_tCO2_yr": now - 10,
+        "sink_finding": "gain",
+    }  # fmt: skip
+    years = [{"year": 2019 + place, "open_water_fraction": part} for place, part in enumerate(water)]
+    return row | changes, years
+
+
+PERIODS = (2019, 2020), (2021, 2022)
+SHRINKS = (0.31, 0.29, 0.21, 0.19)
+
+
+@pytest.mark.parametrize(
+    ("zone", "value", "said"),
+    [
+        (wetland(SHRINKS, 11.5), "30.0 → 20.0", "碳增加主要来自水面转为植被"),  # a seventh more land, 15 % more carbon
+        (wetland(SHRINKS, 14.0), "30.0 → 20.0", "—"),  # the reeds themselves grew
+        (wetland(SHRINKS, 9.0), "30.0 → 20.0", "—"),
+        (wetland(SHRINKS, 11.5, sink_finding="unclear"), "30.0 → 20.0", "—"),
+        (wetland(SHRINKS, 11.5, sink_tCO2_yr=None, sink_finding=None), "30.0 → 20.0", "—"),
+        (wetland((0.3, 0.3, 0.28, 0.28), 10.1), "30.0 → 28.0", "—"),  # by no more than two points
+    ],
+)
+def test_a_wetland_shows_its_open_water_and_where_its_carbon_comes_from(zone, value, said):
+    assert say.water_figure(*zone, PERIODS) == ("开阔水面 (%, 基准期 → 现状期)", value, said)
+
+
+def test_open_water_that_is_not_known_or_never_was_is_no_figure():
+    assert say.water_figure(*wetland((0.0,) * 4, 11.0), PERIODS) is None
+    assert say.water_figure(*wetland((None,) * 4, 11.0), PERIODS) is None
+    assert say.water_figure(*wetland(SHRINKS, 11.0), ((), (2021, 2022))) == ("开阔水面 (%, 现状期)", "20.0", "—")
+
+
+def test_a_trend_goes_from_the_first_year_that_is_known_to_the_last():
+    years = [{"year": 2019 + place, "fvc_mean": cover} for place, cover in enumerate((None, 0.331, 0.4, 0.447))]
+    assert say.trend(years, "fvc_mean", "覆盖度") == "覆盖度 33.1% (2020) → 44.7% (2022)"
+    assert say.trend(years[:2], "fvc_mean", "覆盖度") == ""
 
 
 def test_of_22_zones_that_did_not_change_about_one_seems_to():
@@ -77,6 +160,14 @@ def test_of_22_zones_that_did_not_change_about_one_seems_to():
     others = [{"level": "city", "sink_finding": "gain"}, {"level": "zone", "sink_finding": None}]
     assert say.by_chance(zones + others) == "逐片区判定: 22个片区即使均无变化, 平均也有约1个偶然判为增减"
     assert say.by_chance(zones[:9] + others) == ""  # 0.45 of a zone
+
+
+def test_the_areas_of_the_plan_have_three_digits():
+    (row, total) = say.plan_cells(
+        [{"suggestion_zh": "补植", "patches": 1200, "area_mu": 20_797.4, "area_ha": 1386.49, "share": 0.093}]
+    )
+    assert row == ("补植", "1,200", "20,800", "1,390", "9.3")
+    assert total[1:] == row[1:]
 
 
 def test_the_plan_closes_with_its_total():
@@ -94,16 +185,17 @@ def test_the_plan_closes_with_its_total():
 def test_sources_are_counted_by_sensor():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
               {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
-    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 2019-07-23 至 2023-08-20 (含修改后的 Copernicus Sentinel 数据)"
-    assert say.source_line(scenes, (), False) == said
-    assert say.source_line(scenes[2:], (), False) == "数据源: GF-6 1 景, 2021-08-01 至 2021-08-01"
+    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 每年7月15日–8月31日, 2019-07-23 至 2023-08-20"
+    assert say.source_line(scenes, (), PEAK, False) == f"{said} (含修改后的 Copernicus Sentinel 数据)"
+    said = "数据源: GF-6 1 景, 每年7月15日–8月31日, 2021-08-01 至 2021-08-01"
+    assert say.source_line(scenes[2:], (), PEAK, False) == said
 
 
 def test_sources_name_the_inventories_and_what_is_simulated():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}]
-    said = say.source_line(scenes, (2020, 2024), True)
-    assert said == "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 1 景, 2023-08-20 至 2023-08-20"
-    assert say.source_line([], (2020,), False) == "数据源: 小班蓄积 2020 年; 无影像"
+    said = say.source_line(scenes, (2020, 2024), Season((6, 1), (9, 30)), True)
+    assert said == "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 1 景, 每年6月1日–9月30日, 2023-08-20 至 2023-08-20"
+    assert say.source_line([], (2020,), PEAK, False) == "数据源: 小班蓄积 2020 年; 无影像"
 
 
 @pytest.mark.parametrize(("clamped", "said"), [(None, False), (0.05, False), (0.124, True)])
@@ -113,10 +205,17 @@ def test_a_sheet_says_where_much_of_a_zone_is_beyond_the_range_of_its_model(clam
 
 
 def test_a_sheet_gives_the_gain_of_stands_by_increment_beside_the_sink():
-    """1000 t C a year are 3667 t CO2."""
-    known = {"status_zh": "正常", "sink_tCO2_yr": 7000.0}
-    assert say.quality_lines(known, None, 1000.0)[1:] == ("生长量法 (另一口径, 不相加): +3,667 吨CO2/年",)
-    assert say.quality_lines(known | {"sink_tCO2_yr": None}, None, 1000.0) == ("状态: 正常",)
+    """Among the key figures of a zone and of all forest; without a sink there is nothing to set it beside."""
+    known = dict.fromkeys(COLUMNS) | {"level": "zone", "ecosystem": "forest", "area_ha": 900.0, "sink_tCO2_yr": 7000.0}
+    known["gain_loss_tCO2_yr"] = 3667.0
+    assert say.key_figures(known)[1] == ("生长量法 (吨CO2/年), 另一口径", "+3,670", "不相加; 碳汇区间不含方法选择")
+    assert "生长量法" not in str(say.key_figures(known | {"sink_tCO2_yr": None}))
+    without = known | {"gain_loss_tCO2_yr": None}
+    assert "生长量法" not in str(say.key_figures(without))
+    group = known | {"zone_id": "forest", "level": "ecosystem"}
+    assert say.group_cells([known, without, group], [], {"forest": "森林"})[-1] == (
+        "", "生长量法 (吨CO2/年), 缺1/2个片区", "+3,670", "另一口径, 不与碳汇相加", "碳汇区间不含方法选择",
+    )  # fmt: skip
 
 
 # Lines
@@ -206,6 +305,18 @@ def test_classes_are_coloured_as_the_style_says():
     assert image.tolist() == [[[255, 0, 0, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
     pale = coloured(values, style, np.array([[True, False], [False, True]]))
     assert pale.tolist() == [[[255, 183, 183, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
+
+
+def test_a_legend_shows_the_pale_colours_below_the_full_ones():
+    style = RampStyle(breaks=(0.5,), colors=("#000000", "#00ff00"), unit_zh="")
+    shown = {}
+    for hint in ("", PALE_ZH):
+        page = Page(bundled_fonts(), "")
+        draw_legend(page, Box(10, 10, 80, 14), "碳汇强度", style, ("减少", "增加"), hint)
+        shown[hint] = [(patch.get_y(), to_hex(patch.get_facecolor())) for patch in page.axes.patches]
+    assert [color for _, color in shown[""]] == ["#000000", "#00ff00"]
+    assert [color for _, color in shown[PALE_ZH]] == ["#000000", "#00ff00", "#b8b8b8", "#b8ffb8"]
+    assert shown[PALE_ZH][2][0] < shown[PALE_ZH][0][0]
 
 
 def test_a_change_that_may_be_zero_is_pale(tmp_path):

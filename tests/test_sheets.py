@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,13 @@ from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.page import Page
 from pipeline.outputs.sheet_text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
-from pipeline.styles import read_styles
+from pipeline.styles import PALE_ZH, read_styles
 from pipeline.targets import Targets, target_rows
 
 CRS = "EPSG:32649"
 CORNER = (420_000.0, 4_500_000.0)
 STYLES = read_styles().ramps
+ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
 NOTE = "示意, 模拟数据 (schematic, simulated); 遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
 
 
@@ -117,7 +119,7 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "others": [shapely.transform(zone, lambda points: np.add(points, (width_m, height_m)))],
             "crs": CRS,
             "pixel_m": pixel_m,
-            "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ("← 碳减少", "碳增加 →")),
+            "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ENDS, PALE_ZH),
             "cover": SheetMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
             "plan": plan_of(6),
             "quality": quality_lines(row),
@@ -177,6 +179,17 @@ def test_nothing_overlaps_or_is_cut_off(tmp_path, size, fonts):
 LONG = "内蒙古自治区包头市达尔罕茂明安联合旗满都拉镇国家级公益林与荒漠草原生态保护修复综合治理示范片区（示意）"
 
 
+def test_the_foot_says_who_made_the_sheet_and_when(tmp_path):
+    page = sheet_of(tmp_path, 9_000, 8_000, organisation="包头市林业和草原局").draw()
+    assert f"编制单位: 包头市林业和草原局    制图日期: {date.today().isoformat()}" in texts(page)
+    assert faults(page) == []
+    assert f"制图日期: {date.today().isoformat()}" in texts(sheet_of(tmp_path, 9_000, 8_000).draw())
+
+
+def texts(page: Page) -> list[str]:
+    return [text.get_text() for text in page.figure.findobj(Text)]
+
+
 @pytest.mark.parametrize("size", [(60_000, 20_000), (20_000, 20_000)], ids=["wide", "compact"])
 def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     row = row_of(
@@ -187,6 +200,7 @@ def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,
         by_year=years_of(row, range(1986, 2026)), plan=plan_of(14), quality=quality_lines(row, 0.3),
+        organisation=LONG,
     )  # fmt: skip
     assert faults(sheet.draw()) == []
 
@@ -231,7 +245,7 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares, code):
         stem=tmp_path / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
         project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS,
         rasters={f"{code}00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"],
-        legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint="浅色: 像元变化不显著",
+        legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint=PALE_ZH,
         notes=("状态: 正常",), warning=NOTE,
     )  # fmt: skip
     page = sheet.draw()
@@ -297,13 +311,13 @@ def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path)
     assert cells["森林蓄积量"][:5] == (
         "380 万立方米", "1/1个森林片区小班活立木蓄积, 2024年(模拟数据)", "320", "270 至 370", "不能判定",
     )  # fmt: skip
-    assert cells["草原综合植被盖度"][2:4] == ("41.6", "30.0 至 55.0")
+    assert cells["草原综合植被盖度"][2:4] == ("42", "30 至 55")
     assert cells["湿地保护率"][1:4] == ("—", "—", "—")
     assert sheet.figures[1] == (
         "",
         "生物量碳储量 (吨碳)",
-        "1,381,987",
-        "618,800 至 2,784,600",
+        "1,400,000",
+        "600,000 至 2,800,000",
         "生物量模型 62%、盖度模型 31%",
     )
     assert sheet.observed[0] == ("2019", "1", "97.0")
@@ -374,7 +388,11 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
     assert "不作为交易依据" in said
     assert "示意, 模拟数据" in said
     assert "2019-2021 → 2023-2025" in said
-    assert "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, 2019-08-01 至 2025-08-11" in said
+    season = "每年7月15日–8月31日"
+    assert f"数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, {season}, 2019-08-01 至 2025-08-11" in said
+    assert "不是永久碳汇" not in said
+    assert "地上与根系生物量, 年际变化随水热波动, 不是永久碳汇" in atlas.pages[4].extract_text()
+    assert "地上生物量, 年际变化随水位和水热波动, 不是永久碳汇" in atlas.pages[5].extract_text()
     assert "像元 30 m" in said
     assert re.search(r"各年合计中位 \d+ 次", said)
     assert "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变" in said

@@ -19,6 +19,7 @@ def world(tmp_path_factory):
     world = World.finished(tmp_path_factory.mktemp("workbook"))
     plan = {"year": 2025, "forest_cover_percent": 19.3, "forest_volume_m3": 3_800_000}
     world.settings |= {"deliverables": ["patches", "workbook"], "uncertainty": {"draws": 200}, "targets": plan}
+    world.settings["organisation"] = "包头市林业和草原局"
     world.write_config()
     world.run()
     return world
@@ -31,7 +32,7 @@ def book(world):
 
 def rows_of(sheet, columns) -> list[dict]:
     """The rows of a sheet by column name."""
-    titles = [sheet.cell(1, column).value for column in range(1, sheet.max_column + 1)]
+    titles = [sheet.cell(2, column).value for column in range(1, sheet.max_column + 1)]
     names = {chinese: name for name, (_, chinese) in columns.items()}
     return [
         {names[title]: value for title, value in zip(titles, row, strict=True)}
@@ -107,7 +108,7 @@ def test_the_other_tables_are_those_of_their_files(world, book, sheet, file):
 def test_the_key_figures_come_first_and_fit_one_page(book):
     sheet = book.worksheets[1]
     assert sheet.title == "总表"
-    titles = [cell.value for cell in sheet[1]]
+    titles = [cell.value for cell in sheet[2]]
     assert {"片区名称", "椭球面积(万亩)", "碳汇量95%区间下限(吨CO2/年)", "变化判定说明", "状态说明"} <= set(titles)
     assert [sheet.cell(row, 1).value for row in range(3, sheet.max_row + 1)] == [
         "F01", "F02", "G01", "W01", "森林", "草原", "湿地", "全部片区",
@@ -115,12 +116,22 @@ def test_the_key_figures_come_first_and_fit_one_page(book):
     assert sheet.page_setup.fitToWidth == 1
 
 
+def test_the_totals_are_bold_and_not_filtered(book):
+    """Four zones below the two header rows, then three ecosystems and the city."""
+    sheet = book["总表"]
+    assert sheet.auto_filter.ref.startswith("A2:")
+    assert sheet.auto_filter.ref.endswith("6")
+    assert [sheet.cell(row, 2).font.bold for row in range(3, 11)] == [False] * 4 + [True] * 4
+    assert book["片区"].auto_filter.ref.endswith("6")
+    assert sheet.oddHeader.center.text == "总表    碳汇片区监测    2019-2021 → 2023-2025"
+
+
 def test_each_table_has_two_header_rows_that_stay_and_are_printed_on_every_page(book):
     for sheet in book.worksheets[1:]:
-        titles = [sheet.cell(1, column).value for column in range(1, sheet.max_column + 1)]
+        titles = [sheet.cell(2, column).value for column in range(1, sheet.max_column + 1)]
         assert all(any("一" <= letter <= "鿿" or letter == "N" for letter in title) for title in titles), titles
         assert len(set(titles)) == len(titles)
-        assert all(sheet.cell(2, column).value.isascii() for column in range(1, sheet.max_column + 1))
+        assert all(sheet.cell(1, column).value.isascii() for column in range(1, sheet.max_column + 1))
         assert sheet.freeze_panes[1:] == "3"
         assert sheet.print_title_rows == "$1:$2"
         assert (sheet.page_setup.orientation, int(sheet.page_setup.paperSize)) == ("landscape", 9)
@@ -140,9 +151,11 @@ def test_no_number_is_cut_by_its_column(book):
 
 def test_the_cover_says_what_the_numbers_are_and_leads_to_the_sheets(book):
     cover = book["说明"]
+    assert (cover.page_setup.fitToWidth, cover.page_setup.fitToHeight) == (1, 1)
     text = " ".join(str(value) for row in cover.iter_rows(values_only=True) for value in row if value)
     for words in ("模拟", "不作为交易依据", "储量不是碳汇", "不是草原综合植被盖度", "不作为处方", "清查年之间内插"):
         assert words in text
+    assert "编制单位 organisation 包头市林业和草原局" in text
     links = [cell.hyperlink.location for (cell, *_) in cover.iter_rows() if cell.hyperlink]
     assert links == [f"'{sheet.title}'!A1" for sheet in book.worksheets[1:]]
 

@@ -35,7 +35,7 @@ LEAST_ROW_MM = 3.2
 class MonitoringSheet:
     """All that the sheet shows. ``targets``, ``figures`` and ``observed`` are cells of the three tables, no targets
     where the plan sets none; ``by_year`` maps the Chinese name of an ecosystem to its rows of the table of years;
-    ``bars_remark`` is what their bars need to be read."""
+    ``bars_remark`` is what their bars need to be read; ``organisation`` makes the sheet."""
 
     stem: Path
     fonts: Fonts
@@ -52,12 +52,13 @@ class MonitoringSheet:
     notes: tuple[str, ...]
     warning: str
     bars_remark: str = ""
+    organisation: str = ""
 
     def draw(self) -> Page:
         """The page. Raises OutputError for a character without a glyph."""
         page = Page(self.fonts, f"{self.title} {self.project}")
         draw_head(page, self.title, self.subtitle, self.project, self.kind)
-        foot = draw_foot(page, self.notes, self.warning)
+        foot = draw_foot(page, self.notes, self.warning, self.organisation)
         top, left, right = page.height - 26, 9.0, page.width - 9
         if self.targets:
             high = 6 + 5.2 * (len(self.targets) + 1)

@@ -8,7 +8,7 @@ import shapely
 from pipeline.outputs import sheet_map as maps
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.page import INK, MUTED, SMALLEST, Box, Column, Page
-from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, fixed, interval, number
+from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, figure
 from pipeline.outputs.zone_sheet import draw_foot, draw_head
 from pipeline.styles import RampStyle
 
@@ -38,7 +38,8 @@ SINK_HA, STOCK_HA = (
 @dataclass(frozen=True)
 class OverviewSheet:
     """All that the overview shows. ``rows`` are those of the result table; ``outlines`` by zone id and ``rasters`` in
-    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp."""
+    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp; ``organisation``
+    makes the sheet."""
 
     stem: Path
     fonts: Fonts
@@ -56,12 +57,13 @@ class OverviewSheet:
     hint: str
     notes: tuple[str, ...]
     warning: str
+    organisation: str = ""
 
     def draw(self) -> Page:
         """The page. Raises OutputError for a character without a glyph."""
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
         draw_head(page, self.title, self.subtitle, self.project, self.kind)
-        foot = draw_foot(page, self.notes, self.warning)
+        foot = draw_foot(page, self.notes, self.warning, self.organisation)
         top, left, middle, right = page.height - 26, 9.0, 122.0, page.width - 9
         self._draw_map(page, Box(left, foot, middle - 5 - left, top - foot))
         self._draw_table(page, Box(middle, foot + 37, right - middle, top - foot - 37))
@@ -101,10 +103,9 @@ class OverviewSheet:
                 row["zone_id"] if row["level"] == "zone" else "",
                 row["name_zh"],
                 area(row["area_wanmu"]),
-                number(None if row["fvc_mean"] is None else row["fvc_mean"] * 100),
-                number(row["carbon_tC_ha"]),
-                number(row[total], signed=self.compares),
-                interval(row, total),
+                figure(row, "fvc_mean", 100)[0],
+                figure(row, "carbon_tC_ha")[0],
+                *figure(row, total, signed=self.compares),
                 _finding(row),
             )
             for row in self.rows
@@ -137,7 +138,7 @@ class OverviewSheet:
             page.text(x, inner.bottom + 2.9, name, 6.5, ha="center", color=MUTED, width=step - 0.4)
             if row[column] is not None:
                 self._draw_bar(page, row, column, x, step, zero, scale)
-            text = UNKNOWN if row[column] is None else fixed(row[column], 2, signed=self.compares)
+            text, _ = figure(row, column, signed=self.compares)
             page.text(x, inner.bottom, text, 6, ha="center", width=step - 0.4)
         page.rule(inner.left, zero, inner.right, zero, 0.6, INK)
 

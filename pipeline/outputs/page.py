@@ -1,7 +1,7 @@
 """A printed page laid out in millimetres: text, rules, boxes and tables, saved as PDF and PNG.
 
-The same content gives the same bytes. Everything is drawn in one coordinate system, millimetres from the lower left
-corner, so that what is laid out is what is printed.
+The same content gives the same bytes, on sheets within a day, which they bear. Everything is drawn in one coordinate
+system, millimetres from the lower left corner, so that what is laid out is what is printed.
 """
 
 from collections.abc import Sequence

@@ -158,7 +158,7 @@ def _source(results: Results) -> str:
     """The stands of the zone where its carbon rests on them, and the scenes of the whole run."""
     stands = stands_of(results.inventories)
     stands = stands and f"""[% if("stand_area_fraction" is null, '', '{stands}') %]"""
-    return f"数据源: {stands}{images(results.scenes, results.simulated)} (全部片区)\n{results.note}"
+    return f"数据源: {stands}{images(results.scenes, results.season, results.simulated)} (全部片区)\n{results.note}"
 
 
 # --- items ------------------------------------------------------------------------------------------------

@@ -20,6 +20,11 @@ def read_decimated(path: Path, pixels: int) -> tuple[np.ndarray, tuple[float, fl
         return values, tuple(file.bounds)
 
 
+def pale_of(color: str) -> tuple[float, ...]:
+    """Red, green and blue (0-1) of a colour mixed with white."""
+    return tuple(part / 255 * (1 - PALE) + PALE for part in rgb(color))
+
+
 def coloured(values: np.ndarray, style: RampStyle, pale: np.ndarray | None = None) -> np.ndarray:
     """RGBA (rows, columns, 4) of values in the classes of a style, transparent where nothing is known, and mixed with
     white where ``pale``."""

@@ -14,13 +14,16 @@ from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.sheet_map import Water
 from pipeline.outputs.sheet_text import (
+    SEASONAL,
     by_chance,
     group_cells,
     observed_cells,
     plan_cells,
     quality_lines,
+    skew,
     source_line,
     target_cells,
+    trend,
 )
 from pipeline.outputs.year_bars import Periods
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
@@ -34,6 +37,13 @@ FRAME_MM, FINEST_MM = 170, 0.05
 STAND_DATES = "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变"
 """Of which date the stock of stands is."""
 
+TRENDS = {
+    "forest": ("fvc_mean", "覆盖度"),
+    "grassland": ("fvc_mean", "覆盖度"),
+    "wetland": ("open_water_fraction", "开阔水面"),
+}
+"""What beside the stock is told of the years, by ecosystem."""
+
 SINK_ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
 
 
@@ -46,6 +56,8 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     pixel_m = _pixel_m(next(path for path in results.rasters[zone].values() if path.is_file()))
     vegetation = ecosystem.strata[record.stratum].names[0] if record.stratum_given else "植被类型未给出"
     patches, stands = results.patches.get(zone), results.inventories_of(zone)
+    by_year = [year for year in results.by_year if year["zone_id"] == zone]
+    method = f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}"
     return ZoneSheet(
         stem=results.folder / "zones" / zone / f"{zone}_sheet",
         fonts=fonts,
@@ -53,8 +65,8 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         subtitle=_subtitle(results),
         project=results.title,
         kind=f"{results.styles.ecosystems[record.ecosystem].zh} · {vegetation} · {number}",
-        row=row,
-        by_year=[year for year in results.by_year if year["zone_id"] == zone],
+        row=row | {"gain_loss_tCO2_yr": results.gain_loss_of(zone)},
+        by_year=by_year,
         periods=_period_years(results),
         outline=outline,
         others=others,
@@ -63,13 +75,14 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         main=main,
         cover=_map(results, zone, "fvc", results.current.label),
         plan=None if patches is None or patches.empty else plan_cells(plan_rows(patches)),
-        quality=quality_lines(row, results.clamped_of(zone), results.gain_loss_of(zone)),
+        quality=quality_lines(row, results.clamped_of(zone)),
         notes=(
-            f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}",
+            "    ".join(filter(None, (method, SEASONAL.get(record.ecosystem)))),
             f"{_source(results, zone)}    {_crs_line(results)}    像元 {pixel_m:g} m",
         ),
         warning=results.note,
-        bars_remark="清查年之间内插, 之外不变" if stands else "",
+        organisation=results.organisation,
+        bars_remark="清查年之间内插, 之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
     )
 
 
@@ -82,6 +95,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
     city = results.row("city")
     conditional = any(row["sink_finding"] and row["comparability"] == "conditional" for row in results.rows)
     remarks = (f"状态: {city['status_zh']}", "* 有条件可比" if conditional else "", by_chance(results.rows))
+    remarks += (skew(results.intervals, results.current.label),)
     return OverviewSheet(
         stem=results.folder / "overview",
         fonts=fonts,
@@ -102,6 +116,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
+        organisation=results.organisation,
     )
 
 
@@ -121,7 +136,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         kind=_extent(results),
         targets_title=f"规划目标 ({results.targets[0]['year']} 年) 与本次可测的量" if results.targets else "",
         targets=target_cells(results.targets),
-        figures=group_cells(results.rows, results.intervals, names),
+        figures=group_cells(results.with_gain_loss(), results.intervals, names),
         observed=observed_cells(years["city"], results.scenes),
         by_year={names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"},
         periods=_period_years(results),
@@ -130,6 +145,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
+        organisation=results.organisation,
         bars_remark="有小班的片区: 储量在清查年之间内插, 之外不变" if has_stands else "",
     )
 
@@ -196,7 +212,7 @@ def _source(results: Results, zone: str | None = None) -> str:
     """The sources of a zone, or of the whole run."""
     scenes = results.scenes_of(zone) if zone else results.scenes
     zones = [zone] if zone else results.zones["id"]
-    return source_line(scenes, results.inventories_of(*zones), results.simulated)
+    return source_line(scenes, results.inventories_of(*zones), results.season, results.simulated)
 
 
 def _crs_line(results: Results) -> str:

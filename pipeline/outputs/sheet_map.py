@@ -13,9 +13,9 @@ from pyproj import Transformer
 
 from pipeline.outputs.fonts import MM_PER_POINT
 from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
-from pipeline.outputs.raster_image import coloured, read_decimated
+from pipeline.outputs.raster_image import coloured, pale_of, read_decimated
 from pipeline.patches import MOSTLY_WATER
-from pipeline.styles import RampStyle, rgb
+from pipeline.styles import PALE_ZH, RampStyle, rgb
 from pipeline.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
@@ -23,6 +23,9 @@ GRATICULE_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 72
 TICK_PT, NAME_PT = 6.5, 7
 MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
+
+PALE_MM = 1.8
+"""Height of the swatches of the pale colours of a legend."""
 
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
 UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
@@ -237,12 +240,17 @@ def draw_legend(
     page: Page, box: Box, title: str, style: RampStyle, ends: tuple[str, str] | None = None, hint: str = ""
 ) -> None:
     """The classes of a ramp side by side, their limits between them; ``ends`` names the first and last class, a
-    ``hint`` stands between."""
+    ``hint`` stands between. Where it is on pale colours, they stand below the full ones."""
     unit = f" ({style.unit_zh})" if style.unit_zh else ""
     page.text(box.left, box.top - 2.6, title + unit, 7, width=box.width)
     swatch, y = box.width / len(style.colors), box.top - 7
     for number, color in enumerate(style.colors):
         page.rectangle(Box(box.left + number * swatch, y, swatch, 3), facecolor=color, edgecolor=MUTED, linewidth=0.3)
+    if hint == PALE_ZH:
+        y -= PALE_MM
+        for number, color in enumerate(style.colors):
+            place = Box(box.left + number * swatch, y, swatch, PALE_MM)
+            page.rectangle(place, facecolor=pale_of(color), edgecolor=MUTED, linewidth=0.3)
     for number, value in enumerate(style.breaks, 1):
         label = f"{value * style.factor:.{style.decimals}f}".replace("-", "−")
         page.text(box.left + number * swatch, y - 0.8, label, 6.5, ha="center", va="top", width=swatch - 0.6)

@@ -1,11 +1,12 @@
 """What a map sheet says in words and figures. Pure: rows of the result tables to strings."""
 
+import math
 from collections import Counter
 
 import pandas as pd
 
-from pipeline.carbon import CO2_PER_C
 from pipeline.group_totals import lacking_zh
+from pipeline.season import Season
 from pipeline.variables import VARIABLES
 from pipeline.varying import CAUSES_ZH
 
@@ -33,16 +34,31 @@ def number(value: float | None, signed: bool = False) -> str:
     return fixed(value, decimals, signed)
 
 
+def three_digits(value: float, signed: bool = False) -> str:
+    """A quantity that has no interval of its own beside it, with three significant digits: 20,797 is 20,800."""
+    return number(float(f"{value:.3g}"), signed)
+
+
 def fixed(value: float, decimals: int, signed: bool = False) -> str:
-    """A number with so many decimals and a true minus; what rounds to zero has no sign."""
+    """A number with so many decimals (-3: in thousands) and a true minus; what rounds to zero has no sign."""
     rounded = round(value, decimals) + 0.0  # adding 0.0 turns -0.0 into 0.0
-    return f"{rounded:{'+' if signed and rounded else ''},.{decimals}f}".replace("-", "−")
+    return f"{rounded:{'+' if signed and rounded else ''},.{max(decimals, 0)}f}".replace("-", "−")
 
 
-def interval(row: dict, column: str, factor: float = 1) -> str:
-    """The 95 % interval of a column, from its neighbours ``_low95`` and ``_high95``."""
-    low, high = bounds(row, column)
-    return UNKNOWN if low is None else f"{number(low * factor)} 至 {number(high * factor)}"
+def with_interval(value: float | None, low: float | None, high: float | None, signed: bool = False) -> tuple[str, str]:
+    """A figure and its interval as they are printed: no finer than the second significant digit of the half-width,
+    as 4,056,895 (2,437,996 至 5,216,719) is 4,100,000 (2,400,000 至 5,200,000). Without an interval see `number`."""
+    if low is None or high is None or not high > low:
+        return number(value, signed), UNKNOWN if low is None or high is None else f"{number(low)} 至 {number(high)}"
+    decimals = 1 - math.floor(math.log10((high - low) / 2))
+    shown = UNKNOWN if value is None else fixed(value, decimals, signed)
+    return shown, f"{fixed(low, decimals)} 至 {fixed(high, decimals)}"
+
+
+def figure(row: dict, column: str, factor: float = 1, signed: bool = False) -> tuple[str, str]:
+    """A column of a row and its 95 % interval, `with_interval`."""
+    times = [None if value is None else value * factor for value in (row[column], *bounds(row, column))]
+    return with_interval(*times, signed)
 
 
 def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
@@ -53,28 +69,70 @@ def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
     return (None, None) if low is None or high is None else (low / divisor, high / divisor)
 
 
+INCREMENT = "生长量法 (吨CO2/年)"
+INCREMENT_REMARKS = "另一口径, 不与碳汇相加", "碳汇区间不含方法选择"
+"""The gain less loss of stands by their volume increment, and what is said of it."""
+
+
 def key_figures(row: dict) -> list[tuple[str, str, str]]:
-    """Label, value and 95 % interval of the figures of a zone."""
+    """Label, value and 95 % interval of the figures of a zone; beside the sink of stands what their increment comes
+    to."""
     index = VARIABLES[row["index_name"]].long_name.split()[0] if row["index_name"] else "植被指数"
     figures = [
-        (
-            label.format(index=index),
-            number(row[column] if row[column] is None else row[column] * factor, signed),
-            interval(row, column, factor),
-        )
+        (label.format(index=index), *figure(row, column, factor, signed))
         for column, label, factor, signed in KEY_FIGURES
     ]
     seen = row["observed_fraction"]
     observed = UNKNOWN if seen is None else f"{seen * 100:.1f}%"
     times = "" if row["clear_obs_median"] is None else f"各年合计中位 {row['clear_obs_median']:.0f} 次"
+    if beside := _increment(row):
+        figures.insert(1, (f"{INCREMENT}, 另一口径", beside, f"不相加; {INCREMENT_REMARKS[1]}"))
     return [*figures, ("有效观测 (面积比例, 晴空次数)", observed, times)]
 
 
+def _increment(row: dict) -> str | None:
+    """The gain less loss beside a sink; None where one of the two is lacking."""
+    known = row["sink_tCO2_yr"] is not None and row.get("gain_loss_tCO2_yr") is not None
+    return three_digits(row["gain_loss_tCO2_yr"], signed=True) if known else None
+
+
+SHRUNK = 0.02
+"""Loss of open water from which a rise of carbon may come from it, fraction of the zone."""
+
+
+def water_figure(
+    row: dict, by_year: list[dict], periods: tuple[tuple[int, ...], tuple[int, ...]]
+) -> tuple[str, str, str] | None:
+    """Label, mean share of open water in each of the ``periods`` with years, and whether a gain of carbon comes from
+    it: by more than half where land grew at least half as much as the stock. None where there is no water."""
+    years = {year["year"]: year.get("open_water_fraction") for year in by_year}
+    known = [[years[year] for year in period if years.get(year) is not None] for period in periods]
+    shares = [sum(part) / len(part) for part in known if part]
+    if not any(shares) or not known[-1]:
+        return None
+    label = "基准期 → 现状期" if len(shares) == 2 else "现状期"
+    said = UNKNOWN
+    if len(shares) == 2 and shares[0] - shares[1] > SHRUNK and row["sink_finding"] == "gain":
+        land, stock = (1 - shares[1]) / (1 - shares[0]), row["carbon_tC_ha"] / row["baseline_carbon_tC_ha"]
+        said = "碳增加主要来自水面转为植被" if 0 < (stock - 1) / 2 < land - 1 else UNKNOWN
+    return f"开阔水面 (%, {label})", " → ".join(fixed(100 * share, 1) for share in shares), said
+
+
+def trend(by_year: list[dict], column: str, name: str) -> str:
+    """A share in the first and the last year of which it is known; "" for fewer than two."""
+    known = [(year["year"], year[column]) for year in by_year if year.get(column) is not None]
+    ends = [f"{fixed(100 * value, 1)}% ({year})" for year, value in (known[0], known[-1])] if len(known) > 1 else []
+    return f"{name} {' → '.join(ends)}" if ends else ""
+
+
 def area_line(row: dict) -> str:
-    """The area of a zone, drawn and declared."""
-    text = f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"
-    declared = row["declared_wanmu"]
-    return text if declared is None else f"{text}，申报 {area(declared)} 万亩"
+    """The area of a zone, drawn and declared, and how much of it its stands cover: what they do not holds nothing."""
+    said = [f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"]
+    if row["declared_wanmu"] is not None:
+        said.append(f"申报 {area(row['declared_wanmu'])} 万亩")
+    if (covered := row.get("stand_area_fraction")) is not None and covered < 0.995:
+        said.append(f"小班覆盖 {covered:.0%}, 其余计0")
+    return "，".join(said)
 
 
 def area(wanmu: float) -> str:
@@ -95,15 +153,12 @@ WORTH_A_WORD = 0.05
 """Share of a zone beyond the range of its biomass model from which its sheet says so."""
 
 
-def quality_lines(row: dict, clamped: float | None = None, gain_loss_tC_yr: float | None = None) -> tuple[str, ...]:
-    """What the figures of a zone are worth: a sentence for each column that says something, one where more than
-    `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model, and beside the sink of stands what their
-    increment comes to by the expansion of increments, which is another for young stands."""
+def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
+    """What the figures of a zone are worth: a sentence for each column that says something, and one where more than
+    `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model."""
     lines = [f"状态: {row['status_zh']}", *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column))]
     if clamped and clamped > WORTH_A_WORD:
         lines.append(f"模型标定: {clamped:.0%} 面积超出模型标定范围")
-    if gain_loss_tC_yr is not None and row.get("sink_tCO2_yr") is not None:
-        lines.append(f"生长量法 (另一口径, 不相加): {number(gain_loss_tC_yr * CO2_PER_C, signed=True)} 吨CO2/年")
     return tuple(lines)
 
 
@@ -115,9 +170,28 @@ def by_chance(rows: list[dict]) -> str:
     return f"逐片区判定: {judged}个片区即使均无变化, 平均也有约{expected}个偶然判为增减" if expected else ""
 
 
-def source_line(scenes: list[dict], inventories: tuple[int, ...], simulated: bool) -> str:
-    """Years of the forest inventories, sensors, number of scenes and their first and last day."""
-    return f"数据源: {stands_of(inventories)}{images(scenes, simulated)}"
+SEASONAL = {
+    "grassland": "季节性: 储量为生长季现存的地上与根系生物量, 年际变化随水热波动, 不是永久碳汇",
+    "wetland": "季节性: 储量为生长季现存的地上生物量, 年际变化随水位和水热波动, 不是永久碳汇",
+}
+"""What the stock of herbs is, by ecosystem."""
+
+
+def skew(intervals: list[dict], current: str) -> str:
+    """That the estimate of the city's stock is not the mean of its draws; "" where none are drawn."""
+    stock = ("city", "carbon_tC", current)
+    for row in intervals:
+        if (row["zone_id"], row["quantity"], row["period"]) == stock:
+            estimate, mean, median = (three_digits(row[name] / 1e4) for name in ("estimate", "mean", "median"))
+            values = f"全部片区储量估计值 {estimate} 万吨碳, 模拟均值 {mean}、中位数 {median} 万吨碳"
+            return f"95%区间不对称: {values}; 各指标见 intervals.csv"
+    return ""
+
+
+def source_line(scenes: list[dict], inventories: tuple[int, ...], season: Season, simulated: bool) -> str:
+    """Years of the forest inventories, sensors, number of scenes, the season of each year that they are taken from, and
+    their first and last day."""
+    return f"数据源: {stands_of(inventories)}{images(scenes, season, simulated)}"
 
 
 def stands_of(inventories: tuple[int, ...]) -> str:
@@ -125,8 +199,8 @@ def stands_of(inventories: tuple[int, ...]) -> str:
     return f"小班蓄积 {'、'.join(map(str, inventories))} 年; " if inventories else ""
 
 
-def images(scenes: list[dict], simulated: bool) -> str:
-    """Sensors, number of scenes and their first and last day."""
+def images(scenes: list[dict], season: Season, simulated: bool) -> str:
+    """Sensors, number of scenes, their season and their first and last day."""
     if not scenes:
         return "无影像"
     counts = Counter(scene["sensor"] for scene in scenes)
@@ -134,7 +208,8 @@ def images(scenes: list[dict], simulated: bool) -> str:
     kind = "模拟 " if simulated else ""
     listed = "、".join(f"{kind}{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
     copernicus = not simulated and any(sensor.casefold().startswith(("sentinel", "hls")) for sensor in counts)
-    return f"{listed}, {days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
+    window = "–".join(f"{month}月{day}日" for month, day in season)
+    return f"{listed}, 每年{window}, {days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
 
 
 COPERNICUS = " (含修改后的 Copernicus Sentinel 数据)"
@@ -151,11 +226,10 @@ def target_cells(rows: list[dict]) -> list[tuple[str, ...]]:
     cells = []
     for row in rows:
         unit, size = UNITS[row["unit"]]
-        ends = {"estimate_low95": row["low95"], "estimate_high95": row["high95"]}
+        ends = {"estimate": row["estimate"], "estimate_low95": row["low95"], "estimate_high95": row["high95"]}
         cells.append((
             row["target_zh"], f"{row['target_value'] / size:,g} {unit}", row["measured_zh"] or UNKNOWN,
-            number(row["estimate"] and row["estimate"] / size), interval(ends, "estimate", 1 / size),
-            row["finding_zh"], row["reason_zh"],
+            *figure(ends, "estimate", 1 / size), row["finding_zh"], row["reason_zh"],
         ))  # fmt: skip
     return cells
 
@@ -168,8 +242,8 @@ GROUP_FIGURES = [
 
 def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
     """Cover, stock and, where periods compare, sink of each group of zones: its name, the figure's, estimate, interval
-    and main causes. ``rows`` are those of zones and groups, ``names`` what groups are called by their ids. A sum that
-    goes without a zone says so behind its name."""
+    and main causes; and what the increment of stands comes to. ``rows`` are those of zones and groups, ``names`` what
+    groups are called by their ids. A sum that goes without a zone says so behind its name."""
     found = {(row["zone_id"], row["quantity"], row["period"]): row for row in intervals}
     groups = [row for row in rows if row["level"] != "zone"]
     figures = [figure for figure in GROUP_FIGURES if any(row[figure[0]] is not None for row in groups)]
@@ -177,12 +251,14 @@ def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) 
     for row in groups:
         members = [zone for zone in rows if zone["level"] == "zone" and row["zone_id"] in ("city", zone["ecosystem"])]
         for place, (column, label, factor, signed) in enumerate(figures):
-            value = row[column]
             said = ", ".join(filter(None, (label, lacking_zh(members, column))))
             cells.append((
-                "" if place else names[row["zone_id"]], said, number(value and value * factor, signed),
-                interval(row, column, factor), causes(found.get((row["zone_id"], column, row["period"]), {})),
+                "" if place else names[row["zone_id"]], said, *figure(row, column, factor, signed),
+                causes(found.get((row["zone_id"], column, row["period"]), {})),
             ))  # fmt: skip
+        if beside := _increment(row):
+            said = ", ".join(filter(None, (INCREMENT, lacking_zh(members, "gain_loss_tCO2_yr"))))
+            cells.append(("", said, beside, *INCREMENT_REMARKS))
     return cells
 
 
@@ -207,10 +283,11 @@ PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", 
 
 
 def plan_cells(rows: list[dict]) -> list[tuple[str, ...]]:
-    """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`."""
+    """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`; their thresholds bear no more
+    than three digits."""
     total = {name: sum(row[name] for row in rows) for name in ("patches", "area_mu", "area_ha", "share")}
     return [
-        (row["suggestion_zh"], f"{row['patches']:,}", number(row["area_mu"]), number(row["area_ha"]),
+        (row["suggestion_zh"], f"{row['patches']:,}", three_digits(row["area_mu"]), three_digits(row["area_ha"]),
          f"{100 * row['share']:.1f}")
         for row in [*rows, total | {"suggestion_zh": "合计"}]
     ]  # fmt: skip

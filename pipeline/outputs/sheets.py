@@ -124,7 +124,8 @@ def sheet_units(results: Results) -> list[SheetUnit]:
     """The sheets of the city and of all zones that have rasters, with their keys."""
     zones = results.zones.to_crs(results.grid_crs)
     shown = [zone for zone in zones["id"] if any(path.is_file() for path in results.rasters[zone].values())]
-    fonts = find_fonts("".join([results.title, *zones["name"], *zones["id"], *results.ecosystems]))
+    given = [results.title, results.organisation, *zones["name"], *zones["id"], *results.ecosystems]
+    fonts = find_fonts("".join(given))
     code = code_key(*CODE)
     units = []
     for place, zone in enumerate(shown, 1):

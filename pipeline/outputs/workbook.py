@@ -45,13 +45,13 @@ LINE = Border(bottom=Side("thin", color="D9D9D9"))
 FONT, BODY_SIZE, LINE_HEIGHT = FONTS[0], 10, 16
 """The font of all cells; its size and the height of its lines in points. Without a name each program takes its own."""
 MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 12
-PAGE_WIDTH = 230
+PAGE_WIDTH = 245
 """Characters across an A4 sheet that one can still read."""
-BODY = Font(FONT, BODY_SIZE)
+BODY, STRONG = Font(FONT, BODY_SIZE), Font(FONT, BODY_SIZE, bold=True)
 NAMES = ("level", "zone_id", "name_zh", "zone_name")
 """Columns at the left of a table that say what a row is: they stay in sight and stand on every page."""
 FIRST_ROW = 3
-"""Tables begin below a Chinese and an English header row."""
+"""Tables begin below an English and a Chinese header row; the latter, next to the rows, has the filter."""
 
 
 def write_workbook(results: Results) -> None:
@@ -60,7 +60,7 @@ def write_workbook(results: Results) -> None:
     tables = workbook_tables(results)
     _cover(book.active, results, tables)
     for table in tables:
-        _sheet(book.create_sheet(table.name), table, results.note)
+        _sheet(book.create_sheet(table.name), table, results)
     book.properties.title, book.properties.creator = results.title, "sinkmap"
     content = io.BytesIO()
     book.save(content)
@@ -84,10 +84,11 @@ def without_time(content: bytes) -> bytes:
 def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
     """Title, what the numbers are, definitions and the list of the sheets."""
     sheet.title = "说明"
-    periods = " → ".join(period.label for period in (results.baseline, results.current) if period)
+    made_by = [("编制单位 organisation", results.organisation, "")] if results.organisation else []
     lines = [
+        *made_by,
         ("说明 note", results.note, ""),
-        ("时段 periods", periods, ""),
+        ("时段 periods", _periods(results), ""),
         ("影像 scenes", f"{len(results.scenes)}景采用, {len(results.set_aside)}景未采用", "used, set aside"),
         ("未核实系数 unverified", "见系数表中标色的行", "coloured rows of the coefficients"),
         (),
@@ -109,20 +110,27 @@ def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
     for column, width in zip("ABC", widths, strict=True):
         sheet.column_dimensions[column].width = width
     _print_setup(sheet, "", results.note)
+    sheet.page_setup.fitToHeight = 1
 
 
-def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
-    """One table: Chinese titles, English titles, rows."""
+def _periods(results: Results) -> str:
+    return " → ".join(period.label for period in (results.baseline, results.current) if period)
+
+
+def _sheet(sheet: Worksheet, table: Table, results: Results) -> None:
+    """One table: English titles, Chinese titles, rows; totals in bold, and not among what is filtered."""
+    filtered = FIRST_ROW - 1 + len(table.rows) - table.totals
     for column, (name, (english, chinese)) in enumerate(table.columns.items(), 1):
         for row, text, fill, font in (
-            (1, chinese, HEAD, Font(FONT, BODY_SIZE, bold=True, color="FFFFFF")),
-            (2, english, SUBHEAD, Font(FONT, 9, color="404040")),
+            (1, english, SUBHEAD, Font(FONT, 9, color="404040")),
+            (2, chinese, HEAD, Font(FONT, BODY_SIZE, bold=True, color="FFFFFF")),
         ):
             cell = _put(sheet.cell(row, column), text)
             cell.fill, cell.font = fill, font
             cell.alignment = Alignment(wrap_text=True, vertical="center", horizontal="center")
         for row, values in enumerate(table.rows, FIRST_ROW):
-            _format(_put(sheet.cell(row, column), table.shown(name, values)), number_format(name, values))
+            cell = _put(sheet.cell(row, column), table.shown(name, values))
+            _format(cell, number_format(name, values), bold=row > filtered)
         texts = [_shown(sheet.cell(row, column)) for row in range(FIRST_ROW, sheet.max_row + 1)]
         sheet.column_dimensions[get_column_letter(column)].width = _width(chinese, english, texts)
     widths = [sheet.column_dimensions[get_column_letter(column)].width for column in range(1, len(table.columns) + 1)]
@@ -131,10 +139,10 @@ def _sheet(sheet: Worksheet, table: Table, note: str) -> None:
     named = [place for place, name in enumerate(table.columns, 1) if name in NAMES and place <= len(NAMES)]
     last = get_column_letter(max(named, default=1))
     sheet.freeze_panes = f"{get_column_letter(max(named, default=1) + 1)}{FIRST_ROW}"
-    sheet.auto_filter.ref = f"A2:{get_column_letter(len(table.columns))}{sheet.max_row}"
+    sheet.auto_filter.ref = f"A2:{get_column_letter(len(table.columns))}{filtered}"
     sheet.print_title_rows = "1:2"
     sheet.print_title_cols = f"A:{last}"
-    _print_setup(sheet, table.name, note)
+    _print_setup(sheet, f"{table.name}    {results.title}    {_periods(results)}", results.note)
 
 
 def _put(cell: Cell, value: object) -> Cell:
@@ -149,8 +157,8 @@ def _put(cell: Cell, value: object) -> Cell:
     return cell
 
 
-def _format(cell: Cell, form: str) -> None:
-    cell.border, cell.font = LINE, BODY
+def _format(cell: Cell, form: str, bold: bool) -> None:
+    cell.border, cell.font = LINE, STRONG if bold else BODY
     is_text = isinstance(cell.value, str)
     long = is_text and text_width(cell.value) > MAX_WIDTH - 2
     # indented, a text keeps clear of a number to its left
@@ -206,5 +214,5 @@ def _print_setup(sheet: Worksheet, title: str, note: str) -> None:
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_margins.left = sheet.page_margins.right = 0.4
     if title:
-        sheet.oddHeader.center.text = title
+        sheet.oddHeader.center.text = title.replace("&", "&&")
     sheet.oddFooter.left.text, sheet.oddFooter.right.text = note.replace("&", "&&"), "&P / &N"

@@ -1,7 +1,7 @@
 """Bars of a yearly quantity from zero, with its 95 % interval where it is known; colours tell the periods."""
 
 from pipeline.outputs.page import INK, MUTED, Box, Page
-from pipeline.outputs.sheet_text import UNKNOWN, bounds, number
+from pipeline.outputs.sheet_text import UNKNOWN, bounds, three_digits
 
 BASELINE, CURRENT, BETWEEN = "#8fa9bf", "#2f5d7c", "#d5dce2"
 """Colours of the years of the two periods, and of the years in neither."""
@@ -30,7 +30,8 @@ def draw_years(page: Page, box: Box, heading: str, by_year: list[dict], column: 
             color = year_color(row["year"], periods)
             _draw_bar(page, row, column, x, step, floor, room / highest if highest else 0, color)
         if every == 1:  # below its bar: above it, it would read as the end of the interval
-            text = UNKNOWN if value is None else number(value / divisor)
+            # years share most of their errors: they compare to finer digits than the interval of each supports
+            text = UNKNOWN if value is None else three_digits(value / divisor)
             page.text(x, floor - 6.4, text, 7, ha="center", width=step - 0.4)
     page.rule(inner.left, floor, inner.right, floor, 0.6, INK)
     return Box(inner.left, inner.bottom, inner.width, 3)

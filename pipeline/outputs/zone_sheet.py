@@ -1,6 +1,7 @@
 """The map sheet of one zone (一片一方案): sink, cover, place, years, key figures, plan."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import shapely
@@ -8,7 +9,7 @@ import shapely
 from pipeline.outputs import sheet_map as maps
 from pipeline.outputs.fonts import MM_PER_POINT, Fonts
 from pipeline.outputs.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
-from pipeline.outputs.sheet_text import PLAN_COLUMNS, area_line, key_figures
+from pipeline.outputs.sheet_text import PLAN_COLUMNS, area_line, key_figures, water_figure
 from pipeline.outputs.year_bars import Periods, draw_period_keys, draw_years
 from pipeline.styles import RampStyle
 
@@ -55,7 +56,8 @@ class ZoneSheet:
     """All that the sheet of a zone shows. ``row`` and ``by_year`` are the zone's of the result tables, ``outline`` and
     ``others`` in ``crs``; ``main`` or ``cover`` is None where there is no raster; ``plan`` is None without patches.
     ``periods`` are the years of baseline and current period, ``quality`` the sentences on what the figures are worth,
-    ``notes`` those at the foot, ``bars_remark`` what the bars of the years need to be read."""
+    ``notes`` those at the foot, ``bars_remark`` what the bars of the years need to be read, ``organisation`` who makes
+    the map."""
 
     stem: Path
     fonts: Fonts
@@ -77,6 +79,7 @@ class ZoneSheet:
     notes: tuple[str, ...]
     warning: str
     bars_remark: str = ""
+    organisation: str = ""
 
     def draw(self) -> Page:
         """The page. A wide zone gets the breadth of the sheet, a compact one lies beside its cover map at the same
@@ -84,7 +87,8 @@ class ZoneSheet:
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
         draw_head(page, self.title, self.subtitle, self.project, self.kind)
         wide = self.aspect >= WIDE
-        foot = draw_foot(page, ("    ".join(self.quality), *self.notes) if wide else self.notes, self.warning)
+        notes = ("    ".join(self.quality), *self.notes) if wide else self.notes
+        foot = draw_foot(page, notes, self.warning, self.organisation)
         top, left, middle, right = page.height - 26, 9.0, 186.0, page.width - 9
         across, narrow, plan, years = middle - 4 - left, right - middle, 46.0, 42.0
         upper = Box(left, foot + plan + 3, across, top - foot - plan - 3)
@@ -124,10 +128,18 @@ def draw_head(page: Page, title: str, subtitle: str, project: str, kind: str) ->
     page.rule(left, y - 23, right, y - 23, 1.4, INK)
 
 
-def draw_foot(page: Page, notes: tuple[str, ...], warning: str) -> float:
-    """The warning and the notes at the foot of the page; returns where the body may begin."""
+MADE_MM = 100.0
+"""Breadth at the foot of a page that is left for who made it when."""
+
+
+def draw_foot(page: Page, notes: tuple[str, ...], warning: str, organisation: str) -> float:
+    """The warning, the notes, the organisation and the day of drawing at the foot of the page; returns where the body
+    may begin."""
     left, right, bottom = 9, page.width - 9, 7.0
-    page.text(left, bottom + 0.8, warning, 8, bold=True, color=WARNING, width=right - left)
+    page.text(left, bottom + 0.8, warning, 8, bold=True, color=WARNING, width=right - left - MADE_MM - 3)
+    made = [f"编制单位: {organisation}"] if organisation else []
+    made = "    ".join([*made, f"制图日期: {date.today().isoformat()}"])
+    page.text(right, bottom + 0.8, made, 8, ha="right", width=MADE_MM)
     size, room = 6.8, 18.0
     lines = [line for note in notes for line in page.broken(note, right - left, size)]
     step = min(3.4, room / len(lines))
@@ -217,7 +229,8 @@ def _draw_figures(page: Page, sheet: ZoneSheet, box: Box) -> None:
     page.text(inner.left, inner.top - 3.2, area_line(sheet.row), 7.5, width=inner.width)
     columns = (Column("指标", 46, numeric=False), Column("估计值", 20), Column("95%区间", inner.width - 66))
     table = Box(inner.left, inner.bottom, inner.width, inner.height - 4.6)
-    page.table(table, columns, key_figures(sheet.row), row_mm=5.0)
+    water = water_figure(sheet.row, sheet.by_year, sheet.periods) if sheet.row["ecosystem"] == "wetland" else None
+    page.table(table, columns, [*key_figures(sheet.row), *([water] if water else [])], row_mm=5.0)
 
 
 def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
