@@ -124,7 +124,7 @@ KEYED = {
     "coverage": ("zone_coverage", COVERAGE_CODE, set()),
     "sketch": ("work", SKETCH_CODE, OF_MAPS),
     "map": ("work", MAP_CODE, {"sketch_file"}),
-    "patches": ("outputs.patches", patches.CODE, OF_RESULTS | {"carbon", "outputs.table", "zones"}),
+    "patches": ("outputs.patches", patches.CODE, OF_RESULTS | {"carbon", "outputs.table", "season", "zones"}),
     "sheets": (
         "outputs.sheets",
         sheets.CODE,

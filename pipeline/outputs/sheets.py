@@ -33,7 +33,7 @@ from pipeline.results import Results
 CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
         "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image",
         "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches", "styles", "variables", "carbon",
-        "group_totals", "varying")  # fmt: skip
+        "group_totals", "varying", "season")  # fmt: skip
 
 Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 
