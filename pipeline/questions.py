@@ -144,7 +144,7 @@ def _difference_table(quantity: str, rows: list[dict], run) -> Table:
     shown = ["before", "after", "change", *(f for f in FACTORS if any(row[f] is not None for row in rows))]
     table = Table("片区 zone", title=f"{run.record['note']}\n{quantity}")
     for name in shown:
-        table.add_column(f"{ATTRIBUTION_COLUMNS[name][1]} {name}", justify="right")
+        table.add_column(f"{ATTRIBUTION_COLUMNS[name][1]} {name.replace('_', ' ')}", justify="right", overflow="fold")
     for row in rows:
         table.add_row(row["zone_id"], *(_change(row[name], name not in ("before", "after")) for name in shown))
     return table
@@ -157,16 +157,21 @@ def _change(value: float | None, signed: bool) -> str:
     return f"{value:+,.2f}" if signed else f"{value:,.2f}"
 
 
+def _with_unit(value: float, unit: str, digits: int = 7) -> str:
+    """A figure with its unit; that of a fraction, 1, would read as a digit."""
+    return f"{value:.{digits}g}" if unit == "1" else f"{value:.{digits}g} {unit}"
+
+
 def _group_explanation(answer: dict) -> Iterator[str]:
     """The lines of an answer of `explain_group.explain_group`."""
     yield f"{answer['group']['name']} {answer['group']['id']}: {answer['metric']} {answer['period']}"
     yield f"{answer['title']} | {answer['title_zh']}"
     yield answer["note"]
     lacking = f", without {', '.join(answer['lacking'])}" if answer["lacking"] else ""
-    yield "No figure" if answer["value"] is None else f"= {answer['value']:.10g} {answer['unit']}{lacking}"
+    yield "No figure" if answer["value"] is None else (f"= {_with_unit(answer['value'], answer['unit'], 10)}{lacking}")
     yield from _section(f"Formula 公式: {answer['formula']}", (
-        f"{zone['id']} {zone['name']}: {'-' if zone['value'] is None else format(zone['value'], '.10g')} "
-        f"{answer['unit']}, {zone['area_ha']:.7g} ha"
+        f"{zone['id']} {zone['name']}: "
+        f"{'-' if zone['value'] is None else _with_unit(zone['value'], answer['unit'], 10)}, {zone['area_ha']:.7g} ha"
         for zone in answer["zones"]
     ))  # fmt: skip
     yield from _section("Interval 区间", _interval(answer))
@@ -182,9 +187,9 @@ def _explanation(answer: dict) -> Iterator[str]:
     if answer["value"] is None:
         yield f"No figure: {answer['status']}"
     else:
-        yield f"= {answer['value']:.10g} {answer['unit']} ({answer['status']})"
+        yield f"= {_with_unit(answer['value'], answer['unit'], 10)} ({answer['status']})"
     yield from _section("Formula 公式" + (f" ({answer['method']})" if answer["method"] else ""), (
-        f"{step['figure']} = {step['formula']}\n    = {step['numbers']} = {step['value']:.7g} {step['unit']}"
+        f"{step['figure']} = {step['formula']}\n    = {step['numbers']} = {_with_unit(step['value'], step['unit'])}"
         for step in answer["steps"]
     ))  # fmt: skip
     yield from _section("Coefficients 系数", map(_coefficient, answer["coefficients"]))
@@ -247,9 +252,10 @@ def _interval(answer: dict) -> Iterator[str]:
         yield "none is drawn of this figure"
         return
     drawn = f", {interval['draws']} draws, seed {interval['seed']}" if "draws" in interval else ""
-    yield f"95 %: {interval['low95']:.7g} to {interval['high95']:.7g} {answer['unit']}{drawn}"
+    yield f"95 %: {interval['low95']:.7g} to {_with_unit(interval['high95'], answer['unit'])}{drawn}"
     if "conservative" in interval:
-        yield f"conservative (lower end of the 90 % interval): {interval['conservative']:.7g} {answer['unit']}"
+        conservative = _with_unit(interval["conservative"], answer["unit"])
+        yield f"conservative (lower end of the 90 % interval): {conservative}"
     if interval["causes"]:
         yield "causes: " + ", ".join(
             f"{cause.replace('_', ' ')} {share:.0%}" for cause, share in interval["causes"].items()
