@@ -53,7 +53,7 @@ def target_rows(
 ) -> list[dict]:
     """A row for each target that is set, keys `TARGET_COLUMNS`; ``rows`` are those of the result table. A target counts
     as reached only by a lower bound of its own quantity: the volume of the zones' stands, with the lower end of its
-    95 % interval, and not where it ``counts_twice``. Simulated figures are called so."""
+    95 % interval, and not where that ``volume_counts_twice``. Simulated figures are called so."""
     groups = {row["zone_id"]: row for row in rows if row["level"] != "zone"}
     found = [_forest_cover(targets), _forest_volume(targets, rows, volume_counts_twice)]
     found += [_grassland_cover(targets, groups), _wetland_protection(targets)]

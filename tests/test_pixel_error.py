@@ -111,7 +111,7 @@ def test_a_stock_is_no_sink():
         MapLayer("sink", CURRENT)
 
 
-def test_stock_and_sink_carry_their_error_as_a_second_band(tmp_path):
+def test_stock_and_sink_carry_their_error_and_the_sink_what_can_be_detected(tmp_path):
     world = World.at(tmp_path)
     world.settings["uncertainty"] = {"draws": 200}
     world.write_config()

@@ -37,8 +37,8 @@ class CogWriter:
 
     The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
     built before the one copy to a COG, at half the time of letting that driver build them. A class raster comes with
-    its ``colors`` (#rrggbb by value) as a colour table. ``further`` bands hold in its unit what their names
-    say.
+    its ``colors`` (#rrggbb by value) as a colour table. ``further`` names the bands after the first, in
+    the same unit.
     """
 
     def __init__(
