@@ -22,6 +22,8 @@ from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sen
 
 GDAL_CACHE_BYTES = 96 << 20
 _RETRIES = 2
+ANSWER_SECONDS = 10
+"""How long a cluster is given to answer."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
             yield Engine(console, workers, client)
         return
     try:
-        client = Client(cluster, timeout=10, set_as_default=False)
+        client = Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {cluster}; start one or correct the address") from error
     with client:

@@ -1,8 +1,10 @@
 """What the tests share: tiny real files, written by hand on one small grid near Baotou."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import geopandas as gpd
 import hypothesis
@@ -12,6 +14,7 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
+from pipeline.__main__ import main
 from pipeline.config import read_coefficients
 
 ROOT = Path(__file__).parents[1]
@@ -112,3 +115,25 @@ def sample_run(request, tmp_path_factory):
     process = command("zones", ROOT / "configs" / "sample.yaml", "--out", out)
     assert process.returncode == 0, process.stderr
     return process, out / "sample"
+
+
+class Ended(NamedTuple):
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def sinkmap(monkeypatch, capfd):
+    """Runs the command line in this process, where a child would first import for seconds."""
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["sinkmap", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return Ended(stop.value.code, *capfd.readouterr())
+
+    return run

@@ -4,7 +4,7 @@ import geopandas as gpd
 import pytest
 from conftest import CRS, LEFT, TOP
 from shapely import affinity, box
-from tiny_world import ZONES, World, command, read_csv
+from tiny_world import ZONES, World, read_csv
 from tiny_world import box as pixels
 
 from pipeline.area_ledger import COLUMNS, area_ledger, covered_ha, mismatches
@@ -164,7 +164,7 @@ def test_a_run_writes_the_ledger_with_pixels_that_agree_with_the_polygons(tmp_pa
     assert "规划面积" not in told["grassland"]
 
 
-def test_check_prints_the_ledger_before_it_refuses_areas(tmp_path):
+def test_check_prints_the_ledger_before_it_refuses_areas(tmp_path, sinkmap):
     """The wetland is declared in mu: ten thousand times too much, which the sentence guesses."""
     world = World.at(tmp_path)
     table = gpd.read_file(world.zones)
@@ -172,20 +172,20 @@ def test_check_prints_the_ledger_before_it_refuses_areas(tmp_path):
     table.to_file(world.zones)
     world.settings["zones"]["columns"]["declared_wanmu"] = "MU"
     world.write_config()
-    done = command("check", world.config, "--out", world.out)
-    assert done.returncode == 3
-    assert "面积台账" in done.stdout
-    assert "and 5 more, which `sinkmap check` lists" in done.stderr
-    assert "they seem to be in mu 亩, not in 10 000 mu 万亩" in done.stderr
+    done = sinkmap("check", world.config, "--out", world.out)
+    assert done.code == 3
+    assert "面积台账" in done.out
+    assert "and 5 more, which `sinkmap check` lists" in done.err
+    assert "they seem to be in mu 亩, not in 10 000 mu 万亩" in done.err
 
 
-def test_a_zone_that_no_scene_reaches_is_said_before_a_pixel_is_read(tmp_path):
+def test_a_zone_that_no_scene_reaches_is_said_before_a_pixel_is_read(tmp_path, sinkmap):
     world = World.at(tmp_path)
     kind, stratum, shape = ZONES["W01"]
     world.write_zones(ZONES | {"W01": (kind, stratum, affinity.translate(shape, 300_000))})
-    done = command("check", world.config, "--out", world.out)
-    assert done.returncode == 0, done.stderr
-    assert "no scene reaches W01: there will be no data" in done.stdout
+    done = sinkmap("check", world.config, "--out", world.out)
+    assert done.code == 0, done.err
+    assert "no scene reaches W01: there will be no data" in done.out
 
 
 def test_a_run_over_overlapping_zones_says_union_beside_sum_or_clips(tmp_path):

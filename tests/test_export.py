@@ -5,7 +5,7 @@ import os
 import geopandas as gpd
 import pandas as pd
 import pytest
-from tiny_world import World, command, read_csv
+from tiny_world import World, read_csv
 
 from pipeline.config import read_config
 from pipeline.errors import ConfigError, OutputError
@@ -186,10 +186,10 @@ def test_formats_of_the_command_line_come_to_those_of_the_config(world):
         config.with_exports(["dxf"])
 
 
-def test_the_command_takes_the_option_several_times(tmp_path):
+def test_the_command_takes_the_option_several_times(tmp_path, sinkmap):
     world = World.finished(tmp_path)
-    done = command("zones", world.config, "--out", world.out, "--export", "shp", "--export", "gdb")
-    assert done.returncode == 0, done.stderr
+    done = sinkmap("zones", world.config, "--out", world.out, "--export", "shp", "--export", "gdb")
+    assert done.code == 0, done.err
     assert {path.name for path in (world.results / "exports").iterdir()} == {"gdb", "shp"}
     assert not list((world.results / "exports" / "shp").glob("patches*")), "no patches were asked for"
 

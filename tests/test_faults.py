@@ -35,7 +35,6 @@ from tiny_world import (
     undisturbed,
 )
 
-from pipeline.__main__ import main
 from pipeline.errors import ConfigError
 from pipeline.finished import FinishedRun
 from pipeline.output_folder import held
@@ -52,20 +51,6 @@ SMALL_DISK = 8 << 20
 @pytest.fixture
 def world(tmp_path):
     return World.at(tmp_path)
-
-
-@pytest.fixture
-def sinkmap(monkeypatch, capfd):
-    """Runs the command line in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sinkmap", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return stop.value.code, *capfd.readouterr()
-
-    return run
 
 
 def published(folder):

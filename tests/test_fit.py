@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import zarr
 from pyproj import Transformer
-from tiny_world import CRS, DAYS, LEFT, PIXEL, ROOT, TOP, World, child, command, landscape, run_here
+from tiny_world import CRS, DAYS, LEFT, PIXEL, ROOT, TOP, World, child, landscape, run_here
 
 from pipeline.config import read_coefficients
 from pipeline.errors import OutputError, PlotError
@@ -305,15 +305,15 @@ def test_the_folder_in_use_is_not_overwritten():
 # The command
 
 
-def test_the_command_writes_a_folder_that_the_next_run_takes(composited):
+def test_the_command_writes_a_folder_that_the_next_run_takes(composited, sinkmap):
     file = composited.folder / "command.csv"
     plot_table().to_csv(file, index=False)
-    done = command("fit", file, composited.config, "--out", composited.out, "--block-km", 1)
-    assert done.returncode == 0, done.stderr
+    done = sinkmap("fit", file, composited.config, "--out", composited.out, "--block-km", 1)
+    assert done.code == 0, done.err
     folder = composited.out / "tiny" / "coefficients"
-    assert f"coefficients: {folder.resolve()}" in done.stdout
-    assert "leave-one-out" in done.stdout
-    assert "until now 60 %" in done.stdout
+    assert f"coefficients: {folder.resolve()}" in done.out
+    assert "leave-one-out" in done.out
+    assert "until now 60 %" in done.out
     assert {path.name for path in folder.iterdir()} == {"forest.yaml", "grassland.yaml", "wetland.yaml"}
     assert "n 60" in read_coefficients(folder)["grassland"].residual.source
     composited.settings["coefficients"] = str(folder)
@@ -322,15 +322,15 @@ def test_the_command_writes_a_folder_that_the_next_run_takes(composited):
     assert next(row for row in rows if row["zone_id"] == "G01")["method"] == "NDVI exponential AGB x (1+R) x CF"
 
 
-def test_biomass_in_another_unit_is_doubted(composited):
+def test_biomass_in_another_unit_is_doubted(composited, sinkmap):
     table = plot_table()
     file = composited.folder / "units.csv"
     for factor, doubted in ((1, False), (0.01, True), (10, True)):  # g/m2, t/ha, kg/ha
         table.assign(agb_g_m2=table["agb_g_m2"] * factor).to_csv(file, index=False)
         to = composited.folder / f"times-{factor}"
-        done = command("fit", file, composited.config, "--out", composited.out, "--block-km", 1, "--to", to)
-        assert done.returncode == 0, done.stderr
-        assert ("is the column in g/m2?" in done.stdout) is doubted
+        done = sinkmap("fit", file, composited.config, "--out", composited.out, "--block-km", 1, "--to", to)
+        assert done.code == 0, done.err
+        assert ("is the column in g/m2?" in done.out) is doubted
 
 
 def test_the_command_refuses_too_few_plots_with_its_own_exit_code(composited):
@@ -341,25 +341,25 @@ def test_the_command_refuses_too_few_plots_with_its_own_exit_code(composited):
     assert "12 sites can be used" in done.stderr
 
 
-def test_an_index_that_the_composites_do_not_keep_is_refused(composited):
-    done = command(
+def test_an_index_that_the_composites_do_not_keep_is_refused(composited, sinkmap):
+    done = sinkmap(
         "fit", composited.folder / "none.csv", composited.config, "--index", "msavi", "--out", composited.out
     )
-    assert done.returncode == 2
-    assert "the composites keep ndvi, not msavi; add it to composite.indices" in done.stderr
+    assert done.code == 2
+    assert "the composites keep ndvi, not msavi; add it to composite.indices" in done.err
 
 
-def test_another_index_is_fitted_as_the_message_advises_and_the_run_takes_the_folder(composited):
+def test_another_index_is_fitted_as_the_message_advises_and_the_run_takes_the_folder(composited, sinkmap):
     composited.settings |= {"composite": {"indices": ["ndvi", "msavi"]}}
     composited.write_config()
     file = composited.folder / "msavi.csv"
     plot_table().to_csv(file, index=False)
     folder = composited.folder / "on-msavi"
     fitted = ("fit", file, composited.config, "--block-km", 1, "--out", composited.out, "--to", folder)
-    done = command(*fitted, "--index", "ndmi")
-    assert (done.returncode, "a zone is not mapped by ndmi" in done.stderr) == (2, True)
-    done = command(*fitted, "--index", "msavi")
-    assert done.returncode == 0, done.stderr
+    done = sinkmap(*fitted, "--index", "ndmi")
+    assert (done.code, "a zone is not mapped by ndmi" in done.err) == (2, True)
+    done = sinkmap(*fitted, "--index", "msavi")
+    assert done.code == 0, done.err
     cover = {"grassland": {"index": "msavi", "end_members": "calibrate"}}
     composited.settings |= {"coefficients": str(folder), "cover": cover}
     composited.write_config()
@@ -367,7 +367,7 @@ def test_another_index_is_fitted_as_the_message_advises_and_the_run_takes_the_fo
     assert (row["index_name"], row["method"]) == ("msavi", "MSAVI exponential AGB x (1+R) x CF")
 
 
-def test_plots_on_the_sample_give_back_the_model_they_were_made_with(sample_run, tmp_path):
+def test_plots_on_the_sample_give_back_the_model_they_were_made_with(sample_run, tmp_path, sinkmap):
     _, results = sample_run
     cube = zarr.open_group(results / "work" / "cube.zarr", mode="r")
     left, top, pixel = cube.attrs["transform"][2], cube.attrs["transform"][5], cube.attrs["transform"][0]
@@ -382,8 +382,8 @@ def test_plots_on_the_sample_give_back_the_model_they_were_made_with(sample_run,
     file = tmp_path / "plots.csv"
     pd.DataFrame({"lon": lon, "lat": lat, "date": "2024-08-05", "agb_g_m2": agb}).to_csv(file, index=False)
     folder = tmp_path / "coefficients"
-    done = command("fit", file, ROOT / "configs" / "sample.yaml", "--out", results.parent, "--to", folder)
-    assert done.returncode == 0, done.stderr
+    done = sinkmap("fit", file, ROOT / "configs" / "sample.yaml", "--out", results.parent, "--to", folder)
+    assert done.code == 0, done.err
     model = read_coefficients(folder)["grassland"].biomass_model
     assert model.dry_agb.value == (pytest.approx(A, abs=0.2), pytest.approx(B, abs=0.5))
     assert model.log_residual == pytest.approx(SCATTER, abs=0.06)

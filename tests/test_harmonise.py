@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from conftest import CRS, ROOT, make_grid, noon, write_tif
 from ruamel.yaml import YAML
-from tiny_world import command
 
 from pipeline.catalog import Wanted, find_scenes
 from pipeline.errors import SceneError
@@ -149,15 +148,15 @@ def test_a_local_fit_finds_what_one_sensor_does_to_the_other(tmp_path):
         assert (row.origin, row.to, row.status) == ("gf-1-wfv4", "landsat-oli", "local")
 
 
-def test_the_written_rows_make_a_run_harmonised(tmp_path):
+def test_the_written_rows_make_a_run_harmonised(tmp_path, sinkmap):
     """`sinkmap harmonise` writes what `harmonise:` reads; with it the two sensors agree to a step of their storage."""
     a = write_sensor(tmp_path / "both" / "a", "gf-1-wfv4", slope=1 / 0.95, intercept=-0.012 / 0.95)
     b = write_sensor(tmp_path / "both" / "b", "landsat-oli")
     file = tmp_path / "rows.yaml"
-    done = command("harmonise", a, b, "--write", os.path.relpath(file, ROOT))
-    assert done.returncode == 0, done.stderr
-    assert f"`harmonise: {file.resolve()}`" in done.stdout  # the paths of a config start from its folder
-    assert "0.95" in done.stdout
+    done = sinkmap("harmonise", a, b, "--write", os.path.relpath(file, ROOT))
+    assert done.code == 0, done.err
+    assert f"`harmonise: {file.resolve()}`" in done.out  # the paths of a config start from its folder
+    assert "0.95" in done.out
     assert YAML(typ="safe").load(file)[0]["status"] == "local"
     area = make_grid(30, 30, pixel=30).extent.geom
     found, _ = find_scenes(tmp_path / "both", Wanted((2023,), PEAK, RED_NIR, CRS, area, rows=read_harmonisation(file)))

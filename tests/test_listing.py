@@ -13,7 +13,7 @@ from test_hls import write_hls
 from test_landsat import write_landsat
 from test_sentinel2 import metadata, write_safe
 from test_vegetation_index import write_hdf4
-from tiny_world import World, command
+from tiny_world import World
 
 from pipeline.catalog import Wanted
 from pipeline.errors import SceneError
@@ -168,11 +168,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         list_scenes(tmp_path / "nowhere")
 
 
-def test_the_command_lists_with_and_without_a_config(tmp_path):
+def test_the_command_lists_with_and_without_a_config(tmp_path, sinkmap):
     world = World.at(tmp_path)
-    alone = command("scenes", tmp_path)
-    assert alone.returncode == 0, alone.stderr
-    assert "12 scenes found, 12 of them usable" in alone.stdout
-    with_config = command("scenes", tmp_path, world.config)
-    assert with_config.returncode == 0, with_config.stderr
-    assert "100%" in with_config.stdout
+    alone = sinkmap("scenes", tmp_path)
+    assert alone.code == 0, alone.err
+    assert "12 scenes found, 12 of them usable" in alone.out
+    with_config = sinkmap("scenes", tmp_path, world.config)
+    assert with_config.code == 0, with_config.err
+    assert "100%" in with_config.out

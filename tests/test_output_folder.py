@@ -1,7 +1,6 @@
 """The lock of a run's folder: who holds it is named, a dead holder is succeeded, nothing stays behind."""
 
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -12,7 +11,7 @@ from itertools import pairwise
 
 import psutil
 import pytest
-from tiny_world import World, child_environment, command
+from tiny_world import World, child_environment, clean_processes
 
 from pipeline.errors import OutputError
 from pipeline.output_folder import held
@@ -83,7 +82,7 @@ def _hold(folder, start, times):
 
 def test_of_many_runs_that_find_a_stale_lock_at_once_one_goes_on(tmp_path):
     write_lock(tmp_path, pid=2**22 + 7)
-    context = multiprocessing.get_context("spawn")
+    context = clean_processes()
     start, times = context.Event(), context.Queue()
     runs = [context.Process(target=_hold, args=(tmp_path, start, times)) for _ in range(3)]
     for run in runs:
@@ -97,7 +96,7 @@ def test_of_many_runs_that_find_a_stale_lock_at_once_one_goes_on(tmp_path):
 
 
 @pytest.mark.skipif(WINDOWS, reason="Windows has no SIGKILL")
-def test_the_second_of_two_runs_says_who_holds_the_folder_and_a_killed_one_is_succeeded(tmp_path):
+def test_the_second_of_two_runs_says_who_holds_the_folder_and_a_killed_one_is_succeeded(tmp_path, sinkmap):
     world = World.at(tmp_path)
     code = f"""
 import sys, time
@@ -109,12 +108,12 @@ with held(Path({str(world.results / "work")!r})):
 """
     first = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=child_environment(), text=True)
     assert first.stdout.readline() == "held\n"
-    second = command("composite", world.config, "--out", world.out)
-    assert second.returncode == 5
-    assert f"process {first.pid} on {socket.gethostname()}" in second.stderr
-    assert second.stderr.count("\n") == 1
+    second = sinkmap("composite", world.config, "--out", world.out)
+    assert second.code == 5
+    assert f"process {first.pid} on {socket.gethostname()}" in second.err
+    assert second.err.count("\n") == 1
     first.send_signal(signal.SIGKILL)
     first.wait()
-    third = command("composite", world.config, "--out", world.out)
-    assert third.returncode == 0, third.stderr
+    third = sinkmap("composite", world.config, "--out", world.out)
+    assert third.code == 0, third.err
     assert not (world.results / "work" / "run.lock").exists()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import shapely
 from conftest import CRS, LEFT, TOP, make_grid, write_item
-from tiny_world import World, command
+from tiny_world import World
 
 from pipeline.catalog import Wanted, find_scenes
 from pipeline.cube import Cube, Tile
@@ -38,10 +38,10 @@ def test_shares_of_a_zone(tmp_path):
     assert row.flagged_percent == 100 * 20 / 90
 
 
-def test_the_command_writes_a_row_for_each_zone_and_scene(tmp_path):
+def test_the_command_writes_a_row_for_each_zone_and_scene(tmp_path, sinkmap):
     world = World.at(tmp_path)
-    done = command("quality", world.config, "--out", world.out)
-    assert done.returncode == 0, done.stderr
+    done = sinkmap("quality", world.config, "--out", world.out)
+    assert done.code == 0, done.err
     with (world.results / "scene_quality.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 * 12

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from matplotlib.text import Text
 from PIL import Image
 from pypdf import PdfReader
 from rasterio.transform import from_origin
-from tiny_world import ROOT, STANDS, World, child_environment, command
+from tiny_world import ROOT, STANDS, World, child_environment
 
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import bundled_fonts, find_fonts
@@ -361,23 +362,42 @@ def drawn(world: World) -> dict[str, int]:
 
 
 @pytest.fixture
-def world(tmp_path):
-    world = World.finished(tmp_path)
+def undrawn(tmp_path):
+    """A world with a finished run that is to have sheets."""
+    return with_sheets(World.finished(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory):
+    """A world whose sheets were drawn one after the other."""
+    world = with_sheets(World.finished(tmp_path_factory.mktemp("drawn")))
+    world.run(workers=1)
+    return world
+
+
+@pytest.fixture
+def world(tmp_path, one_by_one):
+    """A world with all its sheets."""
+    world = with_sheets(World.at(tmp_path))
+    shutil.copytree(one_by_one.out, world.out)
+    return world
+
+
+def with_sheets(world: World) -> World:
     world.settings["deliverables"] = ["sheets"]
     world.write_config()
     return world
 
 
-def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
+def test_a_run_draws_every_zone_and_the_city_in_parallel(undrawn, one_by_one):
+    world = undrawn
     world.run(workers=2)
     parallel = {path.name: path.read_bytes() for path in world.results.rglob("*") if path.name in drawn(world)}
     names = [f"{zone}_sheet.{kind}" for zone in ("F01", "F02", "G01", "W01") for kind in ("pdf", "png")]
     names += [f"{name}.{kind}" for name in ("overview", "monitoring") for kind in ("pdf", "png")]
     assert sorted(parallel) == sorted([*names, "atlas.pdf"])
-    for name in parallel:
-        next(world.results.rglob(name)).unlink()
-    world.run(workers=1)
-    assert {path.name: path.read_bytes() for path in world.results.rglob("*") if path.name in parallel} == parallel
+    alone = {path.name: path.read_bytes() for path in one_by_one.results.rglob("*") if path.name in parallel}
+    assert alone == parallel
 
     atlas = PdfReader(world.results / "atlas.pdf")
     assert [round(float(side) / 72 * 25.4) for side in atlas.pages[0].mediabox[2:]] == [297, 210]
@@ -404,10 +424,11 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(world):
         assert picture.size == (2338, 1653)
 
 
-def test_a_sheet_names_no_vegetation_type_that_the_boundaries_do_not_give(world):
+def test_a_sheet_names_no_vegetation_type_that_the_boundaries_do_not_give(undrawn):
+    world = undrawn
     world.settings["zones"]["columns"]["stratum"] = None
     world.write_config()
-    world.run()
+    world.run(workers=1)
     by_stands, by_index = (PdfReader(world.results / "atlas.pdf").pages[place].extract_text() for place in (2, 3))
     assert "植被类型未给出" in by_stands
     assert "落叶松人工林" not in by_stands
@@ -415,7 +436,6 @@ def test_a_sheet_names_no_vegetation_type_that_the_boundaries_do_not_give(world)
 
 
 def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world):
-    world.run(workers=1)
     before = drawn(world)
     (world.results / "zones" / "G01" / "G01_sheet.png").unlink()
     dropped = world.results / "zones" / "X9" / "X9_sheet.pdf"
@@ -434,11 +454,11 @@ def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world)
     assert changed == {*names, "atlas.pdf"}
 
 
-def test_force_draws_every_sheet_again(world):
-    world.run(workers=1)
+def test_force_draws_every_sheet_again(world, sinkmap, monkeypatch):
+    monkeypatch.setattr("pipeline.engine.available_cores", lambda: 1)
     before = drawn(world)
-    done = command("zones", world.config, "--out", world.out, "--workers", 1, "--force")
-    assert done.returncode == 0, done.stderr
+    done = sinkmap("zones", world.config, "--out", world.out, "--force")
+    assert done.code == 0, done.err
     after = drawn(world)
     assert {name for name in after if after[name] == before[name]} == set()
 

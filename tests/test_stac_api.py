@@ -13,7 +13,7 @@ import shapely
 from conftest import CRS, LEFT, TOP, write_item
 from ruamel.yaml import YAML
 from stac_server import serving
-from tiny_world import World, command, result_files
+from tiny_world import World, result_files
 
 from pipeline.catalog import Wanted, find_scenes
 from pipeline.config import read_config
@@ -241,7 +241,7 @@ def test_what_is_asked_decides_what_is_kept(tmp_path):
     assert np.isfinite(asdict(search("http://x"))["bbox"]).all()
 
 
-def test_a_run_on_an_api_is_the_run_on_the_folder(tmp_path):
+def test_a_run_on_an_api_is_the_run_on_the_folder(tmp_path, sinkmap):
     """The same bytes from the world's own scenes, served; and again with the server gone."""
     world = World.finished(tmp_path / "world")
     expected = result_files(world.out / "tiny")
@@ -254,11 +254,11 @@ def test_a_run_on_an_api_is_the_run_on_the_folder(tmp_path):
         by_api = world.folder / "api.yaml"
         with by_api.open("w", encoding="utf-8") as file:
             YAML(typ="safe").dump(settings, file)
-        done = command("zones", by_api, "--out", tmp_path / "out")
-        assert done.returncode == 0, done.stderr
+        done = sinkmap("zones", by_api, "--out", tmp_path / "out")
+        assert done.code == 0, done.err
     assert result_files(tmp_path / "out" / "tiny") == expected
-    again = command("zones", by_api, "--out", tmp_path / "out")
-    assert again.returncode == 0, again.stderr
+    again = sinkmap("zones", by_api, "--out", tmp_path / "out")
+    assert again.code == 0, again.err
     assert result_files(tmp_path / "out" / "tiny") == expected
 
 

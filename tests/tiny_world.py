@@ -338,13 +338,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 @cache
 def child_environment() -> dict[str, str]:
-    """The environment of a child process. Where compiled Python files are not to be written beside the source they
-    go to a folder of their own: each child would compile the libraries again, for seconds."""
-    environment = dict(os.environ)
-    if environment.pop("PYTHONDONTWRITEBYTECODE", None):
-        folder = tempfile.mkdtemp(prefix="sinkmap-pyc-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        environment["PYTHONPYCACHEPREFIX"] = folder
+    """The environment of a child process, which may keep compiled Python files: else each compiles them again."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment["PYTHONIOENCODING"] = "utf-8"
     return environment
@@ -367,15 +362,17 @@ def child(*arguments: object, timeout: float = 180) -> subprocess.CompletedProce
 
 def die(world: World, where: str) -> None:
     """Run the world in a process that SIGKILL ends at the point ``where`` of `POINTS`."""
-    process = _clean_processes().Process(target=_run_to_death, args=(str(world.config), str(world.out), where))
+    process = clean_processes().Process(target=_run_to_death, args=(str(world.config), str(world.out), where))
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL, f"the run ended with {process.exitcode}"
 
 
 @cache
-def _clean_processes() -> multiprocessing.context.BaseContext:
-    """Processes forked from one that has imported everything and holds no thread."""
+def clean_processes() -> multiprocessing.context.BaseContext:
+    """Processes forked from one that has imported everything and holds no thread; Windows can but start new ones."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver
 
     context = multiprocessing.get_context("forkserver")
@@ -457,7 +454,7 @@ def run_with_small_files(world: World, stage: str, size: int) -> tuple[int, str]
     beyond ``size`` bytes."""
     here, there = multiprocessing.Pipe(duplex=False)
     arguments = ["zones", str(world.config), "--out", str(world.out)]
-    process = _clean_processes().Process(target=_main_with_small_files, args=(stage, size, arguments, there))
+    process = clean_processes().Process(target=_main_with_small_files, args=(stage, size, arguments, there))
     process.start()
     there.close()
     try:

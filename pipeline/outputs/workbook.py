@@ -5,6 +5,8 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Mapping
+from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 from openpyxl import Workbook
@@ -120,6 +122,7 @@ def _periods(results: Results) -> str:
 def _sheet(sheet: Worksheet, table: Table, results: Results) -> None:
     """One table: English titles, Chinese titles, rows; totals in bold, and not among what is filtered."""
     filtered = FIRST_ROW - 1 + len(table.rows) - table.totals
+    formatted: dict[_Look, Cell] = {}
     for column, (name, (english, chinese)) in enumerate(table.columns.items(), 1):
         for row, text, fill, font in (
             (1, english, SUBHEAD, Font(FONT, 9, color="404040")),
@@ -130,7 +133,12 @@ def _sheet(sheet: Worksheet, table: Table, results: Results) -> None:
             cell.alignment = Alignment(wrap_text=True, vertical="center", horizontal="center")
         for row, values in enumerate(table.rows, FIRST_ROW):
             cell = _put(sheet.cell(row, column), table.shown(name, values))
-            _format(cell, number_format(name, values), bold=row > filtered)
+            look = _Look.of(cell.value, number_format(name, values), bold=row > filtered)
+            if look in formatted:
+                cell._style = copy(formatted[look]._style)  # openpyxl would look up each part of it again
+            else:
+                look.give(cell)
+                formatted[look] = cell
         texts = [_shown(sheet.cell(row, column)) for row in range(FIRST_ROW, sheet.max_row + 1)]
         sheet.column_dimensions[get_column_letter(column)].width = _width(chinese, english, texts)
     widths = [sheet.column_dimensions[get_column_letter(column)].width for column in range(1, len(table.columns) + 1)]
@@ -157,17 +165,32 @@ def _put(cell: Cell, value: object) -> Cell:
     return cell
 
 
-def _format(cell: Cell, form: str, bold: bool) -> None:
-    cell.border, cell.font = LINE, STRONG if bold else BODY
-    is_text = isinstance(cell.value, str)
-    long = is_text and text_width(cell.value) > MAX_WIDTH - 2
-    # indented, a text keeps clear of a number to its left
-    side = {"horizontal": "left", "indent": 1} if is_text else {}
-    cell.alignment = Alignment(vertical="top", wrap_text=long, **side)
-    if isinstance(cell.value, float):
-        cell.number_format = form
-    if isinstance(cell.value, str) and "unverified" in cell.value:
-        cell.fill = WARNING
+class _Look(NamedTuple):
+    """How a cell of a table is shown; ``form`` is that of a number with decimals."""
+
+    form: str
+    bold: bool
+    is_text: bool
+    wraps: bool
+    warns: bool
+
+    @classmethod
+    def of(cls, value: object, form: str, bold: bool) -> "_Look":
+        text = value if isinstance(value, str) else ""
+        return cls(
+            form if isinstance(value, float) else "", bold, isinstance(value, str),
+            text_width(text) > MAX_WIDTH - 2, "unverified" in text,
+        )  # fmt: skip
+
+    def give(self, cell: Cell) -> None:
+        cell.border, cell.font = LINE, STRONG if self.bold else BODY
+        # indented, a text keeps clear of a number to its left
+        side = {"horizontal": "left", "indent": 1} if self.is_text else {}
+        cell.alignment = Alignment(vertical="top", wrap_text=self.wraps, **side)
+        if self.form:
+            cell.number_format = self.form
+        if self.warns:
+            cell.fill = WARNING
 
 
 def number_format(name: str, row: Mapping) -> str:
