@@ -10,12 +10,12 @@ from pipeline.counted_zones import passed_areas
 from pipeline.cover_classes import CLASS_COLUMNS, class_rows
 from pipeline.deliverables import make_deliverables
 from pipeline.engine import Engine, Failure
-from pipeline.errors import SinkmapError
+from pipeline.errors import SinkmapError, ZoneError
 from pipeline.group_totals import counted, group_rows, year_group_rows
 from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.table import write_csv
-from pipeline.plausibility import impossible, read_ranges, unusual
+from pipeline.plausibility import Ranges, impossible, read_ranges, unusual
 from pipeline.realisations import Realisations, realise
 from pipeline.results import Results
 from pipeline.run import Run
@@ -52,7 +52,7 @@ def publish(
     """Write the tables and the deliverables; returns the rows of zones, ecosystems and city. Raises OutputError, and
     with ``strict`` the error of the first zone that fails."""
     drawn = draw_zones(run, engine, sketches, models, strict)
-    rows, by_year = zone_tables(run, sketches, models)
+    rows, by_year = zone_tables(run, sketches, models, strict)
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
     interval_rows = add_intervals(drawn, rows, [], by_year, run.current.label)
@@ -158,24 +158,29 @@ def say_areas(rows: list[dict], ledger: list[dict]) -> None:
             add_status(row, *pair)
 
 
-def zone_tables(run: Run, sketches: Sketches, models: dict[str, ZoneModel]) -> tuple[list[dict], list[dict]]:
+def zone_tables(
+    run: Run, sketches: Sketches, models: dict[str, ZoneModel], strict: bool
+) -> tuple[list[dict], list[dict]]:
     """The rows of the zones, each with its certificate and without totals where a figure is impossible, and of their
-    years. A zone whose totals cannot be taken is given up."""
+    years. A zone whose totals cannot be taken is given up, and with ``strict`` stops the run."""
     ranges = read_ranges(run.config.plausibility)
-    rows, by_year = [], []
-    for zone in run.zones:
-        model, sketch = models[zone.id], sketches[zone.id]
-        try:
-            certificate = certificate_of(run, model, sketch)
-            row = zone_row(model, sketch, run.baseline, run.current, run.config.min_observed_fraction, certificate)
-            years = year_rows(model, sketch, run.years, run.config.min_observed_fraction)
-        except (SinkmapError, ArithmeticError, LookupError, ValueError) as error:
-            run.give_up_zones({zone.id: f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"})
-            continue
-        found = impossible(row, zone.stratum, ranges)
-        rows.append(withhold(row, found))
-        by_year += [year | {"carbon_tC": None} for year in years] if found else years
-    return rows, by_year
+    taken = [_zone_table(run, models[zone.id], sketches[zone.id], ranges) for zone in run.zones]
+    run.isolate_failures([zone.id for zone in run.zones], taken, strict)
+    whole = [table for table in taken if not isinstance(table, Failure)]
+    return [row for row, _ in whole], [year for _, years in whole for year in years]
+
+
+def _zone_table(
+    run: Run, model: ZoneModel, sketches: dict[str, Sketch], ranges: Ranges
+) -> tuple[dict, list[dict]] | Failure:
+    zone, least = model.zone, run.config.min_observed_fraction
+    try:
+        row = zone_row(model, sketches, run.baseline, run.current, least, certificate_of(run, model, sketches))
+        years = year_rows(model, sketches, run.years, least)
+    except (SinkmapError, ArithmeticError, LookupError, ValueError) as error:
+        return Failure(ZoneError(f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"))
+    found = impossible(row, zone.stratum, ranges)
+    return withhold(row, found), [year | {"carbon_tC": None} for year in years] if found else years
 
 
 def judge_unusual(run: Run, rows: list[dict]) -> None:

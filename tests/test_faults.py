@@ -674,12 +674,22 @@ def test_with_strict_the_first_zone_that_fails_stops_the_run(world, sinkmap):
     assert_one_sentence(error, zone, *named)
 
 
-def test_where_every_zone_fails_there_is_no_result(world, sinkmap, monkeypatch):
-    monkeypatch.setattr("pipeline.work.SketchBuilder.sketch", lambda self: 1 / 0)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_zone_whose_totals_fail_stops_the_run_with_strict_alone(world, monkeypatch, sinkmap, strict):
+    fail_for(monkeypatch, "pipeline.publish.zone_row", "G01", lambda model: model.zone.id)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, *["--strict"] * strict)
+    assert_one_sentence(error, "zone G01: its totals cannot be taken", "by hand", "report this line")
+    assert code == (ZONE if strict else PARTIAL)
+    assert (world.results / "summary.csv").is_file() is not strict
+
+
+@pytest.mark.parametrize("step", ["pipeline.work.SketchBuilder.sketch", "pipeline.publish.zone_row"])
+def test_where_every_zone_fails_there_is_no_table(world, sinkmap, monkeypatch, step):
+    monkeypatch.setattr(step, lambda *_: 1 / 0)
     code, _, error = sinkmap("zones", world.config, "--out", world.out)
-    assert code == 1
+    assert code in (1, ZONE)
     assert_one_sentence(error, "ZeroDivisionError")
-    assert published(world.out) == []
+    assert not [name for name in published(world.out) if name.endswith((".csv", ".gpkg"))]
 
 
 def _sql(path, statement):
