@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from pipeline.outputs.qgis_layers import ProjectLayer
 from pipeline.outputs.qml import FONTS, fill_symbol, text_style
-from pipeline.outputs.sheet_text import images, stands_of
+from pipeline.outputs.sheet_text import PER_HA, images, stands_of
 from pipeline.outputs.vector_styles import PAPER, Rule
 from pipeline.outputs.xml import node
 from pipeline.results import Results
@@ -66,7 +66,9 @@ def atlas_layout(
         _map((239, 135, 48, 59), "locator", locator, extent, follows="left map"),
         _label((10, 164, 112, 31), "area and cover", _figures(AREA_AND_COVER) + _remark("说明", "status_zh"), 8.5),
         _label((124, 164, 112, 31), "carbon", _figures(CARBON) + _remark("变化判定", "sink_finding_zh"), 8.5),
-        _label((10, 195, 277, 13), "source", f"{QUALITY_LINE}\n{_source(results)}", 7),
+        _label((10, 195, 277, 8), "source", f"{QUALITY_LINE}\n{_source(results)}", 7),
+        _label((10, 203, 175, 5), "note", results.note, 7),
+        _label((187, 203, 100, 5), "made", _made(results), 7, align=RIGHT),
     ]
     atlas = {
         "enabled": 1,
@@ -118,24 +120,27 @@ QUALITY_LINE = (
 
 def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
     """A line for each figure with its 95 % interval where there is one; what is not known says so."""
-    return "\n".join(
-        f"{name}: [% coalesce({_number(column, *how)} || ' {unit}', '无数据') %]{_interval(column, *how)}"
-        for name, column, *how, unit in figures
-    )
+    return "\n".join(f"{name}: [% coalesce({_figure(*how)}, '无数据') %]" for name, *how in figures)
+
+
+def _figure(column: str, factor: int, decimals: int, unit: str) -> str:
+    """A figure and its interval to the digits of `with_interval`; alone to ``decimals``."""
+    alone = f"{_number(column, factor, decimals)} || ' {unit}'"
+    low, high = f"{PER_HA.get(column, column)}_low95", f"{PER_HA.get(column, column)}_high95"
+    if low not in COLUMNS:
+        return alone
+    per = ' / "area_ha"' if column in PER_HA else ""
+    value, low, high = (f'"{name}"{of} * {factor}' for name, of in ((column, ""), (low, per), (high, per)))
+    shown, least, most = (f"format_number(round({part}, @places), max(0, @places))" for part in (value, low, high))
+    both = f"{shown} || ' {unit} (95%区间 ' || {least} || ' 至 ' || {most} || ')'"
+    places = f"1 - floor(log10(({high} - {low}) / 2))"
+    return f"if(coalesce({high} > {low}, false), with_variable('places', {places}, {both}), {alone})"
 
 
 def _number(column: str, factor: int, decimals: int) -> str:
     """With two decimals more where the figure would show one digit or none, as of a zone smaller than a pixel."""
     value = f'"{column}" * {factor}'
     return f"format_number({value}, if(abs({value}) < {10.0 ** (1 - decimals):g}, {decimals + 2}, {decimals}))"
-
-
-def _interval(column: str, factor: int, decimals: int) -> str:
-    low, high = f"{column}_low95", f"{column}_high95"
-    if low not in COLUMNS:
-        return ""
-    ends = f"{_number(low, factor, decimals)} || ' 至 ' || {_number(high, factor, decimals)}"
-    return f"[% coalesce(' (95%区间 ' || {ends} || ')', '') %]"
 
 
 def _remark(name: str, column: str) -> str:
@@ -154,11 +159,16 @@ def _subtitle(results: Results) -> str:
     return f'{results.title}  |  片区 [% "zone_id" %]  |  {years}'
 
 
+def _made(results: Results) -> str:
+    made_by = f"编制单位: {results.organisation}    " if results.organisation else ""
+    return f"{made_by}制图日期: [% format_date(now(), 'yyyy-MM-dd') %]"
+
+
 def _source(results: Results) -> str:
     """The stands of the zone where its carbon rests on them, and the scenes of the whole run."""
     stands = stands_of(results.inventories)
     stands = stands and f"""[% if("stand_area_fraction" is null, '', '{stands}') %]"""
-    return f"数据源: {stands}{images(results.scenes, results.season, results.simulated)} (全部片区)\n{results.note}"
+    return f"数据源: {stands}{images(results.scenes, results.season, results.simulated)} (全部片区)"
 
 
 # --- items ------------------------------------------------------------------------------------------------
