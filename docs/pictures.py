@@ -25,8 +25,8 @@ def draw(path: Path, picture: Path) -> None:
         small = sheet.convert("RGB").resize(
             (WIDTH, round(WIDTH * sheet.height / sheet.width)), Image.Resampling.LANCZOS
         )
-    # of 256 colours by the widest cover: rare ones, such as a class of the map, stay what they are
-    small = small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    # of 256 colours, refined until rare ones, such as a class of the map, stay what they are
+    small = small.quantize(256, Image.Quantize.MEDIANCUT, kmeans=4, dither=Image.Dither.NONE)
     small.save(picture, optimize=True)
 
 

@@ -11,13 +11,15 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 try:
     from qgis.core import (
         QgsApplication,
+        QgsExpressionContext,
+        QgsExpressionContextUtils,
         QgsLayoutExporter,
         QgsMapRendererSequentialJob,
         QgsMapSettings,
         QgsProject,
     )
     from qgis.PyQt.QtCore import QSize
-    from qgis.PyQt.QtGui import QColor, QImage, QPainter
+    from qgis.PyQt.QtGui import QColor, QFont, QImage, QPainter
 except ImportError:
     sys.exit("docs/project.png is left as it is: no QGIS for Python is here (Debian: apt-get install python3-qgis)")
 
@@ -28,7 +30,7 @@ HEIGHT = 760
 
 
 def view(project: QgsProject) -> QImage:
-    """The map of the view whose name begins with `VIEW`, over all zones."""
+    """The map of the view whose name begins with `VIEW`, over all zones, under that name."""
     themes = project.mapThemeCollection()
     name = next(name for name in themes.mapThemes() if name.startswith(VIEW))
     settings = QgsMapSettings()
@@ -41,10 +43,19 @@ def view(project: QgsProject) -> QImage:
     extent = settings.fullExtent()
     extent.scale(1.05)
     settings.setExtent(extent)
+    scale = QgsExpressionContext()  # which labels ask for
+    scale.appendScope(QgsExpressionContextUtils.mapSettingsScope(settings))
+    settings.setExpressionContext(scale)
     job = QgsMapRendererSequentialJob(settings)
     job.start()
     job.waitForFinished()
-    return job.renderedImage()
+    picture = job.renderedImage()
+    painter = QPainter(picture)
+    for y, size, words in ((HEIGHT - 36, 12, name), (HEIGHT - 16, 9, "浅色: 像元变化不显著")):
+        painter.setFont(QFont("Noto Sans CJK SC", size))
+        painter.drawText(12, y, words)
+    painter.end()
+    return picture
 
 
 def atlas_page(project: QgsProject) -> QImage:

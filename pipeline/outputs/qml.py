@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import repeat
 from xml.etree.ElementTree import Element
 
-from pipeline.outputs.vector_styles import PAPER, Condition, Rule, VectorStyle
+from pipeline.outputs.vector_styles import FAR, PAPER, Condition, Rule, VectorStyle
 from pipeline.outputs.xml import document, node
 from pipeline.styles import PALE, ClassStyle, RampStyle, rgb
 
@@ -95,7 +95,7 @@ def vector_elements(style: VectorStyle) -> list[Element]:
         node("symbols", {}, *symbols),
     )
     aliases = (node("alias", {"field": column, "name": zh}) for column, (_, zh) in style.titles.items())
-    labels = [_labeling(style.label, style.label_from_mm)] if style.label else []
+    labels = [_labeling(style)] if style.label else []
     return [renderer, *labels, node("aliases", {}, *aliases)]
 
 
@@ -156,17 +156,20 @@ def _expression(condition: Condition) -> str:
     return f'"{condition.column}" {condition.operator} {value}'
 
 
-def _labeling(column: str, from_mm: float) -> Element:
+def _labeling(style: VectorStyle) -> Element:
     """Texts of a column; a sheet of the atlas has the name of its own polygon for a title already."""
+    text = f'"{style.label}"'
+    if style.label_far:
+        text = f'if(@map_scale > {FAR}, "{style.label_far}", {text})'
     buffer = node(
         "text-buffer",
         {"bufferDraw": 1, "bufferSize": 0.8, "bufferSizeUnits": "MM", "bufferColor": _rgba(PAPER), "bufferOpacity": 1},
     )
-    shown = {"fieldName": f'if(@atlas_featureid = $id, NULL, "{column}")', "isExpression": 1}
-    text = text_style(8, shown, buffer)
+    shown = {"fieldName": f"if(@atlas_featureid = $id, NULL, {text})", "isExpression": 1}
+    font = text_style(8, shown, buffer)
     place = {"placement": 4, "fitInPolygonOnly": 0, "priority": 5, "centroidInside": 1, "distUnits": "MM"}
-    drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "minFeatureSize": from_mm}
-    settings = node("settings", {}, text, node("text-format", {"autoWrapLength": 0}), node("placement", place),
+    drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "minFeatureSize": style.label_from_mm}
+    settings = node("settings", {}, font, node("text-format", {"autoWrapLength": 0}), node("placement", place),
                     node("rendering", drawn))  # fmt: skip
     return node("labeling", {"type": "simple"}, settings)
 

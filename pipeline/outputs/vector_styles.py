@@ -42,15 +42,21 @@ class Rule:
     outline_mm: float = 0.2
 
 
+FAR = 1_000_000
+"""Denominator of the scale from which on names would cover the zones."""
+
+
 @dataclass(frozen=True)
 class VectorStyle:
     """Rules of a layer, the column whose text labels the polygons (None: no labels), English and Chinese titles of the
-    columns. A polygon is labelled from a size of ``label_from_mm`` on the map."""
+    columns. A polygon is labelled from a size of ``label_from_mm`` on the map, and beyond the scale 1:`FAR` by the
+    column ``label_far``."""
 
     rules: tuple[Rule, ...]
     label: str | None
     titles: dict[str, tuple[str, str]]
     label_from_mm: float = 0
+    label_far: str | None = None
 
 
 def shown_variable(values: Iterable[float | None]) -> str:
@@ -73,12 +79,13 @@ def zone_style(styles: Styles, variable: str, columns: Iterable[str]) -> VectorS
         unclear = next(entry for entry in styles.classes["sink_class"] if entry.key == "unclear")
         known = (Condition("sink_finding", "=", "unclear"),)
         rules.append(Rule(unclear.zh, known, fill=unclear.color, hatch="#777777"))
-    return VectorStyle(tuple(rules), "name_zh", ZONE_COLUMNS)
+    return VectorStyle(tuple(rules), "name_zh", ZONE_COLUMNS, label_far="zone_id")
 
 
 def boundary_style() -> VectorStyle:
-    """The outlines of the zones with their names, to lie over rasters."""
-    return VectorStyle((Rule("片区边界", outline="#1a1a4d", outline_mm=0.5),), "name_zh", ZONE_COLUMNS)
+    """The outlines of the zones with their names, from afar their ids, to lie over rasters."""
+    outline = Rule("片区边界", outline="#1a1a4d", outline_mm=0.5)
+    return VectorStyle((outline,), "name_zh", ZONE_COLUMNS, label_far="zone_id")
 
 
 def ecosystem_style(styles: Styles) -> VectorStyle:
