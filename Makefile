@@ -18,11 +18,11 @@ unexport PYTHONHOME PYTHONPATH
 
 STAGES := zones composite calibrate map publish
 
-PLANNED = $(if $(YEAR),--year "$(YEAR)") $(if $(WORKERS),--workers "$(WORKERS)")
-OPTIONS = $(if $(ZONE),--zone "$(ZONE)") $(PLANNED) $(if $(CLUSTER),--cluster "$(CLUSTER)")
+PLANNED = $(if $(ZONE),--zone "$(ZONE)") $(if $(YEAR),--year "$(YEAR)") $(if $(WORKERS),--workers "$(WORKERS)")
+OPTIONS = $(PLANNED) $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 .DEFAULT_GOAL := help
-.PHONY: help $(STAGES) plan check test lint bench notebooks sample pictures lock clean
+.PHONY: help $(STAGES) plan check doctor test lint bench notebooks sample pictures lock clean
 # Both stamps below stand for one folder, which must not be set up twice at once.
 .NOTPARALLEL:
 
@@ -44,6 +44,9 @@ plan: .venv/.installed ## what would run, what is done already, what memory and 
 check: .venv/.installed ## check config, boundaries, stands and scenes, reading no pixel
 	$(BIN)/python -m pipeline check "$(CONFIG)"
 
+doctor: .venv/.installed ## check this installation
+	$(BIN)/python -m pipeline doctor
+
 test: .venv/.installed-dev ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
@@ -62,7 +65,7 @@ sample: .venv/.installed-dev ## make data/sample again
 
 pictures: zones ## draw the pictures of the documentation
 	$(BIN)/python docs/pictures.py
-	-python3 docs/project_picture.py
+	python3 docs/project_picture.py
 
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
     --annotation-style line --custom-compile-command "make lock"
@@ -71,8 +74,8 @@ lock: ## resolve the dependencies again; to newer versions: make lock ARGS=--upg
 	$(LOCK) $(ARGS) --group build -o requirements.lock
 	$(LOCK) $(ARGS) --group dev --constraints requirements.lock -o requirements-dev.lock
 
-clean: ## remove the environment, results and caches
-	rm -rf .venv out build dist sinkmap.egg-info .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the environment and caches; results in out/ stay
+	rm -rf .venv build dist sinkmap.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -path ./data/sample -prune -o -name .git -prune -o \
 	    \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 

@@ -1,8 +1,10 @@
 """What is shown to the reader is what the code does: notebooks run, the README keeps step."""
 
+import csv
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -58,10 +60,28 @@ def test_files_that_the_readme_names_are_there():
     assert [path for pair in named for path in pair if path and not (ROOT / path).exists()] == []
 
 
+def script(name: str) -> ModuleType:
+    """A script of the documentation, not run."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_the_tables_of_the_method_are_those_of_the_coefficient_files():
     """Mend: python docs/method_tables.py"""
-    spec = importlib.util.spec_from_file_location("method_tables", ROOT / "docs" / "method_tables.py")
-    tables = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tables)
+    tables = script("method_tables")
     text = tables.METHOD.read_text(encoding="utf-8")
     assert text == tables.with_tables(text)
+
+
+def test_the_columns_are_those_of_the_tables(sample_run):
+    """Mend: python docs/column_tables.py"""
+    tables = script("column_tables")
+    assert tables.COLUMNS_MD.read_text(encoding="utf-8") == tables.text()
+    told = {re.match(r"`(\w+\.csv)`", title)[1]: columns for title, columns in tables.TABLES.items() if ".csv" in title}
+    made = {path.name: path for path in sample_run[1].glob("*.csv")}
+    assert told.keys() == made.keys()
+    for name, path in made.items():
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            assert next(csv.reader(file)) == [*told[name], "note"]

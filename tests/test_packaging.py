@@ -28,6 +28,7 @@ TARGETS = [
     *STAGES,
     "plan",
     "check",
+    "doctor",
     "test",
     "lint",
     "bench",

@@ -168,7 +168,8 @@ def _labeling(style: VectorStyle) -> Element:
     shown = {"fieldName": f"if(@atlas_featureid = $id, NULL, {text})", "isExpression": 1}
     font = text_style(8, shown, buffer)
     place = {"placement": 4, "fitInPolygonOnly": 0, "priority": 5, "centroidInside": 1, "distUnits": "MM"}
-    drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "minFeatureSize": style.label_from_mm}
+    least = style.label_from_mm
+    drawn = {"drawLabels": 1, "obstacle": 1, "obstacleType": 1, "labelPerPart": 0, "minFeatureSize": least}
     settings = node("settings", {}, font, node("text-format", {"autoWrapLength": 0}), node("placement", place),
                     node("rendering", drawn))  # fmt: skip
     return node("labeling", {"type": "simple"}, settings)
