@@ -10,8 +10,9 @@ import warnings
 # A PROJ or GDAL data folder inherited from another installation (QGIS, OSGeo4W) breaks the wheels' own libraries; it
 # must go before rasterio, pyogrio or pyproj is imported. What conda sets lies within its environment and stays.
 STRAY_DATA: dict[str, str] = {}
+_own = os.path.normcase(os.path.join(sys.prefix, ""))  # c:\ and C:\ are one
 for _name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"):
-    if _name in os.environ and not os.path.abspath(os.environ[_name]).startswith(os.path.join(sys.prefix, "")):
+    if _name in os.environ and not os.path.normcase(os.path.abspath(os.environ[_name])).startswith(_own):
         STRAY_DATA[_name] = os.environ.pop(_name)
 
 # rasterio silences this for its own rasters in memory, but not safely: with threads the silence of one may end within

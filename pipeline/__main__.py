@@ -19,7 +19,7 @@ from pipeline.errors import (
     ZoneError,
     os_error_sentence,
 )
-from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console, errors
+from pipeline.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, errors
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -84,8 +84,8 @@ def plan(
     from pipeline.run import prepare
 
     settings = _settings(config, year)
-    with held(out.resolve() / settings.name / "work"):
-        run = prepare(settings, out.resolve(), only=zone)
+    with held(absolute(out) / settings.name / "work"):
+        run = prepare(settings, absolute(out), only=zone)
         run.check_years()
         for line in plan_lines(run, workers or available_cores(), force, zone):
             console.print(line, soft_wrap=True)
@@ -103,7 +103,7 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
 
     settings = _settings(config, None).with_exports([])
     found = boundary_findings(settings, read_coefficients(settings.coefficients))
-    file = writable_folder(out.resolve() / settings.name) / "boundary_findings.gpkg"
+    file = writable_folder(absolute(out) / settings.name) / "boundary_findings.gpkg"
     write_findings(file, found)
     for table in boundary_tables(found):
         console.print(table)
@@ -111,8 +111,8 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     if errors := [finding for finding in found if finding.level == "error"]:
         raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
     # areas beyond tolerance stop a run, but the ledger that shows them is printed first
-    with held(out.resolve() / settings.name / "work"):
-        run = prepare(settings.model_copy(update={"area_mismatch": "warn"}), out.resolve())
+    with held(absolute(out) / settings.name / "work"):
+        run = prepare(settings.model_copy(update={"area_mismatch": "warn"}), absolute(out))
     console.print(zone_table(run))
     console.print(ledger_table(ledger := run.ledger()))
     console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
@@ -162,8 +162,8 @@ def fit(
     if index not in settings.indices:
         kept = ", ".join(settings.indices)
         raise ConfigError(f"{config}: the composites keep {kept}, not {index}; add it to composite.indices")
-    with held(out.resolve() / settings.name / "work"):
-        run = prepare(settings, out.resolve())
+    with held(absolute(out) / settings.name / "work"):
+        run = prepare(settings, absolute(out))
         table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
         _run_held(run, "composite", None, None, None, strict=False)
     paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, index)
@@ -183,7 +183,7 @@ def doctor(out: OutPath = Path("out")) -> None:
     """Check the installation: libraries and their data, drivers, fonts, writing, memory and disk."""
     from pipeline.doctor import examine
 
-    remarks = list(examine(out.resolve()))
+    remarks = list(examine(absolute(out)))
     for remark in remarks:
         mark, advice, style = ("ok  ", "", "green") if remark.ok else ("MEND", f"; {remark.advice}", "red")
         console.print(f"{mark} {remark.what}: {remark.found}{advice}", style=style, soft_wrap=True)
@@ -214,8 +214,8 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
     from pipeline.run import prepare
 
     settings = _settings(config, year).with_exports(export or [])
-    with held(out.resolve() / settings.name / "work"):
-        run = prepare(settings, out.resolve(), force, zone)
+    with held(absolute(out) / settings.name / "work"):
+        run = prepare(settings, absolute(out), force, zone)
         _run_held(run, until, zone, workers, cluster, strict)
 
 

@@ -170,7 +170,7 @@ def read_config(path: Path) -> RunConfig:
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such config file; see configs/ for examples")
     config = read_yaml(path, RunConfig)
-    folder = path.resolve().parent
+    folder = Path(os.path.abspath(path)).parent
 
     def absolute(part: Frozen, field: str) -> dict:
         return {field: Path(os.path.normpath(folder / getattr(part, field)))}

@@ -47,9 +47,12 @@ def examine(out: Path) -> Iterator[Remark]:
     memory = psutil.virtual_memory().available
     yield Remark("memory", f"{memory / 2**30:.1f} GiB free", memory >= MIN_MEMORY,
                  "close other programs, or run with --workers 1 and a smaller grid.tile_px")  # fmt: skip
-    disk = psutil.disk_usage(str(next(p for p in (out, *out.parents) if p.exists()))).free
-    yield Remark("disk", f"{disk / 2**30:.1f} GiB free at {out}", disk >= MIN_DISK,
-                 "free space or choose another disk with --out; sinkmap plan says how much a run takes")  # fmt: skip
+    if there := next((place for place in (out, *out.parents) if place.exists()), None):
+        disk = psutil.disk_usage(str(there)).free
+        yield Remark(
+            "disk", f"{disk / 2**30:.1f} GiB free at {out}", disk >= MIN_DISK,
+            "free space or choose another disk with --out; sinkmap plan says how much a run takes",
+        )  # fmt: skip
 
 
 def _transformation() -> Remark:

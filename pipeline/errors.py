@@ -1,7 +1,11 @@
 """The errors a user can mend. Each message is one sentence: what, where, and what to do."""
 
 import errno
+import os
 from pathlib import Path
+
+LONGEST_PATH = 259
+"""Characters that Windows opens, unless long paths are enabled."""
 
 
 class SinkmapError(Exception):
@@ -58,13 +62,24 @@ def unreadable(scene: str, path: str, error: Exception) -> SceneError:
             while file.read(1 << 20):
                 pass
     except OSError as away:
-        return AwayError(f"scene {scene}: {path} cannot be read now ({away}); see that it is there, then run again")
+        mend = too_long(path) or "see that it is there, then run again"
+        return AwayError(f"scene {scene}: {path} cannot be read now ({away}); {mend}")
     return SceneError(f"scene {scene}: {path} cannot be read ({error}); get the product again")
+
+
+def too_long(path: str | Path) -> str:
+    """What to do where a path is longer than Windows opens; nothing elsewhere."""
+    if os.name != "nt" or len(os.path.abspath(path)) <= LONGEST_PATH:
+        return ""
+    return f"its path is longer than the {LONGEST_PATH} characters that Windows opens: use a shorter folder"
 
 
 def os_error_sentence(error: OSError, where: Path | str) -> str:
     """A sentence for what the operating system refused while something was written to ``where``."""
-    place = error.filename or where
+    place = error.filename2 or error.filename or where
     if error.errno == errno.ENOSPC:
         return f"{place}: the disk is full; free space and run again, finished work is kept"
-    return f"{place}: {error.strerror or error}; free space or check the permissions there, then run again"
+    mend = "free space or check the permissions there, then run again"
+    if isinstance(error, PermissionError):
+        mend = "close it in other programs or check the permissions there, then run again"
+    return f"{place}: {error.strerror or error}; {too_long(place) or mend}"

@@ -5,6 +5,7 @@ rasterio have none with it; so both are read by their own libraries.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from odc.geo.geobox import GeoBox
 from pyhdf.error import HDF4Error
 from pyhdf.SD import SD
 from rasterio.transform import from_bounds
+
+from pipeline.errors import SceneError
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _FIELDS = "Data Fields"
@@ -105,6 +108,10 @@ def _hdf4(path: str) -> Iterator[SD]:
             finally:
                 file.end()
         except HDF4Error as error:
+            if sys.platform == "win32" and not path.isascii():
+                raise SceneError(
+                    f"{path}: HDF4 on Windows opens paths of Latin letters alone; move the file to such a folder"
+                ) from error
             raise OSError(str(error)) from error
 
 

@@ -69,6 +69,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
             continue
         except FileNotFoundError:
             raise PlotError(f"{path}: there is no such file; give the CSV of the plots") from None
+        except PermissionError:
+            raise PlotError(f"{path}: is open in another program, or may not be read; close it and run again") from None
         except (OSError, ValueError) as error:
             raise PlotError(f"{path}: cannot be read as a CSV file ({error}); export it again") from error
     raise PlotError(f"{path}: is neither UTF-8 nor GB18030 text; export it again as a CSV file")

@@ -14,7 +14,7 @@ import rasterio
 import xxhash
 
 from pipeline.cores import available_cores
-from pipeline.whole_file import whole
+from pipeline.whole_file import delete, whole
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = (
@@ -146,13 +146,13 @@ class Marks:
     def take_back(self, unit: str) -> None:
         """Remove a unit's mark, before its result is touched: a change that is stopped half way and then undone
         must not find the old mark on a new result."""
-        (self.folder / f"{unit}.json").unlink(missing_ok=True)
+        delete(self.folder / f"{unit}.json")
 
     def forget(self, *prefixes: str) -> None:
         """Take back the marks of units whose name begins with one of ``prefixes``."""
         for prefix in prefixes:
             for file in self.folder.glob(f"{prefix}*.json"):
-                file.unlink()
+                delete(file)
 
     def write(self, unit: str, key: Any, *files: Path) -> None:
         """Mark a unit as finished with this key; of its ``files`` the sizes are kept, which a power cut may change."""

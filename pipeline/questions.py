@@ -1,7 +1,9 @@
 """Commands that ask a finished run: no scene and no boundary is read."""
 
 import json
+import os
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +12,7 @@ import typer
 from rich.table import Table
 
 from pipeline.errors import ConfigError
-from pipeline.terminal import SAMPLE, ConfigPath, OutPath, console
+from pipeline.terminal import SAMPLE, ConfigPath, OutPath, absolute, console
 
 AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
 
@@ -31,7 +33,7 @@ def what_if(
 
     settings = read_config(config)
     settings = settings if year is None else settings.for_year(year)
-    run = FinishedRun.read(settings.results(out.resolve()))
+    run = FinishedRun.read(settings.results(absolute(out)))
     _say_changed(run, changed_since(run, settings))
     table = Table("片区 zone", "指标 quantity", title=f"{run.record['note']}\n{'; '.join(changes)}")
     for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
@@ -64,7 +66,7 @@ def explain(
     from pipeline.zone import GROUP_NAMES
 
     settings = read_config(config)
-    run = FinishedRun.read(settings.results(out.resolve()))
+    run = FinishedRun.read(settings.results(absolute(out)))
     if zone in GROUP_NAMES:
         if year is not None:
             raise ConfigError(f"zones taken together are explained for the current period; leave out --year {year}")
@@ -72,7 +74,7 @@ def explain(
     else:
         answer = explained(run, zone, metric, year)
     answer |= {
-        "command": shlex.join(["sinkmap", "zones", str(config), "--out", str(out), "--force"]),
+        "command": shell_line(["sinkmap", "zones", str(config), "--out", str(out), "--force"]),
         "changed_since": changed_since(run, settings),
     }
     if as_json:
@@ -81,6 +83,11 @@ def explain(
     _say_changed(run, answer["changed_since"])
     for line in (_group_explanation if zone in GROUP_NAMES else _explanation)(answer):
         console.print(line, soft_wrap=True)
+
+
+def shell_line(words: list[str]) -> str:
+    """A command as it is typed into the shell of this system."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def changed_since(run, settings) -> list[str]:
@@ -116,7 +123,7 @@ def diff(
     from pipeline.outputs.table import write_csv
     from pipeline.run_difference import compare
 
-    first, second = (FinishedRun.read(folder.resolve()) for folder in (run_a, run_b))
+    first, second = (FinishedRun.read(absolute(folder)) for folder in (run_a, run_b))
     rows = compare(first, second)
     if csv:
         write_csv(csv, ATTRIBUTION_COLUMNS, rows)

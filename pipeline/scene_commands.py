@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipeline.terminal import console
+from pipeline.terminal import absolute, console
 
 
 def scenes(
@@ -62,8 +62,8 @@ def quality(
     from pipeline.scene_quality import ZoneQuality, write_quality, zone_quality
 
     settings = read_config(config)
-    with held(out.resolve() / settings.name / "work"):
-        run = prepare(settings, out.resolve())
+    with held(absolute(out) / settings.name / "work"):
+        run = prepare(settings, absolute(out))
         file = run.out / "scene_quality.csv"
         units = [
             ZoneQuality(run.cube, run.tiles_of(zone), zone, tuple(run.scenes_over(zone)), file) for zone in run.zones

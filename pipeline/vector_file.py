@@ -106,6 +106,8 @@ def dbf_encoding(dbf: Path) -> tuple[str, str]:
     try:
         content = dbf.read_bytes()
         header_size, language = struct.unpack_from("<8xH", content)[0], content[29]
+    except PermissionError as error:
+        raise ZoneError(f"{dbf}: is open in another program, or may not be read; close it and run again") from error
     except (OSError, struct.error, IndexError):
         header_size, content = 1, b""
     if len(content) < header_size:

@@ -1,12 +1,38 @@
 """Files written whole: beside their place, and put into it when nothing lacks."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 PART = ".part"
 """Ending of a file that is being written; the number of the process stands before it."""
+
+
+WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()
+"""On Windows a virus scanner or a cloud folder holds a new file for a moment, in which it can be neither moved nor
+deleted."""
+
+
+def move(source: Path, target: Path) -> None:
+    """Put a file or folder in the place of another. Raises OSError."""
+    _patiently(partial(os.replace, source, target))
+
+
+def delete(path: Path) -> None:
+    """Delete a file, where there is one. Raises OSError."""
+    _patiently(partial(path.unlink, missing_ok=True))
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    for seconds in WAITS_S:
+        try:
+            return act()
+        except PermissionError:
+            time.sleep(seconds)
+    return act()
 
 
 @contextmanager
@@ -16,7 +42,7 @@ def whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
         yield part
-        os.replace(part, path)
+        move(part, path)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

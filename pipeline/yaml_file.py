@@ -40,7 +40,9 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
     except (YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits, !!int of a word
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        problem = getattr(error, "problem", None) or str(error)
+        hint = "; write paths of Windows with / or in single quotes" if "escape" in problem else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {problem}{hint}") from error
     try:
         return adapter.validate_python(content)
     except ValidationError as error:

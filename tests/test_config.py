@@ -211,6 +211,7 @@ def test_a_tag_that_would_run_code_runs_nothing_and_is_refused(tmp_path):
         (b"", r"run\.yaml:1: the file: "),
         (b"- 1\n", r"run\.yaml:1: the file: "),
         ("name: 包头".encode("gbk"), "cannot be read as UTF-8 text"),
+        (rb'name: "D:\data"', "unknown escape character.*; write paths of Windows with / or in single quotes"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path, content, says):

@@ -27,6 +27,12 @@ def test_data_of_another_installation_is_named(tmp_path, monkeypatch):
     assert "/opt/qgis/share/proj belongs to another installation" in remarks(tmp_path)["PROJ_LIB"].found
 
 
+def test_of_a_drive_that_is_not_there_no_space_is_told(tmp_path, monkeypatch):
+    exists, gone = Path.exists, {tmp_path, *tmp_path.parents}
+    monkeypatch.setattr(Path, "exists", lambda self, **how: self not in gone and exists(self, **how))
+    assert "disk" not in remarks(tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
     remark = remarks(tmp_path / "file" / "out")["writing"]

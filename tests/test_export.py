@@ -155,7 +155,7 @@ def test_an_export_that_cannot_take_its_place_leaves_the_last_one_whole(tmp_path
         real(source, target)
 
     with monkeypatch.context() as locked:
-        locked.setattr(export.os, "replace", in_use)
+        locked.setattr(os, "replace", in_use)
         with pytest.raises(PermissionError):
             export._put_in_place(part, folder)
     assert (folder / "zones.shp").read_text() == "last"

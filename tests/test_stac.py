@@ -22,7 +22,7 @@ def published(folder):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    return published(tmp_path_factory.mktemp("stac"))
+    return published(tmp_path_factory.mktemp("1#地块"))  # as an address all from # on would be lost
 
 
 @pytest.fixture(scope="module")

@@ -177,6 +177,15 @@ def test_a_damaged_file_is_named(tmp_path, content):
         scene_from_hdf(path)
 
 
+def test_hdf4_on_windows_asks_for_a_path_that_its_library_can_open(tmp_path, monkeypatch):
+    path = tmp_path / "影像" / "MOD13A1.A2023209.h26v04.061.2023226000812.hdf"
+    path.parent.mkdir()
+    path.write_bytes(b"as good as unreadable")
+    monkeypatch.setattr(hdfeos.sys, "platform", "win32")
+    with pytest.raises(SceneError, match="opens paths of Latin letters alone; move the file"):
+        scene_from_hdf(path)
+
+
 def test_a_damaged_hdf5_is_one_sentence(tmp_path):
     """Bytes changed at any place: read, or refused by name."""
     path = write_hdf5(tmp_path / "VNP13A1.A2023209.h26v04.002.h5")

@@ -1,6 +1,5 @@
 """Zones and patches in other vector formats, on request: Shapefile in GBK, FileGDB, GeoParquet."""
 
-import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from pipeline.outputs.table import write_csv
 from pipeline.patches import PATCH_COLUMNS
 from pipeline.results import Results
 from pipeline.totals import COLUMNS
+from pipeline.whole_file import move
 
 DBF_NAME, DBF_TEXT = 10, 254
 """Bytes that a DBF has for the name of a field and for a text."""
@@ -83,12 +83,12 @@ def _put_in_place(part: Path, folder: Path) -> None:
     old = folder.with_name(f"{folder.name}.old.part")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        os.replace(folder, old)
+        move(folder, old)
     try:
-        os.replace(part, folder)
+        move(part, folder)
     except OSError:
         if old.exists():
-            os.replace(old, folder)
+            move(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -38,6 +38,11 @@ OF_OTHERS = ("boundary_findings.gpkg",)
 """Files there that are no result: what `check` found of the boundaries."""
 
 
+PLACE = "https://results.invalid/"
+"""Where pystac is told that the files lie, since all links are relative: it reads paths of Windows, and those with a #,
+as addresses."""
+
+
 def write_stac(results: Results) -> None:
     """Write ``collection.json`` and zones/<id>/<id>_<period>.json, links and assets relative; items of periods or zones
     that are no more are removed. Raises OutputError."""
@@ -55,7 +60,7 @@ def write_stac(results: Results) -> None:
         collection.extent = pystac.Extent.from_items(items)
     wanted = {}
     for part in (collection, *collection.get_items()):
-        wanted[Path(part.get_self_href())] = part.to_dict(include_self_link=False)
+        wanted[results.folder / part.get_self_href().removeprefix(PLACE)] = part.to_dict(include_self_link=False)
     try:
         for path, content in wanted.items():
             write_json(path, content)
@@ -70,12 +75,13 @@ def _collection(results: Results) -> pystac.Collection:
     everywhere = pystac.Extent(pystac.SpatialExtent([[-180, -90, 180, 90]]), pystac.TemporalExtent([[None, None]]))
     collection = pystac.Collection(
         id=results.name, title=results.title, description=f"{results.title}. {results.note}", extent=everywhere,
-        license="other", href=str(results.folder / "collection.json"), stac_extensions=COLLECTION_EXTENSIONS,
+        license="other", href=f"{PLACE}collection.json", stac_extensions=COLLECTION_EXTENSIONS,
         catalog_type=pystac.CatalogType.SELF_CONTAINED, extra_fields=_made_by(),
     )  # fmt: skip
     collection.keywords = ["carbon", "forest", "grassland", "wetland", *results.zones["id"]]
     for path in sorted(results.folder.glob("*.*")):
-        if path.suffix in FILES and path.name not in OF_OTHERS:
+        # Excel keeps a file ~$... beside a workbook that it has open
+        if path.suffix in FILES and path.name not in OF_OTHERS and not path.name.startswith("~$"):
             media_type, role = FILES[path.suffix]
             collection.add_asset(path.name, pystac.Asset(f"./{path.name}", media_type=media_type, roles=[role]))
     return collection
@@ -93,7 +99,7 @@ def _item(results: Results, zone: str, label: str, paths: dict[str, Path], outli
         id=f"{results.name}-{zone}-{label}", geometry=shapely.geometry.mapping(outline), bbox=list(outline.bounds),
         datetime=None, start_datetime=datetime(min(years), 1, 1, tzinfo=UTC),
         end_datetime=datetime(max(years), 12, 31, 23, 59, 59, tzinfo=UTC), stac_extensions=EXTENSIONS,
-        href=str(next(iter(paths.values())).parent / f"{zone}_{label}.json"),
+        href=f"{PLACE}zones/{zone}/{zone}_{label}.json",
         properties={
             "title": f"{zone} {row['name_zh']} {label}",
             "description": results.note,

@@ -15,7 +15,7 @@ from zipfile import BadZipFile, ZipFile
 import pystac
 from defusedxml.ElementTree import fromstring
 
-from pipeline.errors import SceneError
+from pipeline.errors import SceneError, too_long
 from pipeline.scene import Band, QualityRule, Scene
 from pipeline.sensors.declared_number import number_or_none
 from pipeline.sensors.hrefs import local_file
@@ -135,14 +135,16 @@ def scene_from_safe(product: Path) -> Scene:
 
 def _safe_files(product: Path) -> dict[str, Band]:
     """The files of a .SAFE folder or zip by their path within it, with what its manifest says of them. Raises
-    SceneError for an unreadable zip."""
-    if product.is_dir():
-        return _with_digests({p.relative_to(product).as_posix(): Band(str(p)) for p in sorted(product.rglob("*.*"))})
+    SceneError for an unreadable folder or zip."""
     try:
+        if product.is_dir():
+            paths = sorted(product.rglob("*.*"))
+            return _with_digests({path.relative_to(product).as_posix(): Band(str(path)) for path in paths})
         with ZipFile(product) as archive:
             members = sorted(archive.namelist())
     except (OSError, BadZipFile) as error:
-        raise SceneError(f"{product}: cannot be read ({error}); get the product again") from error
+        mend = too_long(product) or "get the product again"
+        raise SceneError(f"{product}: cannot be read ({error}); {mend}") from error
     return _with_digests({name.rpartition(".SAFE/")[2]: Band(str(product), member=name) for name in members})
 
 
