@@ -14,14 +14,15 @@ ATTRIBUTION_COLUMNS: dict[str, tuple[str, str]] = {
     "cover": ("From the index values of pixels that both saw", "植被指数变化"),
     "clear_pixels_and_cover": ("From the two together, where they cannot be told apart", "像元与指数(未分)"),
     "stands": ("From the stands' inventories and the dates of their stock", "小班清查与时点"),
-    "coefficients": ("From coefficients, end-members and dates of the periods", "系数变化"),
+    "periods": ("From the years that the periods have", "时段变化"),
+    "coefficients": ("From coefficients and end-members", "系数变化"),
     "code": ("What the present code does not reproduce of the two records", "程序版本变化"),
     "beyond_interval": ("Whether the second lies outside the 95 % interval of the first", "是否超出95%区间"),
     "note": ("Note", "说明"),
 }
 """Columns of the attribution: English and Chinese title. The factors of a row add up to its change."""
 
-FACTORS = ("boundary", "clear_pixels", "cover", "clear_pixels_and_cover", "stands", "coefficients", "code")
+FACTORS = ("boundary", "clear_pixels", "cover", "clear_pixels_and_cover", "stands", "periods", "coefficients", "code")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, TypeAdapter, field_validator, model_validator
 
 from pipeline.cover_config import Cover, KeptIndex
 from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
@@ -119,6 +119,8 @@ class RunConfig(Frozen):
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
     area_mismatch: Literal["stop", "warn"] = "stop"
     targets: Targets | None = None
+    _alone: bool = PrivateAttr(False)
+    """Whether this is one year of a run, mapped on its own."""
 
     @model_validator(mode="after")
     def _periods_within_years(self) -> Self:
@@ -154,15 +156,15 @@ class RunConfig(Frozen):
     def results(self, out: Path) -> Path:
         """Folder of the results within ``out``, the folder of all runs; a year mapped on its own has one within the
         run's."""
-        years = self.periods.current
-        alone = self.periods.baseline is None and len(years) == 1 < len(self.scenes.years)
-        return out / self.name / str(years[0]) if alone else out / self.name
+        return out / self.name / str(self.periods.current[0]) if self._alone else out / self.name
 
     def for_year(self, year: int) -> "RunConfig":
         """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""
         if year not in self.scenes.years:
             raise ConfigError(f"the year {year} is not among scenes.years {list(self.scenes.years)}; add it there")
-        return self.model_copy(update={"periods": Periods(current=(year,))})
+        alone = self.model_copy(update={"periods": Periods(current=(year,))})
+        alone._alone = True
+        return alone
 
 
 def read_config(path: Path) -> RunConfig:

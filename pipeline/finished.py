@@ -39,7 +39,7 @@ class FinishedRun:
         try:
             record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones` first") from error
+            raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones`") from error
         whole = all({"figures", "sketch_key", "year_weights"} <= zone.keys() for zone in record["zones"])
         if not whole or not all("area_ha" in failed for failed in record["failed_zones"]):
             raise OutputError(f"{folder}: the run is of another version of sinkmap; run `sinkmap zones` again")
@@ -119,6 +119,8 @@ class FinishedRun:
     def sketches(self, zone: str) -> dict[str, Sketch]:
         """The sketches of a zone by year and period. Raises OutputError where they were deleted, or made again since,
         by a run that was not finished or beside an archive of results without its work."""
+        if not self.work.is_dir():
+            raise OutputError(f"{self.folder}: its folder work is not with it; copy that, too, or run `sinkmap zones`")
         path = self.work / "sketches" / self.zones[zone]["sketch"]
         if Marks(self.work / "marks").read(f"sketch-{path.stem}") != self.zones[zone]["sketch_key"]:
             raise OutputError(

@@ -21,7 +21,7 @@ from pipeline.errors import SceneError, ZoneError
 from pipeline.integrity import verify_scene
 from pipeline.output_folder import clear_leftovers
 from pipeline.publish import publish
-from pipeline.record import record
+from pipeline.record import put_away, record
 from pipeline.run import Run
 from pipeline.scene import SetAside
 from pipeline.sketch import Sketch, Sketches
@@ -70,8 +70,9 @@ def run_stages(
     run.refuse_replaced()
     if why := next((failed.reason for failed in run.failed if failed.zone.id == zone), None):
         raise ZoneError(why)
-    if zone is not None and (lacking := len(stale_maps(run, maps))):
-        run.notes.append(f"{lacking} zones have no map of this config, older ones are taken away; run without --zone")
+    if zone is not None and (lacking := [unit.model.zone.id for unit in stale_maps(run, maps)]):
+        run.notes.append(f"{', '.join(lacking)}: no map of this config, and no older one is left; run without --zone")
+    put_away(run)
     rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps), strict))
     record(run, end_members, models, rows, seconds)
     return rows

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
@@ -115,8 +116,8 @@ def read_json(path: Path) -> Any:
         return None
 
 
-SIZES = "bytes"
-"""Name of the sizes of files among the parts of a mark."""
+FILES = "files"
+"""Name of size with time and checksum of files among the parts of a mark."""
 
 
 class Marks:
@@ -128,14 +129,14 @@ class Marks:
 
     def why_stale(self, unit: str, key: dict[str, str], *files: Path) -> list[str]:
         """Why the unit is to be done: ["new"], the parts of its `key_parts` that changed, ["file missing"], or
-        ["file damaged"] where a length is another one; empty where the unit was finished with this very key and its
-        ``files`` are there."""
+        ["file damaged"] where one has another content, such as an older one copied back; empty where the unit was
+        finished with this very key and its ``files`` are there. Of a file of the same time no content is read."""
         done = self.read(unit)
         if not isinstance(done, dict):
             return ["new"]
-        sizes = done.pop(SIZES, {})
+        finished = done.pop(FILES, {})
         changed = [part for part in {**key, **done} if key.get(part) != done.get(part)]
-        if changed or all(file.is_file() and file.stat().st_size == sizes.get(file.name) for file in files):
+        if changed or all(_is_still(file, finished.get(file.name)) for file in files):
             return changed
         return ["file damaged"] if all(file.is_file() for file in files) else ["file missing"]
 
@@ -154,10 +155,25 @@ class Marks:
             for file in self.folder.glob(f"{prefix}*.json"):
                 delete(file)
 
+    def forget_like(self, pattern: str) -> None:
+        """Take back the marks of units whose whole name has a form: the zone F1_sink begins as another's raster."""
+        for file in self.folder.glob("*.json"):
+            if re.fullmatch(pattern, file.stem):
+                delete(file)
+
     def write(self, unit: str, key: Any, *files: Path) -> None:
-        """Mark a unit as finished with this key; of its ``files`` the sizes are kept, which a power cut may change."""
-        sizes = {SIZES: {file.name: file.stat().st_size for file in files}} if files else {}
-        write_json(self.folder / f"{unit}.json", key | sizes if sizes else key)
+        """Mark a unit as finished with this key and these ``files``."""
+        finished = {FILES: {file.name: _checksum(str(file)) for file in files}} if files else {}
+        write_json(self.folder / f"{unit}.json", key | finished if finished else key)
+
+
+def _is_still(file: Path, finished: list[str] | None) -> bool:
+    """Whether a file is the one of which a mark tells stamp and checksum."""
+    now = stamp(str(file))
+    if not finished or now == finished[0]:
+        return bool(finished)
+    same_size = now.partition("-")[0] == finished[0].partition("-")[0]
+    return same_size and _checksum(str(file))[1] == finished[1]
 
 
 def versions() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The record of a run: what it rested on, so that any number can be traced and made again."""
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ from pipeline.provenance import read_json, versions, write_json
 from pipeline.run import FailedZone, Run
 from pipeline.uncertainty import mean_correlation
 from pipeline.vegetation import EndMembers
+from pipeline.whole_file import delete
 from pipeline.zone_coverage import zone_windows
 from pipeline.zone_model import ZoneModel
 
@@ -15,6 +17,17 @@ def remember_pace(run: Run, pace: dict[str, float]) -> None:
     """Keep what a unit of each stage took, seconds of the whole run, for the estimate of the next plan."""
     if pace:
         write_json(run.work / "pace.json", (read_json(run.work / "pace.json") or {}) | pace)
+
+
+def put_away(run: Run) -> None:
+    """Delete the record of the run before, whose results are about to be replaced: nobody is answered with figures of
+    two runs when this one is stopped half way. What bears another name of the run goes with it."""
+    file = run.results / "run.json"
+    former = ((read_json(file) or {}).get("config") or {}).get("name", run.config.name)
+    if former != run.config.name and re.fullmatch(r"[\w-]+", former):
+        for kind in ("qgz", "xlsx"):
+            delete(run.results / f"{former}.{kind}")
+    delete(file)
 
 
 def record(

@@ -1,5 +1,6 @@
 """A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -187,7 +188,8 @@ class Run:
         kept, here = self.kept_as(zone), self.results.name
         for unit in (f"coverage-{kept}", f"sketch-{kept}", f"patches-{kept}", f"sheet-{here}-zone-{zone.id}"):
             self.marks.take_back(unit)
-        self.marks.forget(*(f"map-{here}-{zone.id}_{variable}_" for variable in VARIABLES))
+        variables = "|".join(VARIABLES)
+        self.marks.forget_like(rf"map-{re.escape(f'{here}-{zone.id}')}_({variables})_[\d-]+(_[\d-]+)?")
 
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
         """Go on without these scenes, and remember those that are bad for what they hold, as long as their files stay

@@ -82,21 +82,23 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
     end = ("coefficients", b.totals())
     if a.model.stands or b.model.stands:
         there = a.totals(_stands_moved(moved, a, b))
-        chain = [("boundary", there), ("clear_pixels", there), ("cover", there)]
-        if a.model.stands and b.model.stands:
-            chain.append(("stands", b.totals(replace(moved, stands=b.model.stands))))
-        return [*chain, end], []
-    notes = []
+        inventories = b.totals(replace(moved, stands=b.model.stands))
+        chain = [("boundary", there), ("clear_pixels", there), ("cover", there), ("stands", inventories), end]
+        alone = "second" if a.model.stands is None else "first" if b.model.stands is None else None
+        return chain, [f"the {alone} run alone goes by stands"] if alone else []
+    notes, ends = [], [end]
     if a.periods != b.periods:
-        notes.append("the periods differ: their years are paired in order, what lies between them goes to coefficients")
+        notes.append("the periods differ: their years are paired in order")
+        if a.model.index == b.model.index:
+            ends = [("periods", b.totals(moved)), end]
     swapped, why = _swapped(a, b)
     if not why:
         factors = ("boundary", "clear_pixels", "cover", "clear_pixels")
-        return [*((f, a.totals(moved, pair)) for f, pair in zip(factors, swapped, strict=True)), end], notes
+        return [*((f, a.totals(moved, pair)) for f, pair in zip(factors, swapped, strict=True)), *ends], notes
     chain = [("boundary", a.totals(moved))]
     if a.model.index == b.model.index and all(b.sketches[i] for i in (0, 1) if a.sketches[i]):
         chain.append(("clear_pixels_and_cover", a.totals(moved, b.sketches)))
-    return [*chain, end], [*notes, f"the boundary counts by its area alone and the pixels are not told apart: {why}"]
+    return [*chain, *ends], [*notes, f"the boundary counts by its area alone and the pixels are not told apart: {why}"]
 
 
 def _stands_moved(model: ZoneModel, a: Side, b: Side) -> ZoneModel:

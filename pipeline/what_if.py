@@ -80,13 +80,13 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
                 answers += found
             else:
                 unknown.append(zone)
-    if not answers and others:
-        rows = dict.fromkeys(path for rows in others.values() for path in rows)
-        raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
     if not answers and unknown:
         raise ConfigError(
             f"{', '.join(unknown)}: there is no total that could change; the status in the table says why"
         )
+    if not answers and others:
+        rows = dict.fromkeys(path for rows in others.values() for path in rows)
+        raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
     if not answers:
         raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
     return answers

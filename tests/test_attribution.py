@@ -59,7 +59,7 @@ def test_a_chain_adds_up_and_a_factor_may_come_twice():
              Swap("coefficients", 132)]  # fmt: skip
     parts = attribute(100, 130, recomputed=99, chain=chain)
     assert parts == {"boundary": 11, "clear_pixels": -6 + 5, "cover": 16, "clear_pixels_and_cover": None,
-                     "stands": None, "coefficients": 7, "code": -1 - 2}  # fmt: skip
+                     "stands": None, "periods": None, "coefficients": 7, "code": -1 - 2}  # fmt: skip
     assert sum(part or 0 for part in parts.values()) == 30
 
 
@@ -107,6 +107,30 @@ def test_a_later_date_of_the_same_inventories_is_of_the_stands_and_no_coefficien
         only(rows["F01", quantity], "stands")
         assert rows["F01", quantity]["note"] is None
     assert "the periods differ" in rows["G01", "carbon_tC"]["note"]
+
+
+def test_other_years_of_the_periods_are_no_coefficient(second, tmp_path):
+    """The later stock is greener and comes of more years: the one raises the sink per year, the other lowers it."""
+    first = World.finished(tmp_path / "first")
+    for world, current in ((first, [2021, 2023, 2024]), (second, [2023, 2024, 2025])):
+        world.settings["periods"] = {"baseline": "2019-2021", "current": current}
+        world.write_config()
+        world.run()
+    row = differences(first, second)["G01", "sink_tCO2_yr"]
+    assert row["coefficients"] == pytest.approx(0, abs=1e-9)
+    assert row["periods"] < 0 < row["cover"]
+
+
+def test_a_first_inventory_is_of_the_stands_and_said(first, second):
+    kind, volume = STANDS[0][0], 50.0
+    second.write_stands([*STANDS, (kind, volume, volume, ZONES["F02"][2])])
+    second.run()
+    row = differences(first, second)["F02", "carbon_tC"]
+    only(row, "stands")
+    assert row["note"] == "the second run alone goes by stands"
+    back = differences(second, first)["F02", "carbon_tC"]
+    only(back, "stands")
+    assert back["note"] == "the first run alone goes by stands"
 
 
 def test_a_moved_boundary_is_boundary_alone(first, second):

@@ -102,7 +102,9 @@ def test_numbers_and_words_are_those_of_yaml_1_2(tmp_path):
 
 def test_a_year_on_its_own_compares_nothing(tmp_path):
     config = read(tmp_path, ("current: 2021", "baseline: 2019, current: 2021"))
-    assert config.for_year(2020).periods.model_dump() == {"baseline": None, "current": (2020,)}
+    alone = config.for_year(2020)
+    assert alone.periods.model_dump() == {"baseline": None, "current": (2020,)}
+    assert (alone.results(tmp_path), config.results(tmp_path)) == (tmp_path / "run" / "2020", tmp_path / "run")
     with pytest.raises(ConfigError, match=r"the year 2024 is not among scenes\.years \[2019, 2020, 2021\]; add it"):
         config.for_year(2024)
 

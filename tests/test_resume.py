@@ -294,16 +294,54 @@ def test_a_torn_sketch_is_planned_to_be_made_again(finished, left):
     assert "   file damaged: G01" in lines
 
 
-def test_a_sketch_whose_content_alone_is_lost_is_named_with_what_to_do(finished):
-    (file,) = finished.results.glob("work/sketches/G01*")
+@pytest.mark.parametrize("name", ["zones/G01/G01_agb_2023-2025.tif", "work/sketches/G01_2019-2021_2023-2025.npz"])
+def test_a_file_of_the_same_size_that_holds_something_else_is_made_again(finished, name):
+    """As one of another run that was copied back."""
+    file = finished.results / name
     file.write_bytes(bytes(file.stat().st_size))
-    sentence = rf"{file.name}: the sketch is gone or damaged; delete it and run `sinkmap zones` again"
-    for ask in (finished.run, lambda: list(plan_lines(prepared(finished), workers=1))):
-        with pytest.raises(OutputError, match=sentence):
-            ask()
-    file.unlink()
-    assert finished.run().calibrate == [f"sketch-{file.stem}"]
+    assert any(line.startswith("   file damaged: G01") for line in plan_lines(prepared(finished), workers=1))
+    finished.run()
     assert finished.files() == undisturbed()
+
+
+def test_files_that_were_copied_and_have_another_time_are_kept(finished):
+    for file in finished.results.rglob("*"):
+        os.utime(file, (1e9, 1e9))
+    done = finished.run()
+    assert (done.composite, done.coverage, done.calibrate, done.map) == ([], [], [], [])
+
+
+def test_a_run_that_stops_while_it_publishes_answers_no_questions(finished, monkeypatch):
+    """It would give figures of the run before with intervals of this one."""
+    finished.change_coefficient("grassland", "value: 4.79", "value: 9.5")
+    monkeypatch.setattr("pipeline.publish.write_csv", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        finished.run()
+    with pytest.raises(OutputError, match="holds no finished run"):
+        FinishedRun.read(finished.results)
+
+
+def test_a_run_renamed_with_its_folder_keeps_no_file_of_its_old_name(finished):
+    finished.settings["deliverables"] = ["workbook", "project", "styles", "stac"]
+    finished.write_config()
+    finished.run()
+    finished.results.rename(finished.out / "other")
+    finished.settings["name"] = "other"
+    finished.write_config()
+    finished.run()
+    assert {path.name for kind in ("xlsx", "qgz") for path in (finished.out / "other").glob(f"*.{kind}")} == {
+        "other.xlsx", "other.qgz",
+    }  # fmt: skip
+
+
+def test_force_of_a_zone_forgets_no_mark_of_one_whose_id_begins_alike(finished):
+    finished.write_zones({"G01_sink_2" if name == "W01" else name: zone for name, zone in ZONES.items()})
+    finished.run()
+    before = {path.name for path in finished.results.glob("zones/G01_sink_2/*.tif")}
+    run = prepare(read_config(finished.config), finished.out, force=True, only="G01")
+    assert list(run.marks.folder.glob("map-tiny-G01_sink_2_*"))
+    assert not list(run.marks.folder.glob("map-tiny-G01_agb_*"))
+    assert before
 
 
 @pytest.mark.parametrize("pattern", ["work/coverage/G01*/*", "work/cube.zarr/2024/ndvi/c/0/0"])
@@ -411,7 +449,7 @@ def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_ta
     assert not {name for name in left if name.startswith(("carbon_stock", "sink"))}
     assert len(list(finished.results.glob("zones/F01/*.tif"))) == 11
     record = json.loads((finished.results / "run.json").read_text(encoding="utf-8"))
-    assert record["notes"] == ["1 zones have no map of this config, older ones are taken away; run without --zone"]
+    assert record["notes"] == ["G01: no map of this config, and no older one is left; run without --zone"]
 
 
 def test_a_zone_that_is_forced_is_done_again_and_no_raster_of_another_is_lost(finished):

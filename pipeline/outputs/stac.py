@@ -34,9 +34,9 @@ FILES = {
 }
 """Media type and role of the files beside the collection."""
 
-OF_OTHERS = ("boundary_findings.gpkg",)
-"""Files there that are no result: what `check` found of the boundaries."""
-
+TABLES = ("zones.gpkg", "summary.csv", "by_year.csv", "intervals.csv", "targets.csv", "cover_classes.csv",
+          "patches.csv", "separate.csv", "area_ledger.csv", "atlas.pdf", "overview.pdf", "monitoring.pdf")  # fmt: skip
+"""Files beside the collection that tell of the whole run, and are no other's; besides them workbook and project."""
 
 PLACE = "https://results.invalid/"
 """Where pystac is told that the files lie, since all links are relative: it reads paths of Windows, and those with a #,
@@ -79,11 +79,10 @@ def _collection(results: Results) -> pystac.Collection:
         catalog_type=pystac.CatalogType.SELF_CONTAINED, extra_fields=_made_by(),
     )  # fmt: skip
     collection.keywords = ["carbon", "forest", "grassland", "wetland", *results.zones["id"]]
-    for path in sorted(results.folder.glob("*.*")):
-        # Excel keeps a file ~$... beside a workbook that it has open
-        if path.suffix in FILES and path.name not in OF_OTHERS and not path.name.startswith("~$"):
-            media_type, role = FILES[path.suffix]
-            collection.add_asset(path.name, pystac.Asset(f"./{path.name}", media_type=media_type, roles=[role]))
+    for name in sorted((*TABLES, f"{results.name}.xlsx", f"{results.name}.qgz")):
+        if (results.folder / name).is_file():
+            media_type, role = FILES[Path(name).suffix]
+            collection.add_asset(name, pystac.Asset(f"./{name}", media_type=media_type, roles=[role]))
     return collection
 
 
