@@ -117,7 +117,7 @@ def diff(
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split each zone's change between two runs into boundary, clear pixels, cover, stands, periods, coefficients, code."""
+    """Split each zone's change between two runs: boundary, clear pixels, cover, stands, periods, coefficients, code."""
     from pipeline.attribution import ATTRIBUTION_COLUMNS
     from pipeline.finished import FinishedRun
     from pipeline.outputs.table import write_csv

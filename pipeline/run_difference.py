@@ -79,10 +79,11 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
 def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[str]]:
     """The figures after each swap by the factor swapped, and what there is to say of it."""
     moved = replace(a.model, zone=replace(a.model.zone, area_ha=b.model.zone.area_ha))
+    dated = replace(moved, year_weights=b.model.year_weights)
     end = ("coefficients", b.totals())
     if a.model.stands or b.model.stands:
         there = a.totals(_stands_moved(moved, a, b))
-        inventories = b.totals(replace(moved, stands=b.model.stands))
+        inventories = b.totals(replace(dated, stands=b.model.stands))
         chain = [("boundary", there), ("clear_pixels", there), ("cover", there), ("stands", inventories), end]
         alone = "second" if a.model.stands is None else "first" if b.model.stands is None else None
         return chain, [f"the {alone} run alone goes by stands"] if alone else []
@@ -90,7 +91,7 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
     if a.periods != b.periods:
         notes.append("the periods differ: their years are paired in order")
         if a.model.index == b.model.index:
-            ends = [("periods", b.totals(moved)), end]
+            ends = [("periods", b.totals(dated)), end]
     swapped, why = _swapped(a, b)
     if not why:
         factors = ("boundary", "clear_pixels", "cover", "clear_pixels")
