@@ -116,7 +116,7 @@ def read_json(path: Path) -> Any:
         return None
 
 
-FILES = "files"
+FILES = "result files"
 """Name of size with time and checksum of files among the parts of a mark."""
 
 
