@@ -74,7 +74,7 @@ class Checksums:
         """Checksum of each path; `UNREADABLE` where a file cannot be read now (its reader will say why)."""
         stale = [path for path in paths if self._known.get(path, [None])[0] != stamp(path)]
         with ThreadPoolExecutor(available_cores()) as pool:
-            for path, entry in zip(stale, pool.map(_checksum, stale), strict=True):
+            for path, entry in zip(stale, pool.map(checksum, stale), strict=True):
                 self._known[path] = entry
         if stale:
             write_json(self._memory, {path: entry for path, entry in self._known.items() if entry[1] != UNREADABLE})
@@ -90,7 +90,8 @@ def stamp(path: str) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def _checksum(path: str) -> list[str]:
+def checksum(path: str) -> list[str]:
+    """Stamp and checksum of a file, `UNREADABLE` where it cannot be read."""
     when = stamp(path)
     digest = xxhash.xxh3_128()
     try:
@@ -163,7 +164,7 @@ class Marks:
 
     def write(self, unit: str, key: Any, *files: Path) -> None:
         """Mark a unit as finished with this key and these ``files``."""
-        finished = {FILES: {file.name: _checksum(str(file)) for file in files}} if files else {}
+        finished = {FILES: {file.name: checksum(str(file)) for file in files}} if files else {}
         write_json(self.folder / f"{unit}.json", key | finished if finished else key)
 
 
@@ -173,7 +174,7 @@ def _is_still(file: Path, finished: list[str] | None) -> bool:
     if not finished or now == finished[0]:
         return bool(finished)
     same_size = now.partition("-")[0] == finished[0].partition("-")[0]
-    return same_size and _checksum(str(file))[1] == finished[1]
+    return same_size and checksum(str(file))[1] == finished[1]
 
 
 def versions() -> dict[str, str]:

@@ -91,8 +91,11 @@ def shell_line(words: list[str]) -> str:
 
 
 def changed_since(run, settings) -> list[str]:
-    """What of a `RunConfig` is no longer as the `FinishedRun` had it: the config, the coefficients."""
+    """What of a `RunConfig` is no longer as the `FinishedRun` had it: config, coefficients, boundaries, stands. A file
+    that is gone has not changed."""
     from pipeline.config import placeless, read_coefficients
+    from pipeline.file_parts import parts_of
+    from pipeline.provenance import checksum
 
     # what is exported may be asked for by an option
     dumped = (run.record["config"], settings.model_dump(mode="json"))
@@ -100,7 +103,12 @@ def changed_since(run, settings) -> list[str]:
     numbers = {
         name: method.model_dump(mode="json") for name, method in read_coefficients(settings.coefficients).items()
     }
-    return ["config"] * (before != now) + ["coefficients"] * (run.record["coefficients"] != numbers)
+    changed = ["config"] * (before != now) + ["coefficients"] * (run.record["coefficients"] != numbers)
+    for what, name in (("boundaries", "zones"), ("stands", "stands")):
+        table, of_run = getattr(settings, name), run.record["config"][name]
+        there = {part.name: checksum(str(part))[1] for part in parts_of(table.path)} if table else {}
+        changed += [what] * (bool(there and of_run) and there != run.checksums(of_run["path"]))
+    return changed
 
 
 def _say_changed(run, what: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_world import LEFT, PIXEL, YEARS, ZONES, World, box, clouds_over, read_csv
+from tiny_world import LEFT, PIXEL, STANDS, YEARS, ZONES, World, box, clouds_over, read_csv
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
@@ -230,6 +230,17 @@ def test_coefficients_that_changed_since_the_run_are_said(tmp_path):
     for command in (asked, what_if):
         said = CliRunner().invoke(app, command).stdout
         assert "coefficients changed since: run `sinkmap zones`" in " ".join(said.split())
+
+
+def test_boundaries_and_stands_that_changed_since_the_run_are_said(tmp_path):
+    world = World.finished(tmp_path)
+    asked = ["explain", str(world.config), "--zone", "G01", "--metric", "area_ha", "--out", str(world.out)]
+    world.write_zones({name: zone for name, zone in ZONES.items() if name != "F02"})
+    world.write_stands(STANDS[:1])
+    said = " ".join(CliRunner().invoke(app, asked).stdout.split())
+    assert "boundaries and stands changed since" in said
+    world.zones.unlink()
+    assert "; stands changed since" in " ".join(CliRunner().invoke(app, asked).stdout.split())
 
 
 def test_a_run_that_was_copied_elsewhere_with_its_files_has_not_changed(tmp_path):
