@@ -21,7 +21,7 @@ from pipeline.errors import SceneError, ZoneError
 from pipeline.integrity import verify_scene
 from pipeline.output_folder import clear_leftovers
 from pipeline.publish import publish
-from pipeline.record import put_away, record
+from pipeline.record import outdated_years, put_away, record
 from pipeline.run import Run
 from pipeline.scene import SetAside
 from pipeline.sketch import Sketch, Sketches
@@ -72,6 +72,8 @@ def run_stages(
         raise ZoneError(why)
     if zone is not None and (lacking := [unit.model.zone.id for unit in stale_maps(run, maps)]):
         run.notes.append(f"{', '.join(lacking)}: no map of this config, and no older one is left; run without --zone")
+    if old := outdated_years(run):
+        run.notes.append(f"older than this config: the folders {', '.join(old)}; run --year again, or delete them")
     put_away(run)
     rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps), strict))
     record(run, end_members, models, rows, seconds)

@@ -4,6 +4,7 @@ import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from pipeline.config import placeless
 from pipeline.provenance import read_json, versions, write_json
 from pipeline.run import FailedZone, Run
 from pipeline.uncertainty import mean_correlation
@@ -30,6 +31,25 @@ def put_away(run: Run) -> None:
     delete(file)
 
 
+def outdated_years(run: Run) -> list[str]:
+    """The folders of years mapped alone that rest on another config or on other coefficients than this run."""
+    now = _basis({"config": run.config.model_dump(mode="json"), "coefficients": _coefficients(run)})
+    alone = {file.parent.name: read_json(file) for file in sorted(run.results.glob("[12][0-9][0-9][0-9]/run.json"))}
+    return [year for year, then in alone.items() if int(year) not in run.years or _basis(then or {}) != now]
+
+
+def _basis(record: dict) -> list:
+    """What the figures of a year rest on by a run's record, besides its scenes."""
+    config = placeless(record.get("config") or {})
+    scenes = {**config.get("scenes", {}), "years": None}
+    other = {"scenes": scenes, "periods": None, "exports": None, "deliverables": None}
+    return [config | other, record.get("coefficients")]
+
+
+def _coefficients(run: Run) -> dict:
+    return {name: method.model_dump(mode="json") for name, method in run.ecosystems.items()}
+
+
 def record(
     run: Run, end_members: dict[str, EndMembers], models: dict[str, ZoneModel], rows: list[dict],
     seconds: dict[str, float],
@@ -43,7 +63,7 @@ def record(
             "note": run.note,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "config": run.config.model_dump(mode="json"),
-            "coefficients": {name: method.model_dump(mode="json") for name, method in run.ecosystems.items()},
+            "coefficients": _coefficients(run),
             "end_members": {zone: asdict(pair) for zone, pair in end_members.items()},
             "zones": [zone_entry(run, models[zone.id], by_zone[zone.id]) for zone in run.zones],
             "inputs": run.inputs(),

@@ -321,6 +321,19 @@ def test_a_run_that_stops_while_it_publishes_answers_no_questions(finished, monk
         FinishedRun.read(finished.results)
 
 
+def test_a_year_mapped_alone_that_rests_on_older_coefficients_is_said(finished):
+    def notes(**how) -> list[str]:
+        finished.run(**how)
+        return json.loads((finished.results / "run.json").read_text(encoding="utf-8"))["notes"]
+
+    finished.run(year=2024)
+    assert notes() == []
+    finished.change_coefficient("grassland", "value: 4.79", "value: 2.395")
+    assert notes() == ["older than this config: the folders 2024; run --year again, or delete them"]
+    finished.run(year=2024)
+    assert notes() == []
+
+
 def test_a_run_renamed_with_its_folder_keeps_no_file_of_its_old_name(finished):
     finished.settings["deliverables"] = ["workbook", "project", "styles", "stac"]
     finished.write_config()
@@ -403,7 +416,7 @@ def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch)
     file = tmp_path / "B04.tif"
     file.write_bytes(b"pixels")
     with monkeypatch.context() as locked:
-        locked.setattr(provenance, "_checksum", lambda path: [provenance.stamp(path), provenance.UNREADABLE])
+        locked.setattr(provenance, "checksum", lambda path: [provenance.stamp(path), provenance.UNREADABLE])
         assert Checksums(tmp_path / "memory.json").of([str(file)]) == {str(file): "unreadable"}
     (digest,) = Checksums(tmp_path / "memory.json").of([str(file)]).values()
     assert len(digest) == 32
