@@ -240,7 +240,8 @@ def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: s
         console.print(result_table(rows, run.note, console.width))
     _print_notes(run)
     if run.failed:
-        zones = "; ".join(f"{failed.zone.id}: {failed.reason}" for failed in run.failed)
+        named = ((failed.zone.id, failed.reason) for failed in run.failed)
+        zones = "; ".join(f"{zone}: {reason.removeprefix(f'zone {zone}: ')}" for zone, reason in named)
         raise PartialError(
             f"{len(run.failed)} of {len(run.failed) + len(run.zones)} zones failed and have empty rows, the others are "
             f"delivered ({zones}); mend the cause and run again"

@@ -66,6 +66,8 @@ def explain(
     from pipeline.zone import GROUP_NAMES
 
     settings = read_config(config)
+    if year is not None and not (settings.results(absolute(out)) / "run.json").is_file():
+        settings = settings.for_year(year)  # which may have been mapped alone
     run = FinishedRun.read(settings.results(absolute(out)))
     if zone in GROUP_NAMES:
         if year is not None:

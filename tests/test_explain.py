@@ -232,6 +232,18 @@ def test_coefficients_that_changed_since_the_run_are_said(tmp_path):
         assert "coefficients changed since: run `sinkmap zones`" in " ".join(said.split())
 
 
+def test_a_year_that_was_mapped_alone_answers_for_itself(tmp_path):
+    world = World.at(tmp_path)
+    world.run(year=2024)
+    asked = ["explain", str(world.config), "--zone", "G01", "--metric", "carbon_tC", "--out", str(world.out)]
+    answer = CliRunner().invoke(app, [*asked, "--year", "2024"])
+    assert answer.exit_code == 0, answer.output
+    assert "changed since" not in answer.stdout
+    (row,) = (row for row in read_csv(world.results / "2024" / "summary.csv") if row["zone_id"] == "G01")
+    assert f"{float(row['carbon_tC']):.6g}"[:6] in answer.stdout
+    assert "holds no finished run" in str(CliRunner().invoke(app, [*asked, "--year", "2023"]).exception)
+
+
 def test_boundaries_and_stands_that_changed_since_the_run_are_said(tmp_path):
     world = World.finished(tmp_path)
     asked = ["explain", str(world.config), "--zone", "G01", "--metric", "area_ha", "--out", str(world.out)]
