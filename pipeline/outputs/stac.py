@@ -34,7 +34,7 @@ FILES = {
 }
 """Media type and role of the files beside the collection."""
 
-TABLES = ("zones.gpkg", "summary.csv", "by_year.csv", "intervals.csv", "targets.csv", "cover_classes.csv",
+LISTED = ("zones.gpkg", "summary.csv", "by_year.csv", "intervals.csv", "targets.csv", "cover_classes.csv",
           "patches.csv", "separate.csv", "area_ledger.csv", "atlas.pdf", "overview.pdf", "monitoring.pdf")  # fmt: skip
 """Files beside the collection that tell of the whole run, and are no other's; besides them workbook and project."""
 
@@ -79,7 +79,7 @@ def _collection(results: Results) -> pystac.Collection:
         catalog_type=pystac.CatalogType.SELF_CONTAINED, extra_fields=_made_by(),
     )  # fmt: skip
     collection.keywords = ["carbon", "forest", "grassland", "wetland", *results.zones["id"]]
-    for name in sorted((*TABLES, f"{results.name}.xlsx", f"{results.name}.qgz")):
+    for name in sorted((*LISTED, f"{results.name}.xlsx", f"{results.name}.qgz")):
         if (results.folder / name).is_file():
             media_type, role = FILES[Path(name).suffix]
             collection.add_asset(name, pystac.Asset(f"./{name}", media_type=media_type, roles=[role]))
