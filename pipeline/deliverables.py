@@ -9,6 +9,7 @@ from pipeline.engine import Engine
 from pipeline.outputs.export import write_exports
 from pipeline.outputs.geopackage import write_geopackage
 from pipeline.results import Results
+from pipeline.whole_file import delete
 
 
 def patches(results: Results, engine: Engine, strict: bool) -> None:
@@ -82,7 +83,7 @@ def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine,
     for name in FILES.keys() - set(wanted):
         for pattern in FILES[name]:
             for file in list(results.folder.glob(pattern.format(name=results.name))):
-                file.unlink()
+                delete(file)
     if "patches" in wanted:
         patches(results, engine, strict)
     # they hold the patches, too

@@ -15,6 +15,7 @@ from time import sleep, time
 import psutil
 
 from pipeline.errors import OutputError, os_error_sentence
+from pipeline.whole_file import delete
 
 LOCK = "run.lock"
 BEING_WRITTEN_S = 2
@@ -30,7 +31,7 @@ def writable_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test-{os.getpid()}"
         probe.write_bytes(b"x")
-        probe.unlink()
+        delete(probe)
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror}); choose another folder with --out"
@@ -63,7 +64,7 @@ def held(folder: Path) -> Iterator[None]:
         holder = _holder(lock) or {}
         if (holder.get("pid"), holder.get("host")) == (os.getpid(), socket.gethostname()):
             with suppress(OSError):
-                lock.unlink()
+                delete(lock)
 
 
 PLACES = (

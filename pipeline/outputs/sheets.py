@@ -29,6 +29,7 @@ from pipeline.outputs.swap import swapped
 from pipeline.outputs.zone_sheet import ZoneSheet
 from pipeline.provenance import Marks, code_key, key_parts
 from pipeline.results import Results
+from pipeline.whole_file import delete
 
 CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
         "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image",
@@ -180,4 +181,4 @@ def _remove_outdated(folder: Path, wanted: set[Path]) -> None:
     """Delete sheets of zones that are no longer there: they would pass for results."""
     for file in folder.glob("*/*_sheet.*"):
         if file.with_suffix("") not in wanted:
-            file.unlink()
+            delete(file)

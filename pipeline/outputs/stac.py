@@ -14,6 +14,7 @@ from pipeline.errors import OutputError, os_error_sentence
 from pipeline.provenance import write_json
 from pipeline.results import Results
 from pipeline.variables import VARIABLES
+from pipeline.whole_file import delete
 
 EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
@@ -65,7 +66,7 @@ def write_stac(results: Results) -> None:
         for path, content in wanted.items():
             write_json(path, content)
         for old in set(results.folder.glob("zones/*/*.json")) - wanted.keys():
-            old.unlink()
+            delete(old)
     except OSError as error:
         raise OutputError(os_error_sentence(error, results.folder)) from error
 
