@@ -1,4 +1,4 @@
-"""Commands that ask a finished run: no scene and no boundary is read."""
+"""Commands that ask a finished run: no scene is read, and of boundaries and stands but whether they changed."""
 
 import json
 import os
