@@ -76,6 +76,12 @@ def test_each_layer_has_a_style_a_chinese_name_and_a_full_crs(root):
     assert root.findtext("properties/SpatialRefSys/ProjectionsEnabled") == "1"
 
 
+def test_a_schematic_zone_says_so_from_afar_where_its_id_stands_for_its_name(root):
+    labels = {style.get("fieldName") for style in root.iter("text-style")}
+    assert any("""if(@map_scale > 1000000, "zone_id" || if("name_zh" LIKE '%示意%', ' 示意', '')""" in (label or "")
+               for label in labels)  # fmt: skip
+
+
 def test_there_is_a_view_of_each_variable_and_the_project_opens_on_the_sink(root):
     views = {
         view.get("name"): [layer.get("id") for layer in view.findall("layer")]

@@ -160,7 +160,9 @@ def _labeling(style: VectorStyle) -> Element:
     """Texts of a column; a sheet of the atlas has the name of its own polygon for a title already."""
     text = f'"{style.label}"'
     if style.label_far:
-        text = f'if(@map_scale > {FAR}, "{style.label_far}", {text})'
+        # a schematic zone says so in its name, and must where the id stands for that
+        far = f"""\"{style.label_far}\" || if({text} LIKE '%示意%', ' 示意', '')"""
+        text = f"if(@map_scale > {FAR}, {far}, {text})"
     buffer = node(
         "text-buffer",
         {"bufferDraw": 1, "bufferSize": 0.8, "bufferSizeUnits": "MM", "bufferColor": _rgba(PAPER), "bufferOpacity": 1},
