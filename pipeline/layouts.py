@@ -116,7 +116,10 @@ def _refuse(sentence: str) -> Scene:
 
 def _items(catalogue: Path) -> Iterator[Candidate]:
     """Items linked by a STAC catalogue, or lying below it where it links none (a subset that was copied)."""
-    return _item_files(_linked_items(catalogue) or sorted(catalogue.parent.rglob("*.json")))
+    items, damaged = _linked_items(catalogue)
+    for child in damaged:
+        yield str(child), partial(_refuse, f"{child}: is not a STAC catalogue; get it again")
+    yield from _item_files(items or sorted(catalogue.parent.rglob("*.json")))
 
 
 def _item_files(files: list[Path]) -> Iterator[Candidate]:
@@ -159,10 +162,11 @@ def _scene(content: dict, file: Path) -> Scene:
         raise SceneError(f"{file}: is not a valid STAC item ({error}); get it again") from error
 
 
-def _linked_items(catalogue: Path) -> list[Path]:
-    """Files of the items that a catalogue on disk links to, through its children. What was not copied or lies on a
-    server is left out; each catalogue is read once."""
-    found, todo, seen = [], [catalogue], set()
+def _linked_items(catalogue: Path) -> tuple[list[Path], list[Path]]:
+    """Files of the items that a catalogue on disk links to, through its children, and the children that are none. What
+    was not copied or lies on a server is left out; each catalogue is read once. Raises SceneError where ``catalogue``
+    itself is none."""
+    found, damaged, todo, seen = [], [], [catalogue], set()
     while todo:
         place, *todo = todo
         if place.resolve() in seen:
@@ -173,10 +177,13 @@ def _linked_items(catalogue: Path) -> list[Path]:
         except (OSError, ValueError):
             links = None
         if not isinstance(links, list):
-            raise SceneError(f"{place}: is not a STAC catalogue; correct scenes.path")
+            if place == catalogue:
+                raise SceneError(f"{place}: is not a STAC catalogue; correct scenes.path")
+            damaged.append(place)
+            continue
         found += _linked(links, "item", place.parent)
         todo = _linked(links, "child", place.parent) + todo
-    return found
+    return found, damaged
 
 
 def _linked(links: list, rel: str, folder: Path) -> list[Path]:

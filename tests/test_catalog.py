@@ -87,6 +87,19 @@ def test_a_damaged_catalogue_is_named(tmp_path):
         find(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_damaged_child_of_a_catalogue_is_set_aside_and_the_others_count(tmp_path, content):
+    for name in ("2022", "2023"):
+        write_item(tmp_path / name, f"in {name}")
+        write_catalogue(tmp_path / name / "catalog.json", ("item", f"in {name}.json"))
+    write_catalogue(tmp_path / "catalog.json", *(("child", f"{year}/catalog.json") for year in (2022, 2023)))
+    child = tmp_path / "2022" / "catalog.json"
+    child.write_text(content)
+    scenes, (aside,) = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    assert ([scene.id for scene in scenes], aside.scene) == (["in 2023"], str(child))
+    assert aside.reason == f"{child}: is not a STAC catalogue; get it again"
+
+
 def test_an_item_with_a_byte_order_mark_is_read(tmp_path):
     """Notepad saves one."""
     write_item(tmp_path, "A")
