@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, PrivateAttr, TypeAdapter, field_validator, model_validator
 
+from pipeline.config_section import Section
 from pipeline.cover_config import Cover, KeptIndex
-from pipeline.ecosystems import AnyEcosystem, Ecosystem, Frozen
+from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import ConfigError
 from pipeline.file_parts import parts_of
 from pipeline.input_config import CONTRACT, EcosystemName, Grid, LandCover, Scenes, Stands, Years, Zones
@@ -25,15 +26,16 @@ ExportName = Literal["shp", "gdb", "geoparquet"]
 DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
 
 
-class Composite(Frozen):
-    """Yearly composite, made the same way for all years of the run; clouds and shadows grow by ``cloud_buffer_m``.
-
-    ``indices`` are kept in any case; those that the ecosystems' ``cover`` asks for come by themselves.
-    """
+class Composite(Section):
+    """The yearly composite, made the same way for all years."""
 
     method: Literal["max_index", "median", "geometric_median"] = "max_index"
+    """What a pixel has of the season: the indices on the day of the highest NDVI, the median of each, or those of the
+    geometric median of its bands."""
     indices: tuple[KeptIndex, ...] = ("ndvi",)
+    """What is kept in any case, ndvi first; what `cover` asks for comes by itself."""
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
+    """By how much clouds and their shadows grow, m."""
     bright_soil: bool = False
     """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
     dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones."""
@@ -46,11 +48,14 @@ class Composite(Frozen):
         return value
 
 
-class Periods(Frozen):
-    """Windows of years whose mean stocks are mapped and, where there are two, compared."""
+class Periods(Section):
+    """Windows of years whose mean stocks are mapped and, where there are two, compared. A sink without stands needs
+    three years or more in each that were seen."""
 
     baseline: Years | None = None
+    """Years of the earlier window; without it no sink is worked out."""
     current: Years
+    """Years of the window that is reported."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -59,16 +64,20 @@ class Periods(Frozen):
         return self
 
 
-class Uncertainty(Frozen):
-    """Monte Carlo of the totals: ``draws`` (0: none) by ``seed``; 95 % half-width of a zone's area in % of it;
-    practical range over which the model's residuals are correlated; the chance that Carlson & Ripley's formula of cover
-    holds instead of the linear one (the choice of model as a source of error)."""
+class Uncertainty(Section):
+    """The Monte Carlo of the totals. The last three are expert judgement, unverified."""
 
     draws: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    """Number of draws, 100 or more; 0 for no intervals."""
     seed: int = 20240601
+    """The same seed gives the same draws."""
     area_u95_percent: Annotated[float, Field(ge=0, lt=100)] = 3.0
+    """95 % half-width of a zone's area, % of it."""
     correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
+    """Practical range, m, over which residuals of the biomass model are correlated."""
     carlson_ripley_chance: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Chance that cover goes by Carlson & Ripley's formula and not by the linear one: the choice of the model as a
+    source of error."""
 
     @field_validator("draws")
     @classmethod
@@ -78,11 +87,13 @@ class Uncertainty(Frozen):
         return value
 
 
-class Patches(Frozen):
-    """Management patches: their minimum size, and a table of suggestions in place of the shipped one."""
+class Patches(Section):
+    """Management patches (图斑)."""
 
     min_area_mu: Annotated[float, Field(gt=0)] = 15
+    """Least area of a patch, 亩; smaller ones join a neighbour."""
     suggestions: Path | None = None
+    """A table of suggestions in place of the shipped one."""
 
 
 def _file_name(name: str) -> str:
@@ -91,34 +102,53 @@ def _file_name(name: str) -> str:
     return name
 
 
-class RunConfig(Frozen):
+class RunConfig(Section):
     """Everything a run depends on. Paths are relative to the config file."""
 
     name: Annotated[str, AfterValidator(_file_name)]
+    """Name of the output folder: letters, digits, _ and -."""
     title: str = "碳汇片区监测"
+    """Title of the sheets and of the QGIS project."""
     organisation: str = ""
+    """Who makes them (编制单位), at the foot of every sheet."""
     simulated: bool = False
+    """Whether all maps say 示意 (schematic, simulated)."""
     scenes: Scenes
     zones: Zones
     stands: Stands | None = None
+    """Forest and shrub stands (小班); without them forest is class mean times canopy cover."""
     land_cover: LandCover | None = None
+    """A land-cover map that tells where shrub grows that no stand tells of."""
     grid: Grid
     composite: Composite = Composite()
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
+    """By ecosystem, how an index becomes cover; one that is left out takes the defaults below."""
     cover_classes: Literal["sl190", "five"] = "sl190"
+    """Limits of the cover classes of tables, maps and patches: 30, 45, 60 and 75 % (SL 190), or 10, 30, 50 and 70 %."""
     periods: Periods
     coefficients: Path
+    """Folder of the coefficient files; copy `configs/coefficients` to change them."""
     harmonise: Literal["none", "hls_bandpass", "roy2016"] | Path = "none"
+    """How the reflectance of one sensor is made like another's: not at all, by a published set, or by a file that
+    `sinkmap harmonise` wrote."""
     uncertainty: Uncertainty = Uncertainty()
     plausibility: Path | None = None
+    """A file of plausible ranges in place of the shipped one."""
     styles: Path | None = None
+    """A file of class breaks and colours in place of the shipped one."""
     patches: Patches = Patches()
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
+    """What is made of the results; what is no longer listed is deleted."""
     exports: tuple[ExportName, ...] = ()
+    """Further vector formats; geoparquet needs `pip install pyarrow`."""
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Observed share of a zone below which it has no total."""
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
+    """How far drawn, declared and planned areas may differ, %."""
     area_mismatch: Literal["stop", "warn"] = "stop"
+    """What happens beyond that."""
     targets: Targets | None = None
+    """Targets of the plan, beside what is measured."""
     _alone: bool = PrivateAttr(False)
     """Whether this is one year of a run, mapped on its own."""
 
@@ -174,7 +204,7 @@ def read_config(path: Path) -> RunConfig:
     config = read_yaml(path, RunConfig)
     folder = Path(os.path.abspath(path)).parent
 
-    def absolute(part: Frozen, field: str) -> dict:
+    def absolute(part: Section, field: str) -> dict:
         return {field: Path(os.path.normpath(folder / getattr(part, field)))}
 
     updates: dict = absolute(config, "coefficients")

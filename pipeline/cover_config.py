@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.ecosystems import Frozen
+from pipeline.config_section import Section
 from pipeline.variables import IndexName
 from pipeline.vegetation import Calibration, CoverModel, EndMembers
 
@@ -12,29 +12,38 @@ KeptIndex = Literal["ndvi", "ndmi", "evi2", "savi", "msavi", "kndvi"]
 """What a composite can keep, in the order in which it does."""
 
 
-class FixedEndMembers(Frozen):
-    """End-members given in the config, index units."""
+class FixedEndMembers(Section):
+    """End-members that are given, in units of the index."""
 
     soil: float
+    """Index of bare soil."""
     vegetation: float
+    """Index of full vegetation cover."""
 
 
-class ReflectanceSums(Frozen):
-    """Reflectance red + near infrared of bare soil and of full vegetation cover, unit 1."""
+class ReflectanceSums(Section):
+    """Reflectance red + near infrared, unit 1, which the cover model two_end_member needs."""
 
     soil: Annotated[float, Field(gt=0, lt=2)]
+    """That of bare soil."""
     vegetation: Annotated[float, Field(gt=0, lt=2)]
+    """That of full vegetation cover."""
 
 
-class Cover(Frozen):
-    """Index, cover model and end-members of one ecosystem: the end-members are calibrated on this run's pooled years
-    (at ``percentiles``), the shipped ones of NDVI, or given. ``reflectance_sums`` go with the model two_end_member."""
+class Cover(Section):
+    """How an index becomes cover in one ecosystem."""
 
     index: IndexName = "ndvi"
+    """The index that cover and biomass are taken from; a biomass model takes the one that it was calibrated on."""
     model: CoverModel = "linear"
+    """The cover model; `docs/method.md` has their formulas."""
     end_members: Literal["calibrate", "shipped"] | FixedEndMembers = "shipped"
+    """Index of bare soil and of full cover: calibrated on all years of this run together, shipped (NDVI alone), or
+    given. They are the same for all years."""
     percentiles: tuple[float, float] = (5, 95)
+    """Percentiles of the index at which end-members are calibrated."""
     reflectance_sums: ReflectanceSums | None = None
+    """For the model two_end_member, and no other."""
 
     @field_validator("percentiles")
     @classmethod

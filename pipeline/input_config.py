@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from pipeline.ecosystems import Frozen
+from pipeline.config_section import Section
 from pipeline.season import PEAK, Season
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
@@ -59,11 +59,12 @@ YEARS_WRITTEN = [
 ]
 Years = Annotated[
     tuple[int, ...], BeforeValidator(_years), Field(min_length=1), AfterValidator(_distinct),
-    WithJsonSchema({"anyOf": YEARS_WRITTEN}),
+    WithJsonSchema({"anyOf": YEARS_WRITTEN, "examples": [2024, "2019-2025", [2019, 2021]]}),
 ]  # fmt: skip
 MonthDay = Annotated[
-    tuple[int, int], BeforeValidator(_month_day), WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"})
-]
+    tuple[int, int], BeforeValidator(_month_day),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$", "examples": ["07-15"]}),
+]  # fmt: skip
 
 
 CLASS_WORDS = {
@@ -75,31 +76,40 @@ CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
 """Zones of the city's plan."""
 
 
-class StacApi(Frozen):
-    """A STAC API that is searched for scenes over the zones; ``cloud_below`` in percent, by the items' own account."""
+class StacApi(Section):
+    """A STAC API that is searched once for scenes over the zones; what it answers is kept with the run."""
 
     url: Annotated[str, Field(pattern=r"^https?://")]
+    """Its address."""
     collections: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The collections that are searched."""
     cloud_below: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Most cloud of a scene in %, by its own account; a scene that tells none counts."""
 
 
 MAX_MEGAPIXELS = 2000
 """Scenes of any sensor are smaller."""
 
 
-class Scenes(Frozen):
-    """Where the scenes are, and which count: a ``path`` (folder of products, STAC catalogue, manifest) or an ``api``.
-
-    ``remote`` lets pixels come from elsewhere: files in GDAL's virtual file systems, and what the API's items have on a
-    server, downloaded once into the run's folder. A raster of more than ``max_megapixels`` is refused.
-    """
+class Scenes(Section):
+    """Where the scenes are, and which of them count."""
 
     path: Path | None = None
+    """Folder of products, STAC catalogue, or manifest; this or `api`."""
     api: StacApi | None = None
+    """A STAC API in place of `path`."""
     years: Years
-    season: Annotated[tuple[MonthDay, MonthDay], AfterValidator(_season)] = PEAK
+    """The years that are composited."""
+    season: Annotated[
+        tuple[MonthDay, MonthDay], AfterValidator(_season),
+        Field(json_schema_extra={"default": [f"{month:02}-{day:02}" for month, day in PEAK]}),
+    ] = PEAK  # fmt: skip
+    """First and last day, the same peak season for all years."""
     remote: bool = False
+    """Whether pixels may come from elsewhere: GDAL's virtual file systems, and what items of the API have on a server,
+    which is downloaded once into the run's folder."""
     max_megapixels: Annotated[float, Field(gt=0)] = MAX_MEGAPIXELS
+    """A larger raster is refused."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -108,47 +118,63 @@ class Scenes(Frozen):
         return self
 
 
-class ZoneColumns(Frozen):
-    """Column names of the zone table; ``declared_wanmu`` is the area of record in 万亩."""
+class ZoneColumns(Section):
+    """Names of the columns of the zone table."""
 
     id: str
+    """That of the zone's id, which names its files."""
     name: str
+    """That of its name."""
     ecosystem: str
+    """That of its ecosystem, in the words of `classes`."""
     declared_wanmu: str | None = None
+    """That of its area of record, 万亩."""
     stratum: str | None = None
+    """That of its vegetation type: a stratum of its coefficient file."""
 
 
-class Zones(Frozen):
-    """The zone boundaries. ``classes`` lists the words of the ecosystem column, ``expected`` the contract, and
-    ``planned_wanmu`` the areas of the plan, 万亩. ``reference`` is a boundary known to be right, such as the
-    districts', which shows a shift of the zones; ``overlaps`` says what becomes of ground that two zones claim."""
+class Zones(Section):
+    """The zone boundaries."""
 
     path: Path
+    """Shapefile (GBK or UTF-8), GeoPackage, FileGDB or GeoJSON, in any CRS."""
     layer: str | None = None
+    """Layer of the file; where it holds one, that."""
     columns: ZoneColumns
-    classes: dict[EcosystemName, tuple[str, ...]] = Field(default_factory=CLASS_WORDS.copy)
-    expected: dict[EcosystemName, int] = Field(default_factory=CONTRACT.copy)
+    classes: dict[EcosystemName, tuple[str, ...]] = CLASS_WORDS
+    """Words that stand for an ecosystem."""
+    expected: dict[EcosystemName, int] = CONTRACT
+    """Number of zones that the plan has of each; another one stops the run."""
     planned_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Areas of the plan by ecosystem, 万亩, for the ledger of areas."""
     overlaps: Literal["refuse", "warn", "clip"] = "refuse"
+    """What becomes of ground that two zones claim: the run stops; or it counts twice, with a warning; or it is one
+    zone's, wetland before forest before grassland."""
     reference: Path | None = None
+    """An outline known to be right, such as the districts', which shows a shift of the zones (GCJ-02)."""
 
 
-class StandColumns(Frozen):
-    """Column names of the stand table; ``volume_m3_ha`` gives the live volume column of each inventory year, ``cover``
-    that of the cover (0-1) of shrub stands."""
+class StandColumns(Section):
+    """Names of the columns of the stand table."""
 
     species: str = "YOU_SHI_SZ"
+    """That of the main species."""
     volume_m3_ha: dict[int, str]
+    """That of the live volume, m3/ha, for each inventory year."""
     cover: str | None = None
+    """That of the cover (0-1) of shrub stands; without it their cover is by the index."""
 
 
-class Stands(Frozen):
-    """Forest stands (小班). The stock of a forest zone is theirs where they cover ``min_area_fraction`` of it."""
+class Stands(Section):
+    """Forest and shrub stands (小班)."""
 
     path: Path
+    """A vector file, as for the zones."""
     layer: str | None = None
+    """Layer of the file; where it holds one, that."""
     columns: StandColumns
     min_area_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of a forest zone that its stands must cover for its stock to be theirs."""
 
     @property
     def years(self) -> tuple[int, ...]:
@@ -156,21 +182,27 @@ class Stands(Frozen):
         return tuple(sorted(self.columns.volume_m3_ha))
 
 
-class LandCover(Frozen):
-    """A land-cover raster of integer classes, such as ESA WorldCover; ``shrub`` are the classes that are shrub."""
+class LandCover(Section):
+    """A land-cover map that tells where shrub grows in grassland zones, and in forest zones without stands, beyond the
+    ground of stands."""
 
     path: Path
+    """Raster of integer classes, such as ESA WorldCover, in any CRS and pixel size."""
     shrub: Annotated[tuple[int, ...], Field(min_length=1)]
+    """The classes that are shrub, [20] in ESA WorldCover."""
 
 
-class Grid(Frozen):
-    """The run's grid. Tiles of ``tile_px`` bound the memory; large ones read faster. Scenes coarser than it are set
-    aside, unless ``allow_coarser`` has their pixels repeated, which shows no more than they do."""
+class Grid(Section):
+    """The run's grid. The scenes' own CRS and pixel size avoid resampling."""
 
     crs: str
+    """A projected CRS in metres, such as EPSG:32649."""
     resolution_m: Annotated[float, Field(gt=0)]
+    """Side of a pixel, m."""
     tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
+    """Side of a tile, pixels: tiles bound the memory, large ones are read faster."""
     allow_coarser: bool = False
+    """Whether the pixels of coarser scenes are repeated, which shows no more than they do; else they are set aside."""
 
     @field_validator("crs")
     @classmethod

@@ -8,22 +8,28 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.ecosystems import Frozen
+from pipeline.config_section import Section
 from pipeline.input_config import EcosystemName
 from pipeline.zone import ECOSYSTEMS_ZH
 
 Percent = Annotated[float, Field(gt=0, le=100)]
 
 
-class Targets(Frozen):
-    """What the plan wants reached by the end of ``year``: rates in %, live volume in m3, areas of projects in 万亩."""
+class Targets(Section):
+    """Targets of the plan. They stand beside what is measured, with the reason where a satellite cannot judge them."""
 
     year: Annotated[int, Field(ge=1990, le=2100)]
+    """They are to be reached by the end of it."""
     forest_cover_percent: Percent | None = None
+    """Forest cover rate 森林覆盖率, %."""
     forest_volume_m3: Annotated[float, Field(gt=0)] | None = None
+    """Live volume of the forest 森林蓄积量, m3."""
     grassland_cover_percent: Percent | None = None
+    """Vegetation cover of the grassland 草原综合植被盖度, %."""
     wetland_protection_percent: Percent | None = None
+    """Rate of wetland protection 湿地保护率, %."""
     project_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Areas of the projects by ecosystem, 万亩."""
 
 
 TARGET_COLUMNS: dict[str, tuple[str, str]] = {
