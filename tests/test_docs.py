@@ -74,6 +74,14 @@ def test_the_tables_of_the_method_are_those_of_the_coefficient_files():
     assert text == tables.with_tables(text)
 
 
+def test_the_map_of_the_code_holds_every_file_once():
+    """Mend: put the file into GROUPS of docs/code_map.py, then python docs/code_map.py"""
+    code = script("code_map")
+    told = [file for group in code.GROUPS.values() for file in code.files_of(group)]
+    assert sorted(told) == sorted(set(code.PACKAGE.rglob("*.py")) - {code.PACKAGE / "__init__.py"})
+    assert code.CODE_MD.read_text(encoding="utf-8") == code.text()
+
+
 def test_the_keys_of_the_config_are_those_of_its_models():
     """Mend: python docs/config_tables.py"""
     tables = script("config_tables")
