@@ -9,23 +9,23 @@ PACKAGE = ROOT / "pipeline"
 CODE_MD = Path(__file__).with_name("code.md")
 HEAD = """# Map of the code
 
-Which file of `pipeline/` does what, in the words of the file itself. Start with `flow.py`: it holds the four stages in order.
-Imports point down only, what is called pure reads no file, and nothing but the top knows the config: tests hold all three
-(`tests/test_layering.py`). Written by `python docs/code_map.py`.
+Which file of `pipeline/` does what, in the words of the file itself. Start with `flow.py`: it holds the four stages in
+order. Imports point down only, what is called pure reads no file, and nothing but the top knows the config: tests hold
+all three (`tests/test_layering.py`). Written by `python docs/code_map.py`.
 """
 GROUPS = {
     "The way of the data": "flow run inputs units work tile_year calibration publish record plan",
     "The command line": "__main__ terminal screen scene_commands questions doctor",
     "The config": "config config_section input_config cover_config yaml_file",
-    "Boundaries and stands": "zone zones counted_zones vector_file file_parts crs_check boundary_check finding shift_check "
-    "boundary_shift overlaps area_ledger stands zone_stands",
+    "Boundaries and stands": "zone zones counted_zones vector_file file_parts crs_check boundary_check finding "
+    "shift_check boundary_shift overlaps area_ledger stands zone_stands",
     "Scenes": "scene season layouts catalog admission integrity stac_api listing harmonise sensor_error same_day "
     "scene_quality hdfeos reflectance",
     "Satellite products": "sensors",
     "Pixels": "blocks indices composite composite_methods median bright_soil cube coverage zone_coverage land_cover "
     "shrub_ground zone_pixels map_layer encoding regions",
-    "Cover, biomass, carbon": "variables vegetation ecosystems carbon zone_model sketch sketch_file totals group_totals "
-    "separate cover_classes comparability plausibility targets",
+    "Cover, biomass, carbon": "variables vegetation ecosystems carbon zone_model sketch sketch_file totals "
+    "group_totals separate cover_classes comparability plausibility targets",
     "Uncertainty": "uncertainty varying realisations intervals pixel_error",
     "What is delivered": "results deliverables outputs tables patches suggestions styles",
     "Questions to a finished run": "finished explain explain_group formulas what_if run_difference attribution "
