@@ -131,10 +131,16 @@ def _table(rule: "QualityRule | BitRule", bytes_per_value: int) -> np.ndarray:
 
 
 def _unsigned(quality: np.ndarray) -> np.ndarray:
-    """The bits of a layer of 8- or 16-bit integers as unsigned ones: -1 of int8 is 255."""
-    if quality.dtype.kind not in "iu" or quality.dtype.itemsize > 2:
-        raise ValueError(f"its quality layer is {quality.dtype}, not 8- or 16-bit integers")
-    return quality.view(f"u{quality.dtype.itemsize}")
+    """The low 8 or 16 bits of a layer of integers as unsigned ones: -1 of int8 is 255. Exports of several layers in one
+    file widen them to 32 bits. Raises ValueError for other than integers, and for values that take more bits."""
+    if quality.dtype.kind not in "iu":
+        raise ValueError(f"its quality layer is {quality.dtype}, not integers")
+    if quality.dtype.itemsize <= 2:
+        return quality.view(f"u{quality.dtype.itemsize}")
+    narrow = quality.astype("uint16")
+    if ((quality != narrow) & (quality != narrow.view("int16"))).any():
+        raise ValueError("its quality layer holds values of more than 16 bits")
+    return narrow
 
 
 @njit(nogil=True, cache=True)

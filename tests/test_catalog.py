@@ -302,6 +302,17 @@ def test_values_that_a_layer_cannot_hold_are_refused(tmp_path, old, new):
         read_band(scene, "red", make_grid(8, 8))
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"), [("int32", "values of more than 16 bits"), ("float32", "float32, not integers")]
+)
+def test_a_quality_layer_of_no_classes_is_refused(tmp_path, kind, says):
+    write_manifest(tmp_path)
+    write_tif(tmp_path / "quality.tif", np.array([[1, 65536 + 1], [1, 1]], kind), pixel=20)
+    (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    with pytest.raises(SceneError, match=rf"scene G1: its quality layer .*{says}; correct it"):
+        read_classes(scene, make_grid(4, 4))
+
+
 def test_one_faulty_scene_of_a_manifest_leaves_the_others(tmp_path):
     entry = MANIFEST[MANIFEST.index("  - id") :]
     faulty = entry.replace("G1", "X").replace("image.tif", "missing.tif")

@@ -234,13 +234,14 @@ def test_geotiffs_of_the_usual_services(tmp_path, form):
     assert (values[clear] == NDVI[clear]).all()
 
 
-def test_one_geotiff_with_named_bands(tmp_path):
-    """As exported from a catalogue that names its bands; the layers share one type there."""
+@pytest.mark.parametrize("kind", ["int16", "int32"])
+def test_one_geotiff_with_named_bands(tmp_path, kind):
+    """As exported from a catalogue that names its bands; the layers share one type there that holds them all."""
     import rasterio
 
     reliability, quality = ranks()
     path = tmp_path / "MOD13Q1_2023_07_28.tif"
-    write_tif(path, np.stack([NDVI, quality.astype("int16"), reliability.astype("int16")]), pixel=250)
+    write_tif(path, np.stack([NDVI, quality, reliability]).astype(kind), pixel=250)
     with rasterio.open(path, "r+") as file:
         file.descriptions = ("NDVI", "DetailedQA", "SummaryQA")
     ((_, read),) = candidates(tmp_path)
