@@ -140,22 +140,27 @@ def _item_files(files: list[Path]) -> Iterator[Candidate]:
 def _is_of_other_product(file: Path) -> bool:
     """Whether a JSON file belongs to a product that is known by other files."""
     in_safe = any(parent.suffix == ".SAFE" for parent in file.parents)
-    return in_safe or landsat.MTL_NAME.fullmatch(file.name) is not None or _stands_beside_mtl(file)
+    return in_safe or landsat.MTL_NAME.fullmatch(file.name) is not None or _stands_beside_product(file)
 
 
 def _has_images_beside(file: Path) -> bool:
     return any(other.suffix.lower() in IMAGES for other in file.parent.iterdir())
 
 
-def _stands_beside_mtl(file: Path) -> bool:
-    """Whether a STAC item describes a Landsat product whose own metadata lie beside it."""
-    product = re.sub(r"_(SR|ST)_stac\.json$", "", file.name)
-    return product != file.name and any(file.parent.glob(f"{product}_MTL.*"))
+def _stands_beside_product(file: Path) -> bool:
+    """Whether a STAC item describes a product of Landsat or HLS that is known by what lies beside it."""
+    product = re.sub(r"(_SR|_ST)?_stac\.json$", "", file.name)
+    described = (f"{product}_MTL.*", f"{product}.Fmask.tif")
+    return product != file.name and any(any(file.parent.glob(name)) for name in described)
 
 
 def _scene(content: dict, file: Path) -> Scene:
     try:
         item = pystac.Item.from_dict(content, preserve_dict=False)
+        if hls.GRANULE.match(item.id):
+            raise SceneError(
+                f"scene {item.id} is an item of HLS, which is read by its files; put its bands and Fmask in a folder"
+            )
         read = landsat.scene_from_landsat_item if landsat.is_landsat(item) else scene_from_item
         return read(item, file.parent)
     except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,5 +1,6 @@
 """HLS v2: Fmask bits, the near infrared that NASA adjusted, and other versions refused."""
 
+import json
 import re
 from pathlib import Path
 
@@ -66,4 +67,26 @@ def test_fmask_bits_as_documented():
 def test_what_is_incomplete_or_old_is_refused(tmp_path, fault, says):
     fault(tmp_path)
     with pytest.raises(SceneError, match=re.escape(says)):
+        scene_in(tmp_path)
+
+
+def write_item(folder: Path, name: str, **properties) -> None:
+    """The STAC item that NASA delivers with a granule; its hrefs lead to the server."""
+    assets = {
+        code: {"href": f"https://data.lpdaac.earthdatacloud.nasa.gov/{name}.{code}.tif"} for code in ("B04", "Fmask")
+    }
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": name, "geometry": None, "links": [], "assets": assets,
+            "properties": {"datetime": "2023-08-01T03:12:01Z"} | properties}  # fmt: skip
+    (folder / f"{name}_stac.json").write_text(json.dumps(item))
+
+
+def test_the_item_beside_a_granule_announces_no_second_scene(tmp_path):
+    write_item(tmp_path, write_hls(tmp_path, "L30"), platform="LANDSAT-8", instruments=["OLI"])
+    assert scene_in(tmp_path).product == "HLS v2 L30"
+
+
+@pytest.mark.parametrize("platform", ["LANDSAT-8", "Sentinel-2A"])
+def test_an_item_alone_is_refused_as_what_it_is(tmp_path, platform):
+    write_item(tmp_path, "HLS.L30.T49TDE.2023213T031201.v2.0", platform=platform)
+    with pytest.raises(SceneError, match="is an item of HLS, which is read by its files"):
         scene_in(tmp_path)

@@ -14,6 +14,7 @@ from pipeline.scene import Band, BitRule, Bits, Scene
 from pipeline.sensors.declared_scale import scale_of_tif
 
 PRODUCT = "HLS v2"
+GRANULE = re.compile(r"HLS\.[LS]30\.T", re.IGNORECASE)
 FILE_NAME = re.compile(r"(HLS\.([LS]30)\.T(\w{5})\.(\d{7}T\d{6})\.v(\d)\.\d)\.Fmask\.tif", re.IGNORECASE)
 
 BANDS = {
