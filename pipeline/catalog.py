@@ -60,6 +60,11 @@ def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]
                 scenes[scene.id] = used
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
+    if not found and not aside:
+        raise SceneError(
+            f"{path}: holds no scene of a known product; docs/data.md has their layouts, and a manifest.yaml declares "
+            "other surface reflectance"
+        )
     if not scenes:
         reason = f"; set aside: {aside[0].reason}" if aside else ""
         raise SceneError(

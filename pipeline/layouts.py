@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,8 @@ Candidate = tuple[str, Callable[[], Scene]]
 SAFE_ZIP = re.compile(r"S2\w_MSIL\d\w_.*\.zip", re.IGNORECASE)
 LANDSAT_TAR = re.compile(r"L[COTEM]0\d_.*\.tar(\.gz)?", re.IGNORECASE)
 IMAGES = (".tif", ".tiff", ".jp2")
+DELIVERED = (*IMAGES, ".img", ".hdf", ".h5", ".zip", ".tar", ".gz", ".rar")
+"""How the names end of what a product is delivered in."""
 
 
 def candidates(path: Path) -> Iterator[Candidate]:
@@ -89,6 +92,30 @@ def _landsat_bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Cand
             if scene not in described:
                 sentence = f"{folder}: the bands of {scene} have no {scene}_MTL.txt beside them; get the product again"
                 yield scene, partial(_refuse, sentence)
+
+
+def unknown(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders at or under ``path`` with the images and archives in them that belong to no known product, and that no
+    manifest and no item there or above may describe."""
+    folders = list(_folders(path))
+    described = {folder for folder, files in folders if any(_describes(folder / name) for name in files)}
+    for folder, files in folders:
+        if described & {folder, *folder.parents}:
+            continue
+        products = tuple(name for name, _ in _products(folder, files))
+        strange = [name for name in files if Path(name).suffix.lower() in DELIVERED and not name.startswith(products)
+                   and not landsat.BAND_NAME.fullmatch(name) and not vegetation_index.NAME.match(name)]  # fmt: skip
+        if strange:
+            yield folder, strange
+
+
+def _describes(file: Path) -> bool:
+    """Whether a file may say what other files are: a manifest, an item or a catalogue."""
+    if file.suffix != ".json" or _is_of_other_product(file):
+        return file.name == MANIFEST
+    with suppress(OSError, ValueError):
+        return "stac_version" in _read_json(file)
+    return False
 
 
 def _declared(manifest: Path) -> Iterator[Candidate]:

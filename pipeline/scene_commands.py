@@ -14,6 +14,7 @@ def scenes(
     config: Annotated[Path | None, typer.Argument(help="A run's YAML file: its zones, years and season.")] = None,
 ) -> None:
     """List the scenes that a folder holds, what is known of them, and what is refused and why; read no pixel."""
+    from pipeline.layouts import unknown
     from pipeline.listing import list_scenes
 
     listed = list_scenes(folder, *_wanted(config))
@@ -26,6 +27,11 @@ def scenes(
     console.print(table)
     for one in (one for one in listed if one.remark):
         console.print(f"{one.name}: {one.remark}.", style="yellow")
+    for place, files in unknown(folder):
+        console.print(
+            f"{place}: files of no known product lie there ({len(files)}, such as {files[0]}); unpack archives, and "
+            "declare other surface reflectance in a manifest.yaml (configs/manifest.template.yaml).", style="yellow",
+        )  # fmt: skip
     console.print(f"{len(listed)} scenes found, {sum(not one.remark for one in listed)} of them usable.")
 
 

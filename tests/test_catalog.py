@@ -142,7 +142,11 @@ def test_a_scene_off_the_zones_is_left_out_without_a_word(tmp_path):
 
 
 def test_nothing_found_names_the_path_and_what_was_asked(tmp_path):
-    nothing = "none of 0 scenes lies in the years 2023-2023, the season 07-15 to 08-31 and the zones"
+    (tmp_path / "GF6_20230801_SR.tif").touch()
+    with pytest.raises(SceneError, match=re.escape(f"{tmp_path}: holds no scene of a known product")):
+        find(tmp_path)
+    write_item(tmp_path, day="2022-08-01")
+    nothing = "none of 1 scenes lies in the years 2023-2023, the season 07-15 to 08-31 and the zones"
     with pytest.raises(SceneError, match=re.escape(f"{tmp_path}: {nothing}")):
         find(tmp_path)
     with pytest.raises(SceneError, match=re.escape(f"{tmp_path / 'scenes'}: there is no such scene folder")):

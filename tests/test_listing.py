@@ -17,6 +17,7 @@ from tiny_world import World
 
 from pipeline.catalog import Wanted
 from pipeline.errors import SceneError
+from pipeline.layouts import unknown
 from pipeline.listing import list_scenes
 from pipeline.same_day import scenes_in
 from pipeline.season import PEAK, Season
@@ -71,6 +72,20 @@ def test_a_mixed_folder(tmp_path):
     assert len(refused) == 2
     assert "level 1C, not surface reflectance" in refused[0]
     assert "is of Collection 01, not 2" in refused[1]
+
+
+def test_files_of_no_known_product_are_told(tmp_path, sinkmap):
+    """Those that a product, an item or a manifest knows are not among them."""
+    write_sensor(mixed(tmp_path) / "gaofen", "gf-1-wfv4")
+    assert list(unknown(tmp_path)) == []
+    write_hls(tmp_path / "bands alone", "S30")
+    next((tmp_path / "bands alone").glob("*.Fmask.tif")).unlink()
+    for name in ("modis/GF6_20230801_SR.tif", "landsat/GF1_WFV4_L1A.tar.gz"):
+        (tmp_path / name).touch()
+    found = {folder.name: names for folder, names in unknown(tmp_path)}
+    assert {name: len(names) for name, names in found.items()} == {"bands alone": 3, "landsat": 1, "modis": 1}
+    done = sinkmap("scenes", tmp_path)
+    assert "files of no known product lie there (1, such as GF6_20230801_SR.tif)" in " ".join(done.out.split())
 
 
 def wanted(**changes) -> Wanted:
