@@ -77,8 +77,8 @@ def certify(
     Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same
     for both by construction. ``refused`` is why the method itself finds no difference (too few years, one inventory).
     Left to judge are the ground seen, the number of clear observations (``by_maximum`` composites also whether it is
-    the same), when in the season they were made, whether the sensors are the same (one that is adjusted counts as what
-    it is adjusted to), and whether their scale is the product's own. A stock by inventory rests on no scene.
+    the same), when in the season they were made, whether all is of one sensor (one that is adjusted counts as what it
+    is adjusted to), and whether their scale is the product's own. A stock by inventory rests on no scene.
     """
     reasons = [refused] if refused else []
     if not by_inventory:
@@ -121,7 +121,7 @@ def _doubts(baseline: PeriodFacts, current: PeriodFacts, by_maximum: bool) -> It
             f"the scenes are of other days of the season, on average {days[0]:%m-%d} / {days[1]:%m-%d}",
             f"两期影像季相不同(平均{days[0].month}月{days[0].day}日 / {days[1].month}月{days[1].day}日)",
         )
-    if baseline.sensors != current.sensors:
+    if len(baseline.sensors | current.sensors) > 1:  # the same ones in both may have other shares
         names = [" + ".join(sorted(period.sensors)) for period in (baseline, current)]
         yield (
             f"sensors differ and are not harmonised, {names[0]} / {names[1]}",

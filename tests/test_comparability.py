@@ -36,6 +36,14 @@ def test_a_doubt_is_a_condition_with_its_reason(change, reason):
     assert len(certificate.reasons_zh) == len(certificate.reasons) == 1
 
 
+def test_periods_that_mix_the_same_sensors_are_conditional_too():
+    """Two years of one and one of the other against one and two: their shares differ, which no set of names tells."""
+    mixed = frozenset({"landsat-etm+", "landsat-oli"})
+    certificate = certify(replace(GOOD, sensors=mixed), replace(NOW, sensors=mixed), 0.5)
+    assert certificate.verdict == "conditional"
+    assert "not harmonised, landsat-etm+ + landsat-oli / landsat-etm+ + landsat-oli" in certificate.reasons[0]
+
+
 def test_a_median_takes_no_harm_from_more_observations_but_from_too_few():
     many, few = (replace(NOW, clear_per_year=count) for count in (9.0, 1.5))
     assert certify(GOOD, many, 0.5, by_maximum=False).verdict == "comparable"
