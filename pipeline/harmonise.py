@@ -48,12 +48,12 @@ class Row(Frozen):
 
 def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> Scene:
     """The scene with ``bands`` adjusted by the rows of its satellite or sensor, and the sensor that it then resembles;
-    the scene itself where no row is about it, or where its product is harmonised already.
+    the scene itself where no row is about it, or where it brings no reflectance.
 
     Raises SceneError where a band has no row or the scene lacks the band that the row is about.
     """
     own = {row.band: row for row in rows if row.origin in (scene.platform, scene.sensor)}
-    if not own or scene.like or scene.level != SURFACE_REFLECTANCE:
+    if not own or scene.level != SURFACE_REFLECTANCE:
         return scene
     adjusted = dict(scene.bands)
     for name in bands:

@@ -55,9 +55,9 @@ def test_b08_is_refused_for_rows_of_b8a():
 
 
 def test_what_is_no_matter_of_the_rows_stays_as_it_is():
-    """HLS is harmonised already, an index has no bands, and Landsat is what is adjusted to."""
+    """No published row is about HLS, an index has no bands, and Landsat is what is adjusted to."""
     rows = read_harmonisation("hls_bandpass")
-    for one in (replace(scene(), like="hls"), replace(scene(), level=INDEX), scene("landsat-8", "landsat-oli")):
+    for one in (scene("", "hls"), replace(scene(), level=INDEX), scene("landsat-8", "landsat-oli")):
         assert harmonised(one, rows, RED_NIR) is one
     assert harmonised(scene(), (), RED_NIR).like == ""
 

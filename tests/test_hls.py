@@ -10,6 +10,7 @@ import rasterio
 from conftest import make_grid, write_tif
 
 from pipeline.errors import SceneError
+from pipeline.harmonise import Row, harmonised
 from pipeline.layouts import candidates
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import BUFFERED, CLEAR, WATER
@@ -44,7 +45,7 @@ def test_reflectance_of_both_products(tmp_path, kind, scale):
     scene = scene_in(tmp_path)
     found = read_bands(scene, ("red", "nir"), GRID)
     assert [float(s[0, 0] * k + o) for s, k, o, _ in found.values()] == pytest.approx([0.05, 0.30])
-    assert (scene.id, scene.tile, scene.day.isoformat(), scene.like) == (name, "49TDE", "2023-08-01", "hls")
+    assert (scene.id, scene.tile, scene.day.isoformat(), scene.sensor) == (name, "49TDE", "2023-08-01", "hls")
     assert (read_classes(scene, GRID) == CLEAR).all()
 
 
@@ -68,6 +69,17 @@ def test_what_is_incomplete_or_old_is_refused(tmp_path, fault, says):
     fault(tmp_path)
     with pytest.raises(SceneError, match=re.escape(says)):
         scene_in(tmp_path)
+
+
+def test_a_local_row_adjusts_it(tmp_path):
+    """NASA has adjusted it for view angle, too, which Landsat is not: they differ until a local fit says how."""
+    write_hls(tmp_path, "S30")
+    about = {"set": "local", "from": "hls", "to": "landsat-oli", "intercept": 0.01, "source": "-", "status": "local"}
+    rows = tuple(Row(band=band, slope=0.9, **about) for band in ("red", "nir"))
+    found = harmonised(scene_in(tmp_path), rows, ("red", "nir"))
+    values = [float(s[0, 0] * k + o) for s, k, o, _ in read_bands(found, ("red", "nir"), GRID).values()]
+    assert values == pytest.approx([0.055, 0.28])
+    assert found.like == "landsat-oli"
 
 
 def write_item(folder: Path, name: str, **properties) -> None:

@@ -1,8 +1,9 @@
 """HLS v2.0 (Harmonized Landsat and Sentinel-2), L30 and S30, 30 m: folders of GeoTIFFs.
 
-Both are adjusted by NASA to one another, bandpass and view angle; nothing further is applied. The near infrared of S30
-is B8A, the one that is adjusted, never B08. Masks after HLS v2 Fmask as NASA's hls-vi uses them (bits 1, 2, 3), and
-snow; bit 0 (cirrus) is not set by Fmask 4, and high aerosol (bits 6-7) is common over bright land, so both stay.
+Both are adjusted by NASA to one another, bandpass and view angle; no published coefficient is about them. The near
+infrared of S30 is B8A, the one that is adjusted, never B08. Masks after HLS v2 Fmask as NASA's hls-vi uses them (bits
+1, 2, 3), and snow; bit 0 (cirrus) is not set by Fmask 4, and high aerosol (bits 6-7) is common over bright land, so
+both stay.
 """
 
 import re
@@ -60,5 +61,4 @@ def scene_from_hls(fmask: Path) -> Scene:
         origin=origin,
         product=f"{PRODUCT} {kind.upper()}",
         tile=tile,
-        like="hls",
     )
