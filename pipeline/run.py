@@ -135,7 +135,8 @@ class Run:
         """Raises SceneError for a year without a scene."""
         for year in self.years:
             if not any(scene.day.year == year for scene in self.scenes):
-                reason = f" ({self.set_aside[-1].reason})" if self.set_aside else ""
+                last = self.set_aside[-1].reason if self.set_aside else ""
+                reason = f" (set aside last, of whatever year: {last})" if last else ""
                 raise SceneError(
                     f"the year {year} has no usable scene{reason}; add scenes or take it out of scenes.years"
                 )

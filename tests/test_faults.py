@@ -798,6 +798,9 @@ def test_a_year_without_a_scene_is_found_before_the_run(world, sinkmap, command)
     code, _, error = sinkmap(command, world.config, "--out", world.out)
     assert code == 4
     assert "the year 2024 has no usable scene; add scenes or take it out of scenes.years" in error
+    (world.scene(2023, DAYS[0]) / "SCL.tif").unlink()
+    error = sinkmap(command, world.config, "--out", world.out).err
+    assert "the year 2024 has no usable scene (set aside last, of whatever year: scene S2_2023" in error
 
 
 # --- full and forbidden disks -----------------------------------------------------------------------------
