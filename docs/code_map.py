@@ -22,8 +22,8 @@ GROUPS = {
     "Scenes": "scene season layouts catalog admission integrity stac_api listing harmonise sensor_error same_day "
     "scene_quality hdfeos reflectance",
     "Satellite products": "sensors",
-    "Pixels": "blocks indices composite composite_methods median bright_soil cube coverage zone_coverage land_cover "
-    "shrub_ground zone_pixels map_layer encoding regions",
+    "Pixels": "blocks indices composite composite_methods median bright_soil clear_means cube coverage zone_coverage "
+    "land_cover shrub_ground zone_pixels map_layer encoding regions",
     "Cover, biomass, carbon": "variables vegetation ecosystems carbon zone_model sketch sketch_file totals "
     "group_totals separate cover_classes comparability plausibility targets",
     "Uncertainty": "uncertainty varying realisations intervals pixel_error",

@@ -38,7 +38,8 @@ class Composite(Section):
     """By how much clouds and their shadows grow, m."""
     bright_soil: bool = False
     """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
-    dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones."""
+    dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones.
+    Scenes at least twice as fine as the grid are left as they are."""
 
     @field_validator("indices")
     @classmethod

@@ -8,6 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from pipeline.blocks import Cells
 from pipeline.bright_soil import BrightSoil
+from pipeline.clear_means import clear_means, pixels_within
 from pipeline.composite import buffer_clouds
 from pipeline.composite_methods import COMPOSITES
 from pipeline.cube import Cube, Tile
@@ -17,8 +18,8 @@ from pipeline.provenance import Marks
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import Scene, SetAside
 
-COMPOSITE_CODE = ("tile_year", "composite", "composite_methods", "median", "indices", "bright_soil", "reflectance",
-                  "blocks", "hdfeos", "scene", "cube", "variables")  # fmt: skip
+COMPOSITE_CODE = ("tile_year", "clear_means", "composite", "composite_methods", "median", "indices", "bright_soil",
+                  "reflectance", "blocks", "hdfeos", "scene", "cube", "variables")  # fmt: skip
 """Modules whose code a composite rests on."""
 
 
@@ -32,7 +33,7 @@ class TileYear:
     scenes: tuple[Scene, ...]
     method: str
     indices: tuple[str, ...]
-    buffer_px: int
+    buffer_m: float
     marks: Marks
     key: dict[str, str]
     bright_soil: bool = False
@@ -52,7 +53,8 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     fail are returned; then nothing is marked, and the unit is to be run again without them."""
     grid = unit.cube.grid[unit.tile.window]
     # with a margin as wide as the cloud buffer, so that a tile's edge is treated like its inside
-    wide = grid.pad(unit.buffer_px)
+    buffer_px = round(unit.buffer_m / abs(grid.resolution.x))
+    wide = grid.pad(buffer_px)
     soil = _bright_soil(unit.scenes, wide) if unit.bright_soil else None
     days = len({scene.day for scene in unit.scenes})
     composite = COMPOSITES[unit.method](grid.shape, unit.indices, days, unit.cells)
@@ -63,10 +65,13 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
             day = scene.day
             composite.next_day(day.timetuple().tm_yday)
         try:
+            if (within := pixels_within(scene, grid)) > 1:
+                composite.add(*clear_means(scene, bands_of(unit.indices), grid, within, unit.buffer_m, unit.cells))
+                continue
             found = read_classes(scene, wide, found)
             if soil:
                 found = soil.rescue(found, read_bands(scene, ("red", "nir"), wide))
-            classes = buffer_clouds(found, unit.buffer_px, margin_px=unit.buffer_px)
+            classes = buffer_clouds(found, buffer_px, margin_px=buffer_px)
             wanted = composite.wanted(classes)
             if wanted.any():
                 bands = read_bands(scene, bands_of(unit.indices), grid, wanted, bands)

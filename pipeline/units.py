@@ -58,8 +58,7 @@ def unverified_scenes(run: Run) -> list[SceneFiles]:
 def tile_years(run: Run) -> list[TileYear]:
     """All composites of the run with their keys."""
     settings, grid = run.config.composite, run.cube.grid
-    buffer_px = round(settings.cloud_buffer_m / run.config.grid.resolution_m)
-    how = (settings.method, run.config.indices, buffer_px)
+    how = (settings.method, run.config.indices, settings.cloud_buffer_m)
     code = code_key(*COMPOSITE_CODE)
     place = [str(grid.crs), list(grid.affine)]
     layers = cube_layers(run)

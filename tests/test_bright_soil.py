@@ -135,6 +135,6 @@ def clear_counts(folder: Path, shape: tuple[int, int], bright_soil: bool) -> np.
     cube.add_year(2023, ("ndvi", "clear_count", "water_count", "peak_day"))
     window = tuple(slice(0, size) for size in shape)
     marks = Marks(folder / "marks")
-    unit = TileYear(cube, Tile(0, 0, window), 2023, tuple(scenes), "max_index", ("ndvi",), 2, marks, {}, bright_soil)
+    unit = TileYear(cube, Tile(0, 0, window), 2023, tuple(scenes), "max_index", ("ndvi",), 20, marks, {}, bright_soil)
     assert composite_tile(unit) == []
     return cube.read(2023, "clear_count", window)

@@ -12,7 +12,7 @@ from pipeline.provenance import Marks
 from pipeline.scene import Band, QualityRule, Scene
 from pipeline.tile_year import TileYear, composite_tile
 
-SIDE, MARGIN = 64, 2
+SIDE, BUFFER_M = 64, 20
 LAYERS = ("ndvi", "ndmi", "clear_count", "water_count", "peak_day")
 RULE = QualityRule(frozenset({4, 5}), frozenset({6}), frozenset({8, 9}), 0, "-")
 NAMES = ("red", "nir", "swir16")
@@ -60,7 +60,7 @@ def composited(folder, scenes, method):
     cube.create()
     cube.add_year(2023, LAYERS)
     tile = Tile(0, 0, (slice(0, SIDE), slice(0, SIDE)))
-    unit = TileYear(cube, tile, 2023, scenes, method, ("ndvi", "ndmi"), MARGIN, Marks(folder / "marks"), {"all": "1"})
+    unit = TileYear(cube, tile, 2023, scenes, method, ("ndvi", "ndmi"), BUFFER_M, Marks(folder / "marks"), {"all": "1"})
     failed = composite_tile(unit)
     return failed, {name: cube.read(2023, name, tile.window) for name in LAYERS}
 
