@@ -126,6 +126,25 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     }  # fmt: skip
 
 
+def test_what_is_said_of_a_zone_has_the_width_of_the_sheet_and_nothing_is_below_it(root):
+    items = {item.get("id"): item for item in root.iter("LayoutItem")}
+    said = items["source"]
+    assert all(column in said.get("labelText") for column in ("status_zh", "comparability_zh", "plausibility_zh"))
+    (_, top), (width, height) = (list(map(float, said.get(key).split(",")[:2])) for key in ("position", "size"))
+    assert width == 277
+    assert height >= 4 * 3.7  # lines of 7 points
+    for name in ("area and cover", "carbon", "locator"):
+        above, tall = (float(items[name].get(key).split(",")[1]) for key in ("position", "size"))
+        assert above + tall <= top, name
+    lines = items["area and cover"].get("labelText").count("\n") + 1
+    assert lines * 4.3 <= float(items["area and cover"].get("size").split(",")[1])  # lines of 8.5 points
+
+
+def test_a_sheet_finds_nothing_amiss_only_where_there_are_figures(root):
+    source = next(item for item in root.iter("LayoutItem") if item.get("id") == "source").get("labelText")
+    assert """coalesce("plausibility_zh", if("carbon_tC_ha" is null, '无', '未见异常'))""" in source
+
+
 def test_a_run_again_elsewhere_writes_the_same_bytes(world, tmp_path):
     before = (world.results / "tiny.qgz").read_bytes()
     geopackage = (world.results / "zones.gpkg").read_bytes()

@@ -63,10 +63,10 @@ def atlas_layout(
         _label((151, 133, 86, 6), "crs", f"两图比例尺相同; 坐标系 {results.grid_crs}", 7),
         _legend((10, 147, 136, 14), "left legend", left, 5),
         _legend((151, 147, 86, 14), "right legend", right, 4),
-        _map((239, 135, 48, 59), "locator", locator, extent, follows="left map"),
-        _label((10, 164, 112, 31), "area and cover", _figures(AREA_AND_COVER) + _remark("说明", "status_zh"), 8.5),
-        _label((124, 164, 112, 31), "carbon", _figures(CARBON) + _remark("变化判定", "sink_finding_zh"), 8.5),
-        _label((10, 195, 277, 8), "source", f"{QUALITY_LINE}\n{_source(results)}", 7),
+        _map((239, 135, 48, 52), "locator", locator, extent, follows="left map"),
+        _label((10, 162, 112, 26), "area and cover", _figures(AREA_AND_COVER), 8.5),
+        _label((124, 162, 112, 26), "carbon", f"{_figures(CARBON)}\n变化判定: {_said('sink_finding_zh')}", 8.5),
+        _label((10, 188, 277, 15), "source", f"{QUALITY}\n{_source(results)}", 7),
         _label((10, 203, 175, 5), "note", results.note, 7),
         _label((187, 203, 100, 5), "made", _made(results), 7, align=RIGHT),
     ]
@@ -98,7 +98,7 @@ AREA_AND_COVER = (
     ("面积", "area_wanmu", 1, 2, "万亩"),
     ("申报面积", "declared_wanmu", 1, 2, "万亩"),
     ("遥感植被覆盖度", "fvc_mean", 100, 1, "%"),
-    ('平均[% upper("index_name") %]', "index_mean", 1, 3, ""),
+    ("平均[% coalesce(upper(\"index_name\"), '植被指数') %]", "index_mean", 1, 3, ""),
     ("地上生物量", "agb_tDM_ha", 1, 2, "吨干物质/公顷"),
     ("有效观测面积", "observed_fraction", 100, 1, "%"),
 )
@@ -112,10 +112,18 @@ CARBON = (
 """Key figures: name, column of the zones, factor, decimals, unit."""
 
 
-QUALITY_LINE = (
-    "可比性: [% coalesce(\"comparability_zh\", '无') %]    合理性: [% coalesce(\"plausibility_zh\", '未见异常') %]    "
-    "方法: [% coalesce(\"method_zh\", '无') %]"
+def _said(column: str, nothing: str = "'无'") -> str:
+    return f'[% coalesce("{column}", {nothing}) %]'
+
+
+UNUSUAL = """if("carbon_tC_ha" is null, '无', '未见异常')"""
+"""Where no figure is unusual; where there is none, none was judged."""
+
+QUALITY = (
+    f"状态: {_said('status_zh')}    可比性: {_said('comparability_zh')}    "
+    f"合理性: {_said('plausibility_zh', UNUSUAL)}    方法: {_said('method_zh')}"
 )
+"""What the figures are worth: on real data it takes more than one line."""
 
 
 def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
@@ -141,10 +149,6 @@ def _number(column: str, factor: int, decimals: int) -> str:
     """With two decimals more where the figure would show one digit or none, as of a zone smaller than a pixel."""
     value = f'"{column}" * {factor}'
     return f"format_number({value}, if(abs({value}) < {10.0 ** (1 - decimals):g}, {decimals + 2}, {decimals}))"
-
-
-def _remark(name: str, column: str) -> str:
-    return f"\n{name}: [% coalesce(\"{column}\", '无') %]"
 
 
 def _heading(view: MapView) -> str:
