@@ -100,6 +100,18 @@ def test_there_is_a_view_of_each_variable_and_the_project_opens_on_the_sink(root
     assert sorted(opened) == sorted(next(ids for name, ids in views.items() if name.startswith("碳汇")))
 
 
+def test_ground_without_data_is_hatched_below_the_rasters_but_not_where_there_is_no_water_to_map(root):
+    views = {view.get("name"): [x.get("id") for x in view] for view in root.find("visibility-presets")}
+    hatched = {name for name, ids in views.items() if "zones_no_data" in ids}
+    assert hatched == {name for name, ids in views.items() if any(i.startswith("raster_") for i in ids)} - {
+        name for name in views if name.startswith(VARIABLES["water_occurrence"].long_name_zh)
+    }
+    drawn = [layer.get("id") for layer in root.find("layerorder")]
+    assert drawn.index("zones_no_data") > max(i for i, name in enumerate(drawn) if name.startswith("raster_"))
+    crs = next(item for item in root.iter("LayoutItem") if item.get("id") == "crs")
+    assert crs.get("labelText").endswith("; 斜线: 无数据")
+
+
 def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(world, root):
     layout = root.find("Layouts/Layout")
     atlas = layout.find("Atlas")

@@ -10,7 +10,7 @@ from pipeline.cover_classes import OPEN_WATER
 from pipeline.outputs.geopackage import patches_style, zones_style
 from pipeline.outputs.qml import from_pipe, option_map, vector_elements, veil_pipe
 from pipeline.outputs.raster_styles import variable_pipe
-from pipeline.outputs.vector_styles import VectorStyle, boundary_style, ecosystem_style
+from pipeline.outputs.vector_styles import NO_DATA, VectorStyle, boundary_style, ecosystem_style, ground_style
 from pipeline.outputs.xml import node
 from pipeline.patches import MOSTLY_WATER
 from pipeline.results import Results
@@ -63,15 +63,18 @@ def theme_name(variable: str, label: str) -> str:
 
 
 def project_layers(results: Results) -> list[ProjectLayer]:
-    """Outlines, patches where there are some, the rasters of each zone by ecosystem, the zones as areas."""
+    """Outlines, patches where there are some, the rasters of each zone by ecosystem, below them the ground without
+    data, the zones as areas. A zone without water has no raster of it, and is not without data."""
     rasters = raster_layers(results)
     views = tuple(dict.fromkeys(theme for layer in rasters for theme in layer.themes))
+    complete = tuple(view for view in views if not view.startswith(VARIABLES["water_occurrence"].long_name_zh))
     layers = [_vector_layer("zones_boundary", "片区边界", "zones", boundary_style(), (*views, PATCHES))]
     if any(len(table) for table in results.patches.values()):
         layers.append(_vector_layer("city_patches", PATCHES, "patches", patches_style(results), (PATCHES,)))
     return [
         *layers,
         *rasters,
+        _vector_layer("zones_no_data", NO_DATA.label, "zones", ground_style(), complete),
         _vector_layer("zones_summary", SUMMARY, "zones", zones_style(results), (SUMMARY,)),
         _vector_layer("zones_ecosystem", KINDS, "zones", ecosystem_style(results.styles), (KINDS,)),
     ]

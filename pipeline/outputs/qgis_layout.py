@@ -60,7 +60,7 @@ def atlas_layout(
         _picture((138, 133.5, 8, 12), "north arrow", NORTH),
         _label((95, 140, 40, 5), "left remark", left.remark, 7, align=RIGHT),
         _label((151, 139, 86, 5), "right remark", right.remark, 7),
-        _label((151, 133, 86, 6), "crs", f"两图比例尺相同; 坐标系 {results.grid_crs}", 7),
+        _label((151, 133, 86, 6), "crs", f"两图比例尺相同; 坐标系 {results.grid_crs}; 斜线: 无数据", 7),
         _legend((10, 147, 136, 14), "left legend", left, 5),
         _legend((151, 147, 86, 14), "right legend", right, 4),
         _map((239, 135, 48, 52), "locator", locator, extent, follows="left map"),

@@ -4,7 +4,7 @@ A style is a value that `pipeline.outputs.qml` writes for QGIS and `pipeline.out
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pipeline.patches import PATCH_COLUMNS
@@ -42,6 +42,9 @@ class Rule:
     outline_mm: float = 0.2
 
 
+NO_DATA = Rule("无数据", fill=PAPER, hatch="#b3bac2", angle=135)
+"""Hatched: white is also the lowest class of some variables."""
+
 FAR = 1_000_000
 """Denominator of the scale from which on names would cover the zones."""
 
@@ -70,7 +73,7 @@ def zone_style(styles: Styles, variable: str, columns: Iterable[str]) -> VectorS
     column = {"sink": "sink_tCO2_ha_yr", "carbon_stock": "carbon_tC_ha"}[variable]
     ramp = styles.ramps[variable]
     edges = (None, *ramp.breaks, None)
-    rules = [Rule("无数据", (Condition(column, "null"),), fill=PAPER, hatch="#bbbbbb", angle=135)]
+    rules = [replace(NO_DATA, conditions=(Condition(column, "null"),))]
     for label, color, (low, high) in zip(ramp.labels, ramp.colors, pairwise(edges), strict=True):
         above = () if low is None else (Condition(column, ">=", low),)
         below = () if high is None else (Condition(column, "<", high),)
@@ -86,6 +89,11 @@ def boundary_style() -> VectorStyle:
     """The outlines of the zones with their names, from afar their ids, to lie over rasters."""
     outline = Rule("片区边界", outline="#1a1a4d", outline_mm=0.5)
     return VectorStyle((outline,), "name_zh", ZONE_COLUMNS, label_far="zone_id")
+
+
+def ground_style() -> VectorStyle:
+    """The ground of the zones, to lie under rasters: it shows where they have no data."""
+    return VectorStyle((NO_DATA,), None, ZONE_COLUMNS)
 
 
 def ecosystem_style(styles: Styles) -> VectorStyle:
