@@ -43,6 +43,8 @@ def test_an_installed_font_is_taken_only_if_it_holds_every_character():
 def test_a_character_that_no_font_holds_is_named():
     with pytest.raises(OutputError, match=r"'𪚥林': the font Noto Sans SC has no 𪚥 \(U\+2A6A5\)"):
         find_fonts("𪚥林", [])
+    with pytest.raises(OutputError, match=r"^'𪚥林': the font"):  # the name alone, not all that is on the sheets
+        find_fonts("包头\n𪚥林\nF01", [])
 
 
 def test_a_chinese_character_is_one_em_wide():

@@ -64,8 +64,8 @@ MM_PER_POINT = 25.4 / 72
 def find_fonts(text: str, installed: Iterable | None = None) -> Fonts:
     """The first of `FAMILIES` that holds `MARKS` and ``text``, else the font that comes with sinkmap.
 
-    ``installed`` are matplotlib's font entries (default: those of this machine). Raises OutputError where no font
-    holds the text.
+    ``installed`` are matplotlib's font entries (default: those of this machine). Raises OutputError with the first line
+    of the text that no font holds.
     """
     found: dict[str, dict[int, Face]] = {}
     for entry in fontManager.ttflist if installed is None else installed:
@@ -77,7 +77,8 @@ def find_fonts(text: str, installed: Iterable | None = None) -> Fonts:
         if not fonts.missing(MARKS + text):
             return fonts
     fonts = bundled_fonts()
-    fonts.check(text)
+    for line in text.splitlines():
+        fonts.check(line)
     return fonts
 
 

@@ -126,7 +126,7 @@ def sheet_units(results: Results) -> list[SheetUnit]:
     zones = results.zones.to_crs(results.grid_crs)
     shown = [zone for zone in zones["id"] if any(path.is_file() for path in results.rasters[zone].values())]
     given = [results.title, results.organisation, *zones["name"], *zones["id"], *results.ecosystems]
-    fonts = find_fonts("".join(given))
+    fonts = find_fonts("\n".join(given))
     code = code_key(*CODE)
     units = []
     for place, zone in enumerate(shown, 1):
