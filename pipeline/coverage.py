@@ -13,6 +13,10 @@ from pipeline.blocks import rectangles
 
 PIECE_PX = 64
 
+EXACT_PX = 9
+"""Decimals of a pixel. exactextract 0.3.0 counts whole pixels too many or too few along an outline that is off the
+corners of pixels by the last bits alone, as borders made from a raster are after a way through EPSG:4490."""
+
 
 def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     """Covered fraction (0-1, float32) of each pixel of ``grid`` (north up) by ``polygon`` (grid CRS).
@@ -20,11 +24,11 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     Exact where the outline runs (exactextract, Baston 2023). That costs per pixel, of which the outline meets few: it
     is asked of the cells of 64 x 64 pixels that the outline crosses, those wholly inside are 1.
     """
+    height, width = grid.shape
     rows, columns = GeoboxTiles(grid, (PIECE_PX, PIECE_PX)).chunks
-    left, bottom, right, top = grid.boundingbox
-    y, x = _ends(rows, top, bottom), _ends(columns, left, right)
+    y, x = -np.cumsum([0, *rows]), np.cumsum([0, *columns])
     cells = shapely.box(x[None, :-1], y[1:, None], x[None, 1:], y[:-1, None])
-    polygon = areal(shapely.intersection(polygon, shapely.box(*grid.boundingbox)))
+    polygon = areal(shapely.intersection(in_pixels(polygon, grid), shapely.box(0, -height, width, 0)))
     shapely.prepare(polygon)
     inside, touched = shapely.contains_properly(polygon, cells), shapely.intersects(polygon, cells)
     fractions = inside.astype("float32").repeat(rows, 0).repeat(columns, 1)
@@ -35,17 +39,25 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     clipped = shapely.get_type_id(parts) != shapely.GeometryType.POLYGON
     parts[clipped] = [areal(part) for part in parts[clipped]]
     parts = parts[~shapely.is_empty(parts)]
-    source = NumPyRasterSource(np.zeros(grid.shape, "uint8"), xmin=left, ymin=bottom, xmax=right, ymax=top)
+    source = pixel_source(np.zeros(grid.shape, "uint8"))
     by_cell = fractions.reshape(-1)
-    for part in exact_extract(source, _Polygons(parts), ["cell_id", "coverage"]):
+    for part in exact_extract(source, Polygons(parts), ["cell_id", "coverage"]):
         found = part["properties"]
         by_cell[found["cell_id"]] += found["coverage"].astype("float32")
     return np.minimum(fractions, 1, out=fractions)
 
 
-def _ends(sizes: tuple[int, ...], start: float, end: float) -> np.ndarray:
-    """Where cells of these sizes in pixels, side by side from ``start`` to ``end``, begin and end."""
-    return start + np.cumsum([0, *sizes]) / sum(sizes) * (end - start)
+def in_pixels(polygons: shapely.Geometry | np.ndarray, grid: GeoBox) -> shapely.Geometry | np.ndarray:
+    """Polygons (grid CRS) in pixels to the right and upwards from the upper left corner of ``grid`` (north up)."""
+    left, _, _, top = grid.boundingbox
+    size = grid.resolution.x, -grid.resolution.y
+    return shapely.transform(polygons, lambda xy: np.round((xy - (left, top)) / size, EXACT_PX))
+
+
+def pixel_source(values: np.ndarray, name: str | None = None) -> NumPyRasterSource:
+    """A raster for exactextract in the coordinates of `in_pixels`."""
+    height, width = values.shape
+    return NumPyRasterSource(values, xmin=0, ymin=-height, xmax=width, ymax=0, name=name)
 
 
 class _Feature(JSONFeature):
@@ -59,7 +71,9 @@ class _Feature(JSONFeature):
         return self._wkb
 
 
-class _Polygons(FeatureSource):
+class Polygons(FeatureSource):
+    """Polygons without a CRS for exactextract."""
+
     def __init__(self, polygons: np.ndarray) -> None:
         super().__init__()
         self._wkbs = shapely.to_wkb(polygons)

@@ -46,6 +46,19 @@ def test_a_pixel_of_ten_metres_counts_like_one_of_one():
     assert found == pytest.approx(np.array([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]]), abs=1e-6)
 
 
+# the outline of a patch of the sample, in EPSG:4490 and back: its corners are corners of pixels, but for the last bits
+ON_CORNERS = Polygon([
+    (421000.0000000001, 4516500.0), (421500.00000000023, 4517000.0), (420999.9999999998, 4516999.999999999),
+    (421000.0000000002, 4517999.999999999), (420000.0000000001, 4518000.0), (420000.0000000006, 4516500.000000001),
+])  # fmt: skip
+
+
+def test_an_outline_along_the_pixels_is_not_misled_by_the_last_bits_of_its_corners():
+    grid = GeoBox((5, 4), from_origin(420_000, 4_518_500, 500, 500), "EPSG:32649")
+    halves = [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0.5, 0], [0, 0, 0, 0]]
+    assert coverage_fractions(grid, ON_CORNERS) == pytest.approx(np.array(halves), abs=1e-6)
+
+
 @st.composite
 def stars(draw, centre=100.0, reach=95.0):
     """Star-shaped polygons, some with a hole, of 3 to 40 corners, ragged or snapped to the corners of squares."""

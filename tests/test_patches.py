@@ -11,13 +11,16 @@ import shapely
 from conftest import LEFT, TOP, make_grid, write_tif
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
+from test_coverage import ON_CORNERS
 from tiny_world import ZONES, World, box, child, read_csv, run_here
 
 from pipeline.config import read_config
 from pipeline.coverage import coverage_fractions
 from pipeline.errors import ConfigError
-from pipeline.outputs.patches import read_values
+from pipeline.outputs.patches import _means, read_values
 from pipeline.patches import (
     PATCH_COLUMNS,
     cover_classes,
@@ -344,6 +347,15 @@ def test_the_means_of_the_patches_add_up_to_the_mean_of_the_zone(world, patches)
         for name in ("fvc_mean", "carbon_tC_ha", "sink_tCO2_ha_yr"):
             mean = (group[name] * group["area_ha"]).sum() / group["area_ha"].sum()
             assert mean == pytest.approx(row[name], rel=2e-3, abs=2e-3)
+
+
+def test_the_means_are_of_the_pixels_of_the_patch_alone():
+    """Its outline runs along the pixels, but for the last bits of its corners."""
+    outline = gpd.GeoSeries([ON_CORNERS], crs="EPSG:32649")
+    values = {"fvc": np.array([[9, 9, 9, 9], [1, 2, 9, 9], [3, 4, 9, 9], [5, 6, 7, 9], [9, 9, 9, 9]], "float32")}
+    found = _means(values, GeoBox((5, 4), from_origin(420_000, 4_518_500, 500, 500), "EPSG:32649"), outline)
+    assert found["fvc"] == pytest.approx([24.5 / 6.5])
+    assert np.isnan(found["sink"]).all()
 
 
 def test_the_class_rasters_hold_the_classes_of_every_pixel_with_their_colours(world):

@@ -12,13 +12,12 @@ import pyogrio
 import rasterio
 import shapely
 from exactextract import exact_extract
-from exactextract.raster import NumPyRasterSource
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from pipeline.cover_classes import SCHEMES_ZH
-from pipeline.coverage import coverage_fractions
+from pipeline.coverage import Polygons, coverage_fractions, in_pixels, pixel_source
 from pipeline.engine import Engine, Failure
 from pipeline.errors import OutputError
 from pipeline.outputs.cog import CogWriter
@@ -231,14 +230,10 @@ def _class_writer(unit: ZonePatches, name: str, grid: GeoBox) -> CogWriter:
 def _means(values: dict[str, np.ndarray], grid: GeoBox, patches: gpd.GeoSeries) -> dict[str, np.ndarray]:
     """Mean of fvc, carbon_stock, sink and own_class over each patch by exactly covered fractions; NaN where nothing is
     known."""
-    left, bottom, right, top = grid.boundingbox
     known = [name for name in ("fvc", "carbon_stock", "sink", "own_class") if name in values]
-    table = gpd.GeoDataFrame(geometry=patches.to_crs(str(grid.crs)))
-    sources = [
-        NumPyRasterSource(values[name], left, bottom, right, top, name=name, srs_wkt=table.crs.to_wkt())
-        for name in known
-    ]
-    found = exact_extract(sources, table, ["mean"], output="pandas", max_cells_in_memory=MAX_CELLS)
+    sources = [pixel_source(values[name], name) for name in known]
+    polygons = Polygons(in_pixels(patches.to_crs(str(grid.crs)).to_numpy(), grid))
+    found = exact_extract(sources, polygons, ["mean"], output="pandas", max_cells_in_memory=MAX_CELLS)
     found.columns = known  # in the order of the sources; a single one is called "mean" alone
     unknown = np.full(len(patches), np.nan)
     return {"sink": unknown} | {name: found[name].to_numpy(float) for name in known}
