@@ -188,7 +188,10 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def one_line(value: object) -> str:
-    """The text of a cell as one line, without control characters, which no font can draw; "" where it is empty."""
+    """The text of a cell as one line, without control characters, which no font can draw; "" where it is empty. A whole
+    number is one without decimals, though a column with gaps holds it as a float."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = "" if pd.isna(value) else str(value)
     seen = [" " if unicodedata.category(c) == "Cc" else c for c in text if unicodedata.category(c) != "Cf"]
     return " ".join("".join(seen).split())

@@ -108,19 +108,20 @@ def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[s
 
 def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
     """Key of the vegetation stratum. Raises ZoneError for an unknown name."""
+    word = vegetation_word(name)
     try:
-        return ecosystem.stratum_key(vegetation_word(name))
+        return ecosystem.stratum_key(word)
     except KeyError:
         known = ", ".join(stratum.names[0] for stratum in ecosystem.strata.values())
         raise ZoneError(
-            f"{path}: zone {zone} has the vegetation type {name!r}, unknown to {ecosystem.ecosystem} ({known}); "
+            f"{path}: zone {zone} has the vegetation type {word!r}, unknown to {ecosystem.ecosystem} ({known}); "
             "add the name to the coefficient file"
         ) from None
 
 
 def vegetation_word(value: object) -> str | None:
-    """The vegetation type that the boundaries give, None where they give none."""
-    return (value.strip() or None) if isinstance(value, str) else None
+    """The vegetation type that the boundaries give, by name or as a code; None where they give none."""
+    return one_line(value) or None
 
 
 def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:

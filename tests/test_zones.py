@@ -75,6 +75,21 @@ def test_a_name_of_several_lines_becomes_one_line(tmp_path, ecosystems):
     assert found["name"].tolist() == ["青山 林场"]
 
 
+@pytest.mark.parametrize("codes", [(1503, 1504), (1503.0, None)])
+def test_a_vegetation_type_given_as_a_number_is_a_code(tmp_path, ecosystems, codes):
+    """A column of codes is one of numbers, of floats where one is empty; unknown to the library it is no default."""
+    rows = [(f"G{i}", "草地", code) for i, code in enumerate(codes)]
+    with pytest.raises(ZoneError, match=r"zone G0 has the vegetation type '1503', unknown to grassland \("):
+        zones(tmp_path, ecosystems, *rows)
+    steppe = ecosystems["grassland"].strata["desert_steppe"]
+    coded = steppe.model_copy(update={"names": (*steppe.names, *(f"{code:.0f}" for code in codes if code))})
+    strata = ecosystems["grassland"].strata | {"desert_steppe": coded}
+    known = ecosystems | {"grassland": ecosystems["grassland"].model_copy(update={"strata": strata})}
+    found, _ = zones(tmp_path, known, *rows)
+    assert found["stratum"].tolist() == ["desert_steppe", "desert_steppe" if codes[1] else "typical_steppe"]
+    assert found["stratum_given"].tolist() == [True, bool(codes[1])]
+
+
 def test_an_area_that_was_not_declared_is_none_beside_areas_that_were(tmp_path, ecosystems):
     """NaN would make the declared area of the whole city NaN."""
     found, _ = zones(tmp_path, ecosystems, ("F01", "林地", None, 0.15), ("F02", "林地", None, None))
