@@ -417,6 +417,21 @@ def test_strata_and_species_are_found_by_key_and_by_name(ecosystems):
 
 
 @pytest.mark.parametrize(
+    ("ecosystem", "name", "key"),
+    [
+        ("grassland", "温性草原类", "typical_steppe"),
+        ("grassland", "温性荒漠草原类", "desert_steppe"),
+        ("grassland", "温性草甸草原类", "meadow_steppe"),
+        ("wetland", "草本沼泽", "reed"),
+        ("wetland", "沼泽地", "reed"),
+    ],
+)
+def test_types_of_the_national_surveys_are_known(ecosystems, ecosystem, name, key):
+    """Classes as the surveys of grassland and of land use print them."""
+    assert ecosystems[ecosystem].stratum_key(name) == key
+
+
+@pytest.mark.parametrize(
     ("name", "key"),
     [
         ("落叶松幼龄林", "larch_young"),
