@@ -63,12 +63,14 @@ class OutOfRange(Frozen):
     value: float
     bound: tuple[float, float]
     source: str
+    verified: bool
     impossible: bool
 
     def __str__(self) -> str:
         kind = "impossible" if self.impossible else "unusual"
         low, high = self.bound
-        return f"{kind}: {self.quantity} {self.value:.3g} outside {low:.3g} to {high:.3g} ({self.source})"
+        source = self.source if self.verified else f"{self.source}; unverified"
+        return f"{kind}: {self.quantity} {self.value:.3g} outside {low:.3g} to {high:.3g} ({source})"
 
     @property
     def zh(self) -> str:
@@ -76,7 +78,8 @@ class OutOfRange(Frozen):
         low, high = self.bound
         side, kind = "低于" if self.value < low else "高于", "可能" if self.impossible else "常见"
         value = float(f"{self.value:.3g}")  # three digits, without an exponent
-        return f"{QUANTITIES_ZH[self.quantity]} {value:,g}, {side}{kind}范围 {low:.3g} 至 {high:.3g}"
+        source = self.source if self.verified else f"{self.source}; 未核实"
+        return f"{QUANTITIES_ZH[self.quantity]} {value:,g}, {side}{kind}范围 {low:.3g} 至 {high:.3g} (依据: {source})"
 
 
 def read_ranges(path: Path | None = None) -> Ranges:
@@ -87,7 +90,7 @@ def read_ranges(path: Path | None = None) -> Ranges:
 def impossible(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
     """What of a zone's row (keys of the result table) lies outside its hard ranges, by the estimate alone."""
     return [
-        OutOfRange(quantity=quantity, value=value, bound=limits.hard, source=limits.source, impossible=True)
+        _out_of(limits, value, impossible=True)
         for quantity, value, _, limits in _judged(row, stratum, ranges)
         if not limits.hard[0] <= value <= limits.hard[1]
     ]
@@ -98,12 +101,19 @@ def unusual(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
     one. Without stands no method sees a forest grow: its increment is not judged."""
     blind = row["ecosystem"] == "forest" and row["stand_area_fraction"] is None
     return [
-        OutOfRange(quantity=quantity, value=value, bound=limits.usual, source=limits.source, impossible=False)
+        _out_of(limits, value, impossible=False)
         for quantity, value, (low, high), limits in _judged(row, stratum, ranges)
         if limits.hard[0] <= value <= limits.hard[1]
         and (max(value, high) < limits.usual[0] or min(value, low) > limits.usual[1])
         and not (blind and quantity == "increment_tC_ha_yr")
     ]
+
+
+def _out_of(limits: Range, value: float, impossible: bool) -> OutOfRange:
+    return OutOfRange(
+        quantity=limits.quantity, value=value, bound=limits.hard if impossible else limits.usual,
+        source=limits.source, verified=limits.status != "unverified", impossible=impossible,
+    )  # fmt: skip
 
 
 def _judged(row: Mapping, stratum: str, ranges: Ranges) -> Iterator[tuple[str, float, tuple[float, float], Range]]:

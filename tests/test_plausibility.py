@@ -31,6 +31,29 @@ def test_a_steppe_type_has_its_own_range():
     assert "ndvi_mean 0.4 outside 0.12 to 0.35" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("stratum", "figures"),
+    [
+        ("typical_steppe", {"ndvi_mean": ((0.25, 0.55), (0.05, 0.9)), "agb_tDM_ha": ((0.4, 2.0), (0, 4))}),
+        ("meadow_steppe", {"ndvi_mean": ((0.45, 0.75), (0.05, 0.9)), "agb_tDM_ha": ((1.0, 3.5), (0, 7))}),
+        ("desert_steppe", {"ndvi_mean": ((0.12, 0.35), (0, 0.6)), "agb_tDM_ha": ((0.2, 1.0), (0, 2.5))}),
+    ],
+)
+def test_ranges_of_the_steppe_types(stratum, figures):
+    """science.md 8; a steppe type of one's own has the range of all grassland."""
+    found = {quantity: RANGES.of(quantity, "grassland", stratum) for quantity in figures}
+    assert {quantity: (r.usual, r.hard) for quantity, r in found.items()} == figures
+    assert RANGES.of("agb_tDM_ha", "grassland", "my_own").hard == (0, 7)
+
+
+def test_a_finding_says_in_both_languages_what_the_range_rests_on_and_whether_that_was_checked():
+    (lush,) = unusual(row(ndvi_mean=0.4), "desert_steppe", RANGES)
+    assert str(lush).endswith(" (field experience, Damao; unverified)")
+    assert lush.zh == "平均NDVI 0.4, 高于常见范围 0.12 至 0.35 (依据: field experience, Damao; 未核实)"
+    (thin,) = unusual(row(carbon_tC_ha=0.5), "desert_steppe", RANGES)
+    assert str(thin).endswith(" (derived from Hu F.-L. et al. 2020)")
+
+
 def test_an_impossible_figure_takes_the_total_away_and_says_why():
     heavy = row("forest", carbon_tC_ha=150.0, carbon_tC=1e6, sink_tCO2_yr=5.0, sink_tCO2_ha_yr=0.5)
     (found,) = impossible(heavy, "larch_middle", RANGES)
@@ -40,7 +63,8 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
     assert held["sink_tCO2_yr"] is held["sink_tCO2_ha_yr"] is None
     assert held["carbon_tC_ha"] == 150
     assert "carbon_tC_ha 150 outside 0 to 120" in held["status"]
-    assert held["status_zh"] == "碳密度(吨碳/公顷) 150, 高于可能范围 0 至 120, 不计总量"
+    basis = " (依据: Daqingshan larch 2024 (9-15), Huang X.-Q. et al. 2016)"
+    assert held["status_zh"] == f"碳密度(吨碳/公顷) 150, 高于可能范围 0 至 120{basis}, 不计总量"
     noted = withhold(heavy | {"status": "ok; no sink: one period only", "status_zh": "正常; 仅一期, 不计碳汇"}, [found])
     assert noted["status"].startswith("no sink: one period only; no total, impossible: carbon_tC_ha 150")
     assert noted["status_zh"].startswith("仅一期, 不计碳汇; 碳密度(吨碳/公顷) 150")
@@ -52,12 +76,12 @@ def test_an_unusual_figure_keeps_its_total():
     assert held["carbon_tC"] == 1e6
     assert (held["status"], held["status_zh"]) == ("figures outside usual ranges", "数值超出常见范围, 见合理性")
     assert "unusual: carbon_tC_ha 5 outside 8 to 60" in held["plausibility"]
-    assert held["plausibility_zh"] == "碳密度(吨碳/公顷) 5, 低于常见范围 8 至 60"
+    assert held["plausibility_zh"].startswith("碳密度(吨碳/公顷) 5, 低于常见范围 8 至 60 (依据: Daqingshan")
 
 
 def test_a_large_figure_is_printed_with_three_digits_and_no_exponent():
     (found,) = impossible(row("forest", carbon_tC_ha=30_123.4), "larch_middle", RANGES)
-    assert found.zh == "碳密度(吨碳/公顷) 30,100, 高于可能范围 0 至 120"
+    assert found.zh.startswith("碳密度(吨碳/公顷) 30,100, 高于可能范围 0 至 120 (")
 
 
 def test_the_increment_is_the_sink_as_carbon():
