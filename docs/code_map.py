@@ -27,7 +27,7 @@ GROUPS = {
     "Cover, biomass, carbon": "variables vegetation ecosystems carbon zone_model sketch sketch_file totals "
     "group_totals separate cover_classes comparability plausibility targets",
     "Uncertainty": "uncertainty varying realisations intervals pixel_error",
-    "What is delivered": "results deliverables outputs tables patches suggestions styles",
+    "What is delivered": "results note deliverables outputs tables patches suggestions styles",
     "Questions to a finished run": "finished explain explain_group formulas what_if run_difference attribution "
     "kept_pixels fit plots",
     "What the rest stands on": "engine cores compiled provenance output_folder whole_file errors",

@@ -53,7 +53,7 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         "value": found[-1].value if found else None,
         "unit": found[-1].unit if found else None,
         "status": entry["figures"]["status"] if not year else "ok" if given else _unknown(sketch, year),
-        "note": run.record["note"],
+        "note": run.note_of([zone]),
         "method": model.method if metric.startswith(("carbon", "agb", "sink")) else None,
         "steps": [asdict(step) for step in found],
         "coefficients": _coefficients(model, metric),

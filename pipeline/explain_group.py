@@ -53,7 +53,7 @@ def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
             for entry, value in figures
         ],
         "interval": _interval(run, group, metric, area) if same else None,
-        "note": run.record["note"],
+        "note": run.note_of(entry["id"] for entry in members),
         "finished": run.record["finished"],
     }
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import OutputError
 from pipeline.file_parts import is_part
+from pipeline.note import note_of
 from pipeline.provenance import Marks
 from pipeline.realisations import Realisations, realise
 from pipeline.sensor_error import SensorError
@@ -128,6 +129,12 @@ class FinishedRun:
                 "its folder work with it"
             )
         return load_sketches(path)
+
+    def note_of(self, zones: Iterable[str]) -> str:
+        """What is said of figures of these zones, failed ones among them."""
+        kinds = {entry["id"]: entry["ecosystem"] for entry in self.all_zones}
+        named = dict.fromkeys(kinds[zone] for zone in zones)
+        return note_of(self.record["config"]["simulated"], [self.ecosystems[name] for name in named])
 
     def checksums(self, table: str) -> dict[str, str]:
         """Checksums of the parts of a vector file, by name, when the run read it."""

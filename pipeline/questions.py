@@ -35,10 +35,12 @@ def what_if(
     settings = settings if year is None else settings.for_year(year)
     run = FinishedRun.read(settings.results(absolute(out)))
     _say_changed(run, changed_since(run, settings))
-    table = Table("片区 zone", "指标 quantity", title=f"{run.record['note']}\n{'; '.join(changes)}")
+    found = answers(run, changes, zone)
+    note = run.note_of(answer.zone for answer in found)
+    table = Table("片区 zone", "指标 quantity", title=f"{note}\n{'; '.join(changes)}")
     for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
         table.add_column(title, justify="right")
-    for answer in answers(run, changes, zone):
+    for answer in found:
         ends = [f"{i.p2_5:,.0f} – {i.p97_5:,.0f}" if i else "" for i in (answer.interval_before, answer.interval_after)]
         share = f"{answer.after / answer.before - 1:+.1%}" if answer.before else ""
         table.add_row(

@@ -6,6 +6,7 @@ from pathlib import Path
 import geopandas as gpd
 
 from pipeline.ecosystems import Ecosystem
+from pipeline.note import note_of
 from pipeline.provenance import Marks
 from pipeline.season import Season
 from pipeline.styles import Styles
@@ -95,6 +96,10 @@ class Results:
     def with_gain_loss(self) -> list[dict]:
         """The rows, each with its `gain_loss_of` beside the sink, to which that is never added."""
         return [row | {"gain_loss_tCO2_yr": self.gain_loss_of(row["zone_id"])} for row in self.rows]
+
+    def note_of(self, zone: str) -> str:
+        """The ``note`` of what shows one zone alone."""
+        return note_of(self.simulated, [self.ecosystems[self.row(zone)["ecosystem"]]])
 
     def row(self, zone: str) -> dict:
         """The row of a zone, of an ecosystem or of the ``city``. Raises KeyError."""

@@ -21,6 +21,7 @@ from pipeline.engine import Failure
 from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.harmonise import without_scenes
 from pipeline.inputs import check_indices, place_of_scenes, shrub_of, stands_of, wanted_of
+from pipeline.note import note_of
 from pipeline.output_folder import writable_folder
 from pipeline.provenance import Checksums, Marks, code_key, content_key, stamp
 from pipeline.scene import Scene, SetAside
@@ -35,9 +36,6 @@ from pipeline.zone import Zone
 from pipeline.zone_model import Period
 from pipeline.zone_stands import ZoneStands
 from pipeline.zones import zones_on_grid
-
-SIMULATED = "示意, 模拟数据 (schematic, simulated)"
-NOT_CREDITABLE = "遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,9 @@ class Run:
 
     @property
     def note(self) -> str:
-        """What every map and table says of itself."""
-        return f"{SIMULATED}; {NOT_CREDITABLE}" if self.config.simulated else NOT_CREDITABLE
+        """What every map and table of more than one zone says of itself."""
+        mapped = set(self.zone_table["ecosystem"])
+        return note_of(self.config.simulated, [self.ecosystems[name] for name in self.ecosystems if name in mapped])
 
     def scene_entry(self, scene: Scene) -> dict:
         """What a scene is, and the zones that its frame reaches."""

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.blocks import Cells, blocks_of, cells_of, grown, packed
 from pipeline.integrity import SceneFiles, verifiable
 from pipeline.map_layer import WITH_ERROR, MapLayer
+from pipeline.note import note_of
 from pipeline.provenance import code_key, content_key, key_parts
 from pipeline.run import Run
 from pipeline.sketch import Sketch, Sketches
@@ -171,13 +172,14 @@ def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list
     units = []
     for zone in run.zones:
         model, boundary = models[zone.id], zone.geometry.wkb.hex()
+        note = note_of(run.config.simulated, [model.ecosystem])
         layers = {
             layer: key_parts(
                 code=code,
                 composites=[composites[zone.id][year] for year in layer.years],
                 boundary=boundary,
                 settings=[model.index, model.ecosystem.min_water_share],
-                names=[repr(layer), run.note, zone.name],
+                names=[repr(layer), note, zone.name],
                 **_numbers(model, layer, run.draws),
                 **(_shrub_key(run, zone.id) if model.shrub and layer.variable in BY_GROUND else {}),
             )
@@ -185,7 +187,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list
         }
         coverage = run.kept_as(zone)
         place = (run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone))
-        units.append(ZoneMaps(*place, run.note, run.marks, run.draws))
+        units.append(ZoneMaps(*place, note, run.marks, run.draws))
     return units
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from tiny_world import World, read_csv, undisturbed
 
@@ -70,6 +71,23 @@ methane:
 """
 
 
+def test_a_carbon_of_wetland_nowhere_goes_without_saying_that_methane_is_excluded(tmp_path, sinkmap):
+    """Nor does that of forest and grass say so by itself; sums of all zones do."""
+    world = World.finished(tmp_path / "world")
+    said = "湿地仅CO2, 不含CH4 (wetland CO2 only, CH4 excluded)"
+    for path in world.results.glob("*.csv"):
+        assert all(each["note"].endswith(f"; {said}") for each in read_csv(path)), path
+    for zone, in_it in (("W01", True), ("F01", False), ("G01", False)):
+        rasters = sorted((world.results / "zones" / zone).glob(f"{zone}_*.tif"))
+        assert rasters
+        for path in rasters:
+            with rasterio.open(path) as file:
+                assert (said in file.tags()["NOTE"]) == in_it
+    for change, in_it in (("wetland.agb_g_m2=600", True), ("grassland.root_shoot=4", False)):
+        _, answer, _ = sinkmap("what-if", "--set", change, world.config, "--out", world.out)
+        assert ("CH4 excluded" in " ".join(answer.split())) == in_it
+
+
 def test_growth_and_methane_change_no_total(tmp_path):
     """Other increment tables and methane switched on: a new separate table; stock and sink of all levels as before."""
     world = World.at(tmp_path / "world")
@@ -82,7 +100,8 @@ def test_growth_and_methane_change_no_total(tmp_path):
         (tmp_path / name).write_bytes(before[name])
         for old, new in zip(read_csv(tmp_path / name), read_csv(world.results / name), strict=True):
             changed = {key for key in old if old[key] != new[key]}
-            assert changed <= {"method", "method_zh", "unverified", "unverified_zh"}, (name, changed)
+            assert changed <= {"method", "method_zh", "unverified", "unverified_zh", "note"}, (name, changed)
+            assert "CH4" not in new["note"]
     rows = {each["zone_id"]: each for each in read_csv(world.results / "separate.csv")}
     assert float(rows["F01"]["gain_loss_tC_yr"]) > 0
     area = next(each for each in read_csv(world.results / "summary.csv") if each["zone_id"] == "W01")["area_ha"]

@@ -99,6 +99,11 @@ class Ecosystem(Frozen, ABC):
     def method_zh(self) -> str:
         """`method` in Chinese."""
 
+    @property
+    def excluded(self) -> str:
+        """What its carbon is without though one might look for it there, in Chinese and English; "" for nothing."""
+        return ""
+
     def clamped(self, index: np.ndarray, stratum: str) -> np.ndarray:
         """Where the index lies outside the range that the biomass model was calibrated in, and is held at its end."""
         return np.zeros(np.shape(index), bool)

@@ -48,6 +48,10 @@ class Wetland(Ecosystem):
         gases = "仅CO2, 不含CH4" if self.methane is None else "CO2; CH4单列, 不计入"
         return f"类型平均地上生物量 × 挺水植被盖度 × 含碳率 ({gases})"
 
+    @property
+    def excluded(self) -> str:
+        return "湿地仅CO2, 不含CH4 (wetland CO2 only, CH4 excluded)" if self.methane is None else ""
+
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
         return cover * (self.strata[stratum].agb_g_m2.value * T_HA_PER_G_M2)
 

@@ -44,7 +44,7 @@ def write_zone_geopackages(results: Results) -> None:
         layers = [Layer("zone", zones["name_zh"][place], zones.iloc[[place]], of_zones)]
         layers += patch_layers(results, of_patches, zone)
         folder = results.folder / "zones" / zone
-        write_layers(folder / f"{zone}.gpkg", layers, results.note, results.data_date)
+        write_layers(folder / f"{zone}.gpkg", layers, results.note_of(zone), results.data_date)
 
 
 def zone_table(results: Results) -> gpd.GeoDataFrame:

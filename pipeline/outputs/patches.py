@@ -138,11 +138,11 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
             styles=results.styles,
             suggestions=results.suggestions,
             scheme=results.cover_scheme,
-            tags={"ZONE": zone.id, "NOTE": results.note},
+            tags={"ZONE": zone.id, "NOTE": results.note_of(zone.id)},
             marks=results.marks,
             key=key_parts(
                 code=code, rasters=list(sums.values()), boundary=[outline.wkb.hex(), zone.area_ha],
-                names=[zone.name, zone.ecosystem, zone.stratum, results.note],
+                names=[zone.name, zone.ecosystem, zone.stratum, results.note_of(zone.id)],
                 settings=[unclear, results.min_patch_mu, results.cover_scheme, results.styles.model_dump()["classes"]],
                 suggestions=results.suggestions.model_dump(),
             ),

@@ -67,7 +67,7 @@ def atlas_layout(
         _label((10, 162, 112, 26), "area and cover", _figures(AREA_AND_COVER), 8.5),
         _label((124, 162, 112, 26), "carbon", f"{_figures(CARBON)}\n变化判定: {_said('sink_finding_zh')}", 8.5),
         _label((10, 188, 277, 15), "source", f"{QUALITY}\n{_source(results)}", 7),
-        _label((10, 203, 175, 5), "note", results.note, 7),
+        _label((10, 203, 175, 5), "note", results.note, 6),
         _label((187, 203, 100, 5), "made", _made(results), 7, align=RIGHT),
     ]
     atlas = {

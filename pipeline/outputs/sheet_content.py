@@ -80,7 +80,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
             "    ".join(filter(None, (method, SEASONAL.get(record.ecosystem)))),
             f"{_source(results, zone)}    {_crs_line(results)}    像元 {pixel_m:g} m",
         ),
-        warning=results.note,
+        warning=results.note_of(zone),
         organisation=results.organisation,
         bars_remark="清查年之间内插, 之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
     )

@@ -102,7 +102,7 @@ def _item(results: Results, zone: str, label: str, paths: dict[str, Path], outli
         href=f"{PLACE}zones/{zone}/{zone}_{label}.json",
         properties={
             "title": f"{zone} {row['name_zh']} {label}",
-            "description": results.note,
+            "description": results.note_of(zone),
             "proj:code": results.grid_crs,
             "processing:lineage": _lineage(results, zone),
             "sinkmap:zone": zone,
