@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.carbon import CO2_PER_C, HA_PER_MU, HA_PER_WANMU, T_HA_PER_G_M2, stock_difference
+from pipeline.map_layer import MapLayer
+from pipeline.zone_model import Period
 
 stocks = st.floats(0, 1e4)
 
@@ -30,6 +32,13 @@ def test_identical_stocks_give_exactly_no_sink(stock, years):
 def test_the_sink_of_two_spans_is_the_mean_of_both(first, second, third, years):
     parts = stock_difference(first, second, years) + stock_difference(second, third, years)
     assert stock_difference(first, third, 2 * years) == pytest.approx(parts / 2, rel=1e-9, abs=1e-9 * 1e4 / years)
+
+
+def test_a_stock_in_place_of_a_flux_is_refused():
+    now, then = Period((2023, 2024, 2025)), Period((2019, 2020, 2021))
+    for variable, baseline in (("sink", None), ("carbon_stock", then)):
+        with pytest.raises(ValueError, match="a sink is the difference of two stocks, nothing else has a baseline"):
+            MapLayer(variable, now, baseline)
 
 
 def test_an_unknown_stock_gives_an_unknown_sink():

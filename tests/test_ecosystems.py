@@ -60,6 +60,12 @@ def test_roots_hold_most_of_the_carbon_of_60_g_of_grass(ecosystems, stratum, t_c
     assert ecosystems["grassland"].carbon(np.array(0.60), stratum) == pytest.approx(t_c_ha, abs=5e-5)
 
 
+def test_carbon_by_the_ratio_and_fraction_of_ipcc_is_half_of_it(ecosystems):
+    """60 g/m2 with R 2.8 and CF .47: 1.0716 t C/ha."""
+    ipcc = with_values(ecosystems["grassland"], {"strata.desert_steppe.root_shoot": 2.8, "carbon_fraction": 0.47})
+    assert ipcc.carbon(np.array(0.60), "desert_steppe") == pytest.approx(1.0716, abs=5e-5)
+
+
 LOCAL = {"unit": "g DM/m2", "u95_percent": 20, "valid": (0, 3), "source": "plots", "status": "local"}
 
 

@@ -47,6 +47,13 @@ def test_means_are_weighted_by_area_and_totals_summed():
     assert found["city", 2024]["fvc_mean"] == pytest.approx((80 + 120 + 25) / 450)
 
 
+def test_cover_of_grassland_types_is_weighted_by_their_area():
+    """1000 ha of 25 %, 500 of 60 and 100 of 80: 39.375 % (science.md 9)."""
+    zones = [{"zone_id": f"G{n}", "ecosystem": "grassland", "area_ha": area} for n, area in enumerate((1000, 500, 100))]
+    found = groups([year_row(f"G{n}", 2024, cover, 1.0) for n, cover in enumerate((0.25, 0.6, 0.8))], zones)
+    assert found["grassland", 2024]["fvc_mean"] == pytest.approx(0.39375)
+
+
 @pytest.mark.parametrize("seen", [0.0, 0.05])
 def test_a_year_in_which_a_zone_was_not_seen_has_no_figure_that_would_pass_for_a_change(seen):
     """F02 covers three quarters of the forest; the mean of F01 alone, 0.4, is no forest to compare with 2024."""

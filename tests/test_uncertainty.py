@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ecosystems import Coefficient
-from pipeline.uncertainty import Draws, drawn, interval, mean_correlation, variance_shares
+from pipeline.uncertainty import Z95, Draws, drawn, interval, mean_correlation, variance_shares
 
 MANY = Draws(20240601, 200_000)
 
@@ -77,6 +77,13 @@ def test_grass_carbon_of_1000_ha_by_monte_carlo():
     assert found.mean == pytest.approx(2076.19, rel=0.004)
     assert found.p2_5 == pytest.approx(1191.8, rel=0.01)
     assert found.p97_5 == pytest.approx(3129.8, rel=0.01)
+
+
+@pytest.mark.parametrize(("percents", "together"), [((5, 10), 11.180), ((30, 20, 25, 5), 44.159)])
+def test_a_product_of_independent_factors_adds_their_half_widths_in_quadrature(percents, together):
+    """IPCC 2006 V1 eq 3.1 is the first order; the draws hold the products of the errors, too, under 1 % here."""
+    product = np.prod([drawn(row(1, percent), MANY.of(percent)) for percent in percents], axis=0)
+    assert 100 * Z95 * product.std() / product.mean() == pytest.approx(together, rel=0.012)
 
 
 @pytest.mark.parametrize(("shared", "percent"), [(False, 21.70), (True, 36.11)])
