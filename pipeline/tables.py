@@ -86,6 +86,13 @@ DEFINITIONS = (
         "From a vegetation index between bare soil and full cover; neither of the official cover rates.",
     ),
     (
+        "数据口径 classes of figures",
+        "统计口径: 用户提供的官方数据(申报面积、小班蓄积、规划目标); 遥感口径: 由影像得到(面积、指数、覆盖度); "
+        "代理: 由系数推算(生物量、碳), 不可作为交易依据。",
+        "Official: supplied (declared area, stand volume, targets); by satellite: area, index, cover; proxy: worked "
+        "out by coefficients (biomass, carbon), not creditable.",
+    ),
+    (
         "草原、湿地储量 grass and reeds",
         "年内生长峰值的现存量, 随降水逐年变化; 湿地仅计CO2, 不含CH4。",
         "Standing crop at the peak of the year, which follows its rain; wetland without methane.",

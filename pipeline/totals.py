@@ -56,7 +56,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "comparability_zh": ("Certificate in Chinese, with its reasons", "可比性说明"),
     "method": ("Method", "方法"),
     "method_zh": ("Method in Chinese", "方法说明"),
-    "figure_class": ("Class of the carbon figures: a proxy is not creditable", "数据口径"),
+    "figure_class": ("Classes of the figures: proxy, by satellite, official", "数据口径"),
     "unverified": ("Unverified coefficients that the stock and its interval rest on", "未核实系数"),
     "unverified_zh": ("Unverified coefficients in Chinese", "未核实系数名称"),
     "plausibility": ("Figures outside their plausible range", "合理性检查"),
@@ -66,7 +66,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Columns of the result table in order: English and Chinese title."""
 
-PROXY = "proxy, not creditable (代理, 不可作为交易依据)"
+FIGURE_CLASS = (
+    "biomass, carbon: proxy, not creditable; area, index, cover: by satellite; declared area, stand volume: official "
+    "(生物量、碳: 代理, 不可作为交易依据; 面积、指数、覆盖度: 遥感口径; 申报面积、小班蓄积: 统计口径)"
+)
 
 
 def zone_row(
@@ -100,7 +103,7 @@ def zone_row(
         "volume_m3": model.volume_m3(current),
         "method": model.method,
         "method_zh": model.method_zh,
-        "figure_class": PROXY,
+        "figure_class": FIGURE_CLASS,
         "unverified": "; ".join(model.unverified) or None,
         "unverified_zh": model.unverified_zh or None,
     }

@@ -242,3 +242,11 @@ def test_the_same_results_give_the_same_bytes(world):
     assert path.read_bytes() == before
     with zipfile.ZipFile(path) as file:
         assert {info.date_time for info in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_figures_say_what_is_official_what_is_seen_and_what_is_worked_out(world, book):
+    classes = ("统计口径", "遥感口径", "代理")
+    for row in read_csv(world.results / "summary.csv"):
+        assert all(name in row["figure_class"] for name in classes)
+    (told,) = [row for row in book["说明"].iter_rows(values_only=True) if row[0] == "数据口径 classes of figures"]
+    assert all(name in told[1] for name in classes)
