@@ -49,6 +49,8 @@ def test_the_distribution_follows_from_range_and_half_width_unless_it_is_given(c
         ({"u95_percent": 0}, "is above 0"),
         ({"distribution": "fixed"}, "none to a fixed number"),
         ({"distribution": "lognormal", "valid": (-1, 3)}, "lognormal number is positive"),
+        ({"distribution": "beta", "u95_percent": 100}, "half-width of a beta number is too wide"),  # 1.02 of at most 1
+        ({"distribution": "beta", "value": 1}, "half-width of a beta number is too wide"),
         ({"value": [1, 2], "u95_percent": None, "u95_abs": 1}, "half-width of a polynomial is relative"),
         ({"cause": "weather"}, "'index', 'end_members'"),
         ({"factor": 1.2}, "factor of a shipped row is 1"),

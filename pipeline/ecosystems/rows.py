@@ -101,6 +101,10 @@ class Coefficient(Row):
         if self.is_row and self.u95_percent is None and self.distribution != "fixed":
             raise ValueError("the half-width of a polynomial is relative: give u95_percent")
         self._refuse_outside((self.central,))
+        low, high = self.valid
+        room = (self.central - low) * (high - self.central)  # what the variance of a number in this range stays below
+        if self.distribution == "beta" and not (self.half_width / 1.96) ** 2 < room:
+            raise ValueError("the half-width of a beta number is too wide for its place in its valid range")
         if self.distribution == "lognormal" and not (self.central > 0 and self.valid[0] >= 0):
             raise ValueError("a lognormal number is positive, and so is its valid range")
         return self
