@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cores import available_cores
+from pipeline.ctrl_c import kept_from_children
 from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sentence
 
 GDAL_CACHE_BYTES = 96 << 20
@@ -130,9 +131,10 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
     from distributed import Client, LocalCluster
 
     if cluster is None:
-        local = LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
-        )
+        with kept_from_children():
+            local = LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+            )
         with local, Client(local) as client:
             yield Engine(console, workers, client)
         return

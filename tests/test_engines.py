@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -58,6 +60,56 @@ def test_no_more_processes_draw_than_windows_can_wait_for(monkeypatch):
     monkeypatch.setattr(sheets, "ProcessPoolExecutor", Pool)
     with sheets._drawing(Engine(Console(quiet=True), 96), 200):
         assert asked == [61]
+
+
+SHEETS_DRAWN = """
+from pipeline.outputs import sheets
+sheets.draw_sheet = time.sleep
+with sheets._drawing(SimpleNamespace(has_processes=False, workers=2), 3) as draw:
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(draw, (0.5, 0.5)))
+    wait()
+"""
+WORKERS_BUSY = """
+from rich.console import Console
+from pipeline.engine import open_engine
+with open_engine(Console(quiet=True), workers=2) as engine:
+    engine.run("rest", time.sleep, [0.1] * 2)
+    wait()
+"""
+STARTS_PROCESSES = """
+import signal, time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+def wait():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born without it
+    print("waiting", flush=True)
+    try:
+        time.sleep(600)
+    except KeyboardInterrupt:
+        time.sleep(1)  # for what processes that heard it have to say
+
+if __name__ == "__main__":
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal is sent to a group of processes on Windows")
+@pytest.mark.parametrize("code", [SHEETS_DRAWN, WORKERS_BUSY], ids=["sheets", "workers"])
+def test_of_ctrl_c_in_a_terminal_the_processes_of_a_run_say_nothing(tmp_path, code):
+    script = tmp_path / "run.py"
+    script.write_text(STARTS_PROCESSES + code.replace("\n", "\n    "), encoding="utf-8")
+    run = subprocess.Popen([sys.executable, script], cwd=ROOT, env=child_environment(), stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    try:
+        assert run.stdout.readline() == "waiting\n"
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+        _, said = run.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+    assert said == ""
+    assert run.returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ TOLD = {
 
 OF_MAPS = {"carbon", "encoding", "outputs.cog", "pixel_error", "uncertainty", "varying"}
 
-OF_RESULTS = {"crs_check", "engine", "note", "outputs.swap", "results", "sketch", "uncertainty", "yaml_file"}
+OF_RESULTS = {"crs_check", "ctrl_c", "engine", "note", "outputs.swap", "results", "sketch", "uncertainty", "yaml_file"}
 """What deliverables are handed as values or only write with."""
 
 KEYED = {

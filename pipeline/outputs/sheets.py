@@ -19,6 +19,7 @@ import shapely
 from pydantic import BaseModel
 from pypdf import PdfWriter
 
+from pipeline import ctrl_c
 from pipeline.engine import GDAL_CACHE_BYTES, Engine, successes
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import Fonts, find_fonts
@@ -98,12 +99,14 @@ def _drawing(engine: Engine, count: int) -> Iterator:
     if engine.has_processes or min(count, engine.workers) < 2 or count < 3:
         yield draw_sheet
         return
-    with ProcessPoolExecutor(min(count, engine.workers, MAX_PROCESSES), get_context("spawn"), _end_with_parent) as pool:
+    with ProcessPoolExecutor(min(count, engine.workers, MAX_PROCESSES), get_context("spawn"), _follow_parent) as pool:
         yield partial(_draw_in, pool)
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent is gone: one that was killed ends no pool, whose workers would wait forever."""
+def _follow_parent() -> None:
+    """End this process when its parent is gone, and no sooner: one that was killed ends no pool, whose workers would
+    wait forever."""
+    ctrl_c.ignore()
 
     def wait() -> None:
         parent_process().join()
@@ -114,7 +117,9 @@ def _end_with_parent() -> None:
 
 def _draw_in(pool: ProcessPoolExecutor, unit: SheetUnit) -> None:
     try:
-        pool.submit(draw_sheet, unit).result()
+        with ctrl_c.kept_from_children():  # a pool starts its processes as they are needed
+            drawing = pool.submit(draw_sheet, unit)
+        drawing.result()
     except BrokenProcessPool as error:
         raise OutputError(
             f"{unit.writes_to}: the process that drew it died; free memory, then run again, finished sheets are kept"

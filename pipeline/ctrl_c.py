@@ -1,0 +1,27 @@
+"""Ctrl-C reaches every process of a terminal. Those that a run started leave it to the run, which ends them: on their
+own each would print a traceback."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+
+
+@contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Processes that are started inside never hear of Ctrl-C; this one does when the block ends. On Windows, which
+    hands no such mask on, they have to `ignore` it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # where it has to be started, that takes the mask away again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore() -> None:
+    """Leave Ctrl-C to the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
