@@ -1,6 +1,7 @@
 """Sentinel-2 L2A: the offset comes from the product's metadata, and what stays unknown is refused."""
 
 import shutil
+import tracemalloc
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -198,6 +199,21 @@ def test_a_zip_with_damaged_metadata_is_refused(tmp_path):
     path.write_bytes(whole[: start + 150] + b"\xff" * 40 + whole[start + 190 :])
     with pytest.raises(SceneError, match=r"MTD_MSIL2A\.xml: cannot be read"):
         scene_from_safe(path)
+
+
+def test_metadata_that_unpack_to_more_than_any_product_has_are_refused(tmp_path):
+    path = tmp_path / "S2A_MSIL2A_B.SAFE.zip"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive, archive.open("S2A_MSIL2A_B.SAFE/MTD_MSIL2A.xml", "w") as file:
+        file.write(b"<a>")
+        for _ in range(512):
+            file.write(b" " * (1 << 20))
+        file.write(b"</a>")
+    tracemalloc.start()
+    with pytest.raises(SceneError, match=r"MTD_MSIL2A\.xml: cannot be read .it is larger than 32 MiB"):
+        scene_from_safe(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 << 20
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import zlib
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 from xml.etree.ElementTree import Element, ParseError
 from zipfile import BadZipFile, ZipFile
 
@@ -33,6 +34,9 @@ OFFSET_BASELINE = 4.0
 
 DIGESTS = ("md5", "sha3_256")
 """The digests of a manifest.safe, older and newer, as Python names them."""
+
+MAX_XML_BYTES = 32 << 20
+"""Metadata of a product has some 100 kB."""
 
 OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 """What says in an item that the offset is in its pixels already."""
@@ -177,14 +181,23 @@ def _with_digests(files: dict[str, Band]) -> dict[str, Band]:
 
 
 def _xml(file: Band) -> Element:
-    """The XML in a file, which may lie in a zip. Raises OSError, and ValueError for what is damaged."""
+    """The XML in a file, which may lie in a zip. Raises OSError, and ValueError for what is damaged, or too large."""
     try:
         if not file.member:
-            return fromstring(Path(file.path).read_bytes())
-        with ZipFile(file.path) as archive:
-            return fromstring(archive.read(file.member))
+            with open(file.path, "rb") as opened:
+                return fromstring(_text_of(opened))
+        with ZipFile(file.path) as archive, archive.open(file.member) as opened:
+            return fromstring(_text_of(opened))
     except (BadZipFile, zlib.error, EOFError, RuntimeError, ParseError, LookupError) as error:
         raise ValueError(str(error)) from error  # LookupError is an unknown encoding, RuntimeError a password
+
+
+def _text_of(file: IO[bytes]) -> bytes:
+    """What the file holds, up to `MAX_XML_BYTES`: a few megabytes of a zip may unpack to more than any memory."""
+    content = file.read(MAX_XML_BYTES + 1)
+    if len(content) > MAX_XML_BYTES:
+        raise ValueError(f"it is larger than {MAX_XML_BYTES >> 20} MiB, as no product's metadata is")
+    return content
 
 
 def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]:
