@@ -67,9 +67,10 @@ def explain(
     from pipeline.finished import FinishedRun
     from pipeline.zone import GROUP_NAMES
 
-    settings = read_config(config)
+    settings, alone = read_config(config), []
     if year is not None and not (settings.results(absolute(out)) / "run.json").is_file():
-        settings = settings.for_year(year)  # which may have been mapped alone
+        # which may have been mapped alone: it is that run's current period
+        settings, alone, year = settings.for_year(year), ["--year", str(year)], None
     run = FinishedRun.read(settings.results(absolute(out)))
     if zone in GROUP_NAMES:
         if year is not None:
@@ -78,7 +79,7 @@ def explain(
     else:
         answer = explained(run, zone, metric, year)
     answer |= {
-        "command": shell_line(["sinkmap", "zones", str(config), "--out", str(out), "--force"]),
+        "command": shell_line(["sinkmap", "zones", str(config), "--out", str(out), *alone, "--force"]),
         "changed_since": changed_since(run, settings),
     }
     if as_json:

@@ -241,6 +241,10 @@ def test_a_year_that_was_mapped_alone_answers_for_itself(tmp_path):
     assert "changed since" not in answer.stdout
     (row,) = (row for row in read_csv(world.results / "2024" / "summary.csv") if row["zone_id"] == "G01")
     assert f"{float(row['carbon_tC']):.6g}"[:6] in answer.stdout
+    assert f"sinkmap zones {world.config} --out {world.out} --year 2024 --force" in answer.stdout
+    for more in (["--zone", "city"], ["--zone", "F01", "--metric", "volume_m3"]):
+        answer = CliRunner().invoke(app, [*asked, "--year", "2024", *more])
+        assert answer.exit_code == 0, answer.output
     assert "holds no finished run" in str(CliRunner().invoke(app, [*asked, "--year", "2023"]).exception)
 
 
