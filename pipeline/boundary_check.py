@@ -42,7 +42,7 @@ def check_zones(
     try:
         table = read_vector(path, layer, [name for name in columns.values() if name])
     except ZoneError as error:
-        return [Finding("error", "file", "", str(error), f"无法使用该文件: {error}")]
+        return [Finding("error", "file", "", str(error), f"无法使用该文件: {error.zh}")]
     ids = [str(value).strip() for value in table[columns["id"]]]
     found = [*_file(table), *_attributes(path, table, columns, classes, expected, ecosystems)]
     for zone, geometry in zip(ids, table.geometry, strict=True):
@@ -66,7 +66,7 @@ def check_stands(path: Path, layer: str | None, columns: list[str]) -> list[Find
     try:
         table = read_vector(path, layer, columns)
     except ZoneError as error:
-        return [Finding("error", "file", "stands", str(error), f"无法使用该文件: {error}")]
+        return [Finding("error", "file", "stands", str(error), f"无法使用该文件: {error.zh}")]
     found = [replace(finding, zone="stands") for finding in _file(table)]
     empty = table.geometry.isna() | table.geometry.is_empty
     if empty.any():

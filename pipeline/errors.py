@@ -21,9 +21,13 @@ class ConfigError(SinkmapError):
 
 
 class ZoneError(SinkmapError):
-    """The zone boundaries or the forest stands are wrong."""
+    """The zone boundaries or the forest stands are wrong; ``zh`` says it in Chinese, where that is known."""
 
     exit_code = 3
+
+    def __init__(self, message: str, zh: str = "") -> None:
+        super().__init__(message)
+        self.zh = zh or message
 
 
 class SceneError(SinkmapError):

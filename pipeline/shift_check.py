@@ -23,7 +23,7 @@ def shift_findings(zones: gpd.GeoDataFrame, reference: Path) -> Iterator[Finding
     try:
         known = read_vector(reference, None, [])
     except ZoneError as error:
-        yield Finding("error", "reference", "", str(error), f"参考边界不可用: {error}")
+        yield Finding("error", "reference", "", str(error), f"参考边界不可用: {error.zh}")
         return
     shift, outside = zone_shift(zones, known)
     if outside > OUTSIDE_WARNING:

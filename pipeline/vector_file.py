@@ -67,7 +67,7 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(table.columns[:-1])}"
             raise ZoneError(f"{path}: has no column {column!r}{hint}")
     if problem := crs_problem(table.crs, tuple(table.total_bounds)):
-        raise ZoneError(f"{path}: {problem[0]}")
+        raise ZoneError(*(f"{path}: {said}" for said in problem))
     table.attrs["encoding"] = how
     return table
 

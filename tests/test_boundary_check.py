@@ -134,6 +134,14 @@ def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, ecosystems):
     assert (finding.level, finding.kind) == ("error", "file")
 
 
+def test_a_crs_that_cannot_be_true_is_told_in_chinese_too(tmp_path, ecosystems):
+    path = write(tmp_path, [square()], crs="EPSG:2434")
+    for (found,) in (findings(path, ecosystems), check_stands(path, None, ["ID"])):
+        assert "Beijing-54" in found.en
+        assert "为北京54坐标系" in found.zh
+        assert "Beijing" not in found.zh
+
+
 def test_repair_is_never_silent_and_never_touches_the_input(tmp_path, ecosystems):
     path = write(tmp_path, [shapely.force_3d(square()), square(1)])
     before = hashlib.sha256(path.read_bytes()).hexdigest()
