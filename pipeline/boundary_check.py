@@ -187,7 +187,8 @@ def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
         both, share = f"{overlap.first} and {overlap.second}", overlap.share
         zh = f"{overlap.first}与{overlap.second}"
         if share >= DUPLICATE_SHARE:
-            kind, level, en, zh = "duplicate", "error", f"{both} are the same ground", f"{zh}重复"
+            kind, level = "duplicate", "warning" if how == "warn" else "error"
+            en, zh = f"{both} are the same ground", f"{zh}重复"
         elif share > OVERLAP_TOLERANCE:
             kind, level = "overlap", {"refuse": "error"}.get(how, "warning")
             en, zh = (

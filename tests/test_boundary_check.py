@@ -112,7 +112,10 @@ def test_overlaps_duplicates_and_gaps_are_measured_between_their_zones(tmp_path,
     (gap,) = of_kind(found, "gap")
     assert gap.zone == "F01 F02 F03"
     assert gap.measure == pytest.approx(0.5, rel=0.01)
-    assert of_kind(findings(tmp_path / "zones.gpkg", ecosystems, overlaps="clip"), "overlap")[0].level == "warning"
+    for how, of_duplicate in (("clip", "error"), ("warn", "warning")):  # clipping leaves nothing of one of the two
+        found = findings(tmp_path / "zones.gpkg", ecosystems, overlaps=how)
+        assert of_kind(found, "overlap")[0].level == "warning"
+        assert of_kind(found, "duplicate")[0].level == of_duplicate
 
 
 def test_every_fault_of_the_contract_is_told_at_once(tmp_path, ecosystems):
