@@ -9,7 +9,7 @@ from pyproj import CRS, Proj, Transformer
 
 from pipeline.carbon import HA_PER_WANMU
 from pipeline.overlaps import Overlap, find_overlaps
-from pipeline.vector_file import CGCS2000, ellipsoidal_area_ha
+from pipeline.vector_file import CGCS2000, area_text, ellipsoidal_area_ha
 from pipeline.zone import GROUP_NAMES
 
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -137,7 +137,7 @@ def mismatches(ledger: list[dict]) -> list[str]:
     for row in ledger:
         if row["status"] != "ok":
             given = "; ".join(
-                f"{word} {row[column]:.4g} 万亩"
+                f"{word} {area_text(row[column])} 万亩"
                 for word, column in (("drawn", "polygon_wanmu"), ("counted", "counted_wanmu"),
                                      ("declared", "declared_wanmu"), ("planned", "planned_wanmu"))
                 if row[column] is not None

@@ -19,7 +19,7 @@ from pipeline.errors import ZoneError
 from pipeline.finding import Finding, equal_area, on_the_map
 from pipeline.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.shift_check import shift_findings
-from pipeline.vector_file import ellipsoidal_area_ha, read_vector
+from pipeline.vector_file import area_text, ellipsoidal_area_ha, read_vector
 
 SLIVER_WIDTH_M = 10.0
 """Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
@@ -92,9 +92,9 @@ def check_stands(path: Path, layer: str | None, columns: list[str]) -> list[Find
     if shared:
         area = sum(overlap.area_ha for overlap in shared)
         found.append(
-            Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {_ha(area)} ha, whose "
-                    "volume counts twice", f"{len(shared)}对小班重叠{_ha(area)}公顷, 蓄积重复计算", area, "ha",
-                    shapely.union_all([overlap.geometry for overlap in shared]))
+            Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {area_text(area)} ha, "
+                    "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷, 蓄积重复计算", area,
+                    "ha", shapely.union_all([overlap.geometry for overlap in shared]))
         )  # fmt: skip
     return on_the_map(found, table.crs)
 
@@ -160,7 +160,7 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
         (sound_ha,) = ellipsoidal_area_ha(gpd.GeoSeries([polygon], crs=crs))
         change = sound_ha * (1 - geometry.area / polygon.area)  # in the file's plane, as the tolerance is
         yield Finding("warning", "invalid", zone, f"{shapely.is_valid_reason(geometry)}: repaired, area changed by "
-                      f"{change:+.4g} ha of {sound_ha:.4g} ha",
+                      f"{change:+.4g} ha of {area_text(sound_ha)} ha",
                       f"边界自相交, 已在副本上修复, 面积变化{change:+.4g}公顷",
                       change, "ha", _fault_place(geometry))  # fmt: skip
     if geometry.has_z or shapely.has_m(geometry):
@@ -172,8 +172,8 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
     rings = [shapely.Polygon(ring) for part in parts for ring in part.interiors]
     if rings:
         area = sum(ellipsoidal_area_ha(gpd.GeoSeries(rings, crs=crs)))
-        yield Finding("note", "hole", zone, f"{len(rings)} holes, {_ha(area)} ha, not counted",
-                      f"{len(rings)}个孔洞, 共{_ha(area)}公顷, 不计入", area, "ha",
+        yield Finding("note", "hole", zone, f"{len(rings)} holes, {area_text(area)} ha, not counted",
+                      f"{len(rings)}个孔洞, 共{area_text(area)}公顷, 不计入", area, "ha",
                       shapely.multipolygons(rings))  # fmt: skip
     for part in parts if len(parts) > 1 else []:
         width = _mean_width_m(part, crs)
@@ -192,8 +192,8 @@ def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
         elif share > OVERLAP_TOLERANCE:
             kind, level = "overlap", {"refuse": "error"}.get(how, "warning")
             en, zh = (
-                f"{both} share {_ha(overlap.area_ha)} ha, {share:.1%} of the smaller",
-                f"{zh}重叠{_ha(overlap.area_ha)}公顷",
+                f"{both} share {area_text(overlap.area_ha)} ha, {share:.1%} of the smaller",
+                f"{zh}重叠{area_text(overlap.area_ha)}公顷",
             )
         else:
             kind, level, en, zh = (
@@ -232,8 +232,3 @@ def _fault_place(geometry: shapely.Geometry) -> shapely.Geometry:
     return (
         shapely.Point(*map(float, numbers.groups())) if numbers else shapely.force_2d(geometry).representative_point()
     )
-
-
-def _ha(area: float) -> str:
-    """An area to read, in four digits and never with an exponent."""
-    return f"{area:,.0f}" if area >= 1000 else f"{area:.4g}"

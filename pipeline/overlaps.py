@@ -8,7 +8,7 @@ import shapely
 
 from pipeline.coverage import areal
 from pipeline.errors import ZoneError
-from pipeline.vector_file import ellipsoidal_area_ha
+from pipeline.vector_file import area_text, ellipsoidal_area_ha
 
 CLIP_ORDER = ("wetland", "forest", "grassland")
 """Which ecosystem keeps ground that two zones claim, as on the land survey's one map (一张图)."""
@@ -60,7 +60,7 @@ def clip_overlaps(zones: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, list[str]]
     clipped["area_ha"] = ellipsoidal_area_ha(clipped.geometry)
     cut = clipped["area_ha"] < zones["area_ha"] - 1e-6
     return clipped, [
-        f"zone {z.id}: {z.drawn_ha - z.area_ha:.4g} ha that another zone claims, too, cut off"
+        f"zone {z.id}: {area_text(z.drawn_ha - z.area_ha)} ha that another zone claims, too, cut off"
         for z in clipped[cut].itertuples()
     ]
 
@@ -76,7 +76,7 @@ def settle_overlaps(
     if how == "clip":
         return clip_overlaps(zones)
     large = [overlap for overlap in find_overlaps(zones) if overlap.share > OVERLAP_TOLERANCE]
-    said = [f"{o.first} and {o.second} share {o.area_ha:.4g} ha ({o.share:.1%} of the smaller)" for o in large]
+    said = [f"{o.first} and {o.second} share {area_text(o.area_ha)} ha ({o.share:.1%} of the smaller)" for o in large]
     if said and how == "refuse":
         raise ZoneError(
             f"zones overlap, so their carbon would count twice: {'; '.join(said)}; correct the boundaries, or set "

@@ -7,6 +7,7 @@ from rich.table import Table
 from pipeline.boundary_check import check_stands, check_zones
 from pipeline.ecosystems import Ecosystem
 from pipeline.finding import LEVELS, Finding
+from pipeline.vector_file import area_text
 
 COLOURS = {"error": "red", "warning": "yellow", "note": ""}
 
@@ -42,7 +43,7 @@ def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
         matrix = Table("重叠 ha", *names, title="片区重叠面积(公顷) overlaps, ha")
         for name in names:
             areas = ("" if other == name else shared.get(frozenset((name, other))) for other in names)
-            matrix.add_row(name, *(f"{area:.4g}" if area else "" for area in areas))
+            matrix.add_row(name, *(area_text(area) if area else "" for area in areas))
         yield matrix
 
 
@@ -77,7 +78,7 @@ def ledger_table(ledger: list[dict]) -> Table:
 def _cell(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.4g}" if abs(value) >= 1e-3 else "0"
+    return area_text(value) if abs(value) >= 1e-3 else "0"
 
 
 RESULT_SHOWN = {

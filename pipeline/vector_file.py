@@ -208,6 +208,11 @@ def ellipsoidal_area_ha(geometries: gpd.GeoSeries) -> list[float]:
     return [sum(_polygon_area_m2(part) for part in shapely.get_parts(geometry)) / 1e4 for geometry in fine]
 
 
+def area_text(area: float) -> str:
+    """An area to read, in four digits and never with an exponent."""
+    return f"{area:,.0f}" if area >= 1000 else f"{area:.4g}"
+
+
 def _polygon_area_m2(polygon: shapely.Polygon) -> float:
     rings = [polygon.exterior, *polygon.interiors]
     outer, *holes = (abs(_GEOD.polygon_area_perimeter(*shapely.get_coordinates(ring).T)[0]) for ring in rings)

@@ -1,8 +1,11 @@
 """The ledger of areas and overlapping zones: small squares whose areas and sums are known."""
 
+import io
+
 import geopandas as gpd
 import pytest
 from conftest import CRS, LEFT, TOP
+from rich.console import Console
 from shapely import affinity, box
 from tiny_world import ZONES, World, read_csv
 from tiny_world import box as pixels
@@ -10,6 +13,7 @@ from tiny_world import box as pixels
 from pipeline.area_ledger import COLUMNS, area_ledger, covered_ha, mismatches
 from pipeline.errors import ZoneError
 from pipeline.overlaps import clip_overlaps, find_overlaps, settle_overlaps
+from pipeline.screen import ledger_table
 from pipeline.vector_file import ellipsoidal_area_ha
 
 PER_WANMU = 2000 / 3
@@ -65,6 +69,18 @@ def test_declared_planned_and_pixel_areas_are_compared_with_their_tolerances():
     assert "zone F02" in first
     assert "declared area off by -5.0" in first
     assert "the zones of city: planned area off by -98" in second
+
+
+def test_areas_are_printed_without_an_exponent(tmp_path):
+    """Declared in mu, as happens, they have five digits and more."""
+    table = zones(("F01", "forest", 0, 20_000, 1500.0), ("F02", "forest", 0, 20_000, 30_000.0))
+    said = " ".join(mismatches(area_ledger(table, {}, 3)))
+    assert "declared 30,000 万亩" in said
+    with pytest.raises(ZoneError, match=r"share 2,00\d ha"):
+        settle_overlaps(table, "refuse")
+    console = Console(width=200, file=io.StringIO())
+    console.print(ledger_table(area_ledger(table, {}, 3)))
+    assert "e+0" not in said + console.file.getvalue()
 
 
 def test_the_city_has_no_plan_where_one_of_its_ecosystems_has_none():
