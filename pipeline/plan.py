@@ -12,7 +12,7 @@ from pipeline.composite_methods import bytes_per_pixel_and_day
 from pipeline.engine import GDAL_CACHE_BYTES
 from pipeline.errors import ConfigError, OutputError
 from pipeline.flow import zone_models
-from pipeline.provenance import read_json
+from pipeline.provenance import FILES, code_key, key_parts, read_json
 from pipeline.run import Run
 from pipeline.sketch import LEVELS, Sketches
 from pipeline.sketch_file import load_sketches
@@ -68,14 +68,20 @@ def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = N
     yield f"2 calibrate: {len(sketches)} of {len(run.zones)} zones to sketch, the rest is kept."
     yield from _reasons(sketches)
     zones = len({job.zone for job in rasters})
-    more = ", more where open water comes to light" if sketches else ""
+    moving = " or calibrated end-members move" if _calibrates(run, upstream) else ""
+    more = f", more where open water comes to light{moving}" if sketches else ""
     yield f"3 map: {len(rasters)} rasters of {zones} zones to write{more}, the rest is kept."
     yield from _reasons(rasters)
-    yield "4 publish: GeoPackage, tables and run record are written anew."
-    made = {name: zones for name in ("patches", "sheets") if name in run.config.deliverables}
+    sheets = stale_sheets(run, force, rasters, only)
+    drawing = ""
+    if "sheets" in run.config.deliverables:
+        drawing = f"{len(sheets)} of {len(run.zones) + 2} sheets to draw, more where a figure or word on them changes; "
+    yield f"4 publish: {drawing}GeoPackage, tables and run record are written anew."
+    yield from _reasons(sheets)
+    made = {"patches": zones} if "patches" in run.config.deliverables else {}
     drawn = {"uncertainty": zones} if run.draws else {}
     read = {"verify": len(unverified), "composite": len(tiles)}
-    yield _time(run, read | {"calibrate": len(sketches), "map": zones} | drawn | made)
+    yield _time(run, read | {"calibrate": len(sketches), "map": zones, "sheets": len(sheets)} | drawn | made)
     yield from _size(run, workers)
 
 
@@ -115,6 +121,33 @@ def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
         for layer, key in unit.layers.items()
         if (why := _why(run.marks.why_stale(unit.mark(layer), key, unit.path(layer)), force))
     ]
+
+
+def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = None) -> list[Job]:
+    """The sheets that are sure to be drawn, in order: the figures and words that a sheet shows are known to a run
+    alone. ``rasters`` are those to write; ``force`` is for the zone ``only`` where that is given."""
+    if "sheets" not in run.config.deliverables:
+        return []
+    from pipeline.outputs.sheets import CODE, KINDS  # which brings matplotlib
+
+    code, mapped, jobs = key_parts(code=code_key(*CODE)), {job.zone for job in rasters}, []
+    pages = [(name, "", run.results / name) for name in ("overview", "monitoring")]
+    pages += [(f"zone-{zone.id}", zone.id, run.zone_folder(zone) / f"{zone.id}_sheet") for zone in run.zones]
+    for name, zone, stem in pages:
+        mark = f"sheet-{run.results.name}-{name}"
+        done = run.marks.read(mark)
+        kept = {part: done[part] for part in done if part != FILES} if isinstance(done, dict) else {}
+        parts = run.marks.why_stale(mark, kept | code, *(stem.with_name(f"{stem.name}.{kind}") for kind in KINDS))
+        if not parts and (zone in mapped or (name == "overview" and mapped)):
+            parts = ["rasters"]
+        if why := _why(parts, force and only in (None, zone)):
+            jobs.append(Job(stem.name, zone, why))
+    return jobs
+
+
+def _calibrates(run: Run, sketched: set[str]) -> bool:
+    """Whether end-members are calibrated on any of the zones ``sketched``."""
+    return any(run.cover_of(z.ecosystem).end_members == "calibrate" for z in run.zones if z.id in sketched)
 
 
 def _end_members(run: Run, sketches: Sketches, sketched: set[str]) -> dict[str, EndMembers] | None:

@@ -133,6 +133,18 @@ def test_a_deleted_raster_is_said_to_be_missing(changed):
     path.write_bytes(content)
 
 
+def test_end_members_that_a_boundary_may_move_are_said(changed):
+    changed.settings["cover"] = {"grassland": {"end_members": "calibrate"}}
+    changed.write_config()
+    for zone, more in (
+        ("G01", " or calibrated end-members move, the rest"),
+        ("F01", " where open water comes to light, the rest"),
+    ):
+        kind, stratum, shape = ZONES[zone]
+        changed.write_zones(ZONES | {zone: (kind, stratum, shape.buffer(-60))})
+        assert more in "\n".join(planned(changed)[1])
+
+
 def test_end_members_that_change_are_named_and_not_the_numbers_that_follow(changed):
     changed.settings["cover"] = {"grassland": {"end_members": {"soil": 0.1, "vegetation": 0.8}}}
     changed.write_config()

@@ -3,6 +3,7 @@ drawn again only when what it shows has changed."""
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import shutil
@@ -22,8 +23,9 @@ from matplotlib.text import Text
 from PIL import Image
 from pypdf import PdfReader
 from rasterio.transform import from_origin
-from tiny_world import ROOT, STANDS, World, child_environment
+from tiny_world import ROOT, STANDS, ZONES, World, child_environment
 
+from pipeline.config import read_config
 from pipeline.errors import OutputError
 from pipeline.outputs.fonts import bundled_fonts, find_fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
@@ -31,6 +33,8 @@ from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.page import Page
 from pipeline.outputs.sheet_text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
+from pipeline.plan import plan_lines
+from pipeline.run import prepare
 from pipeline.styles import PALE_ZH, read_styles
 from pipeline.targets import Targets, target_rows
 
@@ -433,6 +437,27 @@ def test_a_sheet_names_no_vegetation_type_that_the_boundaries_do_not_give(undraw
     assert "植被类型未给出" in by_stands
     assert "落叶松人工林" not in by_stands
     assert "按落叶松人工林中龄林计" in by_index
+
+
+def test_a_plan_names_the_sheets_to_draw_and_why(undrawn):
+    world = undrawn
+
+    def planned() -> str:
+        return "\n".join(plan_lines(prepare(read_config(world.config), world.out), 2))
+
+    of = len(ZONES) + 2
+    assert f"4 publish: {of} of {of} sheets to draw" in planned()
+    world.run(workers=1)
+    assert f"4 publish: 0 of {of} sheets to draw, more where a figure or word on them changes; Geo" in planned()
+    world.change_coefficient("wetland", "value: 530", "value: 400")
+    (world.results / "zones" / "G01" / "G01_sheet.png").unlink()
+    said = planned()
+    assert f"4 publish: 3 of {of} sheets to draw" in said
+    assert "   rasters changed: overview, W01_sheet" in said
+    assert "   file missing: G01_sheet" in said
+    mark = world.results / "work" / "marks" / f"sheet-{world.results.name}-monitoring.json"
+    mark.write_text(json.dumps(json.loads(mark.read_text("utf-8")) | {"code": "of before"}), encoding="utf-8")
+    assert "   code changed: monitoring" in planned()
 
 
 def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world):

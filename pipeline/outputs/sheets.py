@@ -37,6 +37,9 @@ CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "output
         "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches", "styles", "variables", "carbon",
         "group_totals", "varying", "season")  # fmt: skip
 
+KINDS = ("pdf", "png")
+"""Files of a sheet."""
+
 Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 
 
@@ -51,7 +54,7 @@ class SheetUnit:
 
     @property
     def files(self) -> list[Path]:
-        return [self.sheet.stem.with_name(f"{self.sheet.stem.name}.{kind}") for kind in ("pdf", "png")]
+        return [self.sheet.stem.with_name(f"{self.sheet.stem.name}.{kind}") for kind in KINDS]
 
     @property
     def writes_to(self) -> Path:
