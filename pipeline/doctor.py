@@ -110,5 +110,6 @@ def _writing(out: Path) -> Remark:
         if not existed:
             out.rmdir()
     except OutputError as error:
-        return Remark("writing", str(error), False, "choose a folder that you may write to with --out")
+        found, _, advice = str(error).rpartition("; ")
+        return Remark("writing", found, False, advice)
     return Remark("writing", f"{out} can be written")

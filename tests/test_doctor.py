@@ -37,7 +37,7 @@ def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
     remark = remarks(tmp_path / "file" / "out")["writing"]
     assert not remark.ok
-    assert "--out" in remark.advice
+    assert (remark.found + remark.advice).count("--out") == 1
 
 
 @pytest.mark.parametrize(("what", "limit"), [("memory", "MIN_MEMORY"), ("disk", "MIN_DISK")])
