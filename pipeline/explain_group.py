@@ -46,6 +46,7 @@ def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
         "period": run.current.label,
         "value": (total if metric in SUMS else total / area) if having else None,
         "unit": (SUMS | MEANS)[metric],
+        "status": run.status(group),
         "formula": "sum of the zones" if metric in SUMS else "sum of figure x area of the zones / sum of their areas",
         "lacking": lacking,
         "zones": [
@@ -54,6 +55,7 @@ def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
         ],
         "interval": _interval(run, group, metric, area) if same else None,
         "note": run.note_of(entry["id"] for entry in members),
+        "versions": run.record["versions"],
         "finished": run.record["finished"],
     }
 

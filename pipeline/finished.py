@@ -141,18 +141,25 @@ class FinishedRun:
         inputs = {Path(name): digest for name, digest in self.record["inputs"].items()}
         return {file.name: digest for file, digest in inputs.items() if is_part(file, Path(table))}
 
+    def status(self, group: str) -> str | None:
+        """What ``summary.csv`` says of an ecosystem or the ``city``, such as that ground counts twice."""
+        return next((row["status"] for row in self._rows("summary.csv", group)), None)
+
     def intervals(self, zone: str) -> dict[tuple[str, str], dict[str, float]]:
         """What ``intervals.csv`` says of a zone by quantity and period; nothing where the run drew none."""
-        try:
-            with (self.folder / "intervals.csv").open(encoding="utf-8-sig", newline="") as file:
-                rows = [row for row in csv.DictReader(file) if row["zone_id"] == zone]
-        except OSError:
-            return {}
         words = ("level", "zone_id", "quantity", "period", "note")
         return {
             (row["quantity"], row["period"]): {name: float(v) for name, v in row.items() if v and name not in words}
-            for row in rows
+            for row in self._rows("intervals.csv", zone)
         }
+
+    def _rows(self, table: str, zone: str) -> list[dict[str, str]]:
+        """The rows of a zone or group in a table of the results; none where it is not there."""
+        try:
+            with (self.folder / table).open(encoding="utf-8-sig", newline="") as file:
+                return [row for row in csv.DictReader(file) if row["zone_id"] == zone]
+        except OSError:
+            return []
 
     def realise(self, model: ZoneModel, sketches: dict[str, Sketch]) -> Realisations:
         """Realisations of the current period and the sink of a zone, without their causes."""

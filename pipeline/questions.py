@@ -188,14 +188,16 @@ def _group_explanation(answer: dict) -> Iterator[str]:
     yield f"{answer['title']} | {answer['title_zh']}"
     yield answer["note"]
     lacking = f", without {', '.join(answer['lacking'])}" if answer["lacking"] else ""
-    yield "No figure" if answer["value"] is None else (f"= {_with_unit(answer['value'], answer['unit'], 10)}{lacking}")
+    status = f" ({answer['status']})" if answer["status"] else ""
+    figure = "No figure" if answer["value"] is None else f"= {_with_unit(answer['value'], answer['unit'], 10)}{lacking}"
+    yield f"{figure}{status}"
     yield from _section(f"Formula 公式: {answer['formula']}", (
         f"{zone['id']} {zone['name']}: "
         f"{'-' if zone['value'] is None else _with_unit(zone['value'], answer['unit'], 10)}, {zone['area_ha']:.7g} ha"
         for zone in answer["zones"]
     ))  # fmt: skip
     yield from _section("Interval 区间", _interval(answer))
-    yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
+    yield from _closing(answer)
 
 
 def _explanation(answer: dict) -> Iterator[str]:
@@ -239,6 +241,10 @@ def _explanation(answer: dict) -> Iterator[str]:
     yield from _section("Interval 区间", _interval(answer))
     if certificate := answer["comparability"]:
         yield from _section("Comparability 可比性", (text for text in certificate.values() if text))
+    yield from _closing(answer)
+
+
+def _closing(answer: dict) -> Iterator[str]:
     yield from _section("Versions 版本", [", ".join(f"{name} {of}" for name, of in answer["versions"].items())])
     yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
 

@@ -204,7 +204,7 @@ def test_a_zone_that_no_scene_reaches_is_said_before_a_pixel_is_read(tmp_path, s
     assert "no scene reaches W01: there will be no data" in done.out
 
 
-def test_a_run_over_overlapping_zones_says_union_beside_sum_or_clips(tmp_path):
+def test_a_run_over_overlapping_zones_says_union_beside_sum_or_clips(tmp_path, sinkmap):
     world = World.at(tmp_path)
     world.write_zones(ZONES | SHARED)
     with pytest.raises(ZoneError, match="F01 and G01 share"):
@@ -218,6 +218,8 @@ def test_a_run_over_overlapping_zones_says_union_beside_sum_or_clips(tmp_path):
     assert "count twice: the union of the zones is" in warned.row("city")["status"]
     assert "重复计算" in warned.row("city")["status_zh"]
     assert "count twice" not in warned.row("grassland")["status"]
+    asked = sinkmap("explain", world.config, "--out", world.out, "--zone", "city", "--metric", "area_ha")
+    assert warned.row("city")["status"] in asked.out
     world.settings["zones"]["overlaps"] = "clip"
     world.write_config()
     clipped = world.run()

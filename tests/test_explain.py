@@ -293,6 +293,7 @@ def test_the_figure_of_a_group_is_that_of_the_summary_and_of_its_zones(world, fi
     row = next(row for row in read_csv(world.results / "summary.csv") if row["zone_id"] == group)
     answer = explain_group(finished, group, metric)
     assert (answer["value"] is None) == (row[metric] == "")
+    assert (answer["status"], answer["versions"]) == (row["status"], finished.record["versions"])
     if answer["value"] is not None:
         assert answer["value"] == pytest.approx(float(row[metric]), rel=1e-9)
     for zone in answer["zones"]:
