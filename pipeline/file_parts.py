@@ -1,20 +1,29 @@
-"""Which files an input consists of, where it is more than one: a shapefile, or a FileGDB, which is a folder."""
+"""Which files an input consists of, where it is more than one: a shapefile, a FileGDB, which is a folder, or a
+GeoPackage that a GIS program has open."""
 
 from pathlib import Path
 
 OF_SHAPEFILE = frozenset((".shp", ".shx", ".dbf", ".prj", ".cpg"))
 """What is read of a shapefile: GIS programs put further files beside it, and staff a workbook of its name."""
 
+LOG = "-wal"
+"""Ending of what SQLite writes beside a GeoPackage that is open: edits that are saved stay in it until all close it."""
+
 
 def parts_of(path: Path) -> list[Path]:
     """The files on disk that belong to the input ``path``, sorted; empty where there is none."""
     near = path.rglob("*") if path.is_dir() else path.parent.glob("*")
-    return sorted(file for file in near if file.is_file() and is_part(file, path))
+    return sorted(file for file in near if file.is_file() and is_part(file, path) and not _is_empty_log(file))
 
 
 def is_part(file: Path, path: Path) -> bool:
-    """Whether ``file`` belongs to the input ``path``: it is the file itself, another of the same shapefile, or lies in
-    the folder, without the locks of programs that have a FileGDB open."""
+    """Whether ``file`` belongs to the input ``path``: it is the file itself, the log of the same GeoPackage, another of
+    the same shapefile, or lies in the folder, without the locks of programs that have a FileGDB open."""
     if path.suffix.lower() == ".shp":
         return file.suffix.lower() in OF_SHAPEFILE and file.with_suffix("") == path.with_suffix("")
-    return path == file or (path in file.parents and file.suffix != ".lock")
+    return file in (path, path.with_name(path.name + LOG)) or (path in file.parents and file.suffix != ".lock")
+
+
+def _is_empty_log(file: Path) -> bool:
+    """Whether it holds no edit; such a log comes and goes with a program that merely reads."""
+    return file.name.endswith(LOG) and file.stat().st_size == 0

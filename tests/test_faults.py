@@ -7,6 +7,7 @@ import os
 import pkgutil
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ from tiny_world import (
 )
 
 from pipeline.errors import ConfigError
+from pipeline.explain import explain
+from pipeline.file_parts import parts_of
 from pipeline.finished import FinishedRun
 from pipeline.output_folder import held
 from pipeline.outputs import cog
@@ -518,9 +521,22 @@ def test_boundaries_replaced_during_the_run_stop_it_before_the_tables(world, sin
     assert not (world.results / "summary.csv").exists()
 
 
-def test_a_geopackage_that_another_program_writes_is_left_alone(world, sinkmap):
-    import sqlite3
+def test_edits_that_a_program_saved_and_still_holds_are_part_of_the_boundaries(world):
+    """QGIS saves them into a log beside the GeoPackage, from which they are read; the file itself changes later."""
+    with contextlib.closing(sqlite3.connect(world.zones)) as held_open:
+        held_open.execute("PRAGMA journal_mode = WAL")
+        log = world.zones.with_name("zones.gpkg-wal")
+        assert parts_of(world.zones) == [world.zones]
+        held_open.execute("UPDATE gpkg_contents SET description = 'edited'")
+        held_open.commit()
+        assert parts_of(world.zones) == [world.zones, log]
+        # in a process of its own, as locks of SQLite are those of a process
+        assert command("zones", world.config, "--out", world.out).returncode == 0
+        run = FinishedRun.read(world.results)
+        assert list(explain(run, "F01", "area_ha")["boundary"]["checksums"]) == ["zones.gpkg", "zones.gpkg-wal"]
 
+
+def test_a_geopackage_that_another_program_writes_is_left_alone(world, sinkmap):
     assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
     path = world.results / "zones.gpkg"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -536,8 +552,6 @@ def test_a_geopackage_that_another_program_writes_is_left_alone(world, sinkmap):
 
 
 def test_a_log_that_a_crash_left_beside_a_geopackage_does_not_break_the_next_one(world, sinkmap):
-    import sqlite3
-
     assert sinkmap("zones", world.config, "--out", world.out)[0] == 0
     path = world.results / "zones.gpkg"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -702,8 +716,6 @@ def test_where_the_totals_of_every_zone_fail_there_are_maps_and_no_table(world, 
 
 def _sql(path, statement):
     """Change a GeoPackage behind the back of its triggers."""
-    import sqlite3
-
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             database.execute(f'DROP TRIGGER "{trigger}"')
