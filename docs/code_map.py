@@ -30,7 +30,7 @@ GROUPS = {
     "What is delivered": "results note deliverables outputs tables patches suggestions styles",
     "Questions to a finished run": "finished explain explain_group formulas what_if run_difference attribution "
     "kept_pixels fit plots",
-    "What the rest stands on": "engine cores compiled provenance output_folder whole_file errors",
+    "What the rest stands on": "engine cores ctrl_c compiled provenance output_folder whole_file errors",
 }
 """Titles with modules and folders of the package, in the order in which they are met."""
 
