@@ -36,11 +36,14 @@ def what_if(
     run = FinishedRun.read(settings.results(absolute(out)))
     _say_changed(run, changed_since(run, settings))
     found = answers(run, changes, zone)
-    note = run.note_of(answer.zone for answer in found)
+    note = run.note_of(answer.zone for answer in found if answer.zone in run.zones)
     table = Table("片区 zone", "指标 quantity", title=f"{note}\n{'; '.join(changes)}")
     for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
         table.add_column(title, justify="right")
+    first_sum = next((answer for answer in found if answer.zone not in run.zones), None)
     for answer in found:
+        if answer is first_sum:
+            table.add_section()
         ends = [f"{i.p2_5:,.0f} – {i.p97_5:,.0f}" if i else "" for i in (answer.interval_before, answer.interval_after)]
         share = f"{answer.after / answer.before - 1:+.1%}" if answer.before else ""
         table.add_row(

@@ -1,5 +1,6 @@
 """What totals would be with other coefficients, from the sketches of a finished run: no raster is read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,14 +14,22 @@ from pipeline.zone_model import SHRUB_PATH, ZoneModel, totals
 
 @dataclass(frozen=True)
 class Answer:
-    """A total before and after: estimates and 95 % intervals, None where the run draws none."""
+    """A total of a zone or an ecosystem before and after: estimates, and draws where the run makes any."""
 
     zone: str
     quantity: str
     before: float
     after: float
-    interval_before: Interval | None
-    interval_after: Interval | None
+    draws_before: np.ndarray | None
+    draws_after: np.ndarray | None
+
+    @property
+    def interval_before(self) -> Interval | None:
+        return None if self.draws_before is None else interval(self.draws_before)
+
+    @property
+    def interval_after(self) -> Interval | None:
+        return None if self.draws_after is None else interval(self.draws_after)
 
 
 def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, float]]:
@@ -43,6 +52,8 @@ def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, flo
             paths = find(run.ecosystems[ecosystem], coefficient)
         except KeyError as error:
             raise ConfigError(f"--set {change}: {error.args[0]}") from None
+        if twice := found.get(ecosystem, {}).keys() & set(paths):
+            raise ConfigError(f"--set {change}: {ecosystem}.{min(twice)} is set already; give it once")
         values = {path: _changed(change, path, rows[path], number, by_factor) for path in paths}
         found.setdefault(ecosystem, {}).update(values)
     return found
@@ -62,8 +73,8 @@ def _changed(change: str, path: str, row: Coefficient | BinnedCoefficient, numbe
 
 
 def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None) -> list[Answer]:
-    """Totals before and after, of those zones whose stock rests on what changes. Raises ConfigError where there are
-    none."""
+    """Totals before and after, of those zones whose stock rests on what changes, then of the ecosystems all of whose
+    zones are among them. Raises ConfigError where there are none."""
     numbers = numbers_set(run, changes)
     if unknown := set(zones or ()) - run.zones.keys():
         raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
@@ -75,7 +86,7 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         model = run.model(zone)
         if values := _of_zone(model, numbers):
             if values.keys().isdisjoint(_rows(model)):
-                others[zone] = _rows(model)
+                others[zone] = [model.full_path(path) for path in _rows(model)]
             elif found := _compare(run, model, _with_values(model, values)):
                 answers += found
             else:
@@ -89,7 +100,23 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
     if not answers:
         raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
-    return answers
+    return answers + list(_of_ecosystems(run, answers))
+
+
+def _of_ecosystems(run: FinishedRun, answers: list[Answer]) -> Iterator[Answer]:
+    """Sums over the zones of an ecosystem, where it has several and none lacks the total: draw by draw, for what their
+    errors share is in the same draw."""
+    for ecosystem in run.ecosystems:
+        members = [zone["id"] for zone in run.all_zones if zone["ecosystem"] == ecosystem]
+        for quantity in dict.fromkeys(answer.quantity for answer in answers):
+            parts = [a for a in answers if a.zone in members and a.quantity == quantity]
+            if len(parts) == len(members) > 1:
+                drawn = parts[0].draws_before is not None
+                yield Answer(
+                    ecosystem, quantity, sum(a.before for a in parts), sum(a.after for a in parts),
+                    sum(a.draws_before for a in parts) if drawn else None,
+                    sum(a.draws_after for a in parts) if drawn else None,
+                )  # fmt: skip
 
 
 def _of_zone(model: ZoneModel, numbers: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -129,7 +156,7 @@ def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answ
     return [
         Answer(
             zone, name, *(found[name] for found in figures),
-            *(interval(drawn[name, run.current.label]) if drawn else None for drawn in draws),
+            *(drawn[name, run.current.label] if drawn else None for drawn in draws),
         )
         for name in figures[0]
         if name in run.zones[zone]["figures"]

@@ -28,6 +28,25 @@ def test_without_a_change_the_totals_are_those_of_the_run(finished):
             assert answer.interval_before.p2_5 == pytest.approx(rows[answer.zone][f"{answer.quantity}_low95"], rel=1e-9)
 
 
+def test_an_ecosystem_is_the_sum_of_its_zones_when_all_are_asked(finished):
+    """F01 has stands and F02 none, so no coefficient is about both; with these two the sum is that of the table."""
+    run, rows = finished
+    unchanged = ["forest.carbon_fraction=x1.0", "forest.index_bias=0"]
+    stocks = {a.zone: a for a in what_if(run, unchanged) if a.quantity == "carbon_tC"}
+    assert list(stocks) == ["F01", "F02", "forest"]
+    whole = stocks["forest"]
+    assert whole.before == whole.after == pytest.approx(rows["forest"]["carbon_tC"], rel=1e-9)
+    assert whole.interval_before.p2_5 == pytest.approx(rows["forest"]["carbon_tC_low95"], rel=1e-9)
+    assert {a.zone for a in what_if(run, unchanged, ["F01"])} == {"F01"}
+    # one zone of the city alone is no sum
+    assert {a.zone for a in what_if(run, ["grassland.root_shoot=4.0"])} == {"G01"}
+
+
+def test_a_coefficient_that_is_set_twice_is_refused(finished):
+    with pytest.raises(ConfigError, match=r"--set grassland\.root_shoot=5: .*root_shoot is set already; give it once"):
+        numbers_set(finished[0], ["grassland.root_shoot=4", "grassland.root_shoot=5"])
+
+
 def test_carbon_of_grass_goes_with_one_plus_root_shoot(finished):
     run, _ = finished
     stock, _sink = what_if(run, ["grassland.root_shoot=4.0"], ["G01"])
@@ -126,7 +145,9 @@ def test_a_change_that_cannot_be_is_one_sentence(finished, change, sentence):
 
 def test_a_change_that_no_total_rests_on_is_said_and_not_answered_with_none(finished):
     """F01 is by its stands, whose roots are tables of the tree groups; only the class mean takes the stratum's."""
-    with pytest.raises(ConfigError, match=r"nothing of F01 rests on what --set changes, but on .*root_shoot\.conifers"):
+    with pytest.raises(
+        ConfigError, match=r"nothing of F01 rests on what --set changes, but on .*forest\.root_shoot\.conifers"
+    ):
         what_if(finished[0], ["forest.strata.larch_middle.root_shoot=0.3"], ["F01"])
 
 
