@@ -45,7 +45,8 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 class RampStyle(Frozen):
     """Classes of a continuous variable: ``colors[i]`` for breaks[i-1] <= x < breaks[i], open at both ends.
 
-    Labels show the value times ``factor`` with ``unit_zh``, such as 0.3 x 100 %.
+    Labels show the value times ``factor`` with ``unit_zh``, such as 0.3 x 100 %; those of ``counts``, which are whole
+    numbers, name the first and the last of a class.
     """
 
     breaks: tuple[float, ...]
@@ -53,6 +54,7 @@ class RampStyle(Frozen):
     factor: float = 1
     decimals: int = 2
     unit_zh: str
+    counts: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -66,6 +68,10 @@ class RampStyle(Frozen):
     def labels(self) -> tuple[str, ...]:
         """What the legend says of each class, without the unit."""
         shown = [f"{value * self.factor:.{self.decimals}f}" for value in self.breaks]
+        if self.counts:
+            lasts = [f"{value - 1:.0f}" for value in self.breaks]
+            between = [low if low == last else f"{low} – {last}" for low, last in zip(shown, lasts[1:], strict=False)]
+            return (f"≤ {lasts[0]}" if lasts[0] != "0" else "0", *between, f"≥ {shown[-1]}")
         between = [f"{low} – {high}" for low, high in pairwise(shown)]
         return (f"< {shown[0]}", *between, f"≥ {shown[-1]}")
 

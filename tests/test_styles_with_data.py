@@ -50,6 +50,11 @@ def test_every_stored_level_about_a_break_has_the_colour_of_its_class(styles, na
     assert {item.get("alpha") for item in items} == {"255"}
 
 
+def test_classes_of_counts_share_no_number():
+    assert STYLES.ramps["clear_count"].labels == ("0", "1", "2 – 3", "4 – 5", "6 – 9", "10 – 19", "≥ 20")
+    assert STYLES.ramps["fvc"].labels[:2] == ("< 10", "10 – 20")
+
+
 def test_the_sink_is_grey_about_zero_and_has_opposite_hues_beside_it():
     ramp = STYLES.ramps["sink"]
 
