@@ -34,7 +34,7 @@ class Composite(Section):
     geometric median of its bands."""
     indices: tuple[KeptIndex, ...] = ("ndvi",)
     """What is kept in any case, ndvi first; what `cover` asks for comes by itself."""
-    cloud_buffer_m: Annotated[float, Field(ge=0)] = 60
+    cloud_buffer_m: Annotated[float, Field(ge=0)] = 60.0
     """By how much clouds and their shadows grow, m."""
     bright_soil: bool = False
     """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
@@ -91,7 +91,7 @@ class Uncertainty(Section):
 class Patches(Section):
     """Management patches (图斑)."""
 
-    min_area_mu: Annotated[float, Field(gt=0)] = 15
+    min_area_mu: Annotated[float, Field(gt=0)] = 15.0
     """Least area of a patch, 亩; smaller ones join a neighbour."""
     suggestions: Path | None = None
     """A table of suggestions in place of the shipped one."""

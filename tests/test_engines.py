@@ -84,8 +84,8 @@ from types import SimpleNamespace
 
 def wait():
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born without it
-    print("waiting", flush=True)
     try:
+        print("waiting", flush=True)
         time.sleep(600)
     except KeyboardInterrupt:
         time.sleep(1)  # for what processes that heard it have to say
