@@ -112,14 +112,15 @@ def usable(scene: Scene, wanted: Wanted) -> Scene | None:
     here = here.to_crs(box.crs, resolution=_step(here)).intersection(box.extent)
     if here.is_empty:
         return None
-    size = max(_pixel_size(boxes[name], here, wanted.crs) for name in ("red", "nir") if name in boxes)
+    sizes = {name: _pixel_size(boxes[name], here, wanted.crs) for name in ("red", "nir") if name in boxes}
+    size = max(sizes.values())
     if wanted.finest_m and size > wanted.finest_m * COARSER:
         raise SceneError(
             f"scene {scene.id} has pixels of {size:.4g} m, coarser than the grid's {wanted.finest_m:g} m, and is not "
             "made finer; raise grid.resolution_m, leave it out, or repeat its pixels with grid.allow_coarser"
         )
     grids = tuple((name, str(each.crs), *each.affine[:6], *each.shape) for name, each in boxes.items())
-    return replace(scene, bounds=_bounds(box, here, wanted.crs), grids=grids)
+    return replace(scene, bounds=_bounds(box, here, wanted.crs), pixel_m=sizes["red"], grids=grids)
 
 
 OF_NDVI = ("ndvi", "kndvi")

@@ -2,12 +2,9 @@
 the mean of what is clear in it. One quality pixel says nothing of the many beside it in a pixel of the grid."""
 
 from collections.abc import Iterator
-from math import sqrt
 
 import numpy as np
-from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from rasterio import Affine
 
 from pipeline.blocks import CELL_PX, Cells, rectangles
 from pipeline.compiled import njit
@@ -23,15 +20,8 @@ LEAST_CLEAR = 0.5
 
 
 def pixels_within(scene: Scene, grid: GeoBox) -> int:
-    """How many pixels of the scene's red lie along one of ``grid``'s, at its middle: a whole number, 1 where it is not
-    twice as fine."""
-    header = next((rest for name, *rest in scene.grids if name == "red"), None)
-    if header is None:
-        return 1
-    crs, *numbers, _, _ = header
-    row, column = (size // 2 for size in grid.shape)
-    pixel = grid[row : row + 1, column : column + 1].extent.to_crs(CRS(crs))
-    return max(1, int(sqrt(pixel.area / abs(Affine(*numbers).determinant)) + 0.01))
+    """How many pixels of the scene's red lie along one of ``grid``'s, a whole number; 1 where less than two do."""
+    return max(1, int(abs(grid.resolution.x) / scene.pixel_m + 0.01)) if scene.pixel_m else 1
 
 
 def clear_means(

@@ -240,6 +240,8 @@ class Scene:
     origin: str
     bounds: tuple[float, float, float, float] | None = None
     """Left, bottom, right, top in the CRS of the run's grid."""
+    pixel_m: float = 0.0
+    """Side of a pixel of red in metres of the CRS of the run's grid; 0 where nobody asked."""
     grids: tuple[tuple, ...] = ()
     """CRS, affine and shape of each layer as its file gave them, a header beside it counting."""
     checks: tuple[Check, ...] = ()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.blocks import Cells, blocks_of, cells_of, grown, packed
+from pipeline.clear_means import pixels_within
 from pipeline.integrity import SceneFiles, verifiable
 from pipeline.map_layer import WITH_ERROR, MapLayer
 from pipeline.note import note_of
@@ -69,7 +70,8 @@ def tile_years(run: Run) -> list[TileYear]:
             scenes = tuple(s for s in run.scenes if s.day.year == year and run.reaches(s, tile))
             key = key_parts(
                 code=code, settings=[*how, settings.bright_soil], grid=[*place, repr(tile)],
-                scenes=[run.fingerprint(scene) for scene in scenes], **{CUBE: run.cube.made(year, layers)},
+                scenes=[[*run.fingerprint(scene), pixels_within(scene, grid)] for scene in scenes],
+                **{CUBE: run.cube.made(year, layers)},
             )  # fmt: skip
             unit = TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil)
             if tile.cells is not None:

@@ -339,6 +339,22 @@ def test_pixels_of_the_same_grid_are_copied(tmp_path):
     assert part.tolist() == [[0, 0, 0], [0, 100, 105], [0, 120, 125]]
 
 
+def test_a_scene_says_how_large_its_pixels_are(tmp_path):
+    """In metres of the grid's CRS: on the ellipsoid at 40.64 N 1e-4 degrees are 8.46 m by 11.10 m."""
+    write_item(tmp_path, "metres")
+    for asset in ("red", "nir", "scl"):
+        write_tif(tmp_path / "degrees" / f"{asset}.tif", np.ones((4, 4), "uint16"), left=109.8172, top=40.6449,
+                  pixel=1e-4, crs="EPSG:4326")  # fmt: skip
+    item = json.loads((tmp_path / "metres.json").read_text()) | {"id": "degrees"}
+    for asset in item["assets"]:
+        item["assets"][asset]["href"] = f"{asset}.tif"
+    (tmp_path / "degrees" / "degrees.json").write_text(json.dumps(item))
+    scenes, _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    assert {scene.id: scene.pixel_m for scene in scenes} == {
+        "metres": pytest.approx(10.0), "degrees": pytest.approx((8.46 * 11.10) ** 0.5, rel=2e-3)
+    }  # fmt: skip
+
+
 def test_a_coarser_band_is_repeated(tmp_path):
     coarse = on_grid(write_tif(tmp_path / "a.tif", DN[:2, :2], pixel=20))
     assert (coarse == DN[:2, :2].repeat(2, 0).repeat(2, 1)).all()
