@@ -25,6 +25,7 @@ class Listed:
     name: str
     product: str = ""
     date: str = ""
+    satellite: str = ""
     tile: str = ""
     level: str = ""
     offset: str = ""
@@ -63,6 +64,7 @@ def _listed(name: str, scene: Scene, wanted: Wanted | None, zones: shapely.Geome
         name=scene.id or name,
         product=scene.product,
         date=str(scene.day),
+        satellite=scene.platform or scene.sensor,
         tile=scene.tile,
         level=scene.level,
         offset=scene.origin,

@@ -18,12 +18,13 @@ def scenes(
     from pipeline.listing import list_scenes
 
     listed = list_scenes(folder, *_wanted(config))
-    table = Table("产品 product", "日期 date", "图幅 tile", "级别 level", "定标 offset", "云 cloud", "片区 zones")
-    for one in (one for one in listed if one.product):
+    table = Table("日期 date", "产品 product", "卫星 satellite", "图幅 tile", "级别 level", "定标 offset", "云 cloud")
+    table.add_column("片区 zones")
+    for one in sorted((one for one in listed if one.product), key=lambda one: (one.date, one.product, one.tile)):
         shares = ("" if share is None else f"{share:.0%}" for share in (
             one.cloud_percent and one.cloud_percent / 100, one.zones_covered
         ))  # fmt: skip
-        table.add_row(one.product, one.date, one.tile, one.level, one.offset, *shares)
+        table.add_row(one.date, one.product, one.satellite, one.tile, one.level, one.offset, *shares)
     console.print(table)
     for one in (one for one in listed if one.remark):
         console.print(f"{one.name}: {one.remark}.", style="yellow")

@@ -343,6 +343,8 @@ def test_every_value_of_a_table_with_ranges_is_off_to_the_same_side_by_its_own_r
         ({"u95_percent": 50}, "either u95_percent or u95_abs"),
         ({"ranges": None, "u95_abs": 1}, "relative: give u95_percent, or ranges"),
         ({"ranges": None, "u95_percent": 50, "distribution": "split_lognormal"}, "either u95_percent or u95_abs"),
+        ({"ranges": None, "u95_percent": 50, "distribution": "truncated_normal"}, "valid range does not bound"),
+        ({"ranges": None, "u95_percent": 50, "distribution": "beta"}, "valid range does not bound"),
         ({"distribution": "fixed"}, "is split_lognormal, and no other"),
     ],
 )

@@ -156,6 +156,10 @@ class BinnedCoefficient(Row):
         self._refuse_outside(self.values)
         if self.u95_abs is not None:
             raise ValueError("the error of a table is relative: give u95_percent, or ranges")
+        if self.distribution in ("truncated_normal", "beta"):
+            raise ValueError(
+                "a table is drawn by a factor, which its valid range does not bound: take normal or lognormal"
+            )
         if (self.distribution == "split_lognormal") != (self.ranges is not None):
             raise ValueError("a table with ranges in place of u95_percent is split_lognormal, and no other row is")
         if self.ranges is not None:
