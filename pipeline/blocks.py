@@ -22,16 +22,16 @@ Cells = np.ndarray
 
 
 @njit(nogil=True, cache=True)
-def blocks_with(where, but):
-    """The blocks that hold a pixel ``where``, ``but`` not where that is; both (rows, columns), bool or bits."""
-    height, width = where.shape
+def blocks_with(classes, bit, but):
+    """The blocks that hold a pixel with the ``bit`` in its class, ``but`` not where that is; (rows, columns) both."""
+    height, width = classes.shape
     found = np.zeros((-(-height // BLOCK_PX), -(-width // BLOCK_PX)), np.bool_)
     for y in range(height):
         row = found[y // BLOCK_PX]
         for column in range(row.size):
             if not row[column]:
                 for x in range(column * BLOCK_PX, min(width, (column + 1) * BLOCK_PX)):
-                    if where[y, x] and not but[y, x]:
+                    if classes[y, x] & bit and not but[y, x]:
                         row[column] = True
                         break
     return found

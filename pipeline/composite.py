@@ -54,7 +54,7 @@ class Composite(ABC):
 
     def wanted(self, classes: np.ndarray) -> Blocks:
         """The blocks that hold a clear pixel which this day has not seen yet."""
-        return blocks_with(classes & CLEAR, self._seen) & self._blocks
+        return blocks_with(classes, CLEAR, self._seen) & self._blocks
 
     def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
         """Add an observation: pixel classes, and bands as (stored values, scale, offset, nodata).

@@ -173,7 +173,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list
     composites = zone_composites(run)
     units = []
     for zone in run.zones:
-        model, boundary = models[zone.id], zone.geometry.wkb.hex()
+        model, boundary = models[zone.id], content_key(zone.geometry.wkb.hex())
         note = note_of(run.config.simulated, [model.ecosystem])
         layers = {
             layer: key_parts(

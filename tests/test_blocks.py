@@ -26,9 +26,10 @@ def grid_of(rows, columns, pixel=10.0, left=LEFT, top=TOP):
 
 
 def test_a_block_is_found_by_its_one_pixel():
-    where, but = np.zeros((2, 600, 1100), "bool")
-    where[511, 512] = where[599, 1099] = where[0, 0] = but[0, 0] = True
-    assert blocks_with(where, but).tolist() == [[False, True, False], [False, False, True]]
+    classes, but = np.full((600, 1100), 4, "uint8"), np.zeros((600, 1100), "bool")
+    classes[511, 512] = classes[599, 1099] = classes[0, 0] = 3
+    but[0, 0] = True
+    assert blocks_with(classes, 1, but).tolist() == [[False, True, False], [False, False, True]]
 
 
 @given(
