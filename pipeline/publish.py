@@ -69,7 +69,7 @@ def publish(
     current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
     results = results_of(
         run, rasters, rows=rows, by_year=by_year, intervals=interval_rows, cover_classes=classes, ledger=ledger,
-        separate=separate_rows(current, {row["zone_id"] for row in rows if row["volume_m3"] is not None}),
+        separate=separate_rows(current, {row["zone_id"] for row in rows if row["volume_m3"] is not None}, run.draws),
         volume_counts_twice=counts_volume_twice(models.values(), ledger),
     )  # fmt: skip
     results.folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,9 @@ from collections.abc import Collection
 from pipeline.carbon import CO2_PER_C
 from pipeline.ecosystems import Wetland
 from pipeline.sketch import FIRST_PART, INDEX, Sketch
+from pipeline.uncertainty import Z95, Draws, drawn, interval
+from pipeline.varying import Settings
+from pipeline.zone import Zone
 from pipeline.zone_model import ZoneModel
 
 SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
@@ -29,17 +32,22 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
         "生长量法(吨CO2/年, 另一口径, 不相加)",
     ),
     "methane_tCO2e_yr": ("Methane emission, t CO2e per year; not in the sink", "甲烷排放(吨CO2当量/年, 未计入碳汇)"),
+    "methane_tCO2e_yr_low95": ("Lower end of its 95 % interval", "甲烷排放95%区间下限(吨CO2当量/年)"),
+    "methane_tCO2e_yr_high95": ("Upper end of its 95 % interval", "甲烷排放95%区间上限(吨CO2当量/年)"),
 }
 """Columns of the table in order: English and Chinese title."""
 
 
-def separate_rows(zones: list[tuple[ZoneModel, Sketch]], with_volume: Collection[str]) -> list[dict]:
+def separate_rows(
+    zones: list[tuple[ZoneModel, Sketch]], with_volume: Collection[str], settings: Settings | None
+) -> list[dict]:
     """One row a zone, keys `SEPARATE_COLUMNS`, from its model and its sketch of the current period; what does not apply
-    is None. An increment is told of the zones ``with_volume``: an impossible one is withheld."""
-    return [_row(model, sketch, model.zone.id in with_volume) for model, sketch in zones]
+    is None. An increment is told of the zones ``with_volume``: an impossible one is withheld. ``settings`` are those of
+    the draws, None for no intervals."""
+    return [_row(model, sketch, model.zone.id in with_volume, settings) for model, sketch in zones]
 
 
-def _row(model: ZoneModel, sketch: Sketch, has_volume: bool) -> dict:
+def _row(model: ZoneModel, sketch: Sketch, has_volume: bool, settings: Settings | None) -> dict:
     zone, ecosystem = model.zone, model.ecosystem
     row = dict.fromkeys(SEPARATE_COLUMNS) | {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}
     if model.stands is None and sketch.observed:
@@ -48,9 +56,23 @@ def _row(model: ZoneModel, sketch: Sketch, has_volume: bool) -> dict:
         row["shrub_fraction"] = sketch.shrub_fraction if model.shrub else None
     if isinstance(ecosystem, Wetland):
         row["inundated_fraction"] = sketch.water_fraction if sketch.observed else None
-        row["methane_tCO2e_yr"] = ecosystem.methane_t_co2e(zone.area_ha)
+        row |= _methane(zone, ecosystem, settings)
     if has_volume and len(model.stands.volume_m3_ha) > 1:
         gain, loss = model.stands.gain_loss(ecosystem)
         row |= {"gain_tC_yr": gain, "loss_tC_yr": loss, "gain_loss_tC_yr": gain - loss}
         row["gain_loss_tCO2_yr"] = row["gain_loss_tC_yr"] * CO2_PER_C
     return row
+
+
+def _methane(zone: Zone, wetland: Wetland, settings: Settings | None) -> dict:
+    """Methane and its interval by the errors of flux, GWP and area, the latter the same as in the zone's stock."""
+    found = {"methane_tCO2e_yr": wetland.methane_t_co2e(zone.area_ha)}
+    if wetland.methane is None or settings is None:
+        return found
+    draws = Draws(settings.seed, settings.count)
+    rows = {name: getattr(wetland.methane, name) for name in ("flux", "warming")}
+    rows = {name: row.with_value(drawn(row, draws.of("wetland", f"methane.{name}"))) for name, row in rows.items()}
+    varied = wetland.model_copy(update={"methane": wetland.methane.model_copy(update=rows)})
+    area = zone.area_ha * (1 + settings.area_u95_percent / 100 / Z95 * draws.of("area", zone.id))
+    ends = interval(varied.methane_t_co2e(area))
+    return found | {"methane_tCO2e_yr_low95": ends.p2_5, "methane_tCO2e_yr_high95": ends.p97_5}
