@@ -7,7 +7,6 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from pipeline.blocks import CELL_PX, Cells, rectangles
-from pipeline.compiled import njit
 from pipeline.composite import buffer_clouds
 from pipeline.reflectance import read_bands, read_classes
 from pipeline.scene import CLEAR, WATER, Scene, Stored
@@ -40,16 +39,20 @@ def clear_means(
         fine = grid[place]
         fine = fine.zoom_to((fine.height * within, fine.width * within))
         seen = buffer_clouds(read_classes(scene, fine.pad(radius)), radius, margin_px=radius)
-        _reduce_classes(seen, within, classes[place])
+        clear = seen & CLEAR != 0
+        clear_px = _sums(clear, within)
+        counted = clear_px >= LEAST_CLEAR * within**2
+        watery = 2 * _sums(clear & (seen & WATER != 0), within) > clear_px
+        classes[place] = np.where(counted, np.where(watery, CLEAR | WATER, CLEAR), 0)
         for name, (stored, scale, offset, nodata) in read_bands(scene, names, fine).items():
             if name not in bands:
                 bands[name] = np.full(grid.shape, nodata, stored.dtype), scale, offset, nodata
-            means = np.full(classes[place].shape, np.nan)
-            _reduce_band(stored, nodata, seen, within, means)
-            known = ~np.isnan(means) & (classes[place] & CLEAR != 0)
-            if stored.dtype.kind in "iu":
-                means = means.round()
-            bands[name][0][place][known] = means[known]
+            # a float of Python takes the type of what it is compared with: 1e20 of float32 is not that of float64
+            known = clear & (stored != float(nodata)) & (stored == stored)
+            known_px = _sums(known, within)
+            here = counted & (known_px > 0)
+            means = _sums(np.where(known, stored, 0), within)[here] / known_px[here]
+            bands[name][0][place][here] = means.round() if stored.dtype.kind in "iu" else means
     return classes, bands
 
 
@@ -61,37 +64,9 @@ def _strips(grid: GeoBox, within: int, cells: Cells | None) -> Iterator[tuple[sl
             yield slice(top, min(top + step, rows.stop)), columns
 
 
-@njit(nogil=True, cache=True)
-def _reduce_classes(seen, within, classes):
-    """CLEAR and WATER of each pixel from those of its ``within`` x ``within``."""
-    clear, water = np.empty(classes.shape[1], np.int64), np.empty(classes.shape[1], np.int64)
-    for y in range(classes.shape[0]):
-        clear[:] = 0
-        water[:] = 0
-        for row in range(y * within, (y + 1) * within):
-            for x in range(clear.size):
-                for column in range(x * within, (x + 1) * within):
-                    clear[x] += seen[row, column] & CLEAR != 0
-                    water[x] += seen[row, column] & (CLEAR | WATER) == CLEAR | WATER
-        for x in range(clear.size):
-            bits = np.uint8(CLEAR if clear[x] >= LEAST_CLEAR * within**2 else 0)
-            classes[y, x] = bits | np.uint8(WATER if bits and 2 * water[x] > clear[x] else 0)
-
-
-@njit(nogil=True, cache=True)
-def _reduce_band(stored, nodata, seen, within, means):
-    """Mean of the clear values among each pixel's ``within`` x ``within``; ``means`` stays where there is none."""
-    sums, counts = np.empty(means.shape[1]), np.empty(means.shape[1], np.int64)
-    for y in range(means.shape[0]):
-        sums[:] = 0
-        counts[:] = 0
-        for row in range(y * within, (y + 1) * within):
-            for x in range(counts.size):
-                for column in range(x * within, (x + 1) * within):
-                    value = np.float64(stored[row, column])
-                    if seen[row, column] & CLEAR and value != nodata and value == value:
-                        sums[x] += value
-                        counts[x] += 1
-        for x in range(counts.size):
-            if counts[x]:
-                means[y, x] = sums[x] / counts[x]
+def _sums(values: np.ndarray, within: int) -> np.ndarray:
+    """Sum of the ``within`` x ``within`` values in each pixel of the grid, float64."""
+    height, width = (size // within for size in values.shape)
+    # of rows first, which lie in one piece: twice as fast
+    rows = values.reshape(height, within, width * within).sum(axis=1, dtype="float64")
+    return rows.reshape(height, width, within).sum(axis=2)

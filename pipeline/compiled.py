@@ -12,8 +12,8 @@ from numba import config, njit
 __all__ = ["njit"]
 
 SOURCES = (
-    "blocks", "bright_soil", "clear_means", "composite", "encoding", "indices", "median", "outputs/cog", "regions",
-    "scene", "sketch", "variables", "zone_pixels",
+    "blocks", "bright_soil", "composite", "encoding", "indices", "median", "outputs/cog", "regions", "scene", "sketch",
+    "variables", "zone_pixels",
 )  # fmt: skip
 """Where the loops and the constants in them are written."""
 

@@ -1,5 +1,7 @@
 """Scenes finer than the grid: what is cloud at the scene's own pixels enters no mean."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import PIXEL, make_grid, noon, write_tif
@@ -50,6 +52,14 @@ def test_a_pixel_takes_the_mean_of_what_is_clear_in_it(tmp_path):
     assert classes.tolist() == [[CLEAR, 0, CLEAR | WATER], [0, CLEAR, CLEAR]]
     # (400 + 400 + 400 + 600) / 4; (100 + 100 + 100 + 700) / 4; (200 + 200 + 800) / 3; of 0, no data, and 500 the latter
     assert red.tolist() == [[450, 0, 250], [0, 400, 500]]
+
+
+def test_a_missing_value_of_floating_point_data_enters_no_mean(tmp_path):
+    """1e20 as float32 is not the 1e20 of its metadata."""
+    scene = scene_of(tmp_path, [[400, 400], [400, 400]], [[V, V], [V, V]])
+    write_tif(tmp_path / "red.tif", np.array([[0.04, 0.06], [1e20, np.nan]], "float32"))
+    scene = replace(scene, bands=scene.bands | {"red": replace(scene.bands["red"], scale=1.0, nodata=1e20)})
+    assert means(scene, make_grid(1, 1, 20.0))[1].tolist() == [[pytest.approx(0.05)]]
 
 
 def test_clouds_grow_at_the_pixels_of_the_scene(tmp_path):
