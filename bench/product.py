@@ -18,8 +18,8 @@ from rich.console import Console
 
 from bench.data import reset_coefficients
 from bench.measure import answer, measured
-from pipeline.config import read_config
-from pipeline.engine import open_engine
+from pipeline.config.run_config import read_config
+from pipeline.execution.engine import open_engine
 from pipeline.flow import run_stages
 from pipeline.run import prepare
 
@@ -55,7 +55,7 @@ def again(job: Path) -> dict:
     (job / "coefficients" / file).write_text(text.replace(old, new), encoding="utf-8")
     composites, maps = _times(job, "out/*/work/cube.zarr/**/*"), _times(job, "out/*/zones/*/*.tif")
     decoded = AssertionError("a scene was decoded")
-    with patch.multiple("pipeline.tile_year", read_bands=_raiser(decoded), read_classes=_raiser(decoded)):
+    with patch.multiple("pipeline.compositing.tile_year", read_bands=_raiser(decoded), read_classes=_raiser(decoded)):
         found = measured(job, lambda: produce(job))
     assert _times(job, "out/*/work/cube.zarr/**/*") == composites, "a composite was written"
     rewritten = [path for path, time in _times(job, "out/*/zones/*/*.tif").items() if maps.get(path) != time]

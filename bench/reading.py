@@ -24,10 +24,10 @@ from pyhdf.SD import SD, SDC
 from rasterio.transform import from_origin
 
 from bench.measure import answer
-from pipeline.catalog import footprint
-from pipeline.layouts import candidates
-from pipeline.reflectance import DECODING, read_bands, read_classes
-from pipeline.scene import Band, Scene
+from pipeline.scenes.catalog import footprint
+from pipeline.scenes.layouts import candidates
+from pipeline.scenes.reflectance import DECODING, read_bands, read_classes
+from pipeline.scenes.scene import Band, Scene
 
 ROUNDS = 7
 SIDE = 2048

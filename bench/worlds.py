@@ -7,8 +7,8 @@ are end-members, cover model, the bias of each year's index, areas, stand volume
 leaves unexplained. Out of it comes the true stock and sink of each zone. A satellite then reports the world's index
 less its bias, an inventory its volumes less their error, and `realise` works on these with the shipped coefficients.
 
-The world is written apart from `pipeline.realisations`: residuals are a field of pixels, stands are single ones, cloud
-hides a real part of a zone, the persistence of residuals is uncertain itself.
+The world is written apart from `pipeline.totals.realisations`: residuals are a field of pixels, stands are single ones,
+cloud hides a real part of a zone, the persistence of residuals is uncertain itself.
 """
 
 import argparse
@@ -23,18 +23,19 @@ import shapely
 from scipy.special import betaincinv
 
 from pipeline.carbon import stock_difference
-from pipeline.config import Uncertainty, read_coefficients
+from pipeline.config.run_config import Uncertainty, read_coefficients
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients, with_values
-from pipeline.realisations import Realisations, realise, shares_of
-from pipeline.sketch import Sketch
-from pipeline.uncertainty import Z95, drawn, interval, mean_correlation
+from pipeline.ecosystems.rows import Z95
+from pipeline.mapping.zone_pixels import SketchBuilder
+from pipeline.stock.sketch import Sketch
+from pipeline.stock.zone_model import Period, ZoneModel
+from pipeline.totals.realisations import Realisations, realise, shares_of
+from pipeline.uncertainty.monte_carlo import drawn, interval, mean_correlation
+from pipeline.uncertainty.varying import Settings
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
-from pipeline.varying import Settings
 from pipeline.vegetation import EndMembers
-from pipeline.zone_model import Period, ZoneModel
-from pipeline.zone_pixels import SketchBuilder
-from pipeline.zone_stands import ZoneStands
-from pipeline.zones import Zone
+from pipeline.zones.boundaries import Zone
+from pipeline.zones.zone_stands import ZoneStands
 
 LIBRARY = Path(__file__).parent.parent / "configs" / "coefficients"
 BASELINE, CURRENT = Period((2019, 2020, 2021)), Period((2023, 2024, 2025))

@@ -10,38 +10,26 @@ CODE_MD = Path(__file__).with_name("code.md")
 HEAD = """# Map of the code
 
 Which file of `pipeline/` does what, in the words of the file itself. Start with `flow.py`: it holds the four stages in
-order. Imports point down only, what is called pure reads no file, and nothing but the top knows the config: tests hold
-all three (`tests/test_layering.py`). Written by `python docs/code_map.py`.
+order. Imports point down only, from folder to folder as well, what is called pure reads no file, and nothing below the
+run knows the config: tests hold all of it (`tests/test_layering.py`). Written by `python docs/code_map.py`.
 """
-GROUPS = {
-    "The way of the data": "flow run inputs units work tile_year calibration publish record plan",
-    "The command line": "__main__ terminal screen scene_commands questions doctor",
-    "The config": "config config_section input_config cover_config yaml_file",
-    "Boundaries and stands": "zone zones counted_zones vector_file file_parts crs_check boundary_check finding "
-    "shift_check boundary_shift overlaps area_ledger stands zone_stands",
-    "Scenes": "scene season layouts catalog admission integrity stac_api listing harmonise sensor_error same_day "
-    "scene_quality hdfeos reflectance",
-    "Satellite products": "sensors",
-    "Pixels": "blocks indices composite composite_methods median bright_soil clear_means cube coverage zone_coverage "
-    "land_cover shrub_ground zone_pixels map_layer encoding regions",
-    "Cover, biomass, carbon": "variables vegetation ecosystems carbon zone_model sketch sketch_file totals "
-    "group_totals separate cover_classes comparability plausibility targets",
-    "Uncertainty": "uncertainty varying realisations intervals pixel_error",
-    "What is delivered": "results note deliverables outputs tables patches suggestions styles",
-    "Questions to a finished run": "finished explain explain_group formulas what_if run_difference attribution "
-    "kept_pixels fit plots",
-    "What the rest stands on": "engine cores ctrl_c compiled provenance output_folder whole_file errors",
+TABLE = "| file | what it does |\n|---|---|\n"
+TOP = {
+    "The way of the data": "flow run inputs units work calibration publish record plan __main__",
+    "What the field's words mean": "variables vegetation carbon blocks frozen yaml_file errors",
 }
-"""Titles with modules and folders of the package, in the order in which they are met."""
+"""Files of the package itself, in the order in which they are met."""
+FOLDERS = (
+    "commands", "config", "zones", "scenes", "compositing", "ecosystems", "stock", "uncertainty", "mapping", "totals",
+    "outputs", "questions", "execution",
+)  # fmt: skip
+"""Folders of the package, in the order in which their contents are met."""
 
 
-def files_of(group: str) -> list[Path]:
-    """The files that a group names; of a folder all of them."""
-    found = []
-    for name in group.split():
-        folder = PACKAGE / name
-        found += sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{name}.py"]
-    return found
+def files() -> list[Path]:
+    """All files that the map names."""
+    named = [PACKAGE / f"{name}.py" for names in TOP.values() for name in names.split()]
+    return named + [file for folder in FOLDERS for file in (PACKAGE / folder).rglob("*.py")]
 
 
 def sentence(file: Path) -> str:
@@ -50,13 +38,24 @@ def sentence(file: Path) -> str:
     return re.split(r"\. (?=[A-Z])", text)[0].removesuffix(".").replace("``", "`").replace("|", "\\|")
 
 
+def rows(found: list[Path], folder: Path) -> str:
+    """A table of files, by their place in the folder."""
+    lines = (f"| `{file.relative_to(folder).as_posix()}` | {sentence(file)} |\n" for file in found)
+    return TABLE + "".join(lines)
+
+
+def section(folder: Path) -> str:
+    """What a folder is for, and its files."""
+    found = sorted(set(folder.rglob("*.py")) - {folder / "__init__.py"})
+    return f"## `{folder.name}/`\n\n{sentence(folder / '__init__.py')}.\n\n{rows(found, folder)}"
+
+
 def text() -> str:
     """The whole document."""
-    parts = [HEAD]
-    for title, group in GROUPS.items():
-        rows = (f"| `{file.relative_to(PACKAGE).as_posix()}` | {sentence(file)} |\n" for file in files_of(group))
-        parts.append(f"## {title}\n\n| file | what it does |\n|---|---|\n{''.join(rows)}")
-    return "\n".join(parts)
+    top = (f"## {title}\n\n{rows([PACKAGE / f'{name}.py' for name in names.split()], PACKAGE)}"
+           for title, names in TOP.items())  # fmt: skip
+    first, last = top
+    return "\n".join([HEAD, first, *(section(PACKAGE / name) for name in FOLDERS), last])
 
 
 if __name__ == "__main__":

@@ -5,15 +5,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipeline import area_ledger
-from pipeline.attribution import ATTRIBUTION_COLUMNS
-from pipeline.cover_classes import CLASS_COLUMNS
-from pipeline.intervals import INTERVAL_COLUMNS
-from pipeline.patches import PATCH_CLASS_COLUMNS, PATCH_COLUMNS
-from pipeline.separate import SEPARATE_COLUMNS
-from pipeline.tables import TITLES
-from pipeline.targets import TARGET_COLUMNS
-from pipeline.totals import COLUMNS, YEAR_COLUMNS
+from pipeline.mapping.cover_classes import CLASS_COLUMNS
+from pipeline.mapping.patches import PATCH_CLASS_COLUMNS, PATCH_COLUMNS
+from pipeline.outputs.tables import TITLES
+from pipeline.questions.attribution import ATTRIBUTION_COLUMNS
+from pipeline.totals.intervals import INTERVAL_COLUMNS
+from pipeline.totals.separate import SEPARATE_COLUMNS
+from pipeline.totals.targets import TARGET_COLUMNS
+from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS
+from pipeline.zones import area_ledger
 
 COLUMNS_MD = Path(__file__).with_name("columns.md")
 HEAD = """# Columns 字段

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipeline.config import RunConfig
+from pipeline.config.run_config import RunConfig
 
 CONFIG_MD = Path(__file__).with_name("config.md")
 HEAD = """# Config 配置

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipeline.config import read_coefficients
+from pipeline.config.run_config import read_coefficients
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, coefficients
 
 ROOT = Path(__file__).parent.parent

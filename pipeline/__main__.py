@@ -9,7 +9,8 @@ from typing import Annotated, get_args
 
 import typer
 
-from pipeline import questions, scene_commands
+from pipeline.commands import questions, scenes
+from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, errors
 from pipeline.errors import (
     ConfigError,
     OutputError,
@@ -19,7 +20,6 @@ from pipeline.errors import (
     ZoneError,
     os_error_sentence,
 )
-from pipeline.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, errors
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -78,8 +78,8 @@ def plan(
     out: OutPath = Path("out"), force: Force = False,
 ) -> None:  # fmt: skip
     """Say what would run and why, what is kept, and the time, memory and disk it takes; read no pixel."""
-    from pipeline.cores import available_cores
-    from pipeline.output_folder import held
+    from pipeline.execution.cores import available_cores
+    from pipeline.execution.output_folder import held
     from pipeline.plan import plan_lines
     from pipeline.run import prepare
 
@@ -94,12 +94,12 @@ def plan(
 @app.command()
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
-    from pipeline.config import read_coefficients
-    from pipeline.counted_zones import passed_areas
-    from pipeline.output_folder import held, writable_folder
+    from pipeline.commands.screen import boundary_findings, boundary_tables, ledger_table, zone_table
+    from pipeline.config.run_config import read_coefficients
+    from pipeline.execution.output_folder import held, writable_folder
     from pipeline.outputs.findings import write_findings
     from pipeline.run import prepare
-    from pipeline.screen import boundary_findings, boundary_tables, ledger_table, zone_table
+    from pipeline.zones.counted_zones import passed_areas
 
     settings = _settings(config, None).with_exports([])
     found = boundary_findings(settings, read_coefficients(settings.coefficients))
@@ -125,9 +125,9 @@ for command in (
     questions.what_if,
     questions.explain,
     questions.diff,
-    scene_commands.scenes,
-    scene_commands.harmonise,
-    scene_commands.quality,
+    scenes.scenes,
+    scenes.harmonise,
+    scenes.quality,
 ):
     app.command()(command)
 
@@ -149,11 +149,11 @@ def fit(
     out: OutPath = Path("out"),
 ) -> None:
     """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
-    from pipeline.output_folder import held
-    from pipeline.outputs.coefficients import write_local_coefficients
-    from pipeline.plausibility import read_ranges
-    from pipeline.plots import PlotColumns, fit_plots, pair_plots, read_plots, report, unit_doubt
+    from pipeline.execution.output_folder import held
+    from pipeline.questions.local_coefficients import write_local_coefficients
+    from pipeline.questions.plots import PlotColumns, fit_plots, pair_plots, read_plots, report, unit_doubt
     from pipeline.run import prepare
+    from pipeline.totals.plausibility import read_ranges
     from pipeline.variables import IndexName
 
     if index not in get_args(IndexName):
@@ -181,7 +181,7 @@ def fit(
 @app.command()
 def doctor(out: OutPath = Path("out")) -> None:
     """Check the installation: libraries and their data, drivers, fonts, writing, memory and disk."""
-    from pipeline.doctor import examine
+    from pipeline.commands.doctor import examine
 
     remarks = list(examine(absolute(out)))
     for remark in remarks:
@@ -196,13 +196,13 @@ def schema() -> None:
     """Print the JSON Schema of the config, for editors."""
     import json
 
-    from pipeline.config import RunConfig
+    from pipeline.config.run_config import RunConfig
 
     print(json.dumps(RunConfig.model_json_schema(), indent=1, ensure_ascii=False))
 
 
 def _settings(config: Path, year: int | None):
-    from pipeline.config import read_config
+    from pipeline.config.run_config import read_config
 
     settings = read_config(config)
     return settings if year is None else settings.for_year(year)
@@ -210,7 +210,7 @@ def _settings(config: Path, year: int | None):
 
 def _run(config: Path, until: str, zone: str | None, year: int | None, workers: int | None, cluster: str | None,
          out: Path, strict: bool, force: bool, export: list[str] | None) -> None:  # fmt: skip
-    from pipeline.output_folder import held
+    from pipeline.execution.output_folder import held
     from pipeline.run import prepare
 
     settings = _settings(config, year).with_exports(export or [])
@@ -221,10 +221,10 @@ def _run(config: Path, until: str, zone: str | None, year: int | None, workers: 
 
 def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: str | None, strict: bool) -> None:
     from pipeline.calibration import calibration_block
-    from pipeline.engine import open_engine
+    from pipeline.commands.screen import result_table
+    from pipeline.execution.engine import open_engine
     from pipeline.flow import run_stages
     from pipeline.record import remember_pace
-    from pipeline.screen import result_table
 
     if strict and run.set_aside:
         raise SceneError(run.set_aside[0].reason)

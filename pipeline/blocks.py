@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
-from pipeline.compiled import njit
+from pipeline.execution.compiled import njit
 
 BLOCK_PX = 512
 """The usual block of a tiled GeoTIFF: grid and reading windows fall on multiples of it."""

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import groupby
 
-from pipeline.cover_config import FixedEndMembers
-from pipeline.cube import Tile
+from pipeline.compositing.cube import Tile
+from pipeline.config.cover_config import FixedEndMembers
 from pipeline.errors import ConfigError
-from pipeline.provenance import read_json, write_json
+from pipeline.execution.provenance import read_json, write_json
 from pipeline.run import Run
-from pipeline.sketch import INDEX, Sketch, pool
+from pipeline.stock.sketch import INDEX, Sketch, pool
 from pipeline.vegetation import Calibration, EndMembers, percentile_end_members
 
 MEMORY = "end_members.json"

@@ -16,17 +16,19 @@ from collections.abc import Callable, Collection
 from time import perf_counter
 
 from pipeline.calibration import end_members_by_zone, remember
-from pipeline.engine import Engine, successes
+from pipeline.compositing.tile_year import TileYear, composite_tile
 from pipeline.errors import SceneError, ZoneError
-from pipeline.integrity import verify_scene
-from pipeline.output_folder import clear_leftovers
+from pipeline.execution.engine import Engine, successes
+from pipeline.execution.output_folder import clear_leftovers
+from pipeline.mapping.zone_coverage import ZoneCoverage, cover_zone
 from pipeline.publish import publish
 from pipeline.record import outdated_years, put_away, record
 from pipeline.run import Run
-from pipeline.scene import SetAside
-from pipeline.sketch import Sketch, Sketches
-from pipeline.sketch_file import load_sketches
-from pipeline.tile_year import TileYear, composite_tile
+from pipeline.scenes.integrity import verify_scene
+from pipeline.scenes.scene import SetAside
+from pipeline.stock.sketch import Sketch, Sketches
+from pipeline.stock.sketch_file import load_sketches
+from pipeline.stock.zone_model import ZoneModel
 from pipeline.units import (
     all_maps,
     cube_layers,
@@ -39,8 +41,6 @@ from pipeline.units import (
 )
 from pipeline.vegetation import EndMembers
 from pipeline.work import ZoneMaps, map_zone, sketch_zone
-from pipeline.zone_coverage import ZoneCoverage, cover_zone
-from pipeline.zone_model import ZoneModel
 
 
 def run_stages(

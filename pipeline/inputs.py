@@ -6,19 +6,19 @@ import numpy as np
 import shapely
 from pydantic import TypeAdapter
 
-from pipeline.catalog import Wanted
-from pipeline.config import Cover, RunConfig
+from pipeline.compositing.indices import bands_of
+from pipeline.config.run_config import Cover, RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError
-from pipeline.harmonise import SHIPPED_ROWS, Row
-from pipeline.indices import bands_of
-from pipeline.land_cover import LandCover, reach_of
-from pipeline.provenance import Checksums
-from pipeline.shrub_ground import ShrubGround
-from pipeline.stands import read_stands, stands_in_zone
+from pipeline.execution.provenance import Checksums
+from pipeline.mapping.land_cover import LandCover, reach_of
+from pipeline.mapping.shrub_ground import ShrubGround
+from pipeline.scenes.catalog import Wanted
+from pipeline.scenes.harmonise import SHIPPED_ROWS, Row
 from pipeline.yaml_file import read_yaml
-from pipeline.zone import Zone
-from pipeline.zone_stands import ZoneStands
+from pipeline.zones.stands import read_stands, stands_in_zone
+from pipeline.zones.zone import Zone
+from pipeline.zones.zone_stands import ZoneStands
 
 
 def stands_of(
@@ -87,7 +87,7 @@ def place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:
     if config.scenes.api is None:
         return config.scenes.path
     # asking and downloading needs libraries that no other run loads
-    from pipeline.stac_api import Search, fetch_items, in_degrees
+    from pipeline.scenes.stac_api import Search, fetch_items, in_degrees
 
     api, scenes = config.scenes.api, config.scenes
     bbox = in_degrees(extent, config.grid.crs)

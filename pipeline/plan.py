@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import psutil
 
 from pipeline.calibration import end_members_by_zone, remembered
-from pipeline.composite_methods import bytes_per_pixel_and_day
-from pipeline.engine import GDAL_CACHE_BYTES
+from pipeline.compositing.composite_methods import bytes_per_pixel_and_day
 from pipeline.errors import ConfigError, OutputError
+from pipeline.execution.engine import GDAL_CACHE_BYTES
+from pipeline.execution.provenance import FILES, code_key, key_parts, read_json
 from pipeline.flow import zone_models
-from pipeline.provenance import FILES, code_key, key_parts, read_json
 from pipeline.run import Run
-from pipeline.sketch import LEVELS, Sketches
-from pipeline.sketch_file import load_sketches
+from pipeline.stock.sketch import LEVELS, Sketches
+from pipeline.stock.sketch_file import load_sketches
 from pipeline.units import MAPPED, all_maps, scene_files, tile_years, unverified_scenes, zone_sketches
 from pipeline.vegetation import EndMembers
 

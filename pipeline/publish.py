@@ -4,26 +4,25 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline import area_ledger
-from pipeline.comparability import Certificate, PeriodFacts, certify
-from pipeline.counted_zones import passed_areas
-from pipeline.cover_classes import CLASS_COLUMNS, class_rows
-from pipeline.deliverables import make_deliverables
-from pipeline.engine import Engine, Failure
 from pipeline.errors import SinkmapError, ZoneError
-from pipeline.group_totals import counted, group_rows, year_group_rows
-from pipeline.intervals import INTERVAL_COLUMNS, add_intervals
+from pipeline.execution.engine import Engine, Failure
+from pipeline.mapping.cover_classes import CLASS_COLUMNS, class_rows
+from pipeline.outputs.csv_file import write_csv
+from pipeline.outputs.deliverables import make_deliverables
 from pipeline.outputs.raster_styles import side_files
-from pipeline.outputs.table import write_csv
-from pipeline.plausibility import Ranges, impossible, read_ranges, unusual
-from pipeline.realisations import Realisations, realise
-from pipeline.results import Results
+from pipeline.outputs.results import Results
 from pipeline.run import Run
-from pipeline.scene import Scene
-from pipeline.separate import SEPARATE_COLUMNS, separate_rows
-from pipeline.sketch import Sketch, Sketches
-from pipeline.targets import TARGET_COLUMNS, target_rows
-from pipeline.totals import (
+from pipeline.scenes.scene import Scene
+from pipeline.stock.sketch import Sketch, Sketches
+from pipeline.stock.zone_model import Period, ZoneModel
+from pipeline.totals.comparability import Certificate, PeriodFacts, certify
+from pipeline.totals.group_totals import counted, group_rows, year_group_rows
+from pipeline.totals.intervals import INTERVAL_COLUMNS, add_intervals
+from pipeline.totals.plausibility import Ranges, impossible, read_ranges, unusual
+from pipeline.totals.realisations import Realisations, realise
+from pipeline.totals.separate import SEPARATE_COLUMNS, separate_rows
+from pipeline.totals.targets import TARGET_COLUMNS, target_rows
+from pipeline.totals.zone_totals import (
     COLUMNS,
     YEAR_COLUMNS,
     add_status,
@@ -33,11 +32,12 @@ from pipeline.totals import (
     year_rows,
     zone_row,
 )
-from pipeline.uncertainty import mean_correlation
+from pipeline.uncertainty.monte_carlo import mean_correlation
+from pipeline.uncertainty.varying import Settings
 from pipeline.variables import VARIABLES
-from pipeline.varying import Settings
-from pipeline.vector_file import CGCS2000
-from pipeline.zone_model import Period, ZoneModel
+from pipeline.zones import area_ledger
+from pipeline.zones.counted_zones import passed_areas
+from pipeline.zones.vector_file import CGCS2000
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 

@@ -4,14 +4,14 @@ import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from pipeline.config import placeless
-from pipeline.provenance import read_json, versions, write_json
+from pipeline.config.run_config import placeless
+from pipeline.execution.provenance import read_json, versions, write_json
+from pipeline.execution.whole_file import delete
+from pipeline.mapping.zone_coverage import zone_windows
 from pipeline.run import FailedZone, Run
-from pipeline.uncertainty import mean_correlation
+from pipeline.stock.zone_model import ZoneModel
+from pipeline.uncertainty.monte_carlo import mean_correlation
 from pipeline.vegetation import EndMembers
-from pipeline.whole_file import delete
-from pipeline.zone_coverage import zone_windows
-from pipeline.zone_model import ZoneModel
 
 
 def remember_pace(run: Run, pace: dict[str, float]) -> None:

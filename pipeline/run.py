@@ -10,32 +10,32 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from pipeline.area_ledger import area_ledger
 from pipeline.blocks import packed
-from pipeline.catalog import find_scenes, grid_origin
-from pipeline.config import Cover, RunConfig, read_coefficients
-from pipeline.counted_zones import counted_zones
-from pipeline.cube import Cube, Tile, block_aligned_grid, touched_tiles
+from pipeline.compositing.cube import Cube, Tile, block_aligned_grid, touched_tiles
+from pipeline.compositing.tile_year import COMPOSITE_CODE
+from pipeline.config.run_config import Cover, RunConfig, read_coefficients
 from pipeline.ecosystems import Ecosystem
-from pipeline.engine import Failure
 from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
-from pipeline.harmonise import without_scenes
+from pipeline.execution.engine import Failure
+from pipeline.execution.output_folder import writable_folder
+from pipeline.execution.provenance import Checksums, Marks, code_key, content_key, stamp
 from pipeline.inputs import check_indices, place_of_scenes, shrub_of, stands_of, wanted_of
-from pipeline.note import note_of
-from pipeline.output_folder import writable_folder
-from pipeline.provenance import Checksums, Marks, code_key, content_key, stamp
-from pipeline.scene import Scene, SetAside
-from pipeline.sensor_error import SensorError, sensor_errors
-from pipeline.shrub_ground import ShrubGround
-from pipeline.styles import Styles, read_styles
-from pipeline.suggestions import Suggestions, read_suggestions
-from pipeline.tile_year import COMPOSITE_CODE
+from pipeline.mapping.shrub_ground import ShrubGround
+from pipeline.mapping.styles import Styles, read_styles
+from pipeline.mapping.suggestions import Suggestions, read_suggestions
+from pipeline.outputs.note import note_of
+from pipeline.scenes.catalog import find_scenes, grid_origin
+from pipeline.scenes.harmonise import without_scenes
+from pipeline.scenes.scene import Scene, SetAside
+from pipeline.scenes.sensor_error import SensorError, sensor_errors
+from pipeline.stock.zone_model import Period
+from pipeline.uncertainty.varying import Settings
 from pipeline.variables import VARIABLES
-from pipeline.varying import Settings
-from pipeline.zone import Zone
-from pipeline.zone_model import Period
-from pipeline.zone_stands import ZoneStands
-from pipeline.zones import zones_on_grid
+from pipeline.zones.area_ledger import area_ledger
+from pipeline.zones.boundaries import zones_on_grid
+from pipeline.zones.counted_zones import counted_zones
+from pipeline.zones.zone import Zone
+from pipeline.zones.zone_stands import ZoneStands
 
 
 @dataclass(frozen=True)

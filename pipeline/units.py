@@ -6,24 +6,29 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.blocks import Cells, blocks_of, cells_of, grown, packed
-from pipeline.clear_means import pixels_within
-from pipeline.integrity import SceneFiles, verifiable
-from pipeline.map_layer import WITH_ERROR, MapLayer
-from pipeline.note import note_of
-from pipeline.provenance import code_key, content_key, key_parts
+from pipeline.compositing.clear_means import pixels_within
+from pipeline.compositing.tile_year import COMPOSITE_CODE, TileYear
+from pipeline.execution.provenance import code_key, content_key, key_parts
+from pipeline.mapping.map_layer import WITH_ERROR, MapLayer
+from pipeline.mapping.zone_coverage import ZoneCoverage
+from pipeline.outputs.note import note_of
 from pipeline.run import Run
-from pipeline.sketch import Sketch, Sketches
-from pipeline.tile_year import COMPOSITE_CODE, TileYear
-from pipeline.varying import Settings
+from pipeline.scenes.integrity import SceneFiles, verifiable
+from pipeline.stock.sketch import Sketch, Sketches
+from pipeline.stock.zone_model import Period, ZoneModel
+from pipeline.uncertainty.varying import Settings
 from pipeline.work import ZoneMaps, ZoneSketches
-from pipeline.zone_coverage import ZoneCoverage
-from pipeline.zone_model import Period, ZoneModel
 
-COVERAGE_CODE = ("zone_coverage", "coverage", "cube", "blocks", "variables")
-SKETCH_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "sketch_file", "work", "map_layer", "shrub_ground",
-               "land_cover")  # fmt: skip
-MAP_CODE = (*COVERAGE_CODE, "zone_pixels", "sketch", "work", "map_layer", "shrub_ground", "land_cover", "carbon",
-            "pixel_error", "varying", "uncertainty", "encoding", "outputs/cog")  # fmt: skip
+COVERAGE_CODE = ("mapping/zone_coverage", "zones/coverage", "compositing/cube", "blocks", "variables")
+SKETCH_CODE = (
+    *COVERAGE_CODE, "mapping/zone_pixels", "stock/sketch", "stock/sketch_file", "work", "mapping/map_layer",
+    "mapping/shrub_ground", "mapping/land_cover",
+)  # fmt: skip
+MAP_CODE = (
+    *COVERAGE_CODE, "mapping/zone_pixels", "stock/sketch", "work", "mapping/map_layer", "mapping/shrub_ground",
+    "mapping/land_cover", "carbon", "uncertainty/pixel_error", "uncertainty/varying", "uncertainty/monte_carlo",
+    "mapping/encoding", "outputs/cog",
+)  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")

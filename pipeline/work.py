@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.blocks import pixel_box
-from pipeline.cube import Cube, Tile
-from pipeline.encoding import encode
+from pipeline.compositing.cube import Cube, Tile
 from pipeline.errors import ZoneError
-from pipeline.map_layer import WITH_ERROR, MapLayer, Strip, layers_of_years
+from pipeline.execution.provenance import Marks
+from pipeline.mapping.encoding import encode
+from pipeline.mapping.map_layer import WITH_ERROR, MapLayer, Strip, layers_of_years
+from pipeline.mapping.shrub_ground import ShrubGround, forget_mosaic, keep_mosaic, kept_mosaic
+from pipeline.mapping.zone_coverage import zone_windows
+from pipeline.mapping.zone_pixels import SketchBuilder, places
 from pipeline.outputs.cog import CogWriter
-from pipeline.pixel_error import IndexErrors, StandErrors, index_errors, stand_errors
-from pipeline.provenance import Marks
-from pipeline.shrub_ground import ShrubGround, forget_mosaic, keep_mosaic, kept_mosaic
-from pipeline.sketch_file import save_sketches
+from pipeline.stock.sketch_file import save_sketches
+from pipeline.stock.zone_model import Period, ZoneModel
+from pipeline.uncertainty.pixel_error import IndexErrors, StandErrors, index_errors, stand_errors
+from pipeline.uncertainty.varying import Settings
 from pipeline.variables import VARIABLES
-from pipeline.varying import Settings
-from pipeline.zone import Zone
-from pipeline.zone_coverage import zone_windows
-from pipeline.zone_model import Period, ZoneModel
-from pipeline.zone_pixels import SketchBuilder, places
+from pipeline.zones.zone import Zone
 
 
 @dataclass(frozen=True)

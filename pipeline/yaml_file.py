@@ -10,7 +10,7 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from pipeline.errors import ConfigError
-from pipeline.whole_file import whole
+from pipeline.execution.whole_file import whole
 
 
 class _Constructor(SafeConstructor):

@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from pipeline.__main__ import main
-from pipeline.config import read_coefficients
+from pipeline.config.run_config import read_coefficients
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "real"

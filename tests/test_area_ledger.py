@@ -10,11 +10,11 @@ from shapely import affinity, box
 from tiny_world import ZONES, World, read_csv
 from tiny_world import box as pixels
 
-from pipeline.area_ledger import COLUMNS, area_ledger, covered_ha, mismatches
+from pipeline.commands.screen import ledger_table
 from pipeline.errors import ZoneError
-from pipeline.overlaps import clip_overlaps, find_overlaps, settle_overlaps
-from pipeline.screen import ledger_table
-from pipeline.vector_file import ellipsoidal_area_ha
+from pipeline.zones.area_ledger import COLUMNS, area_ledger, covered_ha, mismatches
+from pipeline.zones.overlaps import clip_overlaps, find_overlaps, settle_overlaps
+from pipeline.zones.vector_file import ellipsoidal_area_ha
 
 PER_WANMU = 2000 / 3
 """ha of a 万亩."""

@@ -9,10 +9,10 @@ from tiny_world import CLOUD, DAYS, PIXEL, STANDS, YEARS, ZONES, World, landscap
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
-from pipeline.attribution import ATTRIBUTION_COLUMNS, FACTORS, Swap, attribute, beyond
 from pipeline.errors import OutputError
-from pipeline.finished import FinishedRun
-from pipeline.run_difference import compare
+from pipeline.questions.attribution import ATTRIBUTION_COLUMNS, FACTORS, Swap, attribute, beyond
+from pipeline.questions.finished import FinishedRun
+from pipeline.questions.run_difference import compare
 
 ROOTS = "value: 4.79"
 

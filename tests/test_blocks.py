@@ -13,10 +13,10 @@ from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from pipeline.blocks import BLOCK_PX, CELL_PX, blocks_of, blocks_with, cells_of, grown, rectangles
-from pipeline.coverage import coverage_fractions
-from pipeline.cube import touched_tiles
-from pipeline.reflectance import _copy
-from pipeline.scene import Band
+from pipeline.compositing.cube import touched_tiles
+from pipeline.scenes.reflectance import _copy
+from pipeline.scenes.scene import Band
+from pipeline.zones.coverage import coverage_fractions
 
 CRS, LEFT, TOP = "EPSG:32649", 400_000, 4_500_000
 

@@ -14,15 +14,15 @@ from shapely import MultiPolygon, Polygon, affinity, box
 from tiny_world import ZONES, World
 from tiny_world import box as pixels
 
-from pipeline.boundary_check import check_stands, check_zones
-from pipeline.boundary_shift import gcj02_shift_m, measured_shift
-from pipeline.config import read_coefficients, read_config
-from pipeline.crs_check import crs_problem, gauss_kruger_epsg
+from pipeline.commands.screen import boundary_findings
+from pipeline.config.input_config import CLASS_WORDS
+from pipeline.config.run_config import read_coefficients, read_config
 from pipeline.errors import ZoneError
-from pipeline.input_config import CLASS_WORDS
 from pipeline.outputs.findings import write_findings
 from pipeline.run import prepare
-from pipeline.screen import boundary_findings
+from pipeline.zones.boundary_check import check_stands, check_zones
+from pipeline.zones.boundary_shift import gcj02_shift_m, measured_shift
+from pipeline.zones.crs_check import crs_problem, gauss_kruger_epsg
 
 COLUMNS = {"id": "ID", "name": "NAME", "ecosystem": "KIND", "declared_wanmu": None, "stratum": None}
 BOUNDARIES = REAL / "boundaries"
@@ -363,7 +363,7 @@ class TestRealDistricts:
         assert not of_kind(found, "invalid")
 
     def test_a_run_with_the_reference_refuses_the_shifted_ones(self, shifted, ecosystems):
-        from pipeline.shift_check import zone_shift
+        from pipeline.zones.shift_check import zone_shift
 
         shift, outside = zone_shift(gpd.read_file(shifted), gpd.read_file(self.reference))
         assert shift.is_gcj02

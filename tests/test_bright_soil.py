@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from conftest import CRS, make_grid, write_item
 
-from pipeline.bright_soil import BrightSoil
-from pipeline.catalog import Wanted, find_scenes
-from pipeline.cube import Cube, Tile
-from pipeline.provenance import Marks
-from pipeline.scene import BUFFERED, CLEAR
-from pipeline.season import PEAK
-from pipeline.tile_year import TileYear, composite_tile
+from pipeline.compositing.bright_soil import BrightSoil
+from pipeline.compositing.cube import Cube, Tile
+from pipeline.compositing.tile_year import TileYear, composite_tile
+from pipeline.execution.provenance import Marks
+from pipeline.scenes.catalog import Wanted, find_scenes
+from pipeline.scenes.scene import BUFFERED, CLEAR
+from pipeline.scenes.season import PEAK
 
 FLAGGED = BUFFERED
 """As a cloud is; snow and cirrus are 0."""

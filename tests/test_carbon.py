@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.carbon import CO2_PER_C, HA_PER_MU, HA_PER_WANMU, T_HA_PER_G_M2, stock_difference
-from pipeline.map_layer import MapLayer
-from pipeline.zone_model import Period
+from pipeline.mapping.map_layer import MapLayer
+from pipeline.stock.zone_model import Period
 
 stocks = st.floats(0, 1e4)
 

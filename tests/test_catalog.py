@@ -13,11 +13,11 @@ from conftest import CRS, LEFT, PIXEL, TOP, make_grid, noon, write_item, write_t
 from pyproj import Transformer
 from rasterio.enums import Resampling
 
-from pipeline.catalog import Wanted, find_scenes, grid_origin
 from pipeline.errors import ConfigError, SceneError
-from pipeline.reflectance import read_band, read_classes
-from pipeline.scene import BUFFERED, CLEAR, WATER, Band, QualityRule, Scene
-from pipeline.season import PEAK, Season
+from pipeline.scenes.catalog import Wanted, find_scenes, grid_origin
+from pipeline.scenes.reflectance import read_band, read_classes
+from pipeline.scenes.scene import BUFFERED, CLEAR, WATER, Band, QualityRule, Scene
+from pipeline.scenes.season import PEAK, Season
 
 AREA = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
 DN = np.arange(100, 180, 5, dtype="uint16").reshape(4, 4)

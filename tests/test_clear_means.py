@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from conftest import PIXEL, make_grid, noon, write_tif
 
-from pipeline import clear_means as module
-from pipeline.clear_means import clear_means, pixels_within
-from pipeline.cube import Cube, Tile
-from pipeline.provenance import Marks
-from pipeline.scene import CLEAR, WATER, Band, QualityRule, Scene
-from pipeline.tile_year import TileYear, composite_tile
+from pipeline.compositing import clear_means as module
+from pipeline.compositing.clear_means import clear_means, pixels_within
+from pipeline.compositing.cube import Cube, Tile
+from pipeline.compositing.tile_year import TileYear, composite_tile
+from pipeline.execution.provenance import Marks
+from pipeline.scenes.scene import CLEAR, WATER, Band, QualityRule, Scene
 
 V, W, C, N = 4, 6, 9, 0
 """Vegetation, water, cloud, no data."""

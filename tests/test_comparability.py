@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from pipeline.comparability import PeriodFacts, certify
+from pipeline.totals.comparability import PeriodFacts, certify
 
 DAYS = frozenset({date(2019, 7, 20), date(2020, 8, 9), date(2021, 8, 20)})  # days 201, 222 and 232
 GOOD = PeriodFacts("2019-2021", 0.98, 4.0, frozenset({"sentinel-2"}), DAYS, False)

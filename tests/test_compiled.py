@@ -11,7 +11,7 @@ from inspect import getclosurevars, getsource
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from pipeline.compiled import PACKAGE, SOURCES, cache_folder
+from pipeline.execution.compiled import PACKAGE, SOURCES, cache_folder
 
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "import njit" in path.read_text(encoding="utf-8")]
 
@@ -39,7 +39,7 @@ def test_all_that_a_loop_is_compiled_from_is_a_source(path):
 def test_a_loop_is_compiled_again_when_another_file_that_it_uses_changes(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     show = (
-        "import numpy as np; from pipeline.composite import store_index;"
+        "import numpy as np; from pipeline.compositing.composite import store_index;"
         "band = (np.full((1, 1), 0.1), 1.0, 0.0, np.nan); out = np.zeros((1, 1), 'int16');"
         "nir = (np.full((1, 1), 0.3), 1.0, 0.0, np.nan);"
         "store_index('ndvi', {'red': band, 'nir': nir}, np.ones((1, 1), bool), out); print(out[0, 0])"
@@ -56,7 +56,7 @@ def test_a_loop_is_compiled_again_when_another_file_that_it_uses_changes(tmp_pat
     assert ndvi() == 5000  # (0.3 - 0.1) / 0.4 in steps of 1e-4
     before = cache_folder(tmp_path / "pipeline")
     assert any(before.rglob("*.nbc"))
-    formula = tmp_path / "pipeline/indices.py"
+    formula = tmp_path / "pipeline/compositing/indices.py"
     text = formula.read_text(encoding="utf-8")
     assert text.count("return (high - low) / total if") == 1
     formula.write_text(text.replace("return (high - low) / total if", "return (high - low) / 2 / total if"), "utf-8")

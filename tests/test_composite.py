@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.composite import buffer_clouds
-from pipeline.composite_methods import PeakComposite
-from pipeline.indices import INDICES, bands_of
-from pipeline.scene import BUFFERED, CLEAR, WATER
+from pipeline.compositing.composite import buffer_clouds
+from pipeline.compositing.composite_methods import PeakComposite
+from pipeline.compositing.indices import INDICES, bands_of
+from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA
 
 LAND, LAKE, CLOUD, OFF = CLEAR, CLEAR | WATER, BUFFERED, 0

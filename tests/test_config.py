@@ -9,8 +9,8 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from pipeline.config import RunConfig, read_coefficients, read_config
-from pipeline.cover_config import FixedEndMembers
+from pipeline.config.cover_config import FixedEndMembers
+from pipeline.config.run_config import RunConfig, read_coefficients, read_config
 from pipeline.errors import ConfigError
 
 SHIPPED = sorted(path for path in (ROOT / "configs").glob("*.yaml") if not path.stem.endswith(".template"))

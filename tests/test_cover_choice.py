@@ -10,8 +10,8 @@ from conftest import make_grid
 from tiny_world import DAYS, YEARS, World, landscape
 
 from pipeline.calibration import calibration_block
-from pipeline.config import read_config
-from pipeline.cube import Cube
+from pipeline.compositing.cube import Cube
+from pipeline.config.run_config import read_config
 from pipeline.errors import ConfigError
 from pipeline.plan import bytes_of_days
 from pipeline.run import prepare

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.cover_classes import CLASS_COLUMNS, SCHEMES, class_rows, cover_class_areas
-from pipeline.sketch import LEVELS, per_level
+from pipeline.mapping.cover_classes import CLASS_COLUMNS, SCHEMES, class_rows, cover_class_areas
+from pipeline.mapping.zone_pixels import SketchBuilder
+from pipeline.stock.sketch import LEVELS, per_level
 from pipeline.vegetation import EndMembers
-from pipeline.zone_pixels import SketchBuilder
 
 ENDS = EndMembers(0.1, 0.7)
 COVER = per_level(ENDS.cover)

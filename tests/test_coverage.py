@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 from shapely import MultiPolygon, Polygon, box
 
-from pipeline.coverage import coverage_fractions
+from pipeline.zones.coverage import coverage_fractions
 
 GRID = GeoBox((3, 3), from_origin(0, 3, 1, 1), "EPSG:32649")
 LARGE = GeoBox((203, 203), from_origin(0, 200, 1, 1), "EPSG:32649")

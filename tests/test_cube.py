@@ -6,7 +6,7 @@ import zarr
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
-from pipeline.cube import Cube, Tile
+from pipeline.compositing.cube import Cube, Tile
 from pipeline.errors import OutputError
 from pipeline.variables import INDEX_NODATA
 

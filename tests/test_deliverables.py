@@ -3,8 +3,8 @@
 import pytest
 from tiny_world import World
 
-from pipeline.config import DELIVERABLE_NAMES
-from pipeline.deliverables import FILES, MAKERS
+from pipeline.config.run_config import DELIVERABLE_NAMES
+from pipeline.outputs.deliverables import FILES, MAKERS
 
 
 def made(world: World) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyproj
 import pytest
 
-from pipeline import doctor
+from pipeline.commands import doctor
 from pipeline.outputs import fonts
 
 

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from pipeline.ecosystems import BinnedCoefficient, coefficients, used_by, with_values
 from pipeline.ecosystems.names import name_zh, names_zh
-from pipeline.sketch import INDEX, LEVELS, Sketch
-from pipeline.uncertainty import Z95, drawn
+from pipeline.ecosystems.rows import Z95
+from pipeline.stock.sketch import INDEX, LEVELS, Sketch
+from pipeline.uncertainty.monte_carlo import drawn
 from pipeline.vegetation import EndMembers
-from pipeline.zone_stands import ZoneStands
+from pipeline.zones.zone_stands import ZoneStands
 
 ENDS = EndMembers(0.10, 0.80)
 

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landscape, undisturbed
 
-from pipeline.cores import available_cores
-from pipeline.engine import Engine, open_engine
+from pipeline.execution.cores import available_cores
+from pipeline.execution.engine import Engine, open_engine
 from pipeline.outputs import sheets
 
 
@@ -72,7 +72,7 @@ with sheets._drawing(SimpleNamespace(has_processes=False, workers=2), 3) as draw
 """
 WORKERS_BUSY = """
 from rich.console import Console
-from pipeline.engine import open_engine
+from pipeline.execution.engine import open_engine
 with open_engine(Console(quiet=True), workers=2) as engine:
     engine.run("rest", time.sleep, [0.1] * 2)
     wait()
@@ -206,7 +206,7 @@ def test_a_worker_that_dies_is_made_up_for(world, cluster):
 
 
 def test_a_cluster_that_does_not_answer_is_said_in_one_sentence_soon(world, sinkmap, monkeypatch):
-    monkeypatch.setattr("pipeline.engine.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("pipeline.execution.engine.ANSWER_SECONDS", 1)
     start = time.monotonic()
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--cluster", "tcp://127.0.0.1:9")
     assert time.monotonic() - start < 10

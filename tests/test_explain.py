@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from pipeline.__main__ import app
 from pipeline.ecosystems import coefficients
 from pipeline.errors import ConfigError, OutputError, ZoneError
-from pipeline.explain import METRICS, explain
-from pipeline.explain_group import MEANS, SUMS, explain_group
-from pipeline.finished import FinishedRun
-from pipeline.zone_stands import ZoneStands
+from pipeline.questions.explain import METRICS, explain
+from pipeline.questions.explain_group import MEANS, SUMS, explain_group
+from pipeline.questions.finished import FinishedRun
+from pipeline.zones.zone_stands import ZoneStands
 
 EVERYWHERE = [metric for metric in METRICS if metric != "volume_m3"]
 """Those that a zone without stands has, too."""

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from tiny_world import World, read_csv
 
-from pipeline.config import read_config
+from pipeline.config.run_config import read_config
 from pipeline.errors import ConfigError, OutputError
+from pipeline.mapping.patches import PATCH_COLUMNS
 from pipeline.outputs import export
 from pipeline.outputs.export import DBF_NAMES, NOTE, dbf_names
-from pipeline.patches import PATCH_COLUMNS
-from pipeline.totals import COLUMNS
-from pipeline.vector_file import read_vector
+from pipeline.totals.zone_totals import COLUMNS
+from pipeline.zones.vector_file import read_vector
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_an_export_that_cannot_take_its_place_leaves_the_last_one_whole(tmp_path
 
 def test_geoparquet_without_pyarrow_is_said_before_anything_runs(world, monkeypatch):
     config = read_config(world.config)
-    monkeypatch.setattr("pipeline.config.find_spec", lambda name: None)
+    monkeypatch.setattr("pipeline.config.run_config.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="pip install pyarrow"):
         config.with_exports(["geoparquet"])
 

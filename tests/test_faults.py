@@ -37,12 +37,12 @@ from tiny_world import (
 )
 
 from pipeline.errors import ConfigError
-from pipeline.explain import explain
-from pipeline.file_parts import parts_of
-from pipeline.finished import FinishedRun
-from pipeline.output_folder import held
+from pipeline.execution.output_folder import held
 from pipeline.outputs import cog
-from pipeline.what_if import what_if
+from pipeline.questions.explain import explain
+from pipeline.questions.finished import FinishedRun
+from pipeline.questions.what_if import what_if
+from pipeline.zones.file_parts import parts_of
 
 WINDOWS = sys.platform == "win32"
 CONFIG, ZONE, SCENE, OUTPUT, PARTIAL = 2, 3, 4, 5, 6
@@ -474,7 +474,7 @@ def test_a_config_runs_no_code(world, sinkmap, monkeypatch, tag):
 
 
 def test_a_scene_replaced_while_the_run_reads_it_stops_the_run_and_is_read_again(world, sinkmap, monkeypatch):
-    from pipeline import tile_year as work
+    from pipeline.compositing import tile_year as work
 
     read, path = work.read_bands, world.scene(2021, DAYS[0]) / "B04.tif"
     content = path.read_bytes()
@@ -616,7 +616,7 @@ def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap):
 
 
 @pytest.mark.parametrize(
-    "step", ["pipeline.work.SketchBuilder.sketch", "pipeline.work.Strip.values", "pipeline.totals.stock"]
+    "step", ["pipeline.work.SketchBuilder.sketch", "pipeline.work.Strip.values", "pipeline.totals.zone_totals.stock"]
 )
 def test_a_mistake_in_the_program_that_hits_one_zone_leaves_the_others_delivered(world, sinkmap, monkeypatch, step):
     def fails_once(*arguments, **options):
@@ -784,8 +784,8 @@ def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap,
     for stage in ("composite", "calibrate", "map", "publish"):
         assert sinkmap(stage, world.config, "--out", world.out)[0] == 0
     assert (world.results / "summary.csv").is_file()
-    monkeypatch.setattr("pipeline.tile_year.read_bands", None)
-    monkeypatch.setattr("pipeline.tile_year.read_classes", None)
+    monkeypatch.setattr("pipeline.compositing.tile_year.read_bands", None)
+    monkeypatch.setattr("pipeline.compositing.tile_year.read_classes", None)
     for name in ("plan", "check"):
         code, said, error = sinkmap(name, world.config, "--out", world.folder / "other")
         assert (code, error) == (0, "")

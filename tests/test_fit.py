@@ -9,12 +9,12 @@ import zarr
 from pyproj import Transformer
 from tiny_world import CRS, DAYS, LEFT, PIXEL, ROOT, TOP, World, child, landscape, run_here
 
-from pipeline.config import read_coefficients
+from pipeline.config.run_config import read_coefficients
 from pipeline.errors import OutputError, PlotError
-from pipeline.fit import blocks_of, cross_predicted, fit_model, fit_sites, skill
-from pipeline.outputs.coefficients import write_local_coefficients
-from pipeline.plots import PlotColumns, fit_plots, pair_plots, problems, read_plots, sites_of
-from pipeline.season import PEAK
+from pipeline.questions.fit import blocks_of, cross_predicted, fit_model, fit_sites, skill
+from pipeline.questions.local_coefficients import write_local_coefficients
+from pipeline.questions.plots import PlotColumns, fit_plots, pair_plots, problems, read_plots, sites_of
+from pipeline.scenes.season import PEAK
 
 A, B, SCATTER = 2.2, 4.5, 0.25
 
@@ -159,7 +159,7 @@ def composited(tmp_path_factory):
 
 
 def paired_in(world, table, columns=None):
-    from pipeline.config import read_config
+    from pipeline.config.run_config import read_config
     from pipeline.run import prepare
 
     file = world.folder / "plots.csv"

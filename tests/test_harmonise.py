@@ -8,13 +8,13 @@ import pytest
 from conftest import CRS, ROOT, make_grid, noon, write_tif
 from ruamel.yaml import YAML
 
-from pipeline.catalog import Wanted, find_scenes
 from pipeline.errors import SceneError
-from pipeline.harmonise import MIN_PAIRS, Pairs, harmonised, without_scenes
 from pipeline.inputs import read_harmonisation
-from pipeline.same_day import fit_rows, scenes_in
-from pipeline.scene import INDEX, Band, Scene
-from pipeline.season import PEAK
+from pipeline.scenes.catalog import Wanted, find_scenes
+from pipeline.scenes.harmonise import MIN_PAIRS, Pairs, harmonised, without_scenes
+from pipeline.scenes.same_day import fit_rows, scenes_in
+from pipeline.scenes.scene import INDEX, Band, Scene
+from pipeline.scenes.season import PEAK
 
 RED_NIR = ("red", "nir")
 

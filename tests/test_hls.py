@@ -10,11 +10,11 @@ import rasterio
 from conftest import make_grid, write_tif
 
 from pipeline.errors import SceneError
-from pipeline.harmonise import Row, harmonised
-from pipeline.layouts import candidates
-from pipeline.reflectance import read_bands, read_classes
-from pipeline.scene import BUFFERED, CLEAR, WATER
-from pipeline.sensors.hls import FMASK
+from pipeline.scenes.harmonise import Row, harmonised
+from pipeline.scenes.layouts import candidates
+from pipeline.scenes.reflectance import read_bands, read_classes
+from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
+from pipeline.scenes.sensors.hls import FMASK
 
 GRID = make_grid(4, 4, pixel=30)
 CODES = {"L30": ("B04", "B05"), "S30": ("B04", "B8A", "B08")}

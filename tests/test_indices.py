@@ -6,7 +6,7 @@ import spyndex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.indices import INDICES, bands_of, evi2, kndvi, msavi, normalised_difference, savi
+from pipeline.compositing.indices import INDICES, bands_of, evi2, kndvi, msavi, normalised_difference, savi
 
 REFERENCE = {"red": 0.10, "nir": 0.35, "swir16": 0.28}
 

@@ -13,13 +13,13 @@ import rasterio
 from conftest import REAL, write_tif
 from tiny_world import CRS, LEFT, PIXEL, TOP, World, landscape
 
-from pipeline.config import read_config
-from pipeline.integrity import SceneFiles, refuse_damaged, verifiable, verify_scene
+from pipeline.config.run_config import read_config
+from pipeline.execution.provenance import Marks
 from pipeline.plan import plan_lines
-from pipeline.provenance import Marks
 from pipeline.run import prepare
-from pipeline.scene import Band, SetAside
-from pipeline.sensors.sentinel2 import scene_from_safe
+from pipeline.scenes.integrity import SceneFiles, refuse_damaged, verifiable, verify_scene
+from pipeline.scenes.scene import Band, SetAside
+from pipeline.scenes.sensors.sentinel2 import scene_from_safe
 
 NAME = "S2A_MSIL2A_20230805T032541_N0509_R018_T49TDE_20230805T080000"
 METADATA = """<product>
@@ -162,7 +162,7 @@ def test_a_scene_that_could_not_be_read_once_is_not_remembered_as_damaged(tmp_pa
         raise OSError(errno.EIO, "Input/output error", band.path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.integrity._opened", away)
+        patch.setattr("pipeline.scenes.integrity._opened", away)
         (reason,) = world.run().set_aside
     assert "cannot be read now" in reason
     assert world.run().set_aside == []

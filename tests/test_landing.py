@@ -12,12 +12,12 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.transform import from_origin
 
-from pipeline.catalog import Wanted, find_scenes, usable
 from pipeline.errors import SceneError
-from pipeline.reflectance import read_band, read_bands, read_classes
-from pipeline.scene import BUFFERED, CLEAR, INDEX, Band, QualityRule, Scene
-from pipeline.season import PEAK
-from pipeline.sensors.declared import Manifest
+from pipeline.scenes.catalog import Wanted, find_scenes, usable
+from pipeline.scenes.reflectance import read_band, read_bands, read_classes
+from pipeline.scenes.scene import BUFFERED, CLEAR, INDEX, Band, QualityRule, Scene
+from pipeline.scenes.season import PEAK
+from pipeline.scenes.sensors.declared import Manifest
 from pipeline.yaml_file import read_yaml
 
 SINUSOIDAL = "+proj=sinu +lon_0=0 +R=6371007.181 +units=m +no_defs"

@@ -9,12 +9,12 @@ import pytest
 from conftest import REAL, make_grid, write_tif
 from pystac import Item
 
-from pipeline.catalog import footprint
 from pipeline.errors import SceneError
-from pipeline.layouts import candidates
-from pipeline.reflectance import read_bands, read_classes
-from pipeline.scene import BUFFERED, CLEAR, WATER
-from pipeline.sensors.landsat import PIXEL_QUALITY, saturation_rule, scene_from_landsat_item, scene_from_mtl
+from pipeline.scenes.catalog import footprint
+from pipeline.scenes.layouts import candidates
+from pipeline.scenes.reflectance import read_bands, read_classes
+from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
+from pipeline.scenes.sensors.landsat import PIXEL_QUALITY, saturation_rule, scene_from_landsat_item, scene_from_mtl
 
 NAMES = {"TM": "LT05", "ETM": "LE07", "OLI_TIRS": "LC09"}
 RED_NIR = {"TM": (3, 4), "ETM": (3, 4), "OLI_TIRS": (4, 5)}

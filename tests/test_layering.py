@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.compositing.tile_year import COMPOSITE_CODE
 from pipeline.outputs import patches, sheets
-from pipeline.tile_year import COMPOSITE_CODE
 from pipeline.units import COVERAGE_CODE, MAP_CODE, SKETCH_CODE
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
@@ -19,29 +19,20 @@ MODULES = {
 READERS = {"rasterio", "zarr", "geopandas", "pyogrio"}
 """Libraries that read and write files."""
 
+RUN = "flow plan record publish calibration work units run inputs"
+LAYERS = (
+    "__main__", "commands", RUN, "questions", "outputs",
+    "config", "totals", "mapping", "uncertainty", "stock", "compositing", "scenes", "zones", "ecosystems",
+    "blocks carbon vegetation variables frozen yaml_file", "execution", "errors __init__",
+)  # fmt: skip
+"""Modules and folders from top to bottom."""
+
 PURE = [
-    *(
-        "blocks",
-        "bright_soil",
-        "carbon",
-        "composite",
-        "composite_methods",
-        "cover_classes",
-        "indices",
-        "median",
-        "sketch",
-        "attribution",
-        "formulas",
-        "zone_pixels",
-        "encoding",
-        "variables",
-    ),
-    *("vegetation", *(module for module in MODULES if module.startswith("ecosystems"))),
-]
-TOP = {
-    "inputs", "run", "units", "scene_commands", "record", "calibration", "publish", "flow", "plan", "questions",
-    "__main__",
-}  # fmt: skip
+    "blocks", "carbon", "variables", "vegetation", "stock.sketch", "questions.attribution", "questions.formulas",
+    *(f"compositing.{name}" for name in ("bright_soil", "composite", "composite_methods", "indices", "median")),
+    *(f"mapping.{name}" for name in ("cover_classes", "encoding", "zone_pixels")),
+    *(module for module in MODULES if module.startswith("ecosystems")),
+]  # fmt: skip
 MAX_LINES = 300
 
 
@@ -74,6 +65,11 @@ def imports(module: str) -> frozenset[str]:
     )
 
 
+def layer(module: str) -> int:
+    """The place of a module among the `LAYERS`, from the top."""
+    return next(place for place, names in enumerate(LAYERS) if module.partition(".")[0] in names.split())
+
+
 def reached(module: str) -> set[str]:
     """The module and all of the package that importing it imports."""
     seen, todo = set(), [module]
@@ -93,44 +89,66 @@ def test_imports_point_down_only():
         pytest.fail(f"modules import each other: {' <- '.join(error.args[1])}")
 
 
+def test_folders_stand_in_layers():
+    upward = [
+        f"{module} imports {name}"
+        for module in MODULES
+        for name in imports(module) & MODULES.keys()
+        if layer(name) < layer(module)
+    ]
+    assert not upward
+
+
 @pytest.mark.parametrize("module", PURE)
 def test_a_pure_module_reads_no_file_and_knows_no_run(module):
     used = set().union(*(imports(name) for name in reached(module)))
     assert not used & READERS
-    assert not used & (TOP | {"config"})
+    assert not {name for name in reached(module) if name in RUN.split() or name.startswith("config")}
 
 
 def test_what_lies_below_the_run_does_not_know_the_config():
-    knowing = {module: imports(module) & (TOP | {"config"}) for module in MODULES.keys() - TOP}
+    knowing = {
+        module: {name for name in imports(module) if name.startswith("config.")}
+        for module in MODULES
+        if layer(module) > layer("run") and not module.startswith("config")
+    }
     assert not {module: found for module, found in knowing.items() if found}
 
 
 TOLD = {
     # errors and records; compiled loops come from the named modules
-    "errors", "provenance", "whole_file", "cores", "compiled", "zone",
+    "errors", "execution.provenance", "execution.whole_file", "execution.cores", "execution.compiled", "zones.zone",
     # what makes the numbers that stand in a key themselves: of ecosystems, stands, end-members and sensors
-    *(module for module in MODULES if module.startswith("ecosystems")), "vegetation", "zone_model", "zone_stands",
-    "sensor_error",
+    *(module for module in MODULES if module.startswith("ecosystems")), "vegetation", "frozen",
+    "stock.zone_model", "zones.zone_stands", "scenes.sensor_error",
 }  # fmt: skip
 """Modules of which a unit's key holds the outcome, not the code."""
 
-OF_MAPS = {"carbon", "encoding", "outputs.cog", "pixel_error", "uncertainty", "varying"}
+OF_MAPS = {
+    "carbon", "mapping.encoding", "outputs.cog", "uncertainty.monte_carlo", "uncertainty.pixel_error",
+    "uncertainty.varying",
+}  # fmt: skip
 
-OF_RESULTS = {"crs_check", "ctrl_c", "engine", "note", "outputs.swap", "results", "sketch", "uncertainty", "yaml_file"}
+OF_RESULTS = {
+    "execution.ctrl_c", "execution.engine", "outputs.note", "outputs.results", "outputs.swap", "stock.sketch",
+    "uncertainty.monte_carlo", "yaml_file", "zones.crs_check",
+}  # fmt: skip
 """What deliverables are handed as values or only write with."""
 
+OF_PATCHES = {"carbon", "outputs.csv_file", "scenes.season", "zones.boundaries"}
+
+OF_SHEETS = {
+    "mapping.cover_classes", "mapping.regions", "mapping.suggestions", "totals.comparability", "totals.plausibility",
+    "totals.zone_totals", "zones.vector_file",
+}  # fmt: skip
+
 KEYED = {
-    "composite": ("tile_year", COMPOSITE_CODE, set()),
-    "coverage": ("zone_coverage", COVERAGE_CODE, set()),
+    "composite": ("compositing.tile_year", COMPOSITE_CODE, set()),
+    "coverage": ("mapping.zone_coverage", COVERAGE_CODE, set()),
     "sketch": ("work", SKETCH_CODE, OF_MAPS),
-    "map": ("work", MAP_CODE, {"sketch_file"}),
-    "patches": ("outputs.patches", patches.CODE, OF_RESULTS | {"carbon", "outputs.table", "season", "zones"}),
-    "sheets": (
-        "outputs.sheets",
-        sheets.CODE,
-        OF_RESULTS
-        | {"comparability", "cover_classes", "plausibility", "regions", "suggestions", "totals", "vector_file"},
-    ),
+    "map": ("work", MAP_CODE, {"stock.sketch_file"}),
+    "patches": ("outputs.patches", patches.CODE, OF_RESULTS | OF_PATCHES),
+    "sheets": ("outputs.sheets", sheets.CODE, OF_RESULTS | OF_SHEETS),
 }
 """Unit of work: its module, the modules that its key of code names, and further ones that do not reach it."""
 
@@ -143,7 +161,7 @@ def test_a_key_names_all_code_that_its_unit_rests_on(unit):
 
 
 def test_only_one_module_reads_pixels_of_scenes():
-    assert [name for name, path in MODULES.items() if "odc.loader" in path.read_text("utf-8")] == ["reflectance"]
+    assert [name for name, path in MODULES.items() if "odc.loader" in path.read_text("utf-8")] == ["scenes.reflectance"]
 
 
 def test_each_module_public_class_and_function_says_what_it_is():

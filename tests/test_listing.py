@@ -15,12 +15,12 @@ from test_sentinel2 import metadata, write_safe
 from test_vegetation_index import write_hdf4
 from tiny_world import World
 
-from pipeline.catalog import Wanted
 from pipeline.errors import SceneError
-from pipeline.layouts import unknown
-from pipeline.listing import list_scenes
-from pipeline.same_day import scenes_in
-from pipeline.season import PEAK, Season
+from pipeline.scenes.catalog import Wanted
+from pipeline.scenes.layouts import unknown
+from pipeline.scenes.listing import list_scenes
+from pipeline.scenes.same_day import scenes_in
+from pipeline.scenes.season import PEAK, Season
 
 ZONES = shapely.box(LEFT, TOP - 40, LEFT + 80, TOP)
 """Twice as wide as the scenes of 4 pixels of 10 m."""

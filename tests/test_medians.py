@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.composite_methods import COMPOSITES, bytes_per_pixel_and_day
-from pipeline.indices import INDICES
-from pipeline.median import geometric_median, median_of_days
-from pipeline.scene import BUFFERED, CLEAR, WATER
+from pipeline.compositing.composite_methods import COMPOSITES, bytes_per_pixel_and_day
+from pipeline.compositing.indices import INDICES
+from pipeline.compositing.median import geometric_median, median_of_days
+from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA
 
 LAND, LAKE, CLOUD = CLEAR, CLEAR | WATER, BUFFERED

@@ -14,7 +14,7 @@ import pytest
 from tiny_world import World, child_environment, clean_processes
 
 from pipeline.errors import OutputError
-from pipeline.output_folder import held
+from pipeline.execution.output_folder import held
 
 WINDOWS = sys.platform == "win32"
 
@@ -101,7 +101,7 @@ def test_the_second_of_two_runs_says_who_holds_the_folder_and_a_killed_one_is_su
     code = f"""
 import sys, time
 from pathlib import Path
-from pipeline.output_folder import held
+from pipeline.execution.output_folder import held
 with held(Path({str(world.results / "work")!r})):
     print("held", flush=True)
     time.sleep(600)

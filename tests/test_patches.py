@@ -17,11 +17,9 @@ from rio_cogeo.cogeo import cog_validate
 from test_coverage import ON_CORNERS
 from tiny_world import ZONES, World, box, child, read_csv, run_here
 
-from pipeline.config import read_config
-from pipeline.coverage import coverage_fractions
+from pipeline.config.run_config import read_config
 from pipeline.errors import ConfigError
-from pipeline.outputs.patches import _means, read_values
-from pipeline.patches import (
+from pipeline.mapping.patches import (
     PATCH_COLUMNS,
     cover_classes,
     fill_zone,
@@ -35,10 +33,12 @@ from pipeline.patches import (
     sink_classes,
     split_code,
 )
+from pipeline.mapping.styles import COVER_KEYS, SINK_KEYS, read_styles
+from pipeline.mapping.suggestions import SHIPPED, read_suggestions
+from pipeline.outputs.patches import _means, read_values
 from pipeline.run import prepare
-from pipeline.styles import COVER_KEYS, SINK_KEYS, read_styles
-from pipeline.suggestions import SHIPPED, read_suggestions
-from pipeline.zone import Zone
+from pipeline.zones.coverage import coverage_fractions
+from pipeline.zones.zone import Zone
 
 UNCLEAR = (-0.1, 0.1)
 SINK, COVER = SINK_KEYS, COVER_KEYS["sl190"]
@@ -183,7 +183,7 @@ def test_three_patches_that_meet_share_the_corner():
 TRACE_AT_ONCE = """
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from pipeline.patches import shapes
+from pipeline.mapping.patches import shapes
 ones = np.ones((50, 50), "int32")
 with ThreadPoolExecutor(8) as pool:
     list(pool.map(lambda _: list(shapes(ones, mask=ones > 0)), range(3000)))

@@ -10,9 +10,9 @@ from test_realisations import BASELINE, CURRENT, SETTINGS, stands_of, zone_model
 from tiny_world import World, run_here
 
 from pipeline.carbon import CO2_PER_C
-from pipeline.map_layer import MapLayer, Strip
-from pipeline.pixel_error import StandErrors, index_errors, stand_errors
-from pipeline.uncertainty import Z95
+from pipeline.ecosystems.rows import Z95
+from pipeline.mapping.map_layer import MapLayer, Strip
+from pipeline.uncertainty.pixel_error import StandErrors, index_errors, stand_errors
 from pipeline.variables import INDEX_NODATA
 
 LEVEL_OF_04 = 14_000

@@ -4,9 +4,9 @@ import pytest
 from tiny_world import DAYS, ZONES, World, box, landscape, undisturbed
 
 from pipeline import plan, units
-from pipeline.config import read_config
+from pipeline.config.run_config import read_config
+from pipeline.execution.provenance import Marks, key_parts
 from pipeline.plan import plan_lines
-from pipeline.provenance import Marks, key_parts
 from pipeline.run import prepare
 
 

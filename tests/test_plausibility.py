@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.plausibility import Range, impossible, read_ranges, unusual
-from pipeline.totals import COLUMNS, say_unusual, withhold
+from pipeline.totals.plausibility import Range, impossible, read_ranges, unusual
+from pipeline.totals.zone_totals import COLUMNS, say_unusual, withhold
 
 RANGES = read_ranges()
 

@@ -12,7 +12,7 @@ import pytest
 from tiny_world import World
 
 from pipeline.outputs.qgis_layers import ORDER
-from pipeline.totals import COLUMNS
+from pipeline.totals.zone_totals import COLUMNS
 from pipeline.variables import VARIABLES
 
 

@@ -9,9 +9,9 @@ import shapely
 from odc.geo.geobox import GeoBox
 from tiny_world import ROOT, run_here
 
-from pipeline.catalog import Wanted, find_scenes
-from pipeline.reflectance import read_band
-from pipeline.season import Season
+from pipeline.scenes.catalog import Wanted, find_scenes
+from pipeline.scenes.reflectance import read_band
+from pipeline.scenes.season import Season
 
 REAL = ROOT.parent / "shared" / "real"
 CONFIG = ROOT / "tests" / "real" / "t33.yaml"

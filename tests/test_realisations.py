@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import shapely
 
-from pipeline.comparability import Certificate
-from pipeline.group_totals import counted, group_rows
-from pipeline.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
-from pipeline.realisations import Realisations, realise
-from pipeline.sketch import LEVELS, Sketch
-from pipeline.totals import zone_row
-from pipeline.uncertainty import Z95, interval, variance_shares
-from pipeline.uncertainty import drawn as drawn_row
-from pipeline.varying import CAUSES, Settings, Varying
+from pipeline.ecosystems.rows import Z95
+from pipeline.stock.sketch import LEVELS, Sketch
+from pipeline.stock.zone_model import Period, ZoneModel, stock
+from pipeline.totals.comparability import Certificate
+from pipeline.totals.group_totals import counted, group_rows
+from pipeline.totals.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
+from pipeline.totals.realisations import Realisations, realise
+from pipeline.totals.zone_totals import zone_row
+from pipeline.uncertainty.monte_carlo import drawn as drawn_row
+from pipeline.uncertainty.monte_carlo import interval, variance_shares
+from pipeline.uncertainty.varying import CAUSES, Settings, Varying
 from pipeline.vegetation import EndMembers
-from pipeline.zone import Zone
-from pipeline.zone_model import Period, ZoneModel, stock
-from pipeline.zone_stands import ZoneStands
+from pipeline.zones.zone import Zone
+from pipeline.zones.zone_stands import ZoneStands
 
 SETTINGS = Settings(count=4000, seed=1, area_u95_percent=3)
 BASELINE, CURRENT = Period((2019, 2020, 2021)), Period((2023, 2024, 2025))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.regions import label_regions, merge_small_regions, region_graph
+from pipeline.mapping.regions import label_regions, merge_small_regions, region_graph
 
 
 def grid(text: str) -> np.ndarray:

@@ -29,15 +29,16 @@ from tiny_world import (
     undisturbed,
 )  # fmt: skip
 
-from pipeline import provenance, reflectance
-from pipeline.config import read_config
+from pipeline.config.run_config import read_config
 from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
-from pipeline.explain import explain
-from pipeline.finished import FinishedRun
-from pipeline.output_folder import clear_leftovers
+from pipeline.execution import provenance
+from pipeline.execution.output_folder import clear_leftovers
+from pipeline.execution.provenance import Checksums
 from pipeline.plan import plan_lines
-from pipeline.provenance import Checksums
+from pipeline.questions.explain import explain
+from pipeline.questions.finished import FinishedRun
 from pipeline.run import prepare
+from pipeline.scenes import reflectance
 
 WINDOWS = sys.platform == "win32"
 ALL_MAPS = 46

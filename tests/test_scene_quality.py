@@ -9,12 +9,12 @@ import shapely
 from conftest import CRS, LEFT, TOP, make_grid, write_item
 from tiny_world import World
 
-from pipeline.catalog import Wanted, find_scenes
-from pipeline.cube import Cube, Tile
+from pipeline.compositing.cube import Cube, Tile
 from pipeline.errors import OutputError
-from pipeline.scene_quality import ZoneQuality, ZoneScene, write_quality, zone_quality
-from pipeline.season import PEAK
-from pipeline.zone import Zone
+from pipeline.questions.scene_quality import ZoneQuality, ZoneScene, write_quality, zone_quality
+from pipeline.scenes.catalog import Wanted, find_scenes
+from pipeline.scenes.season import PEAK
+from pipeline.zones.zone import Zone
 
 ZONE = shapely.box(LEFT + 20, TOP - 120, LEFT + 120, TOP - 20)
 """10 x 10 pixels of 10 m."""

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from pipeline.season import PEAK
+from pipeline.scenes.season import PEAK
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,14 @@ from test_realisations import BASELINE, CURRENT, SETTINGS, SINK, STOCK, YEARS, d
 from tiny_world import World, run_here
 
 from pipeline.carbon import CO2_PER_C
-from pipeline.harmonise import harmonised
+from pipeline.ecosystems.rows import Z95
 from pipeline.inputs import read_harmonisation
-from pipeline.map_layer import MapLayer, Strip
-from pipeline.pixel_error import index_errors
-from pipeline.sensor_error import SensorError, ndvi_u95, sensor_errors
-from pipeline.uncertainty import Z95, variance_shares
-from pipeline.varying import Varying
+from pipeline.mapping.map_layer import MapLayer, Strip
+from pipeline.scenes.harmonise import harmonised
+from pipeline.scenes.sensor_error import SensorError, ndvi_u95, sensor_errors
+from pipeline.uncertainty.monte_carlo import variance_shares
+from pipeline.uncertainty.pixel_error import index_errors
+from pipeline.uncertainty.varying import Varying
 
 U95 = 0.03
 

@@ -11,10 +11,10 @@ from conftest import REAL, make_grid, write_item, write_tif
 from pystac import Item
 
 from pipeline.errors import SceneError
-from pipeline.layouts import candidates
-from pipeline.reflectance import read_band, read_classes
-from pipeline.scene import BUFFERED, CLEAR, WATER
-from pipeline.sensors.sentinel2 import SCENE_CLASSIFICATION, scene_from_item, scene_from_safe
+from pipeline.scenes.layouts import candidates
+from pipeline.scenes.reflectance import read_band, read_classes
+from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
+from pipeline.scenes.sensors.sentinel2 import SCENE_CLASSIFICATION, scene_from_item, scene_from_safe
 
 RED = np.arange(500, 1524, 16, dtype="uint16").reshape(8, 8)
 NIR = np.full((8, 8), 2500, "uint16")

@@ -7,13 +7,13 @@ import shapely
 from tiny_world import World, read_csv, undisturbed
 
 from pipeline.ecosystems.wetland import Methane
-from pipeline.separate import SEPARATE_COLUMNS, separate_rows
-from pipeline.sketch import LEVELS, Sketch
-from pipeline.varying import Settings
+from pipeline.stock.sketch import LEVELS, Sketch
+from pipeline.stock.zone_model import ZoneModel
+from pipeline.totals.separate import SEPARATE_COLUMNS, separate_rows
+from pipeline.uncertainty.varying import Settings
 from pipeline.vegetation import EndMembers
-from pipeline.zone import Zone
-from pipeline.zone_model import ZoneModel
-from pipeline.zone_stands import ZoneStands
+from pipeline.zones.zone import Zone
+from pipeline.zones.zone_stands import ZoneStands
 
 
 def model(ecosystems, name, stratum, stands=None):

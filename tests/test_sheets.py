@@ -25,8 +25,9 @@ from pypdf import PdfReader
 from rasterio.transform import from_origin
 from tiny_world import ROOT, STANDS, ZONES, World, child_environment
 
-from pipeline.config import read_config
+from pipeline.config.run_config import read_config
 from pipeline.errors import OutputError
+from pipeline.mapping.styles import PALE_ZH, read_styles
 from pipeline.outputs.fonts import bundled_fonts, find_fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
@@ -35,8 +36,7 @@ from pipeline.outputs.sheet_text import group_cells, observed_cells, plan_cells,
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
 from pipeline.plan import plan_lines
 from pipeline.run import prepare
-from pipeline.styles import PALE_ZH, read_styles
-from pipeline.targets import Targets, target_rows
+from pipeline.totals.targets import Targets, target_rows
 
 CRS = "EPSG:32649"
 CORNER = (420_000.0, 4_500_000.0)
@@ -480,7 +480,7 @@ def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world)
 
 
 def test_force_draws_every_sheet_again(world, sinkmap, monkeypatch):
-    monkeypatch.setattr("pipeline.engine.available_cores", lambda: 1)
+    monkeypatch.setattr("pipeline.execution.engine.available_cores", lambda: 1)
     before = drawn(world)
     done = sinkmap("zones", world.config, "--out", world.out, "--force")
     assert done.code == 0, done.err

@@ -17,25 +17,25 @@ from test_realisations import BASELINE, CURRENT, SETTINGS, YEARS, drawn, sketch_
 from test_sketch import SHAPE, zones
 from tiny_world import STANDS, World, box, read_csv, run_here, undisturbed, write_vector
 
-from pipeline.config import read_config
-from pipeline.coverage import coverage_fractions
+from pipeline.config.run_config import read_config
 from pipeline.errors import ZoneError
-from pipeline.explain import explain
-from pipeline.finished import FinishedRun
-from pipeline.land_cover import LandCover, reach_of
-from pipeline.map_layer import MapLayer, Strip
-from pipeline.pixel_error import index_errors
+from pipeline.mapping.land_cover import LandCover, reach_of
+from pipeline.mapping.map_layer import MapLayer, Strip
+from pipeline.mapping.shrub_ground import ShrubGround
+from pipeline.mapping.zone_pixels import SketchBuilder
 from pipeline.plan import stale_rasters, stale_zones
+from pipeline.questions.explain import explain
+from pipeline.questions.finished import FinishedRun
+from pipeline.questions.run_difference import compare
+from pipeline.questions.what_if import what_if
 from pipeline.run import prepare
-from pipeline.run_difference import compare
-from pipeline.shrub_ground import ShrubGround
-from pipeline.sketch import LEVELS, PARTS
-from pipeline.sketch_file import load_sketches, save_sketches
-from pipeline.uncertainty import interval, variance_shares
-from pipeline.what_if import what_if
-from pipeline.zone_model import Period, stock
-from pipeline.zone_pixels import SketchBuilder
-from pipeline.zone_stands import ZoneStands
+from pipeline.stock.sketch import LEVELS, PARTS
+from pipeline.stock.sketch_file import load_sketches, save_sketches
+from pipeline.stock.zone_model import Period, stock
+from pipeline.uncertainty.monte_carlo import interval, variance_shares
+from pipeline.uncertainty.pixel_error import index_errors
+from pipeline.zones.coverage import coverage_fractions
+from pipeline.zones.zone_stands import ZoneStands
 
 FULL_COVER = 2.88 / 0.45
 """t C/ha of shrub at full cover."""
@@ -129,7 +129,7 @@ def test_beyond_the_raster_is_no_shrub_and_parts_are_as_the_whole(tmp_path, monk
     whole = cover.share(make_grid(8, 8))
     np.testing.assert_allclose(whole[0], [0, 0, 0.5, 1, 1, 1, 0.5, 0], atol=1e-6)
     assert not whole[4:].any()
-    monkeypatch.setattr("pipeline.land_cover.MAX_PIXELS", 60)
+    monkeypatch.setattr("pipeline.mapping.land_cover.MAX_PIXELS", 60)
     np.testing.assert_allclose(cover.share(make_grid(8, 8)), whole, atol=1e-6)
 
 

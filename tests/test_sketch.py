@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.sketch import INDEX, Sketch, per_level, pool
-from pipeline.sketch_file import load_sketches, save_sketches
+from pipeline.mapping.zone_pixels import SketchBuilder, mean_of_years, open_water
+from pipeline.stock.sketch import INDEX, Sketch, per_level, pool
+from pipeline.stock.sketch_file import load_sketches, save_sketches
 from pipeline.variables import INDEX_NODATA
-from pipeline.zone_pixels import SketchBuilder, mean_of_years, open_water
 
 SHAPE = (4, 3)
 QUANTITIES = [lambda x: x, lambda x: np.clip((x - 0.1) / 0.6, 0, 1), lambda x: x**3 - 2 * x + 5]

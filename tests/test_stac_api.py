@@ -15,12 +15,12 @@ from ruamel.yaml import YAML
 from stac_server import serving
 from tiny_world import World, result_files
 
-from pipeline.catalog import Wanted, find_scenes
-from pipeline.config import read_config
+from pipeline.config.run_config import read_config
 from pipeline.errors import ConfigError, SceneError
-from pipeline.scene import Scene
-from pipeline.season import PEAK, Season
-from pipeline.stac_api import Search, fetch_items, in_degrees
+from pipeline.scenes.catalog import Wanted, find_scenes
+from pipeline.scenes.scene import Scene
+from pipeline.scenes.season import PEAK, Season
+from pipeline.scenes.stac_api import Search, fetch_items, in_degrees
 
 BBOX = in_degrees((LEFT, TOP - 40, LEFT + 40, TOP), CRS)
 

@@ -11,14 +11,14 @@ import pytest
 import shapely
 from tiny_world import ZONES, World, box
 
+from pipeline.mapping.styles import read_styles
+from pipeline.mapping.suggestions import read_suggestions
 from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
 from pipeline.outputs.raster_styles import class_table, side_files, variable_pipe
 from pipeline.outputs.sld import vector_sld
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.vector_styles import boundary_style, patch_style, shown_variable, zone_style
-from pipeline.styles import read_styles
-from pipeline.suggestions import read_suggestions
-from pipeline.totals import COLUMNS
+from pipeline.totals.zone_totals import COLUMNS
 from pipeline.variables import VARIABLES
 
 STYLES, SUGGESTIONS = read_styles(), read_suggestions()

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 from tiny_world import World, read_csv
 
-from pipeline.targets import TARGET_COLUMNS, Targets, target_rows
+from pipeline.totals.targets import TARGET_COLUMNS, Targets, target_rows
 
 VOLUME = Targets(year=2025, forest_volume_m3=3_800_000)
 

@@ -9,8 +9,8 @@ from rich.table import Table
 from tiny_world import ROOT, child_environment
 
 from pipeline.__main__ import _print_notes
-from pipeline.scene import SetAside
-from pipeline.terminal import console
+from pipeline.commands.terminal import console
+from pipeline.scenes.scene import SetAside
 
 
 @pytest.mark.parametrize("path", ["/data/[s2]/a.tif", "/data/[/s2]/a.tif", "/data/[red]/a.tif", "/data/:apple:/a.tif"])

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from conftest import LEFT, PIXEL, make_grid, noon, write_tif
 
-from pipeline import reflectance, tile_year
-from pipeline.cube import Cube, Tile
-from pipeline.provenance import Marks
-from pipeline.scene import Band, QualityRule, Scene
-from pipeline.tile_year import TileYear, composite_tile
+from pipeline.compositing import tile_year
+from pipeline.compositing.cube import Cube, Tile
+from pipeline.compositing.tile_year import TileYear, composite_tile
+from pipeline.execution.provenance import Marks
+from pipeline.scenes import reflectance
+from pipeline.scenes.scene import Band, QualityRule, Scene
 
 SIDE, BUFFER_M = 64, 20
 LAYERS = ("ndvi", "ndmi", "clear_count", "water_count", "peak_day")

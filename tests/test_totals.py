@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.group_totals import counted, group_rows, year_group_rows
-from pipeline.totals import COLUMNS, YEAR_COLUMNS
+from pipeline.totals.group_totals import counted, group_rows, year_group_rows
+from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS
 
 ZONES = [
     {"zone_id": "F01", "ecosystem": "forest", "area_ha": 100.0},

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ecosystems import Coefficient
-from pipeline.uncertainty import Z95, Draws, drawn, interval, mean_correlation, variance_shares
+from pipeline.ecosystems.rows import Z95
+from pipeline.uncertainty.monte_carlo import Draws, drawn, interval, mean_correlation, variance_shares
 
 MANY = Draws(20240601, 200_000)
 

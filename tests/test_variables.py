@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.encoding import encode
+from pipeline.mapping.encoding import encode
 from pipeline.variables import VARIABLES
 
 variables = st.sampled_from(list(VARIABLES.values()))

@@ -12,7 +12,7 @@ from shapely import MultiPolygon, Polygon, box
 
 from pipeline.carbon import HA_PER_MU
 from pipeline.errors import ZoneError
-from pipeline.vector_file import dbf_encoding, ellipsoidal_area_ha, one_line, read_vector
+from pipeline.zones.vector_file import dbf_encoding, ellipsoidal_area_ha, one_line, read_vector
 
 CGCS2000 = "EPSG:4490"
 CELL = box(110.00, 40.60, 110.01, 40.61)

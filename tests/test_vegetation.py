@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.indices import INDICES
+from pipeline.compositing.indices import INDICES
 from pipeline.vegetation import (
     GUARDS,
     EndMembers,

@@ -9,15 +9,15 @@ from conftest import REAL, make_grid, write_tif
 from odc.geo.geobox import GeoBox
 from pyhdf.SD import SD, SDC
 
-from pipeline import hdfeos
-from pipeline.catalog import footprint
-from pipeline.composite_methods import PeakComposite
+from pipeline.compositing.composite_methods import PeakComposite
 from pipeline.errors import SceneError
-from pipeline.layouts import candidates
-from pipeline.reflectance import read_bands, read_classes
-from pipeline.scene import CLEAR
-from pipeline.sensors.declared_scale import multiplier
-from pipeline.sensors.vegetation_index import scene_from_hdf, scene_from_tifs
+from pipeline.scenes import hdfeos
+from pipeline.scenes.catalog import footprint
+from pipeline.scenes.layouts import candidates
+from pipeline.scenes.reflectance import read_bands, read_classes
+from pipeline.scenes.scene import CLEAR
+from pipeline.scenes.sensors.declared_scale import multiplier
+from pipeline.scenes.sensors.vegetation_index import scene_from_hdf, scene_from_tifs
 
 SIDE = 8
 STEP = 463.312716527778

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.errors import ConfigError, OutputError
-from pipeline.finished import FinishedRun
-from pipeline.what_if import numbers_set, what_if
+from pipeline.questions.finished import FinishedRun
+from pipeline.questions.what_if import numbers_set, what_if
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from pipeline import whole_file
 from pipeline.errors import os_error_sentence
-from pipeline.whole_file import delete, move, whole
+from pipeline.execution import whole_file
+from pipeline.execution.whole_file import delete, move, whole
 
 
 def held_for(monkeypatch, times: int) -> list:

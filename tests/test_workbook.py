@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from tiny_world import World, read_csv
 
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
+from pipeline.outputs.tables import coefficient_rows
 from pipeline.outputs.workbook import number_format, text_width
-from pipeline.tables import coefficient_rows
-from pipeline.totals import COLUMNS
+from pipeline.totals.zone_totals import COLUMNS
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import bench.worlds
 from bench.worlds import BASELINE, CURRENT, PLACES, World, binomial_interval, count, report
 from pipeline.carbon import stock_difference
-from pipeline.zone_model import stock
+from pipeline.stock.zone_model import stock
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.id)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
-from pipeline.composite_methods import PeakComposite
-from pipeline.coverage import coverage_fractions
-from pipeline.encoding import encode
-from pipeline.scene import CLEAR
+from pipeline.compositing.composite_methods import PeakComposite
+from pipeline.mapping.encoding import encode
+from pipeline.mapping.zone_pixels import SketchBuilder
+from pipeline.scenes.scene import CLEAR
 from pipeline.variables import INDEX_NODATA, VARIABLES
-from pipeline.zone_pixels import SketchBuilder
+from pipeline.zones.coverage import coverage_fractions
 
 REFERENCE = REAL / "zonal_reference"
 needs_reference = pytest.mark.skipif(

@@ -9,11 +9,11 @@ from conftest import CRS, LEFT, TOP, write_vector
 from shapely import MultiPolygon, Point, Polygon, box, force_3d
 from tiny_world import ZONES, World, read_csv
 
+from pipeline.config.input_config import CLASS_WORDS, CONTRACT
 from pipeline.errors import ZoneError
-from pipeline.input_config import CLASS_WORDS, CONTRACT
-from pipeline.stands import read_stands, stands_in_zone
-from pipeline.zone_stands import ZoneStands
-from pipeline.zones import read_zones, zones_on_grid
+from pipeline.zones.boundaries import read_zones, zones_on_grid
+from pipeline.zones.stands import read_stands, stands_in_zone
+from pipeline.zones.zone_stands import ZoneStands
 
 COLUMNS = {"id": "编号", "name": "名称", "ecosystem": "类型", "declared_wanmu": "万亩", "stratum": "植被"}
 

@@ -354,8 +354,8 @@ def test_a_second_run_decodes_nothing_rewrites_no_raster_and_gives_the_same_tabl
     def never(*arguments):
         raise AssertionError("a scene was read again")
 
-    monkeypatch.setattr("pipeline.tile_year.read_bands", never)
-    monkeypatch.setattr("pipeline.tile_year.read_classes", never)
+    monkeypatch.setattr("pipeline.compositing.tile_year.read_bands", never)
+    monkeypatch.setattr("pipeline.compositing.tile_year.read_classes", never)
     before, table = stamps(copy), (copy / "summary.csv").read_bytes()
     done = run_here(SAMPLE, copy.parent)
     assert (done.composite, done.calibrate, done.map) == ([], [], [])

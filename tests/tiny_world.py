@@ -28,8 +28,8 @@ import shapely
 from rasterio.transform import from_origin
 from rich.console import Console
 
-from pipeline.config import read_config
-from pipeline.engine import Engine
+from pipeline.config.run_config import read_config
+from pipeline.execution.engine import Engine
 from pipeline.flow import run_stages
 from pipeline.run import prepare
 
@@ -421,13 +421,13 @@ def _half_a_cube(real, path, **options):
 
 
 POINTS: dict[str, tuple[str, Callable]] = {
-    "composite": ("pipeline.cube.Cube.write", _half_a_tile),
+    "composite": ("pipeline.compositing.cube.Cube.write", _half_a_tile),
     "cube, while an older one goes": ("shutil.rmtree", _half_a_cube),
-    "composite, before its mark": ("pipeline.provenance.Marks.write", _at("tile-2020-r000c000")),
-    "coverage, between two tiles": ("pipeline.zone_coverage.coverage_fractions", _half_a_coverage),
+    "composite, before its mark": ("pipeline.execution.provenance.Marks.write", _at("tile-2020-r000c000")),
+    "coverage, between two tiles": ("pipeline.mapping.zone_coverage.coverage_fractions", _half_a_coverage),
     "calibrate": ("numpy.savez", _half_a_sketch),
     "map": ("os.replace", _at("G01_carbon_stock_2019-2021.tif")),
-    "map, before its mark": ("pipeline.provenance.Marks.write", _at("map-tiny-G01_carbon_stock_2019-2021")),
+    "map, before its mark": ("pipeline.execution.provenance.Marks.write", _at("map-tiny-G01_carbon_stock_2019-2021")),
     "publish": ("os.replace", _at("by_year.csv")),
     "publish, GeoPackage": ("os.replace", _at("zones.gpkg")),
 }

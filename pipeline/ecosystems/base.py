@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, model_validator
 
-from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Frozen, Named, Row, of_cause
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Named, Row, of_cause
+from pipeline.frozen import Frozen
 from pipeline.vegetation import EndMembers
 
 EndMember = Annotated[Coefficient, of_cause("end_members")]

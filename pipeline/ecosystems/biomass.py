@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from pipeline.ecosystems.rows import Coefficient, Factor, Frozen, of_cause
+from pipeline.ecosystems.rows import Coefficient, Factor, of_cause
+from pipeline.frozen import Frozen
 from pipeline.variables import IndexName
 
 G_M2_PER_KG_HA = 0.1

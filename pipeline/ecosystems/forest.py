@@ -16,8 +16,9 @@ from pipeline.ecosystems.base import (
     key_of,
     refuse_shared_names,
 )
-from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Frozen, Named, of_cause
+from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Named, of_cause
 from pipeline.ecosystems.shrub import SHRUB, STOCK_ROWS, Shrub
+from pipeline.frozen import Frozen
 
 Expansion = Annotated[Coefficient, of_cause("expansion")]
 ExpansionTable = Annotated[BinnedCoefficient, of_cause("expansion")]

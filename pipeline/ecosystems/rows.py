@@ -3,7 +3,9 @@
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BeforeValidator, model_validator
+
+from pipeline.frozen import Frozen
 
 Status = Literal["verified", "unverified", "local"]
 
@@ -15,14 +17,11 @@ Cause = Literal[
 ]  # fmt: skip
 """Lines of the variance account: what the error of a total comes from."""
 
+Z95 = 1.959963984540054
+"""Half-width of the 95 % interval of a normal number, in standard deviations."""
+
 SKEWED_FROM_PERCENT = 30
 """A positive quantity less certain than this is taken as lognormal (IPCC 2006 V1 ch. 3)."""
-
-
-class Frozen(BaseModel):
-    """A checked, unchangeable value read from YAML; an unknown key is an error, and so is a number that is none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def of_cause(cause: Cause) -> BeforeValidator:
@@ -103,7 +102,7 @@ class Coefficient(Row):
         self._refuse_outside((self.central,))
         low, high = self.valid
         room = (self.central - low) * (high - self.central)  # what the variance of a number in this range stays below
-        if self.distribution == "beta" and not (self.half_width / 1.96) ** 2 < room:
+        if self.distribution == "beta" and not (self.half_width / Z95) ** 2 < room:
             raise ValueError("the half-width of a beta number is too wide for its place in its valid range")
         if self.distribution == "lognormal" and not (self.central > 0 and self.valid[0] >= 0):
             raise ValueError("a lognormal number is positive, and so is its valid range")

@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.carbon import T_HA_PER_G_M2
 from pipeline.ecosystems.base import END_MEMBERS, CarbonFraction, ClassMean, Ecosystem, Stratum
-from pipeline.ecosystems.rows import Coefficient, Factor, Frozen, of_cause
+from pipeline.ecosystems.rows import Coefficient, Factor, of_cause
+from pipeline.frozen import Frozen
 
 
 class Emergent(Stratum):

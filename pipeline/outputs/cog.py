@@ -16,10 +16,10 @@ from rasterio.shutil import copy
 from rasterio.windows import Window
 
 from pipeline.blocks import BLOCK_PX
-from pipeline.compiled import njit
 from pipeline.errors import OutputError
+from pipeline.execution.compiled import njit
+from pipeline.execution.whole_file import whole
 from pipeline.variables import Variable
-from pipeline.whole_file import whole
 
 ENCODING = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK_PX), "NUM_THREADS": "1"}
 """DEFLATE opens in every desktop GIS; a higher level costs time for 1 % of size."""

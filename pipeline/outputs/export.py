@@ -10,14 +10,14 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
-from pipeline.engine import Engine
 from pipeline.errors import OutputError
+from pipeline.execution.engine import Engine
+from pipeline.execution.whole_file import move
+from pipeline.mapping.patches import PATCH_COLUMNS
+from pipeline.outputs.csv_file import write_csv
 from pipeline.outputs.geopackage import zone_table
-from pipeline.outputs.table import write_csv
-from pipeline.patches import PATCH_COLUMNS
-from pipeline.results import Results
-from pipeline.totals import COLUMNS
-from pipeline.whole_file import move
+from pipeline.outputs.results import Results
+from pipeline.totals.zone_totals import COLUMNS
 
 DBF_NAME, DBF_TEXT = 10, 254
 """Bytes that a DBF has for the name of a field and for a text."""

@@ -6,9 +6,9 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
-from pipeline.finding import LEVELS, Finding
 from pipeline.outputs.swap import swapped
-from pipeline.vector_file import CGCS2000
+from pipeline.zones.finding import LEVELS, Finding
+from pipeline.zones.vector_file import CGCS2000
 
 LAYERS = {"points": "MultiPoint", "lines": "MultiLineString", "polygons": "MultiPolygon"}
 TABLE = "findings"

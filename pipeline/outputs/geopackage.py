@@ -10,12 +10,12 @@ import pandas as pd
 import pyogrio
 
 from pipeline.outputs.qml import vector_qml
+from pipeline.outputs.results import Results
 from pipeline.outputs.sld import vector_sld
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.vector_styles import VectorStyle, patch_style, shown_variable, zone_style
-from pipeline.results import Results
-from pipeline.totals import COLUMNS
-from pipeline.vector_file import CGCS2000
+from pipeline.totals.zone_totals import COLUMNS
+from pipeline.zones.vector_file import CGCS2000
 
 
 @dataclass(frozen=True)

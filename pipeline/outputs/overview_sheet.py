@@ -5,12 +5,12 @@ from pathlib import Path
 
 import shapely
 
+from pipeline.mapping.styles import RampStyle
 from pipeline.outputs import sheet_map as maps
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.page import INK, MUTED, SMALLEST, Box, Column, Page
 from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, figure
 from pipeline.outputs.zone_sheet import draw_foot, draw_head
-from pipeline.styles import RampStyle
 
 ID, NAME, TOTAL = 0, 1, 5
 WIDEST_ID_MM = 24.0

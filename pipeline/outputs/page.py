@@ -19,8 +19,8 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.text import Text
 
+from pipeline.execution.whole_file import whole
 from pipeline.outputs.fonts import MM_PER_POINT, Fonts
-from pipeline.whole_file import whole
 
 A4_LANDSCAPE = (297.0, 210.0)
 PDF_DPI, PNG_DPI = 300, 200

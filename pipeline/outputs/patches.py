@@ -16,14 +16,11 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from pipeline.cover_classes import SCHEMES_ZH
-from pipeline.coverage import Polygons, coverage_fractions, in_pixels, pixel_source
-from pipeline.engine import Engine, Failure
 from pipeline.errors import OutputError
-from pipeline.outputs.cog import CogWriter
-from pipeline.outputs.swap import swapped
-from pipeline.outputs.table import write_csv
-from pipeline.patches import (
+from pipeline.execution.engine import Engine, Failure
+from pipeline.execution.provenance import Checksums, Marks, code_key, key_parts
+from pipeline.mapping.cover_classes import SCHEMES_ZH
+from pipeline.mapping.patches import (
     PATCH_CLASS_COLUMNS,
     fill_zone,
     ground_classes,
@@ -33,14 +30,17 @@ from pipeline.patches import (
     patch_class_rows,
     patch_table,
 )
-from pipeline.provenance import Checksums, Marks, code_key, key_parts
-from pipeline.results import Results
-from pipeline.styles import COVER_KEYS, SINK_KEYS, Styles
-from pipeline.suggestions import Suggestions
+from pipeline.mapping.styles import COVER_KEYS, SINK_KEYS, Styles
+from pipeline.mapping.suggestions import Suggestions
+from pipeline.outputs.cog import CogWriter
+from pipeline.outputs.csv_file import write_csv
+from pipeline.outputs.results import Results
+from pipeline.outputs.swap import swapped
 from pipeline.variables import VARIABLES
-from pipeline.vector_file import CGCS2000
-from pipeline.zone import Zone
-from pipeline.zones import zones_on_grid
+from pipeline.zones.boundaries import zones_on_grid
+from pipeline.zones.coverage import Polygons, coverage_fractions, in_pixels, pixel_source
+from pipeline.zones.vector_file import CGCS2000
+from pipeline.zones.zone import Zone
 
 MAX_CELLS = 4_000_000
 """A zone with more pixels is generalised from blocks of them (10^8 pixels of 10 m: from 50 m, 3.75 亩), which bounds
@@ -48,8 +48,10 @@ the memory."""
 
 WINDOW_PX = 1024
 
-CODE = ("patches", "regions", "coverage", "blocks", "cover_classes", "outputs/patches", "outputs/cog", "vector_file",
-        "styles", "suggestions", "variables")  # fmt: skip
+CODE = (
+    "mapping/patches", "mapping/regions", "zones/coverage", "blocks", "mapping/cover_classes", "outputs/patches",
+    "outputs/cog", "zones/vector_file", "mapping/styles", "mapping/suggestions", "variables",
+)  # fmt: skip
 """Modules whose code the patches of a zone rest on."""
 
 DRIVER = "FlatGeobuf"  # exact coordinates, and no time of writing in the file

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from pipeline.cover_classes import OPEN_WATER
+from pipeline.mapping.cover_classes import OPEN_WATER
+from pipeline.mapping.patches import MOSTLY_WATER
+from pipeline.mapping.styles import PALE_ZH, WATER_ZH
 from pipeline.outputs.geopackage import patches_style, zones_style
 from pipeline.outputs.qml import from_pipe, option_map, vector_elements, veil_pipe
 from pipeline.outputs.raster_styles import variable_pipe
+from pipeline.outputs.results import Results
 from pipeline.outputs.vector_styles import NO_DATA, VectorStyle, boundary_style, ecosystem_style, ground_style
 from pipeline.outputs.xml import node
-from pipeline.patches import MOSTLY_WATER
-from pipeline.results import Results
-from pipeline.styles import PALE_ZH, WATER_ZH
 from pipeline.variables import VARIABLES
-from pipeline.vector_file import CGCS2000
+from pipeline.zones.vector_file import CGCS2000
 
 FIRST = ("sink", "sink_class", "fvc", "cover_class", "carbon_stock", "agb")
 ORDER = (*FIRST, *(name for name in VARIABLES if name not in FIRST))

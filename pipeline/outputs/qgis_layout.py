@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from pipeline.mapping.styles import RampStyle
 from pipeline.outputs.qgis_layers import ProjectLayer
 from pipeline.outputs.qml import FONTS, fill_symbol, text_style
+from pipeline.outputs.results import Results
 from pipeline.outputs.sheet_text import PER_HA, images, stands_of
 from pipeline.outputs.vector_styles import PAPER, Rule
 from pipeline.outputs.xml import node
-from pipeline.results import Results
-from pipeline.styles import RampStyle
-from pipeline.totals import COLUMNS
+from pipeline.totals.zone_totals import COLUMNS
 
 WIDTH, HEIGHT = 297, 210
 PAGE, MAP, PICTURE, LABEL, LEGEND, SCALE_BAR = 65638, 65639, 65640, 65641, 65642, 65646

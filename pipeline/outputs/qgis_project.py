@@ -12,9 +12,9 @@ from pyproj import CRS
 from pipeline.outputs.qgis_layers import KINDS, ProjectLayer, project_layers, theme_name
 from pipeline.outputs.qgis_layout import MapView, atlas_layout
 from pipeline.outputs.qml import HEAD, VERSION
+from pipeline.outputs.results import Results
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.xml import document, node
-from pipeline.results import Results
 
 TIME = (1980, 1, 1, 0, 0, 0)
 """The time of the file within the zip, the earliest that a zip knows: the same results give the same bytes."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from itertools import repeat
 from xml.etree.ElementTree import Element
 
+from pipeline.mapping.styles import PALE, ClassStyle, RampStyle, rgb
 from pipeline.outputs.vector_styles import FAR, PAPER, Condition, Rule, VectorStyle
 from pipeline.outputs.xml import document, node
-from pipeline.styles import PALE, ClassStyle, RampStyle, rgb
 
 VERSION = "3.22.0"
 """The oldest QGIS that these styles are made for; later ones read them too."""

@@ -6,7 +6,7 @@ import numpy as np
 import rasterio
 from rasterio.enums import Resampling
 
-from pipeline.styles import PALE, RampStyle, rgb
+from pipeline.mapping.styles import PALE, RampStyle, rgb
 
 
 def read_decimated(path: Path, pixels: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:

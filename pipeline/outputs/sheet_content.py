@@ -8,10 +8,13 @@ import shapely
 from pyproj import CRS
 
 from pipeline import __version__
-from pipeline.cover_classes import OPEN_WATER
+from pipeline.mapping.cover_classes import OPEN_WATER
+from pipeline.mapping.patches import plan_rows
+from pipeline.mapping.styles import PALE_ZH, WATER_ZH
 from pipeline.outputs.fonts import Fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
+from pipeline.outputs.results import Results
 from pipeline.outputs.sheet_map import Water
 from pipeline.outputs.sheet_text import (
     SEASONAL,
@@ -27,9 +30,6 @@ from pipeline.outputs.sheet_text import (
 )
 from pipeline.outputs.year_bars import Periods
 from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
-from pipeline.patches import plan_rows
-from pipeline.results import Results
-from pipeline.styles import PALE_ZH, WATER_ZH
 
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""

@@ -11,12 +11,12 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
+from pipeline.mapping.patches import MOSTLY_WATER
+from pipeline.mapping.styles import PALE_ZH, RampStyle, rgb
 from pipeline.outputs.fonts import MM_PER_POINT
 from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
 from pipeline.outputs.raster_image import coloured, pale_of, read_decimated
-from pipeline.patches import MOSTLY_WATER
-from pipeline.styles import PALE_ZH, RampStyle, rgb
-from pipeline.vector_file import CGCS2000
+from pipeline.zones.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
 GRATICULE_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000)

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pandas as pd
 
-from pipeline.group_totals import lacking_zh
-from pipeline.season import Season
+from pipeline.scenes.season import Season
+from pipeline.totals.group_totals import lacking_zh
+from pipeline.uncertainty.varying import CAUSES_ZH
 from pipeline.variables import VARIABLES
-from pipeline.varying import CAUSES_ZH
 
 UNKNOWN = "—"
 PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}

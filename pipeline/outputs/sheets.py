@@ -19,23 +19,25 @@ import shapely
 from pydantic import BaseModel
 from pypdf import PdfWriter
 
-from pipeline import ctrl_c
-from pipeline.engine import GDAL_CACHE_BYTES, Engine, successes
 from pipeline.errors import OutputError
+from pipeline.execution import ctrl_c
+from pipeline.execution.engine import GDAL_CACHE_BYTES, Engine, successes
+from pipeline.execution.provenance import Marks, code_key, key_parts
+from pipeline.execution.whole_file import delete
 from pipeline.outputs.fonts import Fonts, find_fonts
 from pipeline.outputs.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.overview_sheet import OverviewSheet
+from pipeline.outputs.results import Results
 from pipeline.outputs.sheet_content import monitoring_sheet, overview_sheet, zone_sheet
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.zone_sheet import ZoneSheet
-from pipeline.provenance import Marks, code_key, key_parts
-from pipeline.results import Results
-from pipeline.whole_file import delete
 
-CODE = ("outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
-        "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image",
-        "outputs/sheet_text", "outputs/page", "outputs/fonts", "patches", "styles", "variables", "carbon",
-        "group_totals", "varying", "season")  # fmt: skip
+CODE = (
+    "outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
+    "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image", "outputs/sheet_text",
+    "outputs/page", "outputs/fonts", "mapping/patches", "mapping/styles", "variables", "carbon", "totals/group_totals",
+    "uncertainty/varying", "scenes/season",
+)  # fmt: skip
 
 KINDS = ("pdf", "png")
 """Files of a sheet."""

@@ -11,10 +11,10 @@ from pystac.layout import CustomLayoutStrategy
 
 from pipeline import __version__
 from pipeline.errors import OutputError, os_error_sentence
-from pipeline.provenance import write_json
-from pipeline.results import Results
+from pipeline.execution.provenance import write_json
+from pipeline.execution.whole_file import delete
+from pipeline.outputs.results import Results
 from pipeline.variables import VARIABLES
-from pipeline.whole_file import delete
 
 EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"

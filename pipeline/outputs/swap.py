@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import OutputError
-from pipeline.whole_file import whole
+from pipeline.execution.whole_file import whole
 
 LOGS = ("-wal", "-shm", "-journal")
 

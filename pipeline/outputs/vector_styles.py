@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from pipeline.patches import PATCH_COLUMNS
-from pipeline.styles import ClassStyle, Styles, rgb
-from pipeline.totals import COLUMNS
+from pipeline.mapping.patches import PATCH_COLUMNS
+from pipeline.mapping.styles import ClassStyle, Styles, rgb
+from pipeline.totals.zone_totals import COLUMNS
 
 ZONE_COLUMNS = {name: titles for name, titles in COLUMNS.items() if name != "level"}
 """Columns of the zones: English and Chinese title."""

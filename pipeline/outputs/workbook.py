@@ -18,9 +18,9 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.outputs.qml import FONTS
+from pipeline.outputs.results import Results
 from pipeline.outputs.swap import swapped
-from pipeline.results import Results
-from pipeline.tables import DEFINITIONS, Table, workbook_tables
+from pipeline.outputs.tables import DEFINITIONS, Table, workbook_tables
 
 FORMATS = (
     (r"fraction|share|^fvc", "0.0%"),

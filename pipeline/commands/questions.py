@@ -1,0 +1,291 @@
+"""Commands that ask a finished run: no scene is read, and of boundaries and stands but whether they changed."""
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console
+from pipeline.errors import ConfigError
+
+AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
+
+
+def what_if(
+    changes: Annotated[
+        list[str], typer.Option("--set", help="ecosystem.coefficient=number, or =x1.1; may be repeated.")
+    ],
+    config: ConfigPath = SAMPLE,
+    zone: Annotated[list[str] | None, typer.Option("--zone", help="These zones; else all that change.")] = None,
+    year: Annotated[int | None, typer.Option("--year", help="The run of this year alone, of `zones --year`.")] = None,
+    out: OutPath = Path("out"),
+) -> None:
+    """Totals with other coefficients, at once: from the sketches of the last run, no raster is read."""
+    from pipeline.config.run_config import read_config
+    from pipeline.questions.finished import FinishedRun
+    from pipeline.questions.what_if import what_if as answers
+
+    settings = read_config(config)
+    settings = settings if year is None else settings.for_year(year)
+    run = FinishedRun.read(settings.results(absolute(out)))
+    _say_changed(run, changed_since(run, settings))
+    found = answers(run, changes, zone)
+    note = run.note_of(answer.zone for answer in found if answer.zone in run.zones)
+    table = Table("片区 zone", "指标 quantity", title=f"{note}\n{'; '.join(changes)}")
+    for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
+        table.add_column(title, justify="right")
+    first_sum = next((answer for answer in found if answer.zone not in run.zones), None)
+    for answer in found:
+        if answer is first_sum:
+            table.add_section()
+        ends = [f"{i.p2_5:,.0f} – {i.p97_5:,.0f}" if i else "" for i in (answer.interval_before, answer.interval_after)]
+        share = f"{answer.after / answer.before - 1:+.1%}" if answer.before else ""
+        table.add_row(
+            answer.zone, answer.quantity, f"{answer.before:,.0f}", ends[0], f"{answer.after:,.0f}", ends[1], share
+        )
+    console.print(table)
+
+
+def explain(
+    zone: Annotated[str, typer.Option("--zone", help="Zone id, or forest, grassland, wetland, city.")],
+    metric: Annotated[
+        str,
+        typer.Option("--metric", help="Such as carbon_tC, sink_tCO2_yr, fvc_mean, volume_m3; a wrong one lists all."),
+    ],
+    config: ConfigPath = SAMPLE,
+    year: Annotated[int | None, typer.Option("--year", help="This year; else the current period.")] = None,
+    out: OutPath = Path("out"),
+    as_json: AsJson = False,
+) -> None:
+    """Say where a figure comes from: formula, coefficients, scenes, ground seen, boundary, interval."""
+    from pipeline.config.run_config import read_config
+    from pipeline.questions.explain import explain as explained
+    from pipeline.questions.explain_group import explain_group
+    from pipeline.questions.finished import FinishedRun
+    from pipeline.zones.zone import GROUP_NAMES
+
+    settings, alone = read_config(config), []
+    if year is not None and not (settings.results(absolute(out)) / "run.json").is_file():
+        # which may have been mapped alone: it is that run's current period
+        settings, alone, year = settings.for_year(year), ["--year", str(year)], None
+    run = FinishedRun.read(settings.results(absolute(out)))
+    if zone in GROUP_NAMES:
+        if year is not None:
+            raise ConfigError(f"zones taken together are explained for the current period; leave out --year {year}")
+        answer = explain_group(run, zone, metric)
+    else:
+        answer = explained(run, zone, metric, year)
+    answer |= {
+        "command": shell_line(["sinkmap", "zones", str(config), "--out", str(out), *alone, "--force"]),
+        "changed_since": changed_since(run, settings),
+    }
+    if as_json:
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
+        return
+    _say_changed(run, answer["changed_since"])
+    for line in (_group_explanation if zone in GROUP_NAMES else _explanation)(answer):
+        console.print(line, soft_wrap=True)
+
+
+def shell_line(words: list[str]) -> str:
+    """A command as it is typed into the shell of this system."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def changed_since(run, settings) -> list[str]:
+    """What of a `RunConfig` is no longer as the `FinishedRun` had it: config, coefficients, boundaries, stands. A file
+    that is gone has not changed."""
+    from pipeline.config.run_config import placeless, read_coefficients
+    from pipeline.execution.provenance import checksum
+    from pipeline.zones.file_parts import parts_of
+
+    # what is exported may be asked for by an option
+    dumped = (run.record["config"], settings.model_dump(mode="json"))
+    before, now = (placeless(config) | {"exports": ()} for config in dumped)
+    numbers = {
+        name: method.model_dump(mode="json") for name, method in read_coefficients(settings.coefficients).items()
+    }
+    changed = ["config"] * (before != now) + ["coefficients"] * (run.record["coefficients"] != numbers)
+    for what, name in (("boundaries", "zones"), ("stands", "stands")):
+        table, of_run = getattr(settings, name), run.record["config"][name]
+        there = {part.name: checksum(str(part))[1] for part in parts_of(table.path)} if table else {}
+        changed += [what] * (bool(there and of_run) and there != run.checksums(of_run["path"]))
+    return changed
+
+
+def _say_changed(run, what: list[str]) -> None:
+    if what:
+        console.print(
+            f"Figures of the run finished {run.record['finished']}; {' and '.join(what)} changed since: run `sinkmap "
+            "zones` for new ones.", style="yellow", soft_wrap=True,
+        )  # fmt: skip
+
+
+def diff(
+    run_a: Annotated[Path, typer.Argument(help="Result folder of the first run, OUT/<name>.")],
+    run_b: Annotated[Path, typer.Argument(help="Result folder of the second run.")],
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split each zone's change between two runs: boundary, clear pixels, cover, stands, periods, coefficients, code."""
+    from pipeline.outputs.csv_file import write_csv
+    from pipeline.questions.attribution import ATTRIBUTION_COLUMNS
+    from pipeline.questions.finished import FinishedRun
+    from pipeline.questions.run_difference import compare
+
+    first, second = (FinishedRun.read(absolute(folder)) for folder in (run_a, run_b))
+    rows = compare(first, second)
+    if csv:
+        write_csv(csv, ATTRIBUTION_COLUMNS, rows)
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for quantity in ("carbon_tC", "sink_tCO2_yr"):
+        console.print(_difference_table(quantity, [row for row in rows if row["quantity"] == quantity], second))
+    for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
+        zones = dict.fromkeys(row["zone_id"] for row in rows if row["note"] == note)
+        console.print(f"{', '.join(zones)}: {note}.", style="yellow", soft_wrap=True)
+    for run, other in ((first, second), (second, first)):
+        if alone := run.zones.keys() - other.zones.keys():
+            console.print(f"Only in {run.folder}: {', '.join(sorted(alone))}.", soft_wrap=True)
+    moved = dict.fromkeys(f"{row['zone_id']} ({row['quantity']})" for row in rows if row["beyond_interval"])
+    told = any(row["beyond_interval"] is not None for row in rows)
+    found = ", ".join(moved) or ("none" if told else "not known, it has no intervals")
+    console.print(f"Beyond the first run's 95 % interval: {found}.", soft_wrap=True)
+
+
+def _difference_table(quantity: str, rows: list[dict], run) -> Table:
+    """The attribution of one quantity; columns that no zone needs are left out."""
+    from pipeline.questions.attribution import ATTRIBUTION_COLUMNS, FACTORS
+
+    shown = ["before", "after", "change", *(f for f in FACTORS if any(row[f] is not None for row in rows))]
+    table = Table("片区 zone", title=f"{run.record['note']}\n{quantity}")
+    for name in shown:
+        table.add_column(f"{ATTRIBUTION_COLUMNS[name][1]} {name.replace('_', ' ')}", justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(row["zone_id"], *(_change(row[name], name not in ("before", "after")) for name in shown))
+    return table
+
+
+def _change(value: float | None, signed: bool) -> str:
+    """A figure or a change with its sign; nothing where unknown, 0 where it is 0 and not rounded to it."""
+    if not value:
+        return "" if value is None else "0"
+    return f"{value:+,.2f}" if signed else f"{value:,.2f}"
+
+
+def _with_unit(value: float, unit: str, digits: int = 7) -> str:
+    """A figure with its unit; that of a fraction, 1, would read as a digit."""
+    return f"{value:.{digits}g}" if unit == "1" else f"{value:.{digits}g} {unit}"
+
+
+def _group_explanation(answer: dict) -> Iterator[str]:
+    """The lines of an answer of `explain_group.explain_group`."""
+    yield f"{answer['group']['name']} {answer['group']['id']}: {answer['metric']} {answer['period']}"
+    yield f"{answer['title']} | {answer['title_zh']}"
+    yield answer["note"]
+    lacking = f", without {', '.join(answer['lacking'])}" if answer["lacking"] else ""
+    status = f" ({answer['status']})" if answer["status"] else ""
+    figure = "No figure" if answer["value"] is None else f"= {_with_unit(answer['value'], answer['unit'], 10)}{lacking}"
+    yield f"{figure}{status}"
+    yield from _section(f"Formula 公式: {answer['formula']}", (
+        f"{zone['id']} {zone['name']}: "
+        f"{'-' if zone['value'] is None else _with_unit(zone['value'], answer['unit'], 10)}, {zone['area_ha']:.7g} ha"
+        for zone in answer["zones"]
+    ))  # fmt: skip
+    yield from _section("Interval 区间", _interval(answer))
+    yield from _closing(answer)
+
+
+def _explanation(answer: dict) -> Iterator[str]:
+    """The lines of an answer of `explain.explain`."""
+    zone = answer["zone"]
+    yield f"{zone['id']} {zone['name']}, {zone['ecosystem']}, {zone['stratum']}: {answer['metric']} {answer['period']}"
+    yield f"{answer['title']} | {answer['title_zh']}"
+    yield answer["note"]
+    if answer["value"] is None:
+        yield f"No figure: {answer['status']}"
+    else:
+        yield f"= {_with_unit(answer['value'], answer['unit'], 10)} ({answer['status']})"
+    yield from _section("Formula 公式" + (f" ({answer['method']})" if answer["method"] else ""), (
+        f"{step['figure']} = {step['formula']}\n    = {step['numbers']} = {_with_unit(step['value'], step['unit'])}"
+        for step in answer["steps"]
+    ))  # fmt: skip
+    yield from _section("Coefficients 系数", map(_coefficient, answer["coefficients"]))
+    if ends := answer["end_members"]:
+        soil, vegetation = ends["u95"]
+        yield from _section("End-members 端元", [
+            f"soil {ends['soil']:g} ± {soil:g}, vegetation {ends['vegetation']:g} ± {vegetation:g} "
+            f"({ends['index']}, {ends['model']}), {ends['from']}"
+        ])  # fmt: skip
+    yield from _section("Ground seen 观测", (
+        f"{seen['period']}: {seen['observed_fraction']:.2%} observed ({seen['observed_pixels']:.7g} of "
+        f"{seen['zone_pixels']:.7g} px), median {seen['clear_obs_median']:g} clear observations, "
+        f"open water {seen['open_water_fraction'] or 0:.2%} of it"
+        for seen in answer["observation"]
+    ))  # fmt: skip
+    yield from _section(f"Scenes used 影像 ({len(answer['scenes'])}, whose frame reaches the zone)", (
+        f"{scene['id']} {scene['day']} {scene['sensor']} ({scene['scale_known_from']})" for scene in answer["scenes"]
+    ))  # fmt: skip
+    yield from _section(
+        "Set aside in the run 未用", (f"{one['scene']}: {one['reason']}" for one in answer["set_aside"])
+    )
+    boundary = answer["boundary"]
+    yield from _section("Boundary 边界", [*_file(boundary), f"area {boundary['area_ha']:.10g} ha"])
+    for name, title in (("stands", "Stands 小班"), ("land_cover", "Land cover 土地覆盖")):
+        if answer[name]:
+            yield from _section(title, _file(answer[name]))
+    yield from _section("Interval 区间", _interval(answer))
+    if certificate := answer["comparability"]:
+        yield from _section("Comparability 可比性", (text for text in certificate.values() if text))
+    yield from _closing(answer)
+
+
+def _closing(answer: dict) -> Iterator[str]:
+    yield from _section("Versions 版本", [", ".join(f"{name} {of}" for name, of in answer["versions"].items())])
+    yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
+
+
+def _section(title: str, lines) -> Iterator[str]:
+    lines = list(lines)
+    if lines:
+        yield f"\n{title}"
+        yield from (f"  {line}" for line in lines)
+
+
+def _coefficient(row: dict) -> str:
+    width = f"{row['u95_percent']:g} %" if row["u95_percent"] is not None else row["u95_abs"]
+    error = "fixed" if width is None else f"± {width}"
+    if "ranges" in row:
+        error = "within " + ", ".join(f"{low:g}-{high:g}" for low, high in row["ranges"])
+    bins = f" in steps at {row['edges']} of {row['of']}" if "edges" in row else ""
+    status = row["status"].upper() + " 未核实" if row["status"] == "unverified" else row["status"]
+    only = ", for the interval only" if row["used_for"] == "interval" else ""
+    return f"{row['path']} = {row['value']}{bins} {error} (95 %), {row['unit']} [{status}{only}] {row['source']}"
+
+
+def _file(table: dict) -> list[str]:
+    layer = f", layer {table['layer']}" if table["layer"] else ""
+    return [f"{table['file']}{layer}", *(f"xxh3-128 {digest}  {name}" for name, digest in table["checksums"].items())]
+
+
+def _interval(answer: dict) -> Iterator[str]:
+    interval = answer["interval"]
+    if interval is None:
+        yield "none is drawn of this figure"
+        return
+    drawn = f", {interval['draws']} draws, seed {interval['seed']}" if "draws" in interval else ""
+    yield f"95 %: {interval['low95']:.7g} to {_with_unit(interval['high95'], answer['unit'])}{drawn}"
+    if "conservative" in interval:
+        conservative = _with_unit(interval["conservative"], answer["unit"])
+        yield f"conservative (lower end of the 90 % interval): {conservative}"
+    if interval["causes"]:
+        yield "causes: " + ", ".join(
+            f"{cause.replace('_', ' ')} {share:.0%}" for cause, share in interval["causes"].items()
+        )

@@ -1,0 +1,85 @@
+"""Bright sand and saline soil that a product takes for cloud or snow, told from them over the dates of a season. Pure.
+
+Soil looks on its flagged dates as it looks on its clear ones; a cloud never does so for long. So a flagged pixel counts
+as clear on a date if it is flagged on most dates of the season, was clear on some, is bright, and has that day the
+reflectance of its clear days in both red and near infrared. The limits are expert choices, not published ones.
+"""
+
+import numpy as np
+
+from pipeline.compositing.indices import reflectance_of
+from pipeline.execution.compiled import njit
+from pipeline.scenes.scene import BUFFERED, CLEAR, Stored
+
+MIN_FLAGGED = 3
+"""Dates on which the pixel must be flagged, and it must be more than those on which it is clear."""
+
+MIN_RED = 0.15
+"""Reflectance of bright soil in red, at least: vegetation and water lie below."""
+
+TOLERANCE = 0.03
+"""Reflectance by which a flagged date may differ from the mean of the clear ones, in each band."""
+
+
+UNSEEN, SEEN_FLAGGED, SEEN_CLEAR = range(3)
+"""What the scenes of the day show of a pixel so far."""
+
+
+class BrightSoil:
+    """What a season shows of each pixel of a tile: first `add` all scenes, day by day, then `rescue` one by one."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._red, self._nir = np.zeros(shape, "float32"), np.zeros(shape, "float32")
+        self._clear, self._flagged = np.zeros(shape, "uint16"), np.zeros(shape, "uint16")
+        self._today = np.full(shape, UNSEEN, "uint8")
+
+    def next_day(self) -> None:
+        """Begin a day: overlapping tiles of one day are one date, clear where one of them is and else flagged."""
+        self._today[:] = UNSEEN
+
+    def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
+        """Add a scene of the day: its classes before clouds are grown, and its red and near infrared."""
+        _add(classes, *bands["red"], *bands["nir"], self._red, self._nir, self._clear, self._flagged, self._today)
+
+    def rescue(self, classes: np.ndarray, bands: dict[str, Stored]) -> np.ndarray:
+        """The classes of a scene with bright soil clear, and no longer to be grown as cloud."""
+        found = classes.copy()
+        _rescue(found, *bands["red"], *bands["nir"], self._red, self._nir, self._clear, self._flagged)
+        return found
+
+
+@njit(nogil=True, cache=True)
+def _add(classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
+         red_sum, nir_sum, clear, flagged, today):  # fmt: skip
+    for y in range(classes.shape[0]):
+        for x in range(classes.shape[1]):
+            r = reflectance_of(red[y, x], red_scale, red_offset, red_nodata)
+            n = reflectance_of(nir[y, x], nir_scale, nir_offset, nir_nodata)
+            before = today[y, x]
+            if r != r or n != n or before == SEEN_CLEAR:
+                continue
+            if classes[y, x] & CLEAR:
+                clear[y, x] += 1
+                red_sum[y, x] += r
+                nir_sum[y, x] += n
+                flagged[y, x] -= before == SEEN_FLAGGED
+                today[y, x] = SEEN_CLEAR
+            else:
+                flagged[y, x] += before == UNSEEN
+                today[y, x] = SEEN_FLAGGED
+
+
+@njit(nogil=True, cache=True)
+def _rescue(classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
+            red_sum, nir_sum, clear, flagged):  # fmt: skip
+    for y in range(classes.shape[0]):
+        for x in range(classes.shape[1]):
+            dates = clear[y, x]
+            if classes[y, x] & CLEAR or dates == 0 or flagged[y, x] < MIN_FLAGGED or flagged[y, x] <= dates:
+                continue
+            usual_red, usual_nir = red_sum[y, x] / dates, nir_sum[y, x] / dates
+            off_red = abs(reflectance_of(red[y, x], red_scale, red_offset, red_nodata) - usual_red)
+            off_nir = abs(reflectance_of(nir[y, x], nir_scale, nir_offset, nir_nodata) - usual_nir)
+            # what is missing is NaN, which is within no limit
+            if usual_red >= MIN_RED and off_red <= TOLERANCE and off_nir <= TOLERANCE:
+                classes[y, x] = (classes[y, x] | CLEAR) & (255 - BUFFERED)

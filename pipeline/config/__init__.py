@@ -1,0 +1,1 @@
+"""The configuration of a run: YAML in, one frozen `RunConfig` out (`run_config`), and its sections."""

@@ -1,0 +1,212 @@
+"""The part of the configuration that says where the inputs are and on which grid they are read."""
+
+from calendar import monthrange
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from pipeline.frozen import Section
+from pipeline.scenes import MAX_MEGAPIXELS
+from pipeline.scenes.season import PEAK, Season
+from pipeline.zones.zone import EcosystemName
+
+
+def _years(value: object) -> object:
+    """2024, [2019, 2021] or "2019-2025" (both ends included) as a tuple of years."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if isinstance(value, str):
+        first, dash, last = value.partition("-")
+        if first.strip().isdigit() and (last.strip().isdigit() or not dash):
+            if int(last or first) < int(first):
+                raise ValueError("the first year comes before the last")
+            return tuple(range(int(first), int(last or first) + 1))
+        raise ValueError("years are written 2024, 2019-2025 or [2019, 2021]")
+    return value
+
+
+EVERY_DAY = frozenset((month, day) for month in range(1, 13) for day in range(1, monthrange(2023, month)[1] + 1))
+"""Days that every year has: the 29th of February is none."""
+
+
+def _month_day(value: object) -> object:
+    if isinstance(value, str):
+        month, _, day = value.partition("-")
+        if month.isdigit() and day.isdigit() and (int(month), int(day)) in EVERY_DAY:
+            return (int(month), int(day))
+    raise ValueError('a day of the season is written "MM-DD", such as "07-15"')
+
+
+def _season(ends: tuple[tuple[int, int], tuple[int, int]]) -> Season:
+    if ends[0] > ends[1]:
+        raise ValueError("the season begins before it ends, within one year")
+    return Season(*ends)
+
+
+def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(years)) < len(years):
+        raise ValueError("a year is named twice")
+    return tuple(sorted(years))
+
+
+YEARS_WRITTEN = [
+    {"type": "integer"},
+    {"type": "string", "pattern": r"^\s*\d{4}\s*(-\s*\d{4}\s*)?$"},
+    {"type": "array", "items": {"type": "integer"}, "minItems": 1},
+]
+Years = Annotated[
+    tuple[int, ...], BeforeValidator(_years), Field(min_length=1), AfterValidator(_distinct),
+    WithJsonSchema({"anyOf": YEARS_WRITTEN, "examples": [2024, "2019-2025", [2019, 2021]]}),
+]  # fmt: skip
+MonthDay = Annotated[
+    tuple[int, int], BeforeValidator(_month_day),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$", "examples": ["07-15"]}),
+]  # fmt: skip
+
+
+CLASS_WORDS = {
+    "forest": ("forest", "林地", "森林", "林"),
+    "grassland": ("grassland", "草地", "草原", "草"),
+    "wetland": ("wetland", "湿地"),
+}
+CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
+"""Zones of the city's plan."""
+
+
+class StacApi(Section):
+    """A STAC API that is searched once for scenes over the zones; what it answers is kept with the run."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    """Its address."""
+    collections: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The collections that are searched."""
+    cloud_below: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Most cloud of a scene in %, by its own account; a scene that tells none counts."""
+
+
+class Scenes(Section):
+    """Where the scenes are, and which of them count."""
+
+    path: Path | None = None
+    """Folder of products, STAC catalogue, or manifest; this or `api`."""
+    api: StacApi | None = None
+    """A STAC API in place of `path`."""
+    years: Years
+    """The years that are composited."""
+    season: Annotated[
+        tuple[MonthDay, MonthDay], AfterValidator(_season),
+        Field(json_schema_extra={"default": [f"{month:02}-{day:02}" for month, day in PEAK]}),
+    ] = PEAK  # fmt: skip
+    """First and last day, the same peak season for all years."""
+    remote: bool = False
+    """Whether pixels may come from elsewhere: GDAL's virtual file systems, and what items of the API have on a server,
+    which is downloaded once into the run's folder."""
+    max_megapixels: Annotated[float, Field(gt=0)] = MAX_MEGAPIXELS
+    """A larger raster is refused."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.api is None):
+            raise ValueError("give either path or api, one of the two")
+        return self
+
+
+class ZoneColumns(Section):
+    """Names of the columns of the zone table."""
+
+    id: str
+    """That of the zone's id, which names its files."""
+    name: str
+    """That of its name."""
+    ecosystem: str
+    """That of its ecosystem, in the words of `classes`."""
+    declared_wanmu: str | None = None
+    """That of its area of record, 万亩."""
+    stratum: str | None = None
+    """That of its vegetation type: a stratum of its coefficient file."""
+
+
+class Zones(Section):
+    """The zone boundaries."""
+
+    path: Path
+    """Shapefile (GBK or UTF-8), GeoPackage, FileGDB or GeoJSON, in any CRS."""
+    layer: str | None = None
+    """Layer of the file; where it holds one, that."""
+    columns: ZoneColumns
+    classes: dict[EcosystemName, tuple[str, ...]] = CLASS_WORDS
+    """Words that stand for an ecosystem."""
+    expected: dict[EcosystemName, int] = CONTRACT
+    """Number of zones that the plan has of each; another one stops the run."""
+    planned_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Areas of the plan by ecosystem, 万亩, for the ledger of areas."""
+    overlaps: Literal["refuse", "warn", "clip"] = "refuse"
+    """What becomes of ground that two zones claim: the run stops; or it counts twice, with a warning; or it is one
+    zone's, wetland before forest before grassland."""
+    reference: Path | None = None
+    """An outline known to be right, such as the districts', which shows a shift of the zones (GCJ-02)."""
+
+
+class StandColumns(Section):
+    """Names of the columns of the stand table."""
+
+    species: str = "YOU_SHI_SZ"
+    """That of the main species."""
+    volume_m3_ha: dict[int, str]
+    """That of the live volume, m3/ha, for each inventory year."""
+    cover: str | None = None
+    """That of the cover (0-1) of shrub stands; without it their cover is by the index."""
+
+
+class Stands(Section):
+    """Forest and shrub stands (小班)."""
+
+    path: Path
+    """A vector file, as for the zones."""
+    layer: str | None = None
+    """Layer of the file; where it holds one, that."""
+    columns: StandColumns
+    min_area_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of a forest zone that its stands must cover for its stock to be theirs."""
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """The inventory years, ascending."""
+        return tuple(sorted(self.columns.volume_m3_ha))
+
+
+class LandCover(Section):
+    """A land-cover map that tells where shrub grows in grassland zones, and in forest zones without stands, beyond the
+    ground of stands."""
+
+    path: Path
+    """Raster of integer classes, such as ESA WorldCover, in any CRS and pixel size."""
+    shrub: Annotated[tuple[int, ...], Field(min_length=1)]
+    """The classes that are shrub, [20] in ESA WorldCover."""
+
+
+class Grid(Section):
+    """The run's grid. The scenes' own CRS and pixel size avoid resampling."""
+
+    crs: str
+    """A projected CRS in metres, such as EPSG:32649."""
+    resolution_m: Annotated[float, Field(gt=0)]
+    """Side of a pixel, m."""
+    tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
+    """Side of a tile, pixels: tiles bound the memory, large ones are read faster."""
+    allow_coarser: bool = False
+    """Whether the pixels of coarser scenes are repeated, which shows no more than they do; else they are set aside."""
+
+    @field_validator("crs")
+    @classmethod
+    def _in_metres(cls, value: str) -> str:
+        try:
+            crs = CRS.from_user_input(value)
+        except CRSError:
+            raise ValueError("is not a CRS; write it like EPSG:32649") from None
+        if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
+            raise ValueError("is not a projected CRS in metres; take one like EPSG:32649")
+        return value

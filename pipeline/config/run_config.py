@@ -1,0 +1,261 @@
+"""The configuration of a run: YAML in, one frozen `RunConfig` out. Nothing below this file knows it."""
+
+import os
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import AfterValidator, Field, PrivateAttr, TypeAdapter, field_validator, model_validator
+
+from pipeline.config.cover_config import Cover, KeptIndex
+from pipeline.config.input_config import CONTRACT, Grid, LandCover, Scenes, Stands, Years, Zones
+from pipeline.ecosystems import AnyEcosystem, Ecosystem
+from pipeline.errors import ConfigError
+from pipeline.frozen import Section
+from pipeline.totals.targets import Targets
+from pipeline.yaml_file import read_yaml
+from pipeline.zones.file_parts import parts_of
+from pipeline.zones.zone import EcosystemName
+
+MIN_DRAWS = 100
+"""Below it the ends of a 95 % interval rest on two draws or none."""
+
+DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
+ExportName = Literal["shp", "gdb", "geoparquet"]
+DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
+
+
+class Composite(Section):
+    """The yearly composite, made the same way for all years."""
+
+    method: Literal["max_index", "median", "geometric_median"] = "max_index"
+    """What a pixel has of the season: the indices on the day of the highest NDVI, the median of each, or those of the
+    geometric median of its bands."""
+    indices: tuple[KeptIndex, ...] = ("ndvi",)
+    """What is kept in any case, ndvi first; what `cover` asks for comes by itself."""
+    cloud_buffer_m: Annotated[float, Field(ge=0)] = 60.0
+    """By how much clouds and their shadows grow, m."""
+    bright_soil: bool = False
+    """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
+    dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones.
+    Scenes at least twice as fine as the grid are left as they are."""
+
+    @field_validator("indices")
+    @classmethod
+    def _ndvi_first(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value[:1] != ("ndvi",) or len(set(value)) != len(value):
+            raise ValueError("the indices start with ndvi, which chooses the date, and name each once")
+        return value
+
+
+class Periods(Section):
+    """Windows of years whose mean stocks are mapped and, where there are two, compared. A sink without stands needs
+    three years or more in each that were seen."""
+
+    baseline: Years | None = None
+    """Years of the earlier window; without it no sink is worked out."""
+    current: Years
+    """Years of the window that is reported."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.baseline and max(self.baseline) >= min(self.current):
+            raise ValueError("the baseline must end before the current period begins")
+        return self
+
+
+class Uncertainty(Section):
+    """The Monte Carlo of the totals. The last three are expert judgement, unverified."""
+
+    draws: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    """Number of draws, 100 or more; 0 for no intervals."""
+    seed: int = 20240601
+    """The same seed gives the same draws."""
+    area_u95_percent: Annotated[float, Field(ge=0, lt=100)] = 3.0
+    """95 % half-width of a zone's area, % of it."""
+    correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
+    """Practical range, m, over which residuals of the biomass model are correlated."""
+    carlson_ripley_chance: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Chance that cover goes by Carlson & Ripley's formula and not by the linear one: the choice of the model as a
+    source of error."""
+
+    @field_validator("draws")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        if 0 < value < MIN_DRAWS:
+            raise ValueError(f"{value} draws tell no interval; give {MIN_DRAWS} or more, or 0 for none")
+        return value
+
+
+class Patches(Section):
+    """Management patches (图斑)."""
+
+    min_area_mu: Annotated[float, Field(gt=0)] = 15.0
+    """Least area of a patch, 亩; smaller ones join a neighbour."""
+    suggestions: Path | None = None
+    """A table of suggestions in place of the shipped one."""
+
+
+def _file_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError("a run's name is that of its folder and files: letters, digits, _ and -, without spaces")
+    return name
+
+
+class RunConfig(Section):
+    """Everything a run depends on. Paths are relative to the config file."""
+
+    name: Annotated[str, AfterValidator(_file_name)]
+    """Name of the output folder: letters, digits, _ and -."""
+    title: str = "碳汇片区监测"
+    """Title of the sheets and of the QGIS project."""
+    organisation: str = ""
+    """Who makes them (编制单位), at the foot of every sheet."""
+    simulated: bool = False
+    """Whether all maps say 示意 (schematic, simulated)."""
+    scenes: Scenes
+    zones: Zones
+    stands: Stands | None = None
+    """Forest and shrub stands (小班); without them forest is class mean times canopy cover."""
+    land_cover: LandCover | None = None
+    """A land-cover map that tells where shrub grows that no stand tells of."""
+    grid: Grid
+    composite: Composite = Composite()
+    cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
+    """By ecosystem, how an index becomes cover; one that is left out takes the defaults below."""
+    cover_classes: Literal["sl190", "five"] = "sl190"
+    """Limits of the cover classes of tables, maps and patches: 30, 45, 60 and 75 % (SL 190), or 10, 30, 50 and 70 %."""
+    periods: Periods
+    coefficients: Path
+    """Folder of the coefficient files; copy `configs/coefficients` to change them."""
+    harmonise: Literal["none", "hls_bandpass", "roy2016"] | Path = "none"
+    """How the reflectance of one sensor is made like another's: not at all, by a published set, or by a file that
+    `sinkmap harmonise` wrote."""
+    uncertainty: Uncertainty = Uncertainty()
+    plausibility: Path | None = None
+    """A file of plausible ranges in place of the shipped one."""
+    styles: Path | None = None
+    """A file of class breaks and colours in place of the shipped one."""
+    patches: Patches = Patches()
+    deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
+    """What is made of the results; what is no longer listed is deleted."""
+    exports: tuple[ExportName, ...] = ()
+    """Further vector formats; geoparquet needs `pip install pyarrow`."""
+    min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Observed share of a zone below which it has no total."""
+    area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
+    """How far drawn, declared and planned areas may differ, %."""
+    area_mismatch: Literal["stop", "warn"] = "stop"
+    """What happens beyond that."""
+    targets: Targets | None = None
+    """Targets of the plan, beside what is measured."""
+    _alone: bool = PrivateAttr(False)
+    """Whether this is one year of a run, mapped on its own."""
+
+    @model_validator(mode="after")
+    def _periods_within_years(self) -> Self:
+        asked = set(self.periods.current) | set(self.periods.baseline or ())
+        if missing := sorted(asked - set(self.scenes.years)):
+            raise ValueError(f"the periods use {missing}, which scenes.years does not list")
+        return self
+
+    @property
+    def indices(self) -> tuple[str, ...]:
+        """What the composites keep: ndvi, the further indices asked for, and those that an ecosystem's cover uses."""
+        asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
+        return tuple(name for name in get_args(KeptIndex) if name in asked)
+
+    def tables(self) -> list[str]:
+        """The files besides the scenes that the run rests on: tables with all that a shapefile or FileGDB consists of,
+        coefficients, and its own harmonisation, plausible ranges, styles and suggestions."""
+        files = [self.zones.path, self.zones.reference, *sorted(self.coefficients.glob("*.yaml"))]
+        files += [part.path for part in (self.stands, self.land_cover) if part]
+        files += [self.plausibility, self.styles, self.patches.suggestions, self.harmonise]
+        return [str(part) for file in files if isinstance(file, Path) for part in parts_of(file)]
+
+    def with_exports(self, names: list[str]) -> "RunConfig":
+        """The same run with further vector formats. Raises ConfigError for one that is unknown or needs what is not
+        installed."""
+        if wrong := [name for name in names if name not in get_args(ExportName)]:
+            raise ConfigError(f"there is no export {wrong[0]}; take {', '.join(get_args(ExportName))}")
+        exports = tuple(dict.fromkeys((*self.exports, *names)))
+        if "geoparquet" in exports and find_spec("pyarrow") is None:
+            raise ConfigError("exports geoparquet: needs pyarrow; install it with `pip install pyarrow` and run again")
+        return self.model_copy(update={"exports": exports})
+
+    def results(self, out: Path) -> Path:
+        """Folder of the results within ``out``, the folder of all runs; a year mapped on its own has one within the
+        run's."""
+        return out / self.name / str(self.periods.current[0]) if self._alone else out / self.name
+
+    def for_year(self, year: int) -> "RunConfig":
+        """The same run for one year alone: its maps and stocks, no comparison. Raises ConfigError."""
+        if year not in self.scenes.years:
+            raise ConfigError(f"the year {year} is not among scenes.years {list(self.scenes.years)}; add it there")
+        alone = self.model_copy(update={"periods": Periods(current=(year,))})
+        alone._alone = True
+        return alone
+
+
+def read_config(path: Path) -> RunConfig:
+    """The run of the YAML file ``path``, with its paths made absolute. Raises ConfigError."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such config file; see configs/ for examples")
+    config = read_yaml(path, RunConfig)
+    folder = Path(os.path.abspath(path)).parent
+
+    def absolute(part: Section, field: str) -> dict:
+        return {field: Path(os.path.normpath(folder / getattr(part, field)))}
+
+    updates: dict = absolute(config, "coefficients")
+    for name in ("styles", "plausibility", "harmonise"):
+        if getattr(config, name) and not isinstance(getattr(config, name), str):
+            updates |= absolute(config, name)
+    if config.patches.suggestions:
+        updates["patches"] = config.patches.model_copy(update=absolute(config.patches, "suggestions"))
+    for name in ("scenes", "zones", "stands", "land_cover"):
+        if (part := getattr(config, name)) is not None and part.path is not None:
+            updates[name] = part.model_copy(update=absolute(part, "path"))
+    if config.zones.reference:
+        updates["zones"] = updates["zones"].model_copy(update=absolute(config.zones, "reference"))
+    return config.model_copy(update=updates)
+
+
+def placeless(config: dict) -> dict:
+    """A config as JSON values with its absolute paths from their common folder: that of a run that was copied elsewhere
+    with its files is the same."""
+
+    def mapped(value: Any, change: Callable[[str], Any]) -> Any:
+        if isinstance(value, dict):
+            return {key: mapped(part, change) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [mapped(part, change) for part in value]
+        return change(value) if isinstance(value, str) and os.path.isabs(value) else value
+
+    paths: list[str] = []
+    mapped(config, paths.append)
+    try:
+        folder = os.path.commonpath(paths)
+    except ValueError:  # none, or on several drives
+        return config
+    return mapped(config, lambda path: os.path.relpath(path, folder))
+
+
+def read_coefficients(folder: Path) -> dict[str, Ecosystem]:
+    """The ecosystems of all YAML files in ``folder``, by name. Raises ConfigError."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise ConfigError(
+            f"{folder}: no coefficient file (*.yaml) is there; point `coefficients` to the folder of them"
+        )
+    methods: dict[str, Ecosystem] = {}
+    for file in files:
+        method = read_yaml(file, TypeAdapter(AnyEcosystem))
+        if method.ecosystem in methods:
+            raise ConfigError(f"{file}: {method.ecosystem} has a coefficient file already; remove one of the two")
+        methods[method.ecosystem] = method
+    if missing := CONTRACT.keys() - methods.keys():
+        raise ConfigError(f"{folder}: has no coefficient file for {', '.join(sorted(missing))}; add it")
+    return methods

@@ -1,0 +1,33 @@
+"""`njit` of numba for the loops of this package, kept between runs for exactly the code they were compiled from.
+
+numba looks only at the file of a loop to see whether what it kept is still right. Here a loop calls loops and holds
+constants of other files, so after an update of one of those it would go on with the old numbers.
+"""
+
+from hashlib import sha256
+from pathlib import Path
+
+from numba import config, njit
+
+__all__ = ["njit"]
+
+SOURCES = (
+    "blocks", "compositing/bright_soil", "compositing/composite", "mapping/encoding", "compositing/indices",
+    "compositing/median", "outputs/cog", "mapping/regions", "scenes/scene", "stock/sketch", "variables",
+    "mapping/zone_pixels",
+)  # fmt: skip
+"""Where the loops and the constants in them are written."""
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def cache_folder(package: Path = PACKAGE) -> Path:
+    """Where the loops are kept that were compiled from the present sources."""
+    digest = sha256()
+    for name in SOURCES:
+        digest.update((package / name).with_suffix(".py").read_bytes())
+    return package / "__pycache__" / f"loops-{digest.hexdigest()[:16]}"
+
+
+if not config.CACHE_DIR:  # NUMBA_CACHE_DIR; where the package cannot be written to, numba looks for another place
+    config.CACHE_DIR = str(cache_folder())

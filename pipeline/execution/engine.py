@@ -1,0 +1,159 @@
+"""Run independent units of work through Dask: threads of this process, local processes, or a cluster."""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import rasterio
+from dask.threaded import get
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sentence
+from pipeline.execution.cores import available_cores
+from pipeline.execution.ctrl_c import kept_from_children
+
+GDAL_CACHE_BYTES = 96 << 20
+_RETRIES = 2
+ANSWER_SECONDS = 10
+"""How long a cluster is given to answer."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit that could not be done, and why."""
+
+    error: SinkmapError
+
+
+class Engine:
+    """Where units of work run. Without a Dask client: threads of this process, no server."""
+
+    def __init__(self, console: Console, workers: int, client: Any = None) -> None:
+        self.console = console
+        self.workers = workers
+        self.pace: dict[str, float] = {}
+        """Seconds a unit took of the whole run, by the title of the units."""
+        self._client = client
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether units run in processes of their own, here or on a cluster."""
+        return self._client is not None
+
+    def run(
+        self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False, beside: Sequence = ()
+    ) -> list:
+        """function(unit) of each unit, begun and returned in their order, then of the small ones ``beside``, which the
+        pace does not count. A SinkmapError of a unit becomes a `Failure` in its place, so that the others go on; so
+        does a refusal to write to ``unit.writes_to``. Any other error is raised, or with ``isolate`` a Failure, too. A
+        unit whose worker dies is tried again, twice at most, and then a Failure."""
+        every = [*units, *beside]
+        if not every:
+            return []
+        work = partial(_guarded, function, isolate)
+        start = perf_counter()
+        with _progress(self.console, title, len(every)) as advance:
+            done = (self._in_threads if self._client is None else self._on_client)(work, every, advance)
+        if units:
+            self.pace[title] = (perf_counter() - start) / len(units)
+        return done
+
+    def _in_threads(self, work: Callable, units: list, advance: Callable[[], None]) -> list:
+        def done(unit: Any) -> Any:
+            result = work(unit)
+            advance()
+            return result
+
+        # Dask begins with the highest key of what may be done in any order
+        keys = [f"{rank:09}" for rank in range(len(units), 0, -1)]
+        tasks = {key: (partial(done, unit),) for key, unit in zip(keys, units, strict=True)}
+        return list(get(tasks, keys, num_workers=self.workers))
+
+    def _on_client(self, work: Callable, units: list, advance: Callable[[], None]) -> list:
+        from distributed import KilledWorker, as_completed
+
+        def result(future: Any) -> Any:
+            try:
+                return future.result()
+            except KilledWorker as error:
+                return Failure(SinkmapError(f"a worker died again and again ({error}); give the workers more memory"))
+
+        futures = [self._client.submit(work, unit, pure=False, retries=_RETRIES) for unit in units]
+        for _ in as_completed(futures, loop=self._client.loop):
+            advance()
+        return [result(future) for future in futures]
+
+
+def successes(results: list) -> list:
+    """The results of a stage, or the error of the first unit that failed."""
+    for result in results:
+        if isinstance(result, Failure):
+            raise result.error
+    return results
+
+
+def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
+    # what is read here is decoded in this thread: see `reflectance.DECODING`
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_MAX_DATASET_POOL_SIZE=64, GDAL_NUM_THREADS="1"):
+        try:
+            return function(unit)
+        except SinkmapError as error:
+            return Failure(error)
+        except OSError as error:
+            return Failure(OutputError(os_error_sentence(error, unit.writes_to)))
+        except (RasterioError, CPLE_BaseError) as error:
+            return Failure(OutputError(f"{unit.writes_to}: cannot be written ({error}); free space, then run again"))
+        except Exception as error:
+            if not isolate:
+                raise
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__} {error} in {Path(place.filename).name}, line {place.lineno}"
+            return Failure(SinkmapError(f"unexpected {what}; report this line"))
+
+
+@contextmanager
+def open_engine(console: Console, workers: int | None = None, cluster: str | None = None) -> Iterator[Engine]:
+    """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at
+    the address ``cluster``. Raises ConfigError where that cluster does not answer."""
+    if workers is None and cluster is None:
+        yield Engine(console, available_cores())
+        return
+    # distributed takes a second to import: only who asks for it waits
+    from distributed import Client, LocalCluster
+
+    if cluster is None:
+        with kept_from_children():
+            local = LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+            )
+        with local, Client(local) as client:
+            yield Engine(console, workers, client)
+        return
+    try:
+        client = Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"no Dask scheduler answers at {cluster}; start one or correct the address") from error
+    with client:
+        yield Engine(console, max(1, sum(client.nthreads().values())), client)
+
+
+@contextmanager
+def _progress(console: Console, title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal; elsewhere one line at the end."""
+    if not console.is_terminal:
+        yield lambda: None
+        console.print(f"{title}: {total} done")
+        return
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)

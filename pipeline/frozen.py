@@ -1,0 +1,16 @@
+"""Values read from YAML: checked by their model, and unchangeable."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """A checked, unchangeable value read from YAML; an unknown key is an error, and so is a number that is none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Section(Frozen):
+    """A section of the config. The text below a key, or that of the section it holds, tells its meaning in editors and
+    in ``docs/config.md``."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)

@@ -1,0 +1,1 @@
+"""Questions to a finished run: no scene is read again."""

@@ -1,0 +1,163 @@
+"""What totals would be with other coefficients, from the sketches of a finished run: no raster is read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.ecosystems import BinnedCoefficient, Coefficient, coefficients, find
+from pipeline.errors import ConfigError
+from pipeline.questions.finished import FinishedRun
+from pipeline.stock.zone_model import SHRUB_PATH, ZoneModel, totals
+from pipeline.uncertainty.monte_carlo import Interval, interval
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A total of a zone or an ecosystem before and after: estimates, and draws where the run makes any."""
+
+    zone: str
+    quantity: str
+    before: float
+    after: float
+    draws_before: np.ndarray | None
+    draws_after: np.ndarray | None
+
+    @property
+    def interval_before(self) -> Interval | None:
+        return None if self.draws_before is None else interval(self.draws_before)
+
+    @property
+    def interval_after(self) -> Interval | None:
+        return None if self.draws_after is None else interval(self.draws_after)
+
+
+def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, float]]:
+    """By ecosystem and path of a row, the number that the changes set, each ``ecosystem.coefficient=number`` or, by a
+    factor, ``=x1.1``; of a polynomial or table, which only takes a factor, that factor. A name without its stratum
+    means that of every stratum. Raises ConfigError, also for a number that the row cannot have."""
+    found: dict[str, dict[str, float]] = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        ecosystem, _, coefficient = name.strip().partition(".")
+        by_factor = text.strip().startswith(("x", "×"))
+        try:
+            number = float(text.strip().lstrip("x×"))
+        except ValueError:
+            raise ConfigError(f"--set {change}: write it like grassland.root_shoot=4.0, or =x1.1") from None
+        if ecosystem not in run.ecosystems:
+            raise ConfigError(f"--set {change}: the ecosystems are {', '.join(run.ecosystems)}")
+        rows = coefficients(run.ecosystems[ecosystem])
+        try:
+            paths = find(run.ecosystems[ecosystem], coefficient)
+        except KeyError as error:
+            raise ConfigError(f"--set {change}: {error.args[0]}") from None
+        if twice := found.get(ecosystem, {}).keys() & set(paths):
+            raise ConfigError(f"--set {change}: {ecosystem}.{min(twice)} is set already; give it once")
+        values = {path: _changed(change, path, rows[path], number, by_factor) for path in paths}
+        found.setdefault(ecosystem, {}).update(values)
+    return found
+
+
+def _changed(change: str, path: str, row: Coefficient | BinnedCoefficient, number: float, by_factor: bool) -> float:
+    """The number of a row after the change, or its factor. Raises ConfigError for a number outside the valid range, and
+    for a row of numbers without a factor above 0."""
+    if row.is_row:
+        if not (by_factor and 0 < number < np.inf):
+            raise ConfigError(f"--set {change}: {path} is a row of numbers and takes a factor above 0, such as =x1.1")
+        return number
+    value, (low, high) = row.value * number if by_factor else number, row.valid
+    if not low <= value <= high:
+        raise ConfigError(f"--set {change}: {path} lies between {low:g} and {high:g} {row.unit}")
+    return value
+
+
+def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None) -> list[Answer]:
+    """Totals before and after, of those zones whose stock rests on what changes, then of the ecosystems all of whose
+    zones are among them. Raises ConfigError where there are none."""
+    numbers = numbers_set(run, changes)
+    if unknown := set(zones or ()) - run.zones.keys():
+        raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
+    answers, others, unknown = [], {}, []
+    for zone in zones or run.zones:
+        entry = run.zones[zone]
+        if not (entry["ecosystem"] in numbers or entry.get("shrub")):
+            continue
+        model = run.model(zone)
+        if values := _of_zone(model, numbers):
+            if values.keys().isdisjoint(_rows(model)):
+                others[zone] = [model.full_path(path) for path in _rows(model)]
+            elif found := _compare(run, model, _with_values(model, values)):
+                answers += found
+            else:
+                unknown.append(zone)
+    if not answers and unknown:
+        raise ConfigError(
+            f"{', '.join(unknown)}: there is no total that could change; the status in the table says why"
+        )
+    if not answers and others:
+        rows = dict.fromkeys(path for rows in others.values() for path in rows)
+        raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
+    if not answers:
+        raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
+    return answers + list(_of_ecosystems(run, answers))
+
+
+def _of_ecosystems(run: FinishedRun, answers: list[Answer]) -> Iterator[Answer]:
+    """Sums over the zones of an ecosystem, where it has several and none lacks the total: draw by draw, for what their
+    errors share is in the same draw."""
+    for ecosystem in run.ecosystems:
+        members = [zone["id"] for zone in run.all_zones if zone["ecosystem"] == ecosystem]
+        for quantity in dict.fromkeys(answer.quantity for answer in answers):
+            parts = [a for a in answers if a.zone in members and a.quantity == quantity]
+            if len(parts) == len(members) > 1:
+                drawn = parts[0].draws_before is not None
+                yield Answer(
+                    ecosystem, quantity, sum(a.before for a in parts), sum(a.after for a in parts),
+                    sum(a.draws_before for a in parts) if drawn else None,
+                    sum(a.draws_after for a in parts) if drawn else None,
+                )  # fmt: skip
+
+
+def _of_zone(model: ZoneModel, numbers: dict[str, dict[str, float]]) -> dict[str, float]:
+    """What of the numbers the zone can rest on: shrub goes by the forest's rows in whatever zone it grows."""
+    of_forest = {f"forest.{path}": value for path, value in numbers.get("forest", {}).items()} if model.shrub else {}
+    shrubs = {path: value for path, value in of_forest.items() if path.startswith(SHRUB_PATH)}
+    return numbers.get(model.ecosystem.ecosystem, {}) | shrubs
+
+
+def _rows(model: ZoneModel) -> list[str]:
+    """Paths of the coefficients that the totals of a zone change with."""
+    return [*model.rows, "stand_volume" if model.stands else "index_bias"]
+
+
+def _with_values(model: ZoneModel, values: dict[str, float]) -> ZoneModel:
+    """`ZoneModel.with_values`, and the shipped end-members go with their rows. Raises ConfigError where they can be no
+    soil and vegetation."""
+    after = model.with_values(values)
+    if not model.shipped_end_members:
+        return after
+    stratum = after.ecosystem.strata[model.zone.stratum]
+    ends = {"soil": stratum.soil_index.value, "vegetation": stratum.vegetation_index.value}
+    try:
+        return replace(after, end_members=replace(model.end_members, **ends))
+    except ValueError as error:
+        raise ConfigError(f"--set: in zone {model.zone.id} {error}") from None
+
+
+def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answer]:
+    """Of the totals that the run gives: what it withholds, no other coefficient brings back."""
+    zone, sketches = before.zone.id, run.sketches(before.zone.id)
+    figures, draws = [], []
+    for model in (before, after):
+        then = sketches[run.baseline.label] if run.baseline else None
+        figures.append(totals(model, then, sketches[run.current.label], run.baseline, run.current))
+        draws.append(run.realise(model, sketches).all if run.settings.count else {})
+    return [
+        Answer(
+            zone, name, *(found[name] for found in figures),
+            *(drawn[name, run.current.label] if drawn else None for drawn in draws),
+        )
+        for name in figures[0]
+        if name in run.zones[zone]["figures"]
+    ]  # fmt: skip

@@ -1,0 +1,58 @@
+"""What may be opened as a scene: files on this machine, images and not descriptions, of a size that can be true.
+
+A manifest or an item comes from elsewhere. It must not make the machine fetch addresses, read through GDAL's virtual
+file systems, or take memory for a raster that no sensor ever took.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+from pipeline.errors import SceneError
+from pipeline.scenes.scene import Scene
+
+MAX_BLOCK_BYTES = 1 << 30
+"""A block is decoded whole, whatever window of it is asked for."""
+
+
+def admit(scene: Scene, remote: bool) -> None:
+    """Raises SceneError for a file of the scene that is not to be opened. With ``remote`` GDAL's virtual file systems
+    and descriptions (VRT, WMS) are let through."""
+    for path in scene.paths:
+        if not remote:
+            _refuse_remote(scene.id, path)
+
+
+def _refuse_remote(scene: str, path: str) -> None:
+    if path.startswith("/vsi") or "://" in path:
+        raise SceneError(
+            f"scene {scene}: {path} is not a file on this machine; download it, or set scenes.remote if you trust it"
+        )
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        raise SceneError(
+            f"scene {scene}: {path} describes an image elsewhere (VRT, WMS) and is none; give the image itself, or set "
+            "scenes.remote if you trust it"
+        )
+
+
+def refuse_size(scene: str, path: str, file: rasterio.DatasetReader, max_megapixels: float) -> None:
+    """Raises SceneError for an image, open as ``file``, whose header says that it is larger than any sensor's, whole or
+    in its blocks."""
+    if file.width * file.height > max_megapixels * 1e6:
+        raise SceneError(
+            f"scene {scene}: {path} says that it has {file.width} x {file.height} pixels, more than "
+            f"scenes.max_megapixels ({max_megapixels:g}); get the product again, or raise the limit"
+        )
+    of_bands = zip(file.block_shapes, file.dtypes, strict=True)
+    size = max(rows * columns * np.dtype(kind).itemsize for (rows, columns), kind in of_bands)
+    if size > MAX_BLOCK_BYTES:
+        raise SceneError(
+            f"scene {scene}: {path} holds blocks of {size / 2**30:.1f} GiB, which are decoded whole; "
+            "make it a tiled GeoTIFF"
+        )

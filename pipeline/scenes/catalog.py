@@ -1,0 +1,192 @@
+"""Which of the scenes found are usable: checked from their headers, before a pixel is read."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import shapely
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry
+from rasterio.enums import MaskFlags
+from rasterio.errors import RasterioIOError
+
+from pipeline.errors import SceneError
+from pipeline.scenes import MAX_MEGAPIXELS, hdfeos
+from pipeline.scenes.admission import admit, refuse_size
+from pipeline.scenes.harmonise import Row, harmonised
+from pipeline.scenes.layouts import candidates
+from pipeline.scenes.scene import INDEX, Band, Scene, SetAside
+from pipeline.scenes.season import Season
+
+MIN_COVERED = 0.99
+"""Share of a scene that each of its layers must cover."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run asks of its scenes: days within ``years`` and ``season``; ``bands`` that give ``indices``; ground that
+    meets ``area`` (in ``crs``); files that pass `admission` (``remote``, ``max_megapixels``); pixels no coarser than
+    ``finest_m`` metres (None takes any). The harmonisation ``rows`` of their sensor adjust their bands."""
+
+    years: tuple[int, ...]
+    season: Season
+    bands: tuple[str, ...]
+    crs: str
+    area: shapely.Geometry
+    remote: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
+    finest_m: float | None = None
+    indices: tuple[str, ...] = ("ndvi",)
+    rows: tuple[Row, ...] = ()
+
+
+def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]]:
+    """The scenes under ``path`` that a run uses, by day and id, and those set aside for what is wrong with them; others
+    are left out silently. Raises SceneError where nothing usable is found."""
+    scenes: dict[str, Scene] = {}
+    aside: list[SetAside] = []
+    found = 0
+    for name, read in candidates(path):
+        try:
+            scene = read()
+            found += 1
+            used = as_wanted(scene, wanted)
+            if isinstance(used, Scene):
+                if scene.id in scenes:
+                    raise SceneError(f"scene {scene.id} is there twice; remove one copy")
+                scenes[scene.id] = used
+        except SceneError as error:
+            aside.append(SetAside(name, str(error)))
+    if not found and not aside:
+        raise SceneError(
+            f"{path}: holds no scene of a known product; docs/data.md has their layouts, and a manifest.yaml declares "
+            "other surface reflectance"
+        )
+    if not scenes:
+        reason = f"; set aside: {aside[0].reason}" if aside else ""
+        raise SceneError(
+            f"{path}: none of {found} scenes lies in the years {wanted.years[0]}-{wanted.years[-1]}, the season "
+            f"{wanted.season} and the zones{reason}"
+        )
+    return sorted(scenes.values(), key=lambda scene: (scene.day, scene.id)), aside
+
+
+def as_wanted(scene: Scene, wanted: Wanted) -> Scene | str:
+    """The scene as the run uses it, or why it does not belong to the run. Raises SceneError for what is wrong with
+    it."""
+    admit(scene, wanted.remote)
+    if scene.day.year not in wanted.years:
+        return "outside scenes.years"
+    if not wanted.season.holds(scene.day):
+        return "outside scenes.season"
+    return usable(harmonised(scene, wanted.rows, wanted.bands), wanted) or "off the zones"
+
+
+def usable(scene: Scene, wanted: Wanted) -> Scene | None:
+    """The scene with the bands alone and its bounds in the CRS of ``wanted``, None where it is off the area. Raises
+    SceneError for what its headers show to be wrong: a file that does not open or has no CRS, a band that is missing, a
+    layer that does not cover the others, pixels too coarse."""
+    further = sorted(set(wanted.indices) - set(OF_NDVI))
+    if scene.level == INDEX and further:
+        raise SceneError(f"scene {scene.id} brings NDVI alone, not {', '.join(further)}; ask for ndvi, or leave it out")
+    missing = [band for band in wanted.bands if band not in scene.bands]
+    if missing:
+        raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
+    scene = scene.using(wanted.bands)
+    if scene.level != INDEX and len({(b.address, b.index) for b in scene.bands.values()}) < len(scene.bands):
+        raise SceneError(f"scene {scene.id} names one layer for several bands; correct its item or manifest")
+    boxes = {
+        name: footprint(scene.id, band, wanted.max_megapixels, name in scene.bands)
+        for name, band in scene.layers.items()
+    }
+    box = boxes["red"]
+    for name, other in boxes.items():
+        covered = other.extent.to_crs(box.crs).intersection(box.extent).area / box.extent.area
+        if covered < MIN_COVERED:
+            raise SceneError(f"scene {scene.id}: its {name} layer covers {covered:.0%} of it; get the product again")
+    # the area is small and lies well within any CRS that a scene may have; the far ends of a scene may not in ours
+    here = Geometry(wanted.area, wanted.crs)
+    here = here.to_crs(box.crs, resolution=_step(here)).intersection(box.extent)
+    if here.is_empty:
+        return None
+    sizes = {name: _pixel_size(boxes[name], here, wanted.crs) for name in ("red", "nir") if name in boxes}
+    size = max(sizes.values())
+    if wanted.finest_m and size > wanted.finest_m * COARSER:
+        raise SceneError(
+            f"scene {scene.id} has pixels of {size:.4g} m, coarser than the grid's {wanted.finest_m:g} m, and is not "
+            "made finer; raise grid.resolution_m, leave it out, or repeat its pixels with grid.allow_coarser"
+        )
+    grids = tuple((name, str(each.crs), *each.affine[:6], *each.shape) for name, each in boxes.items())
+    return replace(scene, bounds=_bounds(box, here, wanted.crs), pixel_m=sizes["red"], grids=grids)
+
+
+OF_NDVI = ("ndvi", "kndvi")
+"""Indices that NDVI alone determines."""
+
+COARSER = 1.05
+"""Pixels may be larger than those of the grid by what projections and names (MODIS 500 m: 463 m) make of them."""
+
+
+def _step(geometry: Geometry) -> float:
+    """Spacing of points along the outline, by which it bends with a projection."""
+    box = geometry.boundingbox
+    return max(box.span_x, box.span_y) / 16 or 1.0
+
+
+def _pixel_size(box: GeoBox, here: Geometry, crs: str) -> float:
+    """Side of a pixel in metres of ``crs``, at the middle of ``here`` (CRS of the box)."""
+    middle = here.centroid.coords[0]
+    x, y = (step * abs(side) for step, side in zip((1, 1), (box.affine.a, box.affine.e), strict=True))
+    corners = Geometry(shapely.MultiPoint([middle, (middle[0] + x, middle[1]), (middle[0], middle[1] + y)]), box.crs)
+    (x0, y0), (x1, y1), (x2, y2) = (point.coords[0] for point in corners.to_crs(crs).geoms)
+    return abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) ** 0.5
+
+
+def _bounds(box: GeoBox, here: Geometry, crs: str) -> tuple[float, float, float, float]:
+    """Bounds in ``crs`` of a scene: of its outline, as far as that CRS reaches, and of its part ``here``."""
+    outline = box.extent.to_crs(crs, resolution=_step(box.extent))
+    points = np.vstack([shapely.get_coordinates(part.geom) for part in (outline, here.to_crs(crs, _step(here)))])
+    points = points[np.isfinite(points).all(axis=1)]
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+
+
+def footprint(scene: str, band: Band, max_megapixels: float = np.inf, measured: bool = False) -> GeoBox:
+    """Grid of a layer, from its header. Raises SceneError for a file that is unreadable, too large or without CRS, and
+    for one of ``measured`` values whose header says of them what is not read."""
+    try:
+        if band.in_hdf:
+            return hdfeos.grid_of(band.path)
+        with rasterio.open(band.address) as file:
+            refuse_size(scene, band.path, file, max_megapixels)
+            if file.crs is None:
+                raise SceneError(f"scene {scene}: {band.path} has no CRS; get the product again")
+            if band.index > file.count:
+                raise SceneError(f"scene {scene}: {band.path} has {file.count} bands, not {band.index}")
+            if measured:
+                _refuse_mask(scene, band, file)
+            return GeoBox.from_rio(file)
+    except (RasterioIOError, OSError, ValueError, RuntimeError, KeyError) as error:
+        raise SceneError(f"scene {scene}: {band.path} cannot be read ({error}); get the product again") from error
+
+
+def _refuse_mask(scene: str, band: Band, file: rasterio.DatasetReader) -> None:
+    """Raises SceneError for a file that says of its pixels what is not read: a mask or alpha band of its own, another
+    nodata than the product's."""
+    if {MaskFlags.per_dataset, MaskFlags.alpha} & {*file.mask_flag_enums[band.index - 1]}:
+        raise SceneError(
+            f"scene {scene}: {band.path} has a mask of its own, which is not read; write its nodata into the pixels"
+        )
+    nodata = file.nodatavals[band.index - 1]
+    if nodata is not None and nodata == nodata and band.nodata == band.nodata and nodata != band.nodata:
+        raise SceneError(
+            f"scene {scene}: {band.path} has the nodata {nodata:g}, not {band.nodata:g}; correct the file, or the "
+            "nodata in its manifest"
+        )
+
+
+def grid_origin(scene: Scene, crs: str) -> tuple[float, float]:
+    """A corner for the run's grid: that of the scene where it is in ``crs``, so that pixels can be copied."""
+    box = footprint(scene.id, scene.bands["red"])
+    return (box.affine.c, box.affine.f) if box.crs == CRS(crs) else (0.0, 0.0)

@@ -1,0 +1,115 @@
+"""Adjust one sensor's reflectance to another's by published or local coefficients, and fit local ones. Pure.
+
+The adjustment is linear, so it goes into scale and offset of the band and costs no pass over its pixels.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.errors import SceneError
+from pipeline.frozen import Frozen
+from pipeline.scenes.scene import SURFACE_REFLECTANCE, Scene
+from pipeline.scenes.sensor_error import U95_UNKNOWN
+
+SHIPPED_ROWS = Path(__file__).with_name("harmonisation.yaml")
+"""The published sets, each row with its source."""
+
+MIN_PAIRS = 500
+"""Pixels that a local regression needs."""
+
+NARROW = {"nir": "nir08"}
+"""The band that stands in for another where coefficients hold for it alone: B8A for B08 of Sentinel-2."""
+
+
+class Row(Frozen):
+    """Coefficients of one band: reflectance of ``to`` = slope x reflectance of ``from`` + intercept (unit 1).
+
+    ``from`` is a sensor or a satellite; ``rmse`` (unit 1), ``n`` pixels and ``days`` tell of a local fit. ``u95_ndvi``
+    is the 95 % half-width of what all pixels of the adjusted sensor may share of error in NDVI.
+    """
+
+    set: str
+    origin: str = Field(alias="from")
+    to: str
+    band: str
+    slope: float = Field(gt=0)
+    intercept: float
+    source: str
+    status: Literal["published", "local", "unverified"]
+    rmse: float | None = None
+    n: int | None = None
+    days: int | None = None
+    u95_ndvi: float = Field(default=U95_UNKNOWN, ge=0)
+
+
+def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> Scene:
+    """The scene with ``bands`` adjusted by the rows of its satellite or sensor, and the sensor that it then resembles;
+    the scene itself where no row is about it, or where it brings no reflectance.
+
+    Raises SceneError where a band has no row or the scene lacks the band that the row is about.
+    """
+    own = {row.band: row for row in rows if row.origin in (scene.platform, scene.sensor)}
+    if not own or scene.level != SURFACE_REFLECTANCE:
+        return scene
+    adjusted = dict(scene.bands)
+    for name in bands:
+        source = name if name in own else NARROW.get(name, name)
+        if source not in own:
+            raise SceneError(f"scene {scene.id}: no harmonisation of {name} of {scene.sensor} is given; add its row")
+        if source not in scene.bands:
+            raise SceneError(
+                f"scene {scene.id} has no {source} (B8A), which its harmonisation is for, and {name} (B08) is another "
+                "band; get it, or set harmonise: none"
+            )
+        adjusted[name] = scene.bands[source].adjusted(own[source].slope, own[source].intercept)
+    return replace(
+        scene, bands=adjusted, like=next(iter(own.values())).to, like_u95=max(row.u95_ndvi for row in own.values())
+    )
+
+
+def without_scenes(rows: tuple[Row, ...], scenes: list[Scene]) -> str | None:
+    """The sentence that says that the rows are about none of the scenes; None where they are about one."""
+    origins = {row.origin for row in rows}
+    if not rows or any(origins & {scene.platform, scene.sensor} for scene in scenes):
+        return None
+    return f"harmonise adjusts nothing, no scene is of {', '.join(sorted(origins))}"
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Ordinary least squares of y on x: slope, intercept, root mean square error (unit of y), number of pairs."""
+
+    slope: float
+    intercept: float
+    rmse: float
+    n: int
+
+
+class Pairs:
+    """Sums of same-day pairs (x, y) of reflectance, added window by window."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(6)
+
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Add pairs, float64 arrays of one shape; those with a NaN are left out."""
+        both = np.isfinite(x) & np.isfinite(y)
+        x, y = x[both], y[both]
+        self._sums += [x.size, x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()]
+
+    def regression(self) -> Regression:
+        """The fit. Raises ValueError for fewer than `MIN_PAIRS` pairs or none that differ."""
+        n, x, y, xx, xy, yy = self._sums.tolist()
+        if n < MIN_PAIRS:
+            raise ValueError(f"{n:.0f} clear pixels of the same day are too few, {MIN_PAIRS} are needed")
+        spread = xx - x * x / n
+        if spread < 1e-9 * max(xx, 1e-12):
+            raise ValueError("all its pixels are alike")
+        slope = (xy - x * y / n) / spread
+        intercept = (y - slope * x) / n
+        residual = yy - y * y / n - slope**2 * spread
+        return Regression(slope, intercept, (max(residual, 0.0) / n) ** 0.5, int(n))

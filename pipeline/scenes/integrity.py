@@ -1,0 +1,85 @@
+"""Whether the files of a scene are what its product says that they are.
+
+A JPEG 2000 image that is damaged in its middle is decoded without an error, to values that pass for land: a download
+that was broken off and went on elsewhere leaves such files.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from zipfile import BadZipFile, ZipFile
+from zlib import error as DeflateError
+
+from pipeline.errors import AwayError, SceneError
+from pipeline.execution.provenance import Marks
+from pipeline.scenes.scene import Band, Scene, SetAside
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """The files of one scene, to be held against what its product says of them; ``key`` is what its mark will say."""
+
+    scene: Scene
+    marks: Marks
+    key: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """One name for the same files, whatever the characters of the scene's own."""
+        return f"intact-{self.key['files']}"
+
+    @property
+    def writes_to(self) -> Path:
+        return self.marks.folder
+
+
+def verify_scene(unit: SceneFiles) -> list[SetAside]:
+    """Read the files once more and mark them as intact, or return the scene as one to be set aside."""
+    try:
+        for band in verifiable(unit.scene):
+            refuse_damaged(unit.scene.id, band)
+    except SceneError as error:
+        return [SetAside(unit.scene.id, str(error), isinstance(error, AwayError))]
+    unit.marks.write(unit.name, unit.key)
+    return []
+
+
+def verifiable(scene: Scene) -> list[Band]:
+    """The layers of a scene that can be held against something: a digest, or the CRC-32 of a zip."""
+    return [band for band in scene.layers.values() if band.digest or band.in_zip]
+
+
+def refuse_damaged(scene: str, band: Band) -> None:
+    """Raises SceneError for a file that has another digest than the product gives, or whose zip says that it is
+    damaged, and AwayError for one that cannot be read now."""
+    algorithm, _, expected = band.digest.partition(":")
+    digest = hashlib.new(algorithm or "md5", usedforsecurity=False)
+    try:
+        with _opened(band) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        away = f"scene {scene}: {band.path} cannot be read now ({error}); see that it is there, then run again"
+        raise AwayError(away) from error
+    except (BadZipFile, EOFError, DeflateError) as error:
+        raise SceneError(f"scene {scene}: {band.path} is damaged ({error}); get the product again") from error
+    if expected and digest.hexdigest() != expected:
+        raise SceneError(
+            f"scene {scene}: {band.member or band.path} has another checksum than its manifest.safe says, so it is "
+            "damaged or was changed; get the product again, or remove manifest.safe if you changed it on purpose"
+        )
+
+
+@contextmanager
+def _opened(band: Band) -> Iterator[IO[bytes]]:
+    if not band.in_zip:
+        with open(band.path, "rb") as file:
+            yield file
+        return
+    with ZipFile(band.path) as archive, archive.open(band.member) as file:
+        yield file

@@ -1,0 +1,231 @@
+"""What looks like a scene, in a folder of whatever the staff were given: each product is known by its layout."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pystac
+
+from pipeline.errors import ConfigError, SceneError
+from pipeline.scenes.scene import Scene
+from pipeline.scenes.sensors import hls, landsat, vegetation_index
+from pipeline.scenes.sensors.declared import MANIFEST, scenes_of_manifest
+from pipeline.scenes.sensors.hrefs import local_file
+from pipeline.scenes.sensors.sentinel2 import scene_from_item, scene_from_safe
+
+Candidate = tuple[str, Callable[[], Scene]]
+"""Name of something that looks like a scene, and its reader."""
+
+SAFE_ZIP = re.compile(r"S2\w_MSIL\d\w_.*\.zip", re.IGNORECASE)
+LANDSAT_TAR = re.compile(r"L[COTEM]0\d_.*\.tar(\.gz)?", re.IGNORECASE)
+IMAGES = (".tif", ".tiff", ".jp2")
+DELIVERED = (*IMAGES, ".img", ".hdf", ".h5", ".zip", ".tar", ".gz", ".rar")
+"""How the names end of what a product is delivered in."""
+
+
+def candidates(path: Path) -> Iterator[Candidate]:
+    """Everything at or under ``path`` that looks like a scene, in a fixed order. Raises SceneError where there is no
+    such path."""
+    if not path.exists():
+        raise SceneError(
+            f"{path}: there is no such scene folder, catalogue or manifest; correct scenes.path or the path given"
+        )
+    if path.name.endswith(".SAFE") or SAFE_ZIP.fullmatch(path.name):
+        yield from _products(path.parent, [path.name])
+        return
+    if path.is_file():
+        yield from scenes_of_manifest(path) if path.suffix in (".yaml", ".yml") else _items(path)
+        return
+    folders = list(_folders(path))
+    for folder, files in folders:
+        yield from _products(folder, files)
+    yield from _landsat_bands_alone(folders)
+    if (path / "catalog.json").is_file():
+        yield from _items(path / "catalog.json")
+    else:
+        yield from _item_files([folder / name for folder, files in folders for name in files])
+
+
+def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """``path`` and the folders below it, each with the names in it, sorted; a .SAFE folder is taken as one name."""
+    for folder, subfolders, files in os.walk(path):
+        products = [name for name in subfolders if name.endswith(".SAFE")]
+        subfolders[:] = sorted(set(subfolders) - set(products))
+        yield Path(folder), sorted(files + products)
+
+
+def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
+    """The scenes that the names in a folder announce."""
+    metadata: dict[str, Path] = {}
+    for name in files:
+        path = folder / name
+        if name == MANIFEST:
+            yield from _declared(path)
+        elif name.endswith(".SAFE") or SAFE_ZIP.fullmatch(name):
+            yield name, partial(scene_from_safe, path)
+        elif LANDSAT_TAR.fullmatch(name):
+            yield name, partial(_refuse, f"{path}: is an archive; unpack it into a folder")
+        elif match := landsat.MTL_NAME.fullmatch(name):
+            metadata.setdefault(match[1], path)
+        elif hls.FILE_NAME.fullmatch(name):
+            yield name.removesuffix(".Fmask.tif"), partial(hls.scene_from_hls, path)
+        elif vegetation_index.NAME.match(name):
+            yield from _vegetation_index(path)
+    for scene, path in metadata.items():
+        yield scene, partial(landsat.scene_from_mtl, path)
+
+
+def _landsat_bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
+    """Landsat bands whose MTL is missing and that no item beside them and no manifest above them may describe."""
+    declared = {folder for folder, files in folders if MANIFEST in files}
+    for folder, files in folders:
+        if declared & {folder, *folder.parents}:
+            continue
+        described = {match[1] for name in files if (match := landsat.MTL_NAME.fullmatch(name))}
+        if any(name.endswith(".json") and not landsat.MTL_NAME.fullmatch(name) for name in files):
+            continue
+        for scene in dict.fromkeys(match[1] for name in files if (match := landsat.BAND_NAME.fullmatch(name))):
+            if scene not in described:
+                sentence = f"{folder}: the bands of {scene} have no {scene}_MTL.txt beside them; get the product again"
+                yield scene, partial(_refuse, sentence)
+
+
+def unknown(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders at or under ``path`` with the images and archives in them that belong to no known product, and that no
+    manifest and no item there or above may describe."""
+    folders = list(_folders(path))
+    described = {folder for folder, files in folders if any(_describes(folder / name) for name in files)}
+    for folder, files in folders:
+        if described & {folder, *folder.parents}:
+            continue
+        products = tuple(name for name, _ in _products(folder, files))
+        strange = [name for name in files if Path(name).suffix.lower() in DELIVERED and not name.startswith(products)
+                   and not landsat.BAND_NAME.fullmatch(name) and not vegetation_index.NAME.match(name)]  # fmt: skip
+        if strange:
+            yield folder, strange
+
+
+def _describes(file: Path) -> bool:
+    """Whether a file may say what other files are: a manifest, an item or a catalogue."""
+    if file.suffix != ".json" or _is_of_other_product(file):
+        return file.name == MANIFEST
+    with suppress(OSError, ValueError):
+        return "stac_version" in _read_json(file)
+    return False
+
+
+def _declared(manifest: Path) -> Iterator[Candidate]:
+    """The scenes of a manifest among other products; one that is wrong is refused and leaves those alone."""
+    try:
+        yield from list(scenes_of_manifest(manifest))
+    except (ConfigError, SceneError) as error:
+        yield str(manifest), partial(_refuse, str(error))
+
+
+def _vegetation_index(path: Path) -> Iterator[Candidate]:
+    """The scene of a file; a GeoTIFF that does not open to tell whether it stands for one is refused."""
+    try:
+        if path.suffix in (".hdf", ".h5"):
+            yield path.name, partial(vegetation_index.scene_from_hdf, path)
+        elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
+            yield path.name, partial(vegetation_index.scene_from_tifs, path)
+    except SceneError as error:
+        yield path.name, partial(_refuse, str(error))
+
+
+def _refuse(sentence: str) -> Scene:
+    raise SceneError(sentence)
+
+
+def _items(catalogue: Path) -> Iterator[Candidate]:
+    """Items linked by a STAC catalogue, or lying below it where it links none (a subset that was copied)."""
+    items, damaged = _linked_items(catalogue)
+    for child in damaged:
+        yield str(child), partial(_refuse, f"{child}: is not a STAC catalogue; get it again")
+    yield from _item_files(items or sorted(catalogue.parent.rglob("*.json")))
+
+
+def _item_files(files: list[Path]) -> Iterator[Candidate]:
+    for file in files:
+        if file.suffix != ".json" or _is_of_other_product(file):
+            continue
+        try:
+            content = _read_json(file)
+        except (OSError, ValueError) as error:
+            if _has_images_beside(file):
+                sentence = f"{file}: cannot be read as JSON ({error}); get the product again"
+                yield file.name, partial(_refuse, sentence)
+            continue
+        if content.get("type") == "Feature" and "stac_version" in content:
+            yield str(content.get("id", file.name)), partial(_scene, content, file)
+
+
+def _is_of_other_product(file: Path) -> bool:
+    """Whether a JSON file belongs to a product that is known by other files."""
+    in_safe = any(parent.suffix == ".SAFE" for parent in file.parents)
+    return in_safe or landsat.MTL_NAME.fullmatch(file.name) is not None or _stands_beside_product(file)
+
+
+def _has_images_beside(file: Path) -> bool:
+    return any(other.suffix.lower() in IMAGES for other in file.parent.iterdir())
+
+
+def _stands_beside_product(file: Path) -> bool:
+    """Whether a STAC item describes a product of Landsat or HLS that is known by what lies beside it."""
+    product = re.sub(r"(_SR|_ST)?_stac\.json$", "", file.name)
+    described = (f"{product}_MTL.*", f"{product}.Fmask.tif")
+    return product != file.name and any(any(file.parent.glob(name)) for name in described)
+
+
+def _scene(content: dict, file: Path) -> Scene:
+    try:
+        item = pystac.Item.from_dict(content, preserve_dict=False)
+        if hls.GRANULE.match(item.id):
+            raise SceneError(
+                f"scene {item.id} is an item of HLS, which is read by its files; put its bands and Fmask in a folder"
+            )
+        read = landsat.scene_from_landsat_item if landsat.is_landsat(item) else scene_from_item
+        return read(item, file.parent)
+    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SceneError(f"{file}: is not a valid STAC item ({error}); get it again") from error
+
+
+def _linked_items(catalogue: Path) -> tuple[list[Path], list[Path]]:
+    """Files of the items that a catalogue on disk links to, through its children, and the children that are none. What
+    was not copied or lies on a server is left out; each catalogue is read once. Raises SceneError where ``catalogue``
+    itself is none."""
+    found, damaged, todo, seen = [], [], [catalogue], set()
+    while todo:
+        place, *todo = todo
+        if place.resolve() in seen:
+            continue
+        seen.add(place.resolve())
+        try:
+            links = _read_json(place).get("links")
+        except (OSError, ValueError):
+            links = None
+        if not isinstance(links, list):
+            if place == catalogue:
+                raise SceneError(f"{place}: is not a STAC catalogue; correct scenes.path")
+            damaged.append(place)
+            continue
+        found += _linked(links, "item", place.parent)
+        todo = _linked(links, "child", place.parent) + todo
+    return found, damaged
+
+
+def _linked(links: list, rel: str, folder: Path) -> list[Path]:
+    """The files on disk that the links of one kind lead to."""
+    hrefs = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == rel]
+    files = [local_file(href, folder) for href in hrefs if isinstance(href, str)]
+    return [file for file in files if file and file.is_file()]
+
+
+def _read_json(file: Path) -> dict:
+    """The object in a JSON file, empty where it holds anything else. Raises OSError and ValueError."""
+    content = json.loads(file.read_text(encoding="utf-8-sig"))  # editors on Windows put a BOM before it
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,104 @@
+"""Local harmonisation: regress one sensor on another over the pixels that both saw clear on the same day."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from odc.geo.geobox import GeoBox
+
+from pipeline.errors import SceneError
+from pipeline.scenes import MAX_MEGAPIXELS
+from pipeline.scenes.admission import admit
+from pipeline.scenes.catalog import footprint
+from pipeline.scenes.harmonise import Pairs, Row
+from pipeline.scenes.layouts import candidates
+from pipeline.scenes.reflectance import read_bands, read_classes
+from pipeline.scenes.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
+from pipeline.scenes.sensor_error import ndvi_u95
+
+BANDS = ("red", "nir")
+WINDOW = 1024
+"""Pixels of a side that are read at a time."""
+
+
+def scenes_in(folder: Path) -> list[Scene]:
+    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read or does not pass
+    `admission` is left out. Raises SceneError where there is no such folder."""
+    found = []
+    for _, read in candidates(folder):
+        with suppress(SceneError):
+            scene = read().using(BANDS)
+            admit(scene, remote=False)
+            for layer in scene.layers.values():
+                footprint(scene.id, layer, MAX_MEGAPIXELS)
+            if scene.level == SURFACE_REFLECTANCE:
+                found.append(scene)
+    return found
+
+
+def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
+    """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Pixels of the coarser
+    of the two, clear land alone, same local day; the finer is averaged by area.
+
+    Raises SceneError where there are no such days, more than one sensor on a side, or too few pixels.
+    """
+    pairs = {band: Pairs() for band in BANDS}
+    couples = [(a, b) for a in source for b in target if a.day == b.day and a.sensor != b.sensor]
+    if len({(a.sensor, b.sensor) for a, b in couples}) != 1:
+        raise SceneError(
+            f"{len(couples)} pairs of scenes were taken on one day by one sensor in the first folder and another in "
+            "the second; give two folders of one sensor each that share days"
+        )
+    for a, b in couples:
+        for grid in _shared_windows(a, b):
+            _add(pairs, a, b, grid)
+    fits = {}
+    for band, sums in pairs.items():
+        try:
+            fits[band] = sums.regression()
+        except ValueError as error:
+            raise SceneError(
+                f"{couples[0][0].sensor} against {couples[0][1].sensor}, {band}: {error}; add scenes of shared days"
+            ) from error
+    days = sorted({str(a.day) for a, _ in couples})
+    u95 = ndvi_u95(fits["red"].rmse, fits["nir"].rmse, len(days))
+    return [
+        Row(**{
+            "set": name, "from": couples[0][0].sensor, "to": couples[0][1].sensor, "band": band,
+            "slope": round(fit.slope, 4), "intercept": round(fit.intercept, 4), "rmse": round(fit.rmse, 4), "n": fit.n,
+            "days": len(days), "u95_ndvi": round(u95, 4),
+            "source": f"local same-day regression, {', '.join(days)}", "status": "local",
+        })
+        for band, fit in fits.items()
+    ]  # fmt: skip
+
+
+def _shared_windows(a: Scene, b: Scene) -> list[GeoBox]:
+    """Windows of the grid of the coarser of two scenes, as far as the finer reaches."""
+    boxes = [footprint(scene.id, scene.bands["red"]) for scene in (a, b)]
+    coarse, fine = sorted(boxes, key=lambda box: -abs(box.resolution.x))
+    shared = fine.extent.to_crs(coarse.crs, resolution=1000 * abs(fine.resolution.x)).intersection(coarse.extent)
+    if shared.is_empty:
+        return []
+    grid = coarse.enclosing(shared)
+    return [
+        grid[top : min(top + WINDOW, grid.height), left : min(left + WINDOW, grid.width)]
+        for top in range(0, grid.height, WINDOW)
+        for left in range(0, grid.width, WINDOW)
+    ]
+
+
+def _add(pairs: dict[str, Pairs], a: Scene, b: Scene, grid: GeoBox) -> None:
+    """Add the pixels of a window that are clear land in both."""
+    both = [read_classes(scene, grid) & (CLEAR | WATER) == CLEAR for scene in (a, b)]
+    clear = both[0] & both[1]
+    if not clear.any():
+        return
+    found = [read_bands(scene, BANDS, grid) for scene in (a, b)]
+    for band, sums in pairs.items():
+        values = []
+        for scene_bands in found:
+            stored, scale, offset, nodata = scene_bands[band]
+            reflectance = stored[clear] * scale + offset
+            reflectance[stored[clear] == nodata] = float("nan")
+            values.append(reflectance)
+        sums.add(*values)

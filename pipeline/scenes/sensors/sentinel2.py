@@ -1,0 +1,254 @@
+"""Sentinel-2 L2A, native resolution 10 m (B8A, B11, SCL 20 m): .SAFE folders and their zips, STAC items (COG, JP2).
+
+The offset of baseline 04.00 and later comes from the product's own metadata. The scene classification is one rule for
+all ecosystems: open water is clear and marked, and each ecosystem says itself what share of water it bears.
+"""
+
+import re
+import zlib
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+from xml.etree.ElementTree import Element, ParseError
+from zipfile import BadZipFile, ZipFile
+
+import pystac
+from defusedxml.ElementTree import fromstring
+
+from pipeline.errors import SceneError, too_long
+from pipeline.scenes.scene import Band, QualityRule, Scene
+from pipeline.scenes.sensors.declared_number import number_or_none
+from pipeline.scenes.sensors.hrefs import local_file
+
+PRODUCT, SENSOR = "Sentinel-2 L2A", "sentinel-2"
+
+COMMON_NAMES = {"B02": "blue", "B03": "green", "B04": "red", "B08": "nir", "B8A": "nir08", "B11": "swir16"}
+NATIVE_RESOLUTION = {"B02": "10m", "B03": "10m", "B04": "10m", "B08": "10m", "B8A": "20m",
+                     "B11": "20m", "SCL": "20m"}  # fmt: skip
+BAND_IDS = {"B02": "1", "B03": "2", "B04": "3", "B08": "7", "B8A": "8", "B11": "11"}
+"""``band_id`` of BOA_ADD_OFFSET in MTD_MSIL2A.xml."""
+
+OFFSET_BASELINE = 4.0
+"""Processing baseline from which on the product carries BOA_ADD_OFFSET."""
+
+DIGESTS = ("md5", "sha3_256")
+"""The digests of a manifest.safe, older and newer, as Python names them."""
+
+MAX_XML_BYTES = 32 << 20
+"""Metadata of a product has some 100 kB."""
+
+OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+"""What says in an item that the offset is in its pixels already."""
+
+SCENE_CLASSIFICATION = QualityRule(
+    clear=frozenset({4, 5}),
+    water=frozenset({6}),
+    buffered=frozenset({3, 8, 9}),
+    nodata=0,
+    source="Sentinel-2 L2A scene classification: 4 vegetation, 5 not vegetated, 6 water; 3 shadow, 8-9 cloud",
+)
+
+
+def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
+    """The scene of a STAC item whose relative hrefs start from ``folder``.
+
+    Scale and offset come from the item: `raster:bands` declares them, `earthsearch:boa_offset_applied`
+    says whether the copy has them applied already. Raises SceneError where they stay unknown, for
+    level 1C, and where red, nir or SCL is not on disk.
+    """
+    if item.properties.get("s2:product_type", "S2MSI2A") != "S2MSI2A" or "l1c" in (item.collection_id or "").lower():
+        raise SceneError(f"scene {item.id} is level 1C, not surface reflectance; get its L2A product")
+    bands = {}
+    for code, name in COMMON_NAMES.items():
+        asset = item.assets.get(name) or item.assets.get(code)
+        path = asset and local_file(asset.href, folder)
+        if path and path.is_file():
+            scale, offset = _scale_offset(item, asset)
+            bands[name] = Band(str(path), scale=scale, offset=offset)
+    if len({(band.scale, band.offset) for band in bands.values()}) > 1:
+        raise SceneError(f"scene {item.id} declares several scales or offsets for its bands; correct the item")
+    asset = item.assets.get("scl") or item.assets.get("SCL")
+    scl = asset and local_file(asset.href, folder)
+    _require(item.id, bands, scl is not None and scl.is_file())
+    if item.datetime is None:
+        raise SceneError(f"scene {item.id} has no datetime; add it to the item")
+    return Scene(
+        id=item.id,
+        sensor=SENSOR,
+        taken=item.datetime,
+        bands=bands,
+        quality=Band(str(scl)),
+        rule=SCENE_CLASSIFICATION,
+        origin=_origin(item),
+        product=PRODUCT,
+        platform=str(item.properties.get("platform", "")).lower(),
+        tile=str(item.properties.get("grid:code", "")).removeprefix("MGRS-"),
+        cloud_percent=number_or_none(item.properties.get("eo:cloud_cover")),
+    )
+
+
+def scene_from_safe(product: Path) -> Scene:
+    """The scene of a .SAFE folder or of a zip of one; scale and offset from its MTD_MSIL2A.xml, never from the date.
+
+    Raises SceneError for level 1C, unreadable metadata and missing bands.
+    """
+    files, metadata = _safe_files(product), product / "MTD_MSIL2A.xml"
+    if "MTD_MSIL2A.xml" not in files:
+        level = "level 1C, not surface reflectance" if "MTD_MSIL1C.xml" in files else "without MTD_MSIL2A.xml"
+        raise SceneError(f"{product.name} is {level}; get its complete L2A product")
+    try:
+        root = _xml(files["MTD_MSIL2A.xml"])
+        quantification = float(_text(root, "BOA_QUANTIFICATION_VALUE"))
+        if not quantification > 0:
+            raise ValueError(f"BOA_QUANTIFICATION_VALUE is {quantification:g}")
+        offsets = {e.get("band_id"): float(e.text) for e in root.iter("BOA_ADD_OFFSET")}
+        baseline = _text(root, "PROCESSING_BASELINE")
+        carries_offset = float(baseline) >= OFFSET_BASELINE
+        taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME").replace("Z", "+00:00"))
+    except (OSError, ValueError, TypeError) as error:
+        raise SceneError(f"{metadata}: cannot be read ({error}); get the product again") from error
+    images = _images(product.name, files)
+    missing = [code for code in COMMON_NAMES if images[code] and BAND_IDS[code] not in offsets]
+    if carries_offset and missing:
+        raise SceneError(
+            f"{product.name} has baseline {baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; "
+            "get its metadata again"
+        )
+    bands = {
+        name: replace(images[code], scale=1 / quantification, offset=offsets.get(BAND_IDS[code], 0) / quantification)
+        for code, name in COMMON_NAMES.items()
+        if images[code]
+    }
+    _require(product.name, bands, images["SCL"] is not None)
+    tile = re.search(r"_T(\d\d[A-Z]{3})_", product.name)
+    return Scene(
+        id=product.name.removesuffix(".zip").removesuffix(".SAFE"),
+        sensor=SENSOR,
+        taken=taken,
+        bands=bands,
+        quality=images["SCL"],
+        rule=SCENE_CLASSIFICATION,
+        origin=f"MTD_MSIL2A.xml baseline {baseline}",
+        product=PRODUCT,
+        platform=(root.findtext(".//SPACECRAFT_NAME") or "").lower(),
+        tile=tile[1] if tile else "",
+        cloud_percent=number_or_none(root.findtext(".//Cloud_Coverage_Assessment")),
+    )
+
+
+def _safe_files(product: Path) -> dict[str, Band]:
+    """The files of a .SAFE folder or zip by their path within it, with what its manifest says of them. Raises
+    SceneError for an unreadable folder or zip."""
+    try:
+        if product.is_dir():
+            paths = sorted(product.rglob("*.*"))
+            return _with_digests({path.relative_to(product).as_posix(): Band(str(path)) for path in paths})
+        with ZipFile(product) as archive:
+            members = sorted(archive.namelist())
+    except (OSError, BadZipFile) as error:
+        mend = too_long(product) or "get the product again"
+        raise SceneError(f"{product}: cannot be read ({error}); {mend}") from error
+    return _with_digests({name.rpartition(".SAFE/")[2]: Band(str(product), member=name) for name in members})
+
+
+def _images(product: str, files: dict[str, Band]) -> dict[str, Band | None]:
+    """The image of each band, None where it is missing. Raises SceneError for images of several products."""
+    found = {code: [name for name in files if name.endswith(f"_{code}_{resolution}.jp2")]
+             for code, resolution in NATIVE_RESOLUTION.items()}  # fmt: skip
+    if double := next((code for code, names in found.items() if len(names) > 1), None):
+        raise SceneError(f"{product} holds {len(found[double])} images of {double}; get the product again")
+    starts = {name.rpartition("/")[2].partition(f"_{code}_")[0] for code, names in found.items() for name in names}
+    if len(starts) > 1:
+        raise SceneError(f"{product} holds images of several products ({', '.join(sorted(starts))}); get it again")
+    return {code: files[names[0]] if names else None for code, names in found.items()}
+
+
+def _with_digests(files: dict[str, Band]) -> dict[str, Band]:
+    """The files with the digests that manifest.safe gives of them; as they are where it gives none that is known."""
+    try:
+        root = _xml(files["manifest.safe"])
+    except (KeyError, OSError, ValueError):
+        return files
+    found = {}
+    for stream in root.iter("byteStream"):
+        place, checksum = stream.find("fileLocation"), stream.find("checksum")
+        if place is not None and checksum is not None and checksum.text:
+            algorithm = checksum.get("checksumName", "").lower().replace("-", "_")
+            if algorithm in DIGESTS:
+                found[place.get("href", "").removeprefix("./")] = f"{algorithm}:{checksum.text.strip().lower()}"
+    return {name: replace(file, digest=found.get(name, "")) for name, file in files.items()}
+
+
+def _xml(file: Band) -> Element:
+    """The XML in a file, which may lie in a zip. Raises OSError, and ValueError for what is damaged, or too large."""
+    try:
+        if not file.member:
+            with open(file.path, "rb") as opened:
+                return fromstring(_text_of(opened))
+        with ZipFile(file.path) as archive, archive.open(file.member) as opened:
+            return fromstring(_text_of(opened))
+    except (BadZipFile, zlib.error, EOFError, RuntimeError, ParseError, LookupError) as error:
+        raise ValueError(str(error)) from error  # LookupError is an unknown encoding, RuntimeError a password
+
+
+def _text_of(file: IO[bytes]) -> bytes:
+    """What the file holds, up to `MAX_XML_BYTES`: a few megabytes of a zip may unpack to more than any memory."""
+    content = file.read(MAX_XML_BYTES + 1)
+    if len(content) > MAX_XML_BYTES:
+        raise ValueError(f"it is larger than {MAX_XML_BYTES >> 20} MiB, as no product's metadata is")
+    return content
+
+
+def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]:
+    """(scale, offset) that turn the stored values of this copy into reflectance."""
+    applied = _offset_applied(item)
+    declared = (asset.extra_fields.get("raster:bands") or [asset.extra_fields])[0]
+    try:
+        scale, offset = (
+            None if (number := declared.get(name, declared.get(f"raster:{name}"))) is None else float(number)
+            for name in ("scale", "offset")
+        )
+    except (TypeError, ValueError) as error:
+        raise SceneError(f"scene {item.id}: its scale or offset is no number ({error}); correct the item") from error
+    baseline = number_or_none(item.properties.get("s2:processing_baseline", item.properties.get("processing:version")))
+    if applied is True or (offset is None and baseline is not None and baseline < OFFSET_BASELINE):
+        return scale or 1e-4, 0.0
+    if offset == 0 and baseline is not None and baseline >= OFFSET_BASELINE:
+        raise SceneError(
+            f"scene {item.id} declares the offset 0, but its baseline has one, and earthsearch:boa_offset_applied is "
+            "not true; correct the item"
+        )
+    if offset is None:
+        raise SceneError(
+            f"scene {item.id}: nothing says whether the offset of -1000 is still in its pixels; "
+            "give raster:bands offset or earthsearch:boa_offset_applied in the item"
+        )
+    return scale or 1e-4, offset
+
+
+def _offset_applied(item: pystac.Item) -> bool | None:
+    """Whether the pixels have the offset in them already; None where the item does not say. Raises SceneError."""
+    told = [item.properties[name] for name in OFFSET_APPLIED if item.properties.get(name) is not None]
+    if not all(isinstance(value, bool) for value in told) or len(set(told)) > 1:
+        raise SceneError(f"scene {item.id}: {OFFSET_APPLIED[0]} is neither true nor false; correct the item")
+    return told[0] if told else None
+
+
+def _origin(item: pystac.Item) -> str:
+    applied = _offset_applied(item)
+    baseline = item.properties.get("s2:processing_baseline", "unknown")
+    return f"STAC item, baseline {baseline}, boa_offset_applied {applied}"
+
+
+def _require(scene: str, bands: dict, has_quality: bool) -> None:
+    missing = [name for name in ("red", "nir") if name not in bands] + ([] if has_quality else ["SCL"])
+    if missing:
+        raise SceneError(f"scene {scene} lacks {', '.join(missing)}; download these files beside the item or metadata")
+
+
+def _text(root: Element, tag: str) -> str:
+    found = root.find(f".//{tag}")
+    if found is None or not found.text:
+        raise ValueError(f"no {tag}")
+    return found.text

@@ -1,0 +1,158 @@
+"""Ask a STAC API for scenes, once: its answer is kept with the run, so that a rerun asks nobody and reads the same.
+
+The items of an answer lie in a folder of their own; the pixels that they lead to lie beside, shared by all answers, so
+that another year or a boundary that moved downloads nothing again.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pystac
+import requests
+from pyproj import Transformer
+from pystac_client import Client
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+
+from pipeline.errors import SceneError
+from pipeline.execution.provenance import content_key, read_json, write_json
+from pipeline.execution.whole_file import whole
+from pipeline.scenes.season import Season
+
+ASSETS = frozenset(("red", "nir", "nir08", "swir16", "scl", "qa_pixel", "qa_radsat", "B04", "B08", "B8A", "B11", "SCL"))
+"""Assets that are fetched: bands and quality layers that a composite may use."""
+
+TIMEOUT_S = (10.0, 60.0)
+"""To connect, and between two pieces of an answer."""
+
+ASKED = "search.json"
+"""What was asked, written when all of the answer is there."""
+
+PIXELS = "pixels"
+"""Folder of the downloaded assets, below the cache."""
+
+PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is asked for: items of ``collections`` at the API's ``url`` that meet ``bbox`` (west, south, east, north in
+    degrees), in the season of the years, with less than ``cloud_below`` percent of cloud by their own account (None:
+    any)."""
+
+    url: str
+    collections: tuple[str, ...]
+    bbox: tuple[float, float, float, float]
+    years: tuple[int, ...]
+    season: Season
+    cloud_below: float | None = None
+
+
+def in_degrees(bounds: Sequence[float], crs: str) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees of bounds (left, bottom, right, top) in ``crs``, to a tenth of a metre."""
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    return tuple(round(float(edge), 6) for edge in to_degrees.transform_bounds(*bounds))
+
+
+def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
+    """The folder below ``cache`` that holds the answer as STAC items, asked for only where it is not there yet.
+
+    Assets on disk are used where they lie. With ``remote``, those that a server holds are downloaded, where no other
+    answer below ``cache`` has done so; without it they are refused. Delete the folder to ask again, and ``cache`` to
+    download again, too. Raises SceneError where the API does not answer, finds nothing, or has pixels that may not be
+    fetched.
+    """
+    folder = cache / content_key(asdict(search))
+    if read_json(folder / ASKED) == json.loads(json.dumps(asdict(search))):
+        return folder
+    if folder.exists():  # part of an answer, which may have been another one
+        shutil.rmtree(folder)
+    try:
+        items = _ask(search)
+        if not items:
+            raise SceneError(f"{search.url}: has no scene of {', '.join(search.collections)} there; widen scenes.api")
+        for item in items:
+            # an item that was issued again has other properties, and may have other pixels
+            issue = content_key(search.url, item.collection_id, item.properties)[:16]
+            name = _one_name(item.id)
+            _keep(item, folder / name, cache / PIXELS / f"{name}-{issue}", remote)
+    except (APIError, requests.RequestException, pystac.STACError, KeyError, ValueError) as error:
+        raise SceneError(
+            f"{search.url}: the STAC API cannot be read ({error}); check scenes.api and the network, then run again"
+        ) from error
+    write_json(folder / ASKED, asdict(search))
+    return folder
+
+
+def _ask(search: Search) -> list[pystac.Item]:
+    """The items by id, each once, from all pages of the answer."""
+    client = Client.open(search.url, stac_io=StacApiIO(timeout=TIMEOUT_S, max_retries=2))
+    # an API need not answer POST; where it does, long searches fit
+    methods = {link.extra_fields.get("method", "GET") for link in client.get_links("search")}
+    method = "POST" if "POST" in methods else "GET"
+    found = {}
+    for year in search.years:
+        # a day more on both sides: the local day may begin in the day before of UTC
+        (first, last), day = search.season.ends(year), timedelta(days=1)
+        asked = client.search(
+            method=method, collections=list(search.collections), bbox=search.bbox,
+            datetime=f"{first - day}/{last + day}", limit=100,
+        )  # fmt: skip
+        for item in asked.items():
+            # asked here and not of the server: its query would drop the items that do not tell their cloud
+            cloud = item.properties.get("eo:cloud_cover")
+            if search.cloud_below is None or cloud is None or cloud < search.cloud_below:
+                found[item.id] = item
+    return [found[key] for key in sorted(found)]
+
+
+def _keep(item: pystac.Item, folder: Path, pixels: Path, remote: bool) -> None:
+    """Store an item in ``folder`` with the assets of `ASSETS` alone, their hrefs leading to files on disk: those that
+    are downloaded to ``pixels``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    item.make_asset_hrefs_absolute()
+    content = item.to_dict(include_self_link=False, transform_hrefs=False)
+    content["links"] = []
+    content["assets"] = {key: asset for key, asset in content["assets"].items() if key in ASSETS}
+    for key, asset in content["assets"].items():
+        if urlparse(asset["href"]).scheme in ("http", "https"):
+            if not remote:
+                raise SceneError(
+                    f"scene {item.id} has its pixels at {asset['href']}; set scenes.remote: true to download them"
+                )
+            # two assets may have one file name, told apart by folder or query alone
+            file = _download(asset["href"], pixels / f"{key}_{_file_name(asset['href'])}")
+            asset["href"] = Path(os.path.relpath(file, folder)).as_posix()
+    write_json(folder / "item.json", content)
+
+
+def _one_name(name: str) -> str:
+    """A name that a server gave, if it names one folder or file and leads nowhere else. Raises SceneError."""
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0:"):
+        raise SceneError(f"the STAC API names a scene or file {name!r}, which cannot name a file here; leave it out")
+    return name
+
+
+def _file_name(href: str) -> str:
+    return _one_name(unquote(urlparse(href).path).rsplit("/", 1)[-1])
+
+
+def _download(href: str, target: Path) -> Path:
+    """The file behind ``href`` as ``target``; one that is there is whole."""
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            requests.get(href, stream=True, timeout=TIMEOUT_S) as answer,
+            whole(target) as part,
+            part.open("wb") as file,
+        ):
+            answer.raise_for_status()
+            for piece in answer.iter_content(PIECE):
+                file.write(piece)
+    return target

@@ -1,0 +1,141 @@
+"""The rows of ecosystems and city in the tables: sums and means of their zones, and what is said of how many. Pure."""
+
+import numpy as np
+
+from pipeline.totals.comparability import VERDICT_ZH
+from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS
+from pipeline.zones.zone import GROUP_NAMES
+
+SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
+MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
+         "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
+SEEN, HELD = ("ndvi_mean", "fvc_mean"), ("agb_tDM_ha", "carbon_tC_ha")
+"""Means that rest on what was seen of a zone, and on its stock."""
+
+
+def counted(row: dict, min_observed: float) -> dict:
+    """The row of a zone as groups count it: without the means of a zone of which less than ``min_observed`` was seen,
+    and without densities where its total is withheld. They stand in its own row, and would stand for all of it."""
+    left_out = SEEN if (row["observed_fraction"] or 0) < min_observed else ()
+    left_out += (*HELD, "baseline_carbon_tC_ha", "sink_tCO2_ha_yr") if row["carbon_tC"] is None else ()
+    return row | dict.fromkeys(left_out)
+
+
+def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
+    """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones (as `counted`) that
+    have the number, and the date of the stands where all have the same; the status counts the zones that lack a number,
+    do not plainly compare or lie outside usual ranges. A sink without some of the zones is a ``partial`` finding."""
+    return [_group_row(*group) for group in _groups(rows, ecosystems)]
+
+
+def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str], min_observed: float) -> list[dict]:
+    """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area and a total, each
+    only where it is of all zones, so that years compare. An index or a cover is that of a zone where ``min_observed``
+    of it was seen, a stock where the zone has one: by stands it needs no observation. ``rows`` are those of the
+    zones."""
+    found = []
+    for level, name, members in _groups(rows, ecosystems):
+        areas = {row["zone_id"]: row["area_ha"] for row in members}
+        for year in dict.fromkeys(row["year"] for row in by_year):
+            own = [row | {"area_ha": areas[row["zone_id"]]} for row in by_year
+                   if row["year"] == year and row["zone_id"] in areas]  # fmt: skip
+            stocks = [row["carbon_tC"] for row in own]
+            whole = len(own) == len(members)
+            means = ["observed_fraction", "open_water_fraction"]
+            if whole and all(row["observed_fraction"] >= min_observed for row in own):
+                means += SEEN
+            if whole and None not in stocks:
+                means += HELD
+            found.append(
+                dict.fromkeys(YEAR_COLUMNS)
+                | _group_identity(level, name)
+                | {column: _mean(own, column) for column in means}
+                | {"year": year, "index_name": _joined(own, "index_name")}
+                | {"carbon_tC": float(np.sum(stocks)) if whole and None not in stocks else None}
+            )
+    return found
+
+
+def _groups(rows: list[dict], ecosystems: list[str]) -> list[tuple[str, str, list[dict]]]:
+    """Level, name and rows of each ecosystem that has zones, then of the city."""
+    members = {name: [row for row in rows if row["ecosystem"] == name] for name in ecosystems}
+    return [*(("ecosystem", name, own) for name, own in members.items() if own), ("city", "city", rows)]
+
+
+def _group_identity(level: str, name: str) -> dict:
+    return {"level": level, "zone_id": name, "name_zh": GROUP_NAMES[name], "ecosystem": name}
+
+
+def _mean(members: list[dict], column: str) -> float | None:
+    """Mean of a column, weighted by area, over the members that have it."""
+    known = [(member[column], member["area_ha"]) for member in members if member[column] is not None]
+    values, areas = np.array(known).T if known else (None, None)
+    return float((values * areas).sum() / areas.sum()) if known else None
+
+
+def _joined(members: list[dict], column: str) -> str | None:
+    return " | ".join(dict.fromkeys(member[column] for member in members if member[column])) or None
+
+
+def _group_row(level: str, name: str, members: list[dict]) -> dict:
+    row = dict.fromkeys(COLUMNS) | _group_identity(level, name)
+    for column in SUMS:
+        known = [member[column] for member in members if member[column] is not None]
+        row[column] = float(np.sum(known)) if known else None
+    if lacking_zh(members, "declared_wanmu"):  # part of what was declared is no sum to compare with
+        row["declared_wanmu"] = None
+    row |= {column: _mean(members, column) for column in MEANS}
+    # a density and its baseline are compared: both are of the same zones
+    both = [m for m in members if None not in (m["carbon_tC_ha"], m["baseline_carbon_tC_ha"])]
+    row |= {column: _mean(both, column) for column in ("carbon_tC_ha", "baseline_carbon_tC_ha") if both}
+    dates = {member["stand_stock_year"] for member in members} - {None}
+    row["stand_stock_year"] = dates.pop() if len(dates) == 1 else None
+    joined = ("period", "baseline_period", "index_name", "method", "method_zh", "figure_class")
+    row |= {column: _joined(members, column) for column in joined}
+    row |= {column: _all_named(members, column) for column in ("unverified", "unverified_zh")}
+    if row["sink_tCO2_yr"] is not None and (lacking := lacking_zh(members, "sink_tCO2_yr")):
+        row |= {"sink_finding": "partial", "sink_finding_zh": lacking}
+    row["status"], row["status_zh"] = _status(members)
+    return row
+
+
+def lacking_zh(members: list[dict], column: str) -> str:
+    """How many zones a sum goes without, in Chinese; "" where it has them all."""
+    number = sum(member[column] is None for member in members)
+    return f"缺{number}/{len(members)}个片区" if number else ""
+
+
+def _all_named(members: list[dict], column: str) -> str | None:
+    """What the members list in a column, each once."""
+    every = [name for member in members if member[column] for name in member[column].split("; ")]
+    return "; ".join(dict.fromkeys(every)) or None
+
+
+def _status(members: list[dict]) -> tuple[str, str]:
+    """How many zones lack a total, do not plainly compare or lie outside usual ranges, in English and Chinese."""
+    total = len(members)
+    compared = any(member["baseline_period"] for member in members)
+
+    def count(column: str, value: str | None) -> int:
+        return sum(member[column] == value for member in members)
+
+    counted = [
+        *(
+            (count(name, None), f"{name} lacks {{}} of {total} zones", f"{COLUMNS[name][1]}缺{{}}/{total}个片区")
+            for name in ("carbon_tC", *(["sink_tCO2_yr"] if compared else []))
+        ),
+        *(
+            (count("comparability", verdict), f"{{}} of {total} zones {verdict}", f"{{}}/{total}个片区{zh}")
+            for verdict, zh in VERDICT_ZH.items()
+            if verdict != "comparable"
+        ),
+        (
+            total - count("plausibility", None),
+            f"{{}} of {total} zones outside usual ranges",
+            f"{{}}/{total}个片区超出常见范围",
+        ),
+    ]
+    said = [(en.format(number), zh.format(number)) for number, en, zh in counted if number] or [("ok", "正常")]
+    said += [] if compared else [("no sink: one period only", "仅一期, 不计碳汇")]
+    english, chinese = zip(*said, strict=True)
+    return "; ".join(english), "; ".join(chinese)

@@ -1,0 +1,250 @@
+"""Zone totals from sketches and stands: the rows of the zones in the result table. Pure."""
+
+import numpy as np
+
+from pipeline.carbon import HA_PER_WANMU, stock_difference
+from pipeline.stock.sketch import Sketch
+from pipeline.stock.zone_model import Period, ZoneModel, stock
+from pipeline.totals.comparability import Certificate
+from pipeline.totals.plausibility import OutOfRange
+from pipeline.zones.zone import Zone
+from pipeline.zones.zone_stands import FEW_STANDS
+
+COLUMNS: dict[str, tuple[str, str]] = {
+    "level": ("Level: zone, ecosystem or city", "层级"),
+    "zone_id": ("Zone", "片区编号"),
+    "name_zh": ("Name", "片区名称"),
+    "ecosystem": ("Ecosystem", "生态系统"),
+    "area_ha": ("Area on the CGCS2000 ellipsoid, ha", "椭球面积(公顷)"),
+    "area_wanmu": ("Area on the CGCS2000 ellipsoid, 10 000 mu", "椭球面积(万亩)"),
+    "declared_wanmu": ("Declared area, 10 000 mu", "申报面积(万亩)"),
+    "period": ("Years of the stock", "现状期(年)"),
+    "observed_fraction": ("Fraction of the zone with a clear observation", "有效观测面积比例"),
+    "clear_obs_median": ("Median number of clear observations", "晴空观测次数中位数"),
+    "open_water_fraction": ("Open water's fraction of the observed area", "开阔水面比例"),
+    "stand_area_fraction": ("Fraction of the zone with forest stands", "小班覆盖比例"),
+    "stand_stock_year": ("Date of the stands' stock, year; at most the last inventory's", "小班储量时点(年)"),
+    "index_name": ("Vegetation index of cover and biomass", "植被指数"),
+    "index_mean": ("Mean of that index over the yearly composites", "植被指数均值"),
+    "ndvi_mean": ("Mean NDVI, where the index is NDVI", "平均NDVI"),
+    "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
+    "fvc_mean_low95": ("Lower end of its 95 % interval", "覆盖度95%区间下限"),
+    "fvc_mean_high95": ("Upper end of its 95 % interval", "覆盖度95%区间上限"),
+    "agb_tDM_ha": ("Above-ground biomass, t dry matter per ha", "地上生物量(吨干物质/公顷)"),
+    "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
+    "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
+    "carbon_tC_low95": ("Lower end of its 95 % interval, t C", "碳储量95%区间下限(吨碳)"),
+    "carbon_tC_high95": ("Upper end of its 95 % interval, t C", "碳储量95%区间上限(吨碳)"),
+    "carbon_tC_conservative": ("Conservative stock, lower end of the 90 % interval, t C", "碳储量保守值(吨碳)"),
+    "volume_m3": ("Live volume of the forest stands, m3", "小班活立木蓄积(立方米)"),
+    "volume_m3_low95": ("Lower end of its 95 % interval, m3", "蓄积95%区间下限(立方米)"),
+    "volume_m3_high95": ("Upper end of its 95 % interval, m3", "蓄积95%区间上限(立方米)"),
+    "main_cause": ("Main cause of the stock's uncertainty", "碳储量不确定性主因"),
+    "baseline_period": ("Years of the baseline", "基准期(年)"),
+    "baseline_carbon_tC_ha": ("Biomass carbon stock of the baseline, t C per ha", "基准期碳密度(吨碳/公顷)"),
+    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/公顷/年, 吸收为正)"),
+    "sink_tCO2_yr": ("Carbon sink, t CO2 per year, removal positive", "碳汇量(吨CO2/年, 吸收为正)"),
+    "sink_tCO2_yr_low95": ("Lower end of its 95 % interval, t CO2 per year", "碳汇量95%区间下限(吨CO2/年)"),
+    "sink_tCO2_yr_high95": ("Upper end of its 95 % interval, t CO2 per year", "碳汇量95%区间上限(吨CO2/年)"),
+    "sink_tCO2_yr_conservative": ("Conservative sink, lower end of the 90 % interval", "碳汇量保守值(吨CO2/年)"),
+    "sink_finding": (
+        "gain, loss, unclear (may be zero), or partial (a sum without all zones)",
+        "变化判定",
+    ),
+    "sink_finding_zh": ("Finding in Chinese", "变化判定说明"),
+    "comparability": ("Certificate: comparable, conditional, not comparable", "可比性"),
+    "comparability_zh": ("Certificate in Chinese, with its reasons", "可比性说明"),
+    "method": ("Method", "方法"),
+    "method_zh": ("Method in Chinese", "方法说明"),
+    "figure_class": ("Classes of the figures: proxy, by satellite, official", "数据口径"),
+    "unverified": ("Unverified coefficients that the stock and its interval rest on", "未核实系数"),
+    "unverified_zh": ("Unverified coefficients in Chinese", "未核实系数名称"),
+    "plausibility": ("Figures outside their plausible range", "合理性检查"),
+    "plausibility_zh": ("Figures outside their plausible range in Chinese", "合理性说明"),
+    "status": ("Status", "状态"),
+    "status_zh": ("Status in Chinese", "状态说明"),
+}
+"""Columns of the result table in order: English and Chinese title."""
+
+FIGURE_CLASS = (
+    "biomass, carbon: proxy, not creditable; area, index, cover: by satellite; declared area, stand volume: official "
+    "(生物量、碳: 代理, 不可作为交易依据; 面积、指数、覆盖度: 遥感口径; 申报面积、小班蓄积: 统计口径)"
+)
+
+
+def zone_row(
+    model: ZoneModel,
+    sketches: dict[str, Sketch],
+    baseline: Period | None,
+    current: Period,
+    min_observed: float,
+    certificate: Certificate | None,
+) -> dict:
+    """The row of one zone, keys `COLUMNS`. Means are over the observed part and stand for the whole zone; below
+    ``min_observed`` they do not, and totals stay empty. Without a ``certificate`` or where it says not comparable
+    there is no sink. What is not known is None, never 0."""
+    zone, sketch = model.zone, sketches[current.label]
+    now = stock(model, sketch, current)
+    enough = holds_total(model, sketch, min_observed)
+    row = _identity(zone) | {
+        "period": current.label,
+        "observed_fraction": sketch.observed_fraction,
+        "clear_obs_median": sketch.clear_median,
+        "open_water_fraction": _known(sketch.water_fraction),
+        "stand_area_fraction": float(model.stands.ground_ha / zone.area_ha) if model.stands else None,
+        "stand_stock_year": model.stands.dated(current.years) if model.stands else None,
+        "index_name": model.index,
+        "index_mean": _known(sketch.mean_index),
+        "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
+        "fvc_mean": _known(now["fvc"]),
+        "agb_tDM_ha": _known(now["agb"]),
+        "carbon_tC_ha": _known(now["carbon_stock"]),
+        "carbon_tC": _known(now["carbon_stock"] * zone.area_ha) if enough else None,
+        "volume_m3": model.volume_m3(current),
+        "method": model.method,
+        "method_zh": model.method_zh,
+        "figure_class": FIGURE_CLASS,
+        "unverified": "; ".join(model.unverified) or None,
+        "unverified_zh": model.unverified_zh or None,
+    }
+    notes = [_observation_note(sketch.observed_fraction, enough, current)]
+    if model.stands and model.stands.overlap:
+        twice = f"{model.stands.twice_ha:,.1f}"
+        notes.append((f"stands overlap: {twice} ha count twice", f"小班重叠, {twice}公顷重复计算"))
+    if model.stands and row["stand_area_fraction"] < FEW_STANDS:
+        share = f"{row['stand_area_fraction']:.0%}"
+        notes.append((f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"))
+    if not zone.stratum_given and not model.stands:
+        kind = model.ecosystem.strata[zone.stratum]
+        notes.append((f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出, 按{kind.names[0]}计"))
+    if certificate is None:
+        notes.append(("no sink: one period only", "仅一期, 不计碳汇"))
+    else:
+        then = stock(model, sketches[baseline.label], baseline)["carbon_stock"]
+        row |= {"baseline_period": baseline.label, "baseline_carbon_tC_ha": _known(then)} | _verdict(certificate)
+        if certificate.verdict == "not comparable":
+            notes.append((f"no sink: {certificate.reasons[0]}", f"{certificate.reasons_zh[0]}, 不计碳汇"))
+        elif enough:
+            sink = float(stock_difference(then, now["carbon_stock"], model.years_between(baseline, current)))
+            row |= {"sink_tCO2_ha_yr": sink, "sink_tCO2_yr": sink * zone.area_ha}
+    row["status"], row["status_zh"] = ("; ".join(part) for part in zip(*notes, strict=True))
+    return row
+
+
+def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
+    """Whether what was seen of a zone may stand for all of it; stands need no observation."""
+    return model.stands is not None or sketch.observed_fraction >= max(min_observed, 1e-9)
+
+
+def _verdict(certificate: Certificate) -> dict:
+    said = "; ".join(certificate.reasons_zh)
+    return {
+        "comparability": certificate.verdict,
+        "comparability_zh": f"{certificate.verdict_zh}: {said}" if said else certificate.verdict_zh,
+    }
+
+
+def withhold(row: dict, impossible: list[OutOfRange]) -> dict:
+    """The row without totals and volume where a figure is impossible, with the reason. The figure stays as the
+    evidence; of an impossible index there is no cover."""
+    if not impossible:
+        return row
+    row = row | dict.fromkeys(("carbon_tC", "volume_m3", "sink_tCO2_ha_yr", "sink_tCO2_yr"))
+    row["fvc_mean"] = None if any(f.quantity == "ndvi_mean" for f in impossible) else row["fvc_mean"]
+    row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
+    _say_findings(row, impossible)
+    add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
+    return row
+
+
+def say_unusual(row: dict, unusual: list[OutOfRange]) -> None:
+    """Say in the row which of its figures are unusual, and in its status that some are."""
+    if unusual:
+        _say_findings(row, unusual)
+        add_status(row, "figures outside usual ranges", "数值超出常见范围, 见合理性")
+
+
+def _say_findings(row: dict, found: list[OutOfRange]) -> None:
+    for column, said in (("plausibility", [str(f) for f in found]), ("plausibility_zh", [f.zh for f in found])):
+        row[column] = "; ".join(filter(None, (row[column], *said)))
+
+
+def add_status(row: dict, english: str, chinese: str) -> None:
+    """Say something more in the status of a row; then it is no longer plainly ok."""
+    for column, text in (("status", english), ("status_zh", chinese)):
+        row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}; {text}"
+
+
+def _identity(zone: Zone) -> dict:
+    """A row that says which zone it is, and nothing else yet."""
+    return dict.fromkeys(COLUMNS) | {
+        "level": "zone",
+        "zone_id": zone.id,
+        "name_zh": zone.name,
+        "ecosystem": zone.ecosystem,
+        "area_ha": zone.area_ha,
+        "area_wanmu": zone.area_ha / HA_PER_WANMU,
+        "declared_wanmu": zone.declared_wanmu,
+    }
+
+
+def failed_row(zone: Zone, reason: str) -> dict:
+    """The row of a zone that could not be computed: what it is and why it has no number."""
+    return _identity(zone) | {
+        "status": f"failed: {reason}",
+        "status_zh": f"计算失败: {reason}",
+    }
+
+
+YEAR_COLUMNS = ("level", "zone_id", "name_zh", "ecosystem", "year", "observed_fraction", "clear_obs_median",
+                "open_water_fraction", "index_name", "index_mean", "ndvi_mean", "fvc_mean", "fvc_mean_low95",
+                "fvc_mean_high95", "agb_tDM_ha", "carbon_tC_ha", "carbon_tC", "carbon_tC_low95",
+                "carbon_tC_high95")  # fmt: skip
+
+
+def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int], min_observed: float) -> list[dict]:
+    """One row a year of a zone, keys `YEAR_COLUMNS`: the state at the yearly peak, empty where not observed; below
+    ``min_observed`` without a total."""
+    rows = []
+    for year in years:
+        sketch = sketches[str(year)]
+        means = stock(model, sketch, Period((year,)))
+        enough = holds_total(model, sketch, min_observed)
+        rows.append(
+            dict.fromkeys(YEAR_COLUMNS)
+            | {
+                "level": "zone",
+                "zone_id": model.zone.id,
+                "name_zh": model.zone.name,
+                "ecosystem": model.zone.ecosystem,
+                "year": year,
+                "observed_fraction": sketch.observed_fraction,
+                "clear_obs_median": sketch.clear_median,
+                "open_water_fraction": _known(sketch.water_fraction),
+                "index_name": model.index,
+                "index_mean": _known(sketch.mean_index),
+                "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
+                "fvc_mean": _known(means["fvc"]),
+                "agb_tDM_ha": _known(means["agb"]),
+                "carbon_tC_ha": _known(means["carbon_stock"]),
+                "carbon_tC": _known(means["carbon_stock"] * model.zone.area_ha) if enough else None,
+            }
+        )
+    return rows
+
+
+def _observation_note(observed: float, enough: bool, period: Period) -> tuple[str, str]:
+    if observed == 0:
+        return f"no data: no clear observation in {period.label}", f"无数据: {period.label}年无晴空观测"
+    if not enough:
+        return f"{observed:.0%} observed, too little for a total", f"有效观测仅{observed:.0%}, 不计总量"
+    if observed < 0.995:
+        return (
+            f"ok; {1 - observed:.1%} unobserved, taken as the mean of the rest",
+            f"正常; {1 - observed:.1%}未观测, 按其余部分均值计",
+        )
+    return "ok", "正常"
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,170 @@
+"""Zone boundaries: read, check against the contract, area of record."""
+
+from pathlib import Path
+
+import geopandas as gpd
+import shapely
+from pandas import isna
+
+from pipeline.ecosystems import Ecosystem
+from pipeline.errors import ZoneError
+from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vector
+from pipeline.zones.zone import GROUP_NAMES, Zone
+
+MAX_REPAIR = 0.01
+"""Share of its area that the repair of an invalid outline may change."""
+
+DEVICES = {"con", "prn", "aux", "nul", *(port + digit for port in ("com", "lpt") for digit in "123456789¹²³")}
+"""What no file or folder on Windows can be called, in any capitals."""
+
+
+def read_zones(
+    path: Path,
+    layer: str | None,
+    columns: dict[str, str | None],
+    classes: dict[str, tuple[str, ...]],
+    expected: dict[str, int],
+    ecosystems: dict[str, Ecosystem],
+) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """The checked zones, sorted by id, with id, name, ecosystem, stratum, stratum_given (not the default), area_ha,
+    drawn_ha (the same until overlaps are clipped), declared_wanmu and geometry in the file's CRS; and the sentences of
+    what was mended.
+
+    ``columns`` names the columns for id, name, ecosystem, declared_wanmu and stratum (the last two may be
+    None); ``classes`` gives the words for each ecosystem. Raises ZoneError for duplicate or unsafe ids,
+    unknown words, wrong counts, empty or unrepairable geometry.
+    """
+    found = read_vector(path, layer, [name for name in columns.values() if name])
+    zones = gpd.GeoDataFrame(
+        {key: found[name] if name else None for key, name in columns.items()}, geometry=found.geometry, crs=found.crs
+    )
+    zones["id"] = [safe_id(path, value) for value in zones["id"]]
+    check_ids(path, zones["id"].tolist())
+    zones["name"] = [one_line(name) for name in zones["name"]]
+    zones["ecosystem"] = [
+        ecosystem_of(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
+    ]
+    zones["stratum_given"] = [bool(vegetation_word(word)) for word in zones["stratum"]]
+    zones["stratum"] = [
+        stratum_of(path, zone.id, ecosystems[zone.ecosystem], zone.stratum) for zone in zones.itertuples()
+    ]
+    check_counts(path, zones["ecosystem"].value_counts().to_dict(), expected)
+    mended = []
+    zones.geometry = [sound_polygon(path, *pair, mended) for pair in zip(zones["id"], zones.geometry, strict=True)]
+    zones["area_ha"] = zones["drawn_ha"] = ellipsoidal_area_ha(zones.geometry)
+    zones["declared_wanmu"] = [declared_number(path, zone.id, zone.declared_wanmu) for zone in zones.itertuples()]
+    return zones.sort_values("id", ignore_index=True), mended
+
+
+def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
+    """The zones of `read_zones` in the CRS of the grid."""
+    moved = zones.to_crs(crs)
+    return [
+        Zone(
+            z.id,
+            z.name,
+            z.ecosystem,
+            z.stratum,
+            z.area_ha,
+            None if isna(z.declared_wanmu) else z.declared_wanmu,
+            z.geometry,
+            z.stratum_given,
+        )
+        for z in moved.itertuples(index=False)
+    ]
+
+
+def safe_id(path: Path, value: object) -> str:
+    """The id as text. Raises ZoneError where it cannot name a folder, on Windows either, or names a row of sums."""
+    name = "" if isna(value) else str(value).strip()
+    if not name:
+        raise ZoneError(f"{path}: a zone has no id; give each zone its own")
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise ZoneError(f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _")
+    if name.casefold() in DEVICES:
+        raise ZoneError(f"{path}: the zone id {name} is that of a device on Windows, not of a folder; give it another")
+    if name.casefold() in GROUP_NAMES:
+        raise ZoneError(f"{path}: the zone id {name} is that of a row of sums; give it another")
+    return name
+
+
+def check_ids(path: Path, ids: list[str]) -> None:
+    """Raises ZoneError for an id that is there twice, or again but for capitals: one folder on Windows."""
+    seen: dict[str, str] = {}
+    for zone in ids:
+        if other := seen.get(zone.casefold()):
+            how = "is there twice" if other == zone else f"differs from {other} in capitals alone"
+            raise ZoneError(f"{path}: the zone id {zone} {how}; give each zone its own")
+        seen[zone.casefold()] = zone
+
+
+def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[str, ...]]) -> str:
+    """The ecosystem that a class word stands for. Raises ZoneError for an unknown one."""
+    for ecosystem, words in classes.items():
+        if str(word).strip() in words:
+            return ecosystem
+    raise ZoneError(f"{path}: zone {zone} is of class {word!r}, which zones.classes does not list; add the word there")
+
+
+def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
+    """Key of the vegetation stratum. Raises ZoneError for an unknown name."""
+    word = vegetation_word(name)
+    try:
+        return ecosystem.stratum_key(word)
+    except KeyError:
+        known = ", ".join(stratum.names[0] for stratum in ecosystem.strata.values())
+        raise ZoneError(
+            f"{path}: zone {zone} has the vegetation type {word!r}, unknown to {ecosystem.ecosystem} ({known}); "
+            "add the name to the coefficient file"
+        ) from None
+
+
+def vegetation_word(value: object) -> str | None:
+    """The vegetation type that the boundaries give, by name or as a code; None where they give none."""
+    return one_line(value) or None
+
+
+def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:
+    """Raises ZoneError where the zones of an ecosystem are not as many as the contract says."""
+    wrong = [
+        f"{counts.get(key, 0)} {key}, not {number}" for key, number in expected.items() if counts.get(key, 0) != number
+    ]
+    if wrong:
+        raise ZoneError(f"{path}: the zones are {'; '.join(wrong)}; correct the file or zones.expected")
+
+
+def sound_polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mended: list[str]) -> shapely.Geometry:
+    """A valid 2-D polygon; what was repaired is said in ``mended``. Raises ZoneError for what is no area and for a
+    repair that changes too much of it."""
+    if geometry is None or geometry.is_empty:
+        raise ZoneError(f"{path}: zone {zone} has no geometry; draw it or remove the row")
+    if geometry.geom_type not in ("Polygon", "MultiPolygon"):
+        raise ZoneError(f"{path}: zone {zone} is a {geometry.geom_type}, not a polygon; export polygons")
+    polygon, change = repaired(geometry)
+    if change > MAX_REPAIR:
+        raise ZoneError(
+            f"{path}: the outline of zone {zone} crosses itself and its repair would change the area by "
+            f"{change:.1%}; correct it in GIS"
+        )
+    if not geometry.is_valid:
+        mended.append(f"zone {zone}: invalid outline repaired, area changed by {change:.4%}")
+    return polygon
+
+
+def repaired(geometry: shapely.Geometry) -> tuple[shapely.Geometry, float]:
+    """A valid 2-D geometry, and by which share of its area the repair changed it."""
+    geometry = shapely.force_2d(geometry)
+    if geometry.is_valid:
+        return geometry, 0.0
+    valid = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    return valid, abs(valid.area - geometry.area) / valid.area if valid.area else 1.0
+
+
+def declared_number(path: Path, zone: str, value: object) -> float | None:
+    """The declared area, 万亩. Raises ZoneError for what is no number."""
+    if isna(value):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ZoneError(f"{path}: zone {zone} declares the area {value!r}, which is not a number of 万亩") from None

@@ -1,0 +1,234 @@
+"""The boundary doctor: everything that a file of zones or stands has wrong or that a reader should know of it.
+
+Reading for a run stops at the first fault; the doctor goes on and reports all, with places to look at in GIS. It
+changes nothing: what a run would repair is measured here, and done only on the run's own copy.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas as gpd
+import shapely
+
+from pipeline.ecosystems import Ecosystem
+from pipeline.errors import ZoneError
+from pipeline.zones import boundaries as contract
+from pipeline.zones.crs_check import datum_name
+from pipeline.zones.finding import Finding, equal_area, on_the_map
+from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
+from pipeline.zones.shift_check import shift_findings
+from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, read_vector
+
+SLIVER_WIDTH_M = 10.0
+"""Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
+
+DUPLICATE_SHARE = 0.99
+"""Share of the smaller of two zones in their overlap from which on they are one zone drawn twice."""
+
+
+def check_zones(
+    path: Path,
+    layer: str | None,
+    columns: dict[str, str | None],
+    classes: dict[str, tuple[str, ...]],
+    expected: dict[str, int],
+    ecosystems: dict[str, Ecosystem],
+    overlaps: str = "refuse",
+    reference: Path | None = None,
+) -> list[Finding]:
+    """All findings on a zone file; arguments as of `zones.read_zones`."""
+    try:
+        table = read_vector(path, layer, [name for name in columns.values() if name])
+    except ZoneError as error:
+        return [Finding("error", "file", "", str(error), f"无法使用该文件: {error.zh}")]
+    ids = [str(value).strip() for value in table[columns["id"]]]
+    found = [*_file(table), *_attributes(path, table, columns, classes, expected, ecosystems)]
+    for zone, geometry in zip(ids, table.geometry, strict=True):
+        found += _geometry(path, zone, geometry, table.crs)
+    usable = table[[g is not None and not g.is_empty and "Polygon" in g.geom_type for g in table.geometry]]
+    sound = gpd.GeoDataFrame(
+        {"id": [ids[i] for i in usable.index]},
+        geometry=[contract.repaired(geometry)[0] for geometry in usable.geometry],
+        crs=table.crs,
+    )
+    if len(sound):
+        sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)
+        found += [*_overlaps(sound, overlaps), *_gaps(sound)]
+        if reference:
+            found += shift_findings(sound, reference)
+    return on_the_map(found, table.crs)
+
+
+def check_stands(path: Path, layer: str | None, columns: list[str]) -> list[Finding]:
+    """Findings on the geometry of the stands, in sums: there may be thousands."""
+    try:
+        table = read_vector(path, layer, columns)
+    except ZoneError as error:
+        return [Finding("error", "file", "stands", str(error), f"无法使用该文件: {error.zh}")]
+    found = [replace(finding, zone="stands") for finding in _file(table)]
+    empty = table.geometry.isna() | table.geometry.is_empty
+    if empty.any():
+        found.append(
+            Finding("warning", "geometry", "stands", f"{empty.sum()} stands have no geometry and are left out",
+                    f"{empty.sum()}个小班无几何, 不计入", int(empty.sum()), "stands")
+        )  # fmt: skip
+    invalid = table.geometry[~empty & ~table.geometry.is_valid]
+    if len(invalid):
+        change = max(contract.repaired(geometry)[1] for geometry in invalid)
+        places = shapely.multipoints(invalid.representative_point().to_list())
+        found.append(
+            Finding("warning", "invalid", "stands", f"{len(invalid)} stands cross themselves and are repaired, the "
+                    f"area of one changed by {change:.2%} at most", f"{len(invalid)}个小班自相交, 已修复副本, "
+                    f"面积变化至多{change:.2%}", 100 * change, "%", places)
+        )  # fmt: skip
+    sound = gpd.GeoDataFrame(
+        {"id": table.index[~empty].astype(str)},
+        geometry=[contract.repaired(g)[0] for g in table.geometry[~empty]], crs=table.crs,
+    )  # fmt: skip
+    sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)
+    shared = [o for o in find_overlaps(sound) if o.share > OVERLAP_TOLERANCE]
+    if shared:
+        area = sum(overlap.area_ha for overlap in shared)
+        found.append(
+            Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {area_text(area)} ha, "
+                    "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷, 蓄积重复计算", area,
+                    "ha", shapely.union_all([overlap.geometry for overlap in shared]))
+        )  # fmt: skip
+    return on_the_map(found, table.crs)
+
+
+def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
+    encoding, datum = table.attrs["encoding"], datum_name(table.crs)
+    yield Finding("note", "encoding", "", f"text is {encoding}", f"文字编码: {encoding}")
+    yield Finding("note", "crs", "", f"CRS {table.crs.name}, datum {datum}; CGCS2000 and WGS 84 differ by centimetres "
+                  "and count as one", f"坐标系{table.crs.name}; CGCS2000与WGS84相差厘米级, 视为相同")  # fmt: skip
+
+
+def _attributes(
+    path: Path,
+    table: gpd.GeoDataFrame,
+    columns: dict[str, str | None],
+    classes: dict[str, tuple[str, ...]],
+    expected: dict[str, int],
+    ecosystems: dict[str, Ecosystem],
+) -> Iterator[Finding]:
+    """What the contract asks of ids, classes, strata, declared areas and counts."""
+    problems: list[tuple[str, str, str, ZoneError]] = []
+    counts: dict[str, int] = {}
+
+    def tried(kind: str, zh: str, zone: str, check, *arguments):
+        try:
+            return check(path, *arguments)
+        except ZoneError as error:
+            problems.append((kind, zh, zone, error))
+
+    names = {key: table[name] if name else [None] * len(table) for key, name in columns.items()}
+    ids = [tried("id", "片区编号不可用", str(value), contract.safe_id, value) for value in names["id"]]
+    known = [zone for zone in ids if zone]
+    for i, zone in enumerate(known):
+        twin = next((other for other in known[:i] if other.casefold() == zone.casefold()), None)
+        if twin:
+            tried("id", "片区编号重复(或仅大小写不同)", zone, contract.check_ids, [twin, zone])
+    for zone, word, stratum, area in zip(
+        names["id"], names["ecosystem"], names["stratum"], names["declared_wanmu"], strict=True
+    ):
+        name = str(zone).strip()
+        ecosystem = tried("class", "类型用词未登记", name, contract.ecosystem_of, name, word, classes)
+        if ecosystem:
+            counts[ecosystem] = counts.get(ecosystem, 0) + 1
+            tried("stratum", "植被类型未知", name, contract.stratum_of, name, ecosystems[ecosystem], stratum)
+        tried("declared", "申报面积不是数字", name, contract.declared_number, name, area)
+    tried("count", "片区数与约定不符", "", contract.check_counts, counts, expected)
+    yield Finding("note", "count", "", f"{len(table)} zones: " + ", ".join(f"{n} {k}" for k, n in counts.items()),
+                  f"共{len(table)}个片区", len(table), "zones")  # fmt: skip
+    for kind, zh, zone, error in problems:
+        yield Finding("error", kind, zone, str(error), f"{zh}: {error}")
+
+
+def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> Iterator[Finding]:
+    """Findings on one outline, with geometry in ``crs``."""
+    try:
+        polygon = contract.sound_polygon(path, zone, geometry, mended := [])
+    except ZoneError as error:
+        place = geometry if geometry is not None and not geometry.is_empty else None
+        yield Finding("error", "geometry", zone, str(error), f"边界不可用: {error}",
+                      geometry=place and shapely.force_2d(place).boundary)  # fmt: skip
+        return
+    if mended:
+        (sound_ha,) = ellipsoidal_area_ha(gpd.GeoSeries([polygon], crs=crs))
+        change = sound_ha * (1 - geometry.area / polygon.area)  # in the file's plane, as the tolerance is
+        yield Finding("warning", "invalid", zone, f"{shapely.is_valid_reason(geometry)}: repaired, area changed by "
+                      f"{change:+.4g} ha of {area_text(sound_ha)} ha",
+                      f"边界自相交, 已在副本上修复, 面积变化{change:+.4g}公顷",
+                      change, "ha", _fault_place(geometry))  # fmt: skip
+    if geometry.has_z or shapely.has_m(geometry):
+        yield Finding("note", "dimension", zone, "heights or measures (Z/M) are dropped", "舍去Z/M值")
+    parts = shapely.get_parts(polygon)
+    if len(parts) > 1:
+        yield Finding("note", "multipart", zone, f"{len(parts)} parts", f"由{len(parts)}部分组成", len(parts), "parts",
+                      shapely.multipoints([part.representative_point() for part in parts]))  # fmt: skip
+    rings = [shapely.Polygon(ring) for part in parts for ring in part.interiors]
+    if rings:
+        area = sum(ellipsoidal_area_ha(gpd.GeoSeries(rings, crs=crs)))
+        yield Finding("note", "hole", zone, f"{len(rings)} holes, {area_text(area)} ha, not counted",
+                      f"{len(rings)}个孔洞, 共{area_text(area)}公顷, 不计入", area, "ha",
+                      shapely.multipolygons(rings))  # fmt: skip
+    for part in parts if len(parts) > 1 else []:
+        width = _mean_width_m(part, crs)
+        if width < SLIVER_WIDTH_M:
+            yield Finding("warning", "sliver", zone, f"a part is {width:.2g} m wide on average",
+                          f"有平均宽{width:.2g}米的碎片", width, "m", part)  # fmt: skip
+
+
+def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
+    for overlap in find_overlaps(zones):
+        both, share = f"{overlap.first} and {overlap.second}", overlap.share
+        zh = f"{overlap.first}与{overlap.second}"
+        if share >= DUPLICATE_SHARE:
+            kind, level = "duplicate", "warning" if how == "warn" else "error"
+            en, zh = f"{both} are the same ground", f"{zh}重复"
+        elif share > OVERLAP_TOLERANCE:
+            kind, level = "overlap", {"refuse": "error"}.get(how, "warning")
+            en, zh = (
+                f"{both} share {area_text(overlap.area_ha)} ha, {share:.1%} of the smaller",
+                f"{zh}重叠{area_text(overlap.area_ha)}公顷",
+            )
+        else:
+            kind, level, en, zh = (
+                "sliver",
+                "note",
+                f"{both} share a sliver of {overlap.area_ha:.2g} ha",
+                f"{zh}有细碎重叠",
+            )
+        yield Finding(level, kind, f"{overlap.first} {overlap.second}", en, zh, overlap.area_ha, "ha", overlap.geometry)
+
+
+def _gaps(zones: gpd.GeoDataFrame) -> Iterator[Finding]:
+    """Slits between zones that were meant to touch."""
+    local = zones.geometry.to_crs(equal_area(zones))
+    union = shapely.union_all(local.to_numpy())
+    closed = union.buffer(SLIVER_WIDTH_M / 2, join_style="mitre").buffer(-SLIVER_WIDTH_M / 2, join_style="mitre")
+    slits = [part for part in shapely.get_parts(closed.difference(union.buffer(0.01))) if part.area > 1]
+    for slit in slits:
+        beside = zones["id"][local.distance(slit) < 1].tolist()
+        if len(beside) > 1:
+            area = slit.area / 1e4
+            yield Finding("warning", "gap", " ".join(beside), f"a gap of {area:.2g} ha lies between "
+                          f"{' and '.join(beside)}", f"{'与'.join(beside)}之间有{area:.2g}公顷缝隙", area, "ha",
+                          gpd.GeoSeries([slit], crs=local.crs).to_crs(zones.crs).iloc[0])  # fmt: skip
+
+
+def _mean_width_m(polygon: shapely.Polygon, crs) -> float:
+    table = gpd.GeoDataFrame(geometry=[polygon], crs=crs)
+    (local,) = table.geometry.to_crs(equal_area(table))
+    return 2 * local.area / local.length if local.length else 0.0
+
+
+def _fault_place(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Where an outline is invalid, as the reason gives it; a point on it where it does not."""
+    numbers = re.search(r"\[(\S+) (\S+?)\]", shapely.is_valid_reason(geometry))
+    return (
+        shapely.Point(*map(float, numbers.groups())) if numbers else shapely.force_2d(geometry).representative_point()
+    )

@@ -1,0 +1,39 @@
+"""What the boundary doctor finds: a sentence, a measure and a place."""
+
+from dataclasses import dataclass, replace
+
+import geopandas as gpd
+import shapely
+
+from pipeline.zones.vector_file import CGCS2000
+
+LEVELS = {"error": "错误", "warning": "警告", "note": "说明"}
+"""Worst first: an error stops a run, a warning should be looked at, a note says what was found."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found: ``level`` error (a run stops), warning or note; ``measure`` in ``unit``; ``geometry`` in
+    EPSG:4490 where there is a place to look at."""
+
+    level: str
+    kind: str
+    zone: str
+    en: str
+    zh: str
+    measure: float | None = None
+    unit: str = ""
+    geometry: shapely.Geometry | None = None
+
+
+def on_the_map(findings: list[Finding], crs) -> list[Finding]:
+    """The findings, worst first, with their geometry in EPSG:4490."""
+    shapes = gpd.GeoSeries([finding.geometry for finding in findings], crs=crs).to_crs(CGCS2000)
+    moved = [replace(finding, geometry=shape) for finding, shape in zip(findings, shapes, strict=True)]
+    return sorted(moved, key=lambda finding: list(LEVELS).index(finding.level))
+
+
+def equal_area(table: gpd.GeoDataFrame) -> str:
+    """An equal-area CRS in metres around the features."""
+    centre = gpd.GeoSeries([shapely.box(*table.total_bounds).centroid], crs=table.crs).to_crs(CGCS2000).iloc[0]
+    return f"+proj=laea +lat_0={centre.y:.4f} +lon_0={centre.x:.4f} +ellps=GRS80 +units=m"

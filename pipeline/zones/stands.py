@@ -1,0 +1,111 @@
+"""Forest stands (小班): species and live volume at the inventories, cover of shrubs."""
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from pipeline.ecosystems import Forest
+from pipeline.ecosystems.shrub import SHRUB
+from pipeline.errors import ZoneError
+from pipeline.zones.coverage import areal
+from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vector
+from pipeline.zones.zone_stands import ZoneStands
+
+
+def read_stands(
+    path: Path, layer: str | None, species: str, volume_m3_ha: dict[int, str], forest: Forest, cover: str | None = None
+) -> gpd.GeoDataFrame:
+    """The stands with species (key of the forest table), one volume column named by each inventory year, cover where
+    its column is named, and geometry in the file's CRS. Shrubs have no volume, so theirs is 0. Raises ZoneError for an
+    unknown species, one without the parameters of the expansion, a volume that is no finite number >= 0, and a cover of
+    shrubs that is no fraction. What was mended or left out stands in ``attrs["mended"]``.
+    """
+    found = read_vector(path, layer, [species, *volume_m3_ha.values(), *([cover] if cover else [])])
+    stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
+    if invalid := int((found.geometry.notna() & ~found.geometry.is_valid).sum()):
+        stands.attrs["mended"] = [f"{path}: {invalid} stands cross themselves, repaired in the run's copy; see check"]
+    if empty := int((stands.geometry.isna() | stands.geometry.is_empty).sum()):
+        said = f"{path}: {empty} of {len(stands)} stands have no geometry and do not count"
+        stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
+    names = found[species].map(one_line)
+    known = {}
+    for name in names.unique():
+        try:
+            known[name] = forest.species_key(name)
+        except KeyError:
+            number = int((names == name).sum())
+            raise ZoneError(
+                f"{path}: the species {name!r} of {number} stands is unknown; add the name to a species of the forest "
+                "coefficient file"
+            ) from None
+    stands["species"] = names.map(known)
+    if forest.expansion == "continuous":
+        for key in set(stands["species"]) - {SHRUB}:
+            if forest.species[key].continuous is None:
+                raise ZoneError(
+                    f"{path}: the species {key} has no `continuous` row in the forest coefficient file; add it "
+                    "or take expansion: ipcc"
+                )
+    shrubs = stands["species"] == SHRUB
+    for year, column in volume_m3_ha.items():
+        stands[year] = _numbers(path, found[column], "a volume in m3/ha").where(~shrubs, 0)
+        wrong = ~((stands[year] >= 0) & np.isfinite(stands[year])).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ZoneError(
+                f"{path}: the column {column} has an empty, negative or infinite volume, first in row {row + 1} "
+                f"({found[column].iloc[row]}); give it in m3/ha"
+            )
+    if cover:
+        stands["cover"] = _numbers(path, found[cover], "a cover from 0 to 1").where(shrubs, 0)
+        if not stands["cover"].between(0, 1).all():
+            raise ZoneError(
+                f"{path}: the column {cover} of a shrub stand is empty or not a cover from 0 to 1; correct it"
+            )
+    # several species of one polygon are several rows, rightly; the same row again is none
+    again = pd.DataFrame(stands).assign(geometry=stands.geometry.to_wkb()).duplicated()
+    if doubled := int(again.sum()):
+        said = f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
+        stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
+    return stands[~again]
+
+
+def _numbers(path: Path, column: pd.Series, what: str) -> pd.Series:
+    try:
+        return column.astype(float)
+    except (TypeError, ValueError):
+        row, value = next((row, value) for row, value in enumerate(column, 1) if not _is_number(value))
+        raise ZoneError(
+            f"{path}: the column {column.name} has {value!r} in row {row}, which is not {what}; correct it"
+        ) from None
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return bool(pd.isna(value))
+    return True
+
+
+def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list[int]) -> ZoneStands | None:
+    """The stands cut to a zone, both in the CRS of the grid; None where the inventory does not reach it."""
+    near = stands.iloc[stands.sindex.query(zone, predicate="intersects")]
+    cut = near.set_geometry([areal(shapely.intersection(stand, zone)) for stand in near.geometry])
+    cut = cut[cut.geometry.area > 0]
+    if cut.empty:
+        return None
+    outlines = cut.geometry[~cut.geometry.to_wkb().duplicated()]
+    ground = ellipsoidal_area_ha(gpd.GeoSeries([areal(shapely.union_all(outlines.to_numpy()))], crs=cut.crs))[0]
+    return ZoneStands(
+        geometry=cut.geometry.to_numpy(),
+        species=cut["species"].tolist(),
+        area_ha=np.array(ellipsoidal_area_ha(cut.geometry)),
+        volume_m3_ha={year: cut[year].to_numpy(float) for year in years},
+        cover=cut["cover"].to_numpy(float) if "cover" in cut else None,
+        ground_ha=ground,
+        twice_ha=max(sum(ellipsoidal_area_ha(outlines)) - ground, 0.0),
+    )
