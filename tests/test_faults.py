@@ -909,9 +909,9 @@ def assert_no_data(world, zone, reason):
 
 
 def test_the_record_names_every_file_that_changes_a_figure_or_a_colour(world):
-    shipped = ROOT / "pipeline"
-    for name in ("plausibility", "styles", "suggestions"):
-        shutil.copy(shipped / f"{name}.yaml", world.folder / f"own-{name}.yaml")
+    for name in ("totals/plausibility", "mapping/styles", "mapping/suggestions"):
+        shipped = ROOT / "pipeline" / f"{name}.yaml"
+        shutil.copy(shipped, world.folder / f"own-{shipped.name}")
     world.settings |= {"plausibility": "own-plausibility.yaml", "styles": "own-styles.yaml"}
     world.settings["patches"] = {"suggestions": "own-suggestions.yaml"}
     world.write_config()
