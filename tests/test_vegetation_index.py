@@ -130,6 +130,16 @@ def test_the_sinusoidal_grid_of_an_hdf_file(tmp_path):
     )
 
 
+def test_the_grid_of_a_file_that_was_replaced_is_the_new_one(tmp_path):
+    """The grid is remembered for a file as it stands."""
+    path = write_hdf4(tmp_path / "MOD13A1.A2023209.hdf")
+    before = hdfeos.grid_of(str(path))
+    path.unlink()
+    write_hdf4(path, structure=STRUCTURE.replace(f"XDim={SIDE}", f"XDim={2 * SIDE}"))
+    after = hdfeos.grid_of(str(path))
+    assert (before.shape, after.shape) == ((SIDE, SIDE), (SIDE, 2 * SIDE))
+
+
 def test_a_window_of_an_hdf_file_is_the_same_as_its_part_of_the_whole(tmp_path):
     scene = scene_from_hdf(write_hdf4(tmp_path / "MOD13A1.A2023209.h26v04.061.hdf"))
     whole = footprint(scene.id, scene.bands["red"])

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -19,9 +20,10 @@ from pyhdf.SD import SD
 from rasterio.transform import from_bounds
 
 from pipeline.errors import SceneError
+from pipeline.execution.provenance import stamp
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_FIELDS = "Data Fields"
+_GRIDS, _FIELDS = "HDFEOS/GRIDS", "Data Fields"
 _HDF4 = Lock()
 """The HDF4 library keeps state of its own and bears one caller at a time."""
 
@@ -29,6 +31,12 @@ _HDF4 = Lock()
 def grid_of(path: str) -> GeoBox:
     """The grid of the (first) grid structure of a file. Raises OSError for an unreadable file, ValueError for a grid
     that is not sinusoidal, which NASA's tiled land products are."""
+    return _grid(path, stamp(path))
+
+
+@lru_cache(maxsize=1024)
+def _grid(path: str, _as_it_stands: str) -> GeoBox:
+    """Every layer of every tile asks for it, and a file is opened for it each time."""
     text = _structure(path)
     if "SNSOID" not in _value(text, "Projection"):
         raise ValueError("its grid is not sinusoidal")
@@ -54,10 +62,10 @@ def read(path: str, layer: str, window: tuple[slice, slice]) -> np.ndarray:
     not in it."""
     if _is_hdf5(path):
         with h5py.File(path) as file:
-            found = dict(_fields(file))
-            if layer not in found:
-                raise ValueError(f"it has no layer {layer!r}")
-            return found[layer][window]
+            for grid in file.get(_GRIDS, {}).values():
+                if isinstance(data := grid.get(f"{_FIELDS}/{layer}"), h5py.Dataset) and data.ndim == 2:
+                    return data[window]
+        raise ValueError(f"it has no layer {layer!r}")
     with _hdf4(path) as file:
         if layer not in file.datasets():
             raise ValueError(f"it has no layer {layer!r}")
@@ -73,7 +81,7 @@ def _hdf4_window(data: object, window: tuple[slice, slice]) -> np.ndarray:
 
 def _fields(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     """Datasets of all grids of an HDF-EOS5 file by name."""
-    for grid in file.get("HDFEOS/GRIDS", {}).values():
+    for grid in file.get(_GRIDS, {}).values():
         for name, data in grid.get(_FIELDS, {}).items():
             if isinstance(data, h5py.Dataset) and data.ndim == 2:
                 yield name, data
