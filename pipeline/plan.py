@@ -128,7 +128,7 @@ def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = N
     alone. ``rasters`` are those to write; ``force`` is for the zone ``only`` where that is given."""
     if "sheets" not in run.config.deliverables:
         return []
-    from pipeline.outputs.sheets import CODE, KINDS  # which brings matplotlib
+    from pipeline.outputs.sheets.atlas import CODE, KINDS  # which brings matplotlib
 
     code, mapped, jobs = key_parts(code=code_key(*CODE)), {job.zone for job in rasters}, []
     pages = [(name, "", run.results / name) for name in ("overview", "monitoring")]

@@ -9,8 +9,8 @@ from pipeline.execution.engine import Engine, Failure
 from pipeline.mapping.cover_classes import CLASS_COLUMNS, class_rows
 from pipeline.outputs.csv_file import write_csv
 from pipeline.outputs.deliverables import make_deliverables
-from pipeline.outputs.raster_styles import side_files
 from pipeline.outputs.results import Results
+from pipeline.outputs.styling.raster_styles import side_files
 from pipeline.run import Run
 from pipeline.scenes.scene import Scene
 from pipeline.stock.sketch import Sketch, Sketches

@@ -6,7 +6,7 @@ import pyproj
 import pytest
 
 from pipeline.commands import doctor
-from pipeline.outputs import fonts
+from pipeline.outputs.sheets import fonts
 
 
 def remarks(out):

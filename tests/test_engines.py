@@ -18,7 +18,7 @@ from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landsc
 
 from pipeline.execution.cores import available_cores
 from pipeline.execution.engine import Engine, open_engine
-from pipeline.outputs import sheets
+from pipeline.outputs.sheets import atlas
 
 
 @pytest.fixture
@@ -57,15 +57,15 @@ def test_no_more_processes_draw_than_windows_can_wait_for(monkeypatch):
             super().__init__()
             asked.append(processes)
 
-    monkeypatch.setattr(sheets, "ProcessPoolExecutor", Pool)
-    with sheets._drawing(Engine(Console(quiet=True), 96), 200):
+    monkeypatch.setattr(atlas, "ProcessPoolExecutor", Pool)
+    with atlas._drawing(Engine(Console(quiet=True), 96), 200):
         assert asked == [61]
 
 
 SHEETS_DRAWN = """
-from pipeline.outputs import sheets
-sheets.draw_sheet = time.sleep
-with sheets._drawing(SimpleNamespace(has_processes=False, workers=2), 3) as draw:
+from pipeline.outputs.sheets import atlas
+atlas.draw_sheet = time.sleep
+with atlas._drawing(SimpleNamespace(has_processes=False, workers=2), 3) as draw:
     with ThreadPoolExecutor() as threads:
         list(threads.map(draw, (0.5, 0.5)))
     wait()

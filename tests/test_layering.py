@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.compositing.tile_year import COMPOSITE_CODE
-from pipeline.outputs import patches, sheets
+from pipeline.outputs import patches
+from pipeline.outputs.sheets import atlas
 from pipeline.units import COVERAGE_CODE, MAP_CODE, SKETCH_CODE
 
 PACKAGE = Path(__file__).parents[1] / "pipeline"
@@ -148,7 +149,7 @@ KEYED = {
     "sketch": ("work", SKETCH_CODE, OF_MAPS),
     "map": ("work", MAP_CODE, {"stock.sketch_file"}),
     "patches": ("outputs.patches", patches.CODE, OF_RESULTS | OF_PATCHES),
-    "sheets": ("outputs.sheets", sheets.CODE, OF_RESULTS | OF_SHEETS),
+    "sheets": ("outputs.sheets.atlas", atlas.CODE, OF_RESULTS | OF_SHEETS),
 }
 """Unit of work: its module, the modules that its key of code names, and further ones that do not reach it."""
 

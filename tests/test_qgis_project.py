@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from tiny_world import World
 
-from pipeline.outputs.qgis_layers import ORDER
+from pipeline.outputs.qgis.layers import ORDER
 from pipeline.totals.zone_totals import COLUMNS
 from pipeline.variables import VARIABLES
 

@@ -12,11 +12,11 @@ from rasterio.transform import from_origin
 
 from pipeline.errors import OutputError
 from pipeline.mapping.styles import PALE_ZH, RampStyle
-from pipeline.outputs import sheet_text as say
-from pipeline.outputs.fonts import MARKS, bundled_fonts, find_fonts
-from pipeline.outputs.page import Box, Page
-from pipeline.outputs.raster_image import coloured, read_decimated
-from pipeline.outputs.sheet_map import MapFrame, Water, angle, draw_legend, draw_raster, label_places, round_scale
+from pipeline.outputs.sheets import text as say
+from pipeline.outputs.sheets.fonts import MARKS, bundled_fonts, find_fonts
+from pipeline.outputs.sheets.maps import MapFrame, Water, angle, draw_legend, draw_raster, label_places, round_scale
+from pipeline.outputs.sheets.page import Box, Page
+from pipeline.outputs.sheets.raster_image import coloured, read_decimated
 from pipeline.scenes.season import PEAK, Season
 from pipeline.totals.zone_totals import COLUMNS
 

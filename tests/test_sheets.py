@@ -28,12 +28,12 @@ from tiny_world import ROOT, STANDS, ZONES, World, child_environment
 from pipeline.config.run_config import read_config
 from pipeline.errors import OutputError
 from pipeline.mapping.styles import PALE_ZH, read_styles
-from pipeline.outputs.fonts import bundled_fonts, find_fonts
-from pipeline.outputs.monitoring_sheet import MonitoringSheet
-from pipeline.outputs.overview_sheet import OverviewSheet
-from pipeline.outputs.page import Page
-from pipeline.outputs.sheet_text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
-from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
+from pipeline.outputs.sheets.fonts import bundled_fonts, find_fonts
+from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
+from pipeline.outputs.sheets.overview_sheet import OverviewSheet
+from pipeline.outputs.sheets.page import Page
+from pipeline.outputs.sheets.text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
+from pipeline.outputs.sheets.zone_sheet import SheetMap, ZoneSheet
 from pipeline.plan import plan_lines
 from pipeline.run import prepare
 from pipeline.totals.targets import Targets, target_rows
@@ -491,7 +491,7 @@ def test_force_draws_every_sheet_again(world, sinkmap, monkeypatch):
 DRAWS_AND_WAITS = """
 import os, time
 from types import SimpleNamespace
-from pipeline.outputs.sheets import _drawing
+from pipeline.outputs.sheets.atlas import _drawing
 with _drawing(SimpleNamespace(has_processes=False, workers=2), 3) as draw:
     (pool,) = draw.args
     pool.submit(os.getpid).result()

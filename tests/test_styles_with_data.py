@@ -14,10 +14,10 @@ from tiny_world import ZONES, World, box
 from pipeline.mapping.styles import read_styles
 from pipeline.mapping.suggestions import read_suggestions
 from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
-from pipeline.outputs.raster_styles import class_table, side_files, variable_pipe
-from pipeline.outputs.sld import vector_sld
+from pipeline.outputs.styling.raster_styles import class_table, side_files, variable_pipe
+from pipeline.outputs.styling.sld import vector_sld
+from pipeline.outputs.styling.vector_styles import boundary_style, patch_style, shown_variable, zone_style
 from pipeline.outputs.swap import swapped
-from pipeline.outputs.vector_styles import boundary_style, patch_style, shown_variable, zone_style
 from pipeline.totals.zone_totals import COLUMNS
 from pipeline.variables import VARIABLES
 

@@ -93,7 +93,7 @@ def _drivers() -> Iterator[Remark]:
 
 def _fonts() -> Remark:
     """The font that sheets are drawn with: chosen as they choose it."""
-    from pipeline.outputs.fonts import find_fonts
+    from pipeline.outputs.sheets.fonts import find_fonts
 
     try:
         return Remark("Chinese font", find_fonts(EVERY_SHEET).name)

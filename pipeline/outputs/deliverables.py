@@ -22,7 +22,7 @@ def patches(results: Results, engine: Engine, strict: bool) -> None:
 def styles(results: Results, engine: Engine) -> None:
     """Styles beside the rasters, and a styled GeoPackage of each zone."""
     from pipeline.outputs.geopackage import write_zone_geopackages
-    from pipeline.outputs.raster_styles import write_raster_styles
+    from pipeline.outputs.styling.raster_styles import write_raster_styles
 
     write_raster_styles(results)
     write_zone_geopackages(results)
@@ -30,14 +30,14 @@ def styles(results: Results, engine: Engine) -> None:
 
 def project(results: Results, engine: Engine) -> None:
     """The QGIS project."""
-    from pipeline.outputs.qgis_project import write_project
+    from pipeline.outputs.qgis.project import write_project
 
     write_project(results)
 
 
 def sheets(results: Results, engine: Engine) -> None:
     """Map sheets and atlas."""
-    from pipeline.outputs.sheets import make_sheets
+    from pipeline.outputs.sheets.atlas import make_sheets
 
     make_sheets(results, engine)
 

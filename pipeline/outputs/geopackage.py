@@ -9,11 +9,11 @@ import geopandas as gpd
 import pandas as pd
 import pyogrio
 
-from pipeline.outputs.qml import vector_qml
 from pipeline.outputs.results import Results
-from pipeline.outputs.sld import vector_sld
+from pipeline.outputs.styling.qml import vector_qml
+from pipeline.outputs.styling.sld import vector_sld
+from pipeline.outputs.styling.vector_styles import VectorStyle, patch_style, shown_variable, zone_style
 from pipeline.outputs.swap import swapped
-from pipeline.outputs.vector_styles import VectorStyle, patch_style, shown_variable, zone_style
 from pipeline.totals.zone_totals import COLUMNS
 from pipeline.zones.vector_file import CGCS2000
 

@@ -17,8 +17,8 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
-from pipeline.outputs.qml import FONTS
 from pipeline.outputs.results import Results
+from pipeline.outputs.styling.qml import FONTS
 from pipeline.outputs.swap import swapped
 from pipeline.outputs.tables import DEFINITIONS, Table, workbook_tables
 

@@ -24,19 +24,19 @@ from pipeline.execution import ctrl_c
 from pipeline.execution.engine import GDAL_CACHE_BYTES, Engine, successes
 from pipeline.execution.provenance import Marks, code_key, key_parts
 from pipeline.execution.whole_file import delete
-from pipeline.outputs.fonts import Fonts, find_fonts
-from pipeline.outputs.monitoring_sheet import MonitoringSheet
-from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.results import Results
-from pipeline.outputs.sheet_content import monitoring_sheet, overview_sheet, zone_sheet
+from pipeline.outputs.sheets.content import monitoring_sheet, overview_sheet, zone_sheet
+from pipeline.outputs.sheets.fonts import Fonts, find_fonts
+from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
+from pipeline.outputs.sheets.overview_sheet import OverviewSheet
+from pipeline.outputs.sheets.zone_sheet import ZoneSheet
 from pipeline.outputs.swap import swapped
-from pipeline.outputs.zone_sheet import ZoneSheet
 
 CODE = (
-    "outputs/sheets", "outputs/sheet_content", "outputs/zone_sheet", "outputs/overview_sheet",
-    "outputs/monitoring_sheet", "outputs/year_bars", "outputs/sheet_map", "outputs/raster_image", "outputs/sheet_text",
-    "outputs/page", "outputs/fonts", "mapping/patches", "mapping/styles", "variables", "carbon", "totals/group_totals",
-    "uncertainty/varying", "scenes/season",
+    "outputs/sheets/atlas", "outputs/sheets/content", "outputs/sheets/zone_sheet", "outputs/sheets/overview_sheet",
+    "outputs/sheets/monitoring_sheet", "outputs/sheets/year_bars", "outputs/sheets/maps", "outputs/sheets/raster_image",
+    "outputs/sheets/text", "outputs/sheets/page", "outputs/sheets/fonts", "mapping/patches", "mapping/styles",
+    "variables", "carbon", "totals/group_totals", "uncertainty/varying", "scenes/season",
 )  # fmt: skip
 
 KINDS = ("pdf", "png")

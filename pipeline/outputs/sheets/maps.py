@@ -13,9 +13,9 @@ from pyproj import Transformer
 
 from pipeline.mapping.patches import MOSTLY_WATER
 from pipeline.mapping.styles import PALE_ZH, RampStyle, rgb
-from pipeline.outputs.fonts import MM_PER_POINT
-from pipeline.outputs.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
-from pipeline.outputs.raster_image import coloured, pale_of, read_decimated
+from pipeline.outputs.sheets.fonts import MM_PER_POINT
+from pipeline.outputs.sheets.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
+from pipeline.outputs.sheets.raster_image import coloured, pale_of, read_decimated
 from pipeline.zones.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)

@@ -11,12 +11,12 @@ from pipeline import __version__
 from pipeline.mapping.cover_classes import OPEN_WATER
 from pipeline.mapping.patches import plan_rows
 from pipeline.mapping.styles import PALE_ZH, WATER_ZH
-from pipeline.outputs.fonts import Fonts
-from pipeline.outputs.monitoring_sheet import MonitoringSheet
-from pipeline.outputs.overview_sheet import OverviewSheet
 from pipeline.outputs.results import Results
-from pipeline.outputs.sheet_map import Water
-from pipeline.outputs.sheet_text import (
+from pipeline.outputs.sheets.fonts import Fonts
+from pipeline.outputs.sheets.maps import Water
+from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
+from pipeline.outputs.sheets.overview_sheet import OverviewSheet
+from pipeline.outputs.sheets.text import (
     SEASONAL,
     by_chance,
     group_cells,
@@ -28,8 +28,8 @@ from pipeline.outputs.sheet_text import (
     target_cells,
     trend,
 )
-from pipeline.outputs.year_bars import Periods
-from pipeline.outputs.zone_sheet import SheetMap, ZoneSheet
+from pipeline.outputs.sheets.year_bars import Periods
+from pipeline.outputs.sheets.zone_sheet import SheetMap, ZoneSheet
 
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""

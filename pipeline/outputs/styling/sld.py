@@ -2,9 +2,9 @@
 
 from xml.etree.ElementTree import Element
 
-from pipeline.outputs.qml import FONTS
-from pipeline.outputs.vector_styles import Condition, Rule, VectorStyle
-from pipeline.outputs.xml import document, node
+from pipeline.outputs.styling.qml import FONTS
+from pipeline.outputs.styling.vector_styles import Condition, Rule, VectorStyle
+from pipeline.outputs.styling.xml import document, node
 
 NAMESPACES = {
     "xmlns": "http://www.opengis.net/sld",

@@ -7,11 +7,11 @@ from pathlib import Path
 import shapely
 
 from pipeline.mapping.styles import RampStyle
-from pipeline.outputs import sheet_map as maps
-from pipeline.outputs.fonts import MM_PER_POINT, Fonts
-from pipeline.outputs.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
-from pipeline.outputs.sheet_text import PLAN_COLUMNS, area_line, key_figures, water_figure
-from pipeline.outputs.year_bars import Periods, draw_period_keys, draw_years
+from pipeline.outputs.sheets import maps
+from pipeline.outputs.sheets.fonts import MM_PER_POINT, Fonts
+from pipeline.outputs.sheets.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
+from pipeline.outputs.sheets.text import PLAN_COLUMNS, area_line, key_figures, water_figure
+from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
 
 WIDE = 1.35
 """A zone at least that much wider than high is wide."""

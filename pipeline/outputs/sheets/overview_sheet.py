@@ -6,11 +6,11 @@ from pathlib import Path
 import shapely
 
 from pipeline.mapping.styles import RampStyle
-from pipeline.outputs import sheet_map as maps
-from pipeline.outputs.fonts import Fonts
-from pipeline.outputs.page import INK, MUTED, SMALLEST, Box, Column, Page
-from pipeline.outputs.sheet_text import UNKNOWN, area, bounds, figure
-from pipeline.outputs.zone_sheet import draw_foot, draw_head
+from pipeline.outputs.sheets import maps
+from pipeline.outputs.sheets.fonts import Fonts
+from pipeline.outputs.sheets.page import INK, MUTED, SMALLEST, Box, Column, Page
+from pipeline.outputs.sheets.text import UNKNOWN, area, bounds, figure
+from pipeline.outputs.sheets.zone_sheet import draw_foot, draw_head
 
 ID, NAME, TOTAL = 0, 1, 5
 WIDEST_ID_MM = 24.0

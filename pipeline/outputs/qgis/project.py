@@ -9,12 +9,12 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from pyproj import CRS
 
-from pipeline.outputs.qgis_layers import KINDS, ProjectLayer, project_layers, theme_name
-from pipeline.outputs.qgis_layout import MapView, atlas_layout
-from pipeline.outputs.qml import HEAD, VERSION
+from pipeline.outputs.qgis.layers import KINDS, ProjectLayer, project_layers, theme_name
+from pipeline.outputs.qgis.layout import MapView, atlas_layout
 from pipeline.outputs.results import Results
+from pipeline.outputs.styling.qml import HEAD, VERSION
+from pipeline.outputs.styling.xml import document, node
 from pipeline.outputs.swap import swapped
-from pipeline.outputs.xml import document, node
 
 TIME = (1980, 1, 1, 0, 0, 0)
 """The time of the file within the zip, the earliest that a zip knows: the same results give the same bytes."""

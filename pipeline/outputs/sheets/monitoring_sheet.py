@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.outputs.fonts import Fonts
-from pipeline.outputs.page import Box, Column, Page
-from pipeline.outputs.year_bars import Periods, draw_period_keys, draw_years
-from pipeline.outputs.zone_sheet import draw_foot, draw_head
+from pipeline.outputs.sheets.fonts import Fonts
+from pipeline.outputs.sheets.page import Box, Column, Page
+from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
+from pipeline.outputs.sheets.zone_sheet import draw_foot, draw_head
 
 TARGETS = (
     Column("规划指标", 34, numeric=False),

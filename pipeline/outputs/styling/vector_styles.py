@@ -1,6 +1,6 @@
 """How the polygons of a layer are drawn and called: rules, a label, Chinese names of the columns. Pure.
 
-A style is a value that `pipeline.outputs.qml` writes for QGIS and `pipeline.outputs.sld` for any other GIS.
+A style is a value that `qml` writes for QGIS and `sld` for any other GIS.
 """
 
 from collections.abc import Collection, Iterable

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from pipeline.mapping.styles import RampStyle
-from pipeline.outputs.qgis_layers import ProjectLayer
-from pipeline.outputs.qml import FONTS, fill_symbol, text_style
+from pipeline.outputs.qgis.layers import ProjectLayer
 from pipeline.outputs.results import Results
-from pipeline.outputs.sheet_text import PER_HA, images, stands_of
-from pipeline.outputs.vector_styles import PAPER, Rule
-from pipeline.outputs.xml import node
+from pipeline.outputs.sheets.text import PER_HA, images, stands_of
+from pipeline.outputs.styling.qml import FONTS, fill_symbol, text_style
+from pipeline.outputs.styling.vector_styles import PAPER, Rule
+from pipeline.outputs.styling.xml import node
 from pipeline.totals.zone_totals import COLUMNS
 
 WIDTH, HEIGHT = 297, 210

@@ -5,8 +5,8 @@ from itertools import repeat
 from xml.etree.ElementTree import Element
 
 from pipeline.mapping.styles import PALE, ClassStyle, RampStyle, rgb
-from pipeline.outputs.vector_styles import FAR, PAPER, Condition, Rule, VectorStyle
-from pipeline.outputs.xml import document, node
+from pipeline.outputs.styling.vector_styles import FAR, PAPER, Condition, Rule, VectorStyle
+from pipeline.outputs.styling.xml import document, node
 
 VERSION = "3.22.0"
 """The oldest QGIS that these styles are made for; later ones read them too."""

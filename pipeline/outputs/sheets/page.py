@@ -20,7 +20,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.text import Text
 
 from pipeline.execution.whole_file import whole
-from pipeline.outputs.fonts import MM_PER_POINT, Fonts
+from pipeline.outputs.sheets.fonts import MM_PER_POINT, Fonts
 
 A4_LANDSCAPE = (297.0, 210.0)
 PDF_DPI, PNG_DPI = 300, 200

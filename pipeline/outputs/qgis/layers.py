@@ -10,11 +10,11 @@ from pipeline.mapping.cover_classes import OPEN_WATER
 from pipeline.mapping.patches import MOSTLY_WATER
 from pipeline.mapping.styles import PALE_ZH, WATER_ZH
 from pipeline.outputs.geopackage import patches_style, zones_style
-from pipeline.outputs.qml import from_pipe, option_map, vector_elements, veil_pipe
-from pipeline.outputs.raster_styles import variable_pipe
 from pipeline.outputs.results import Results
-from pipeline.outputs.vector_styles import NO_DATA, VectorStyle, boundary_style, ecosystem_style, ground_style
-from pipeline.outputs.xml import node
+from pipeline.outputs.styling.qml import from_pipe, option_map, vector_elements, veil_pipe
+from pipeline.outputs.styling.raster_styles import variable_pipe
+from pipeline.outputs.styling.vector_styles import NO_DATA, VectorStyle, boundary_style, ecosystem_style, ground_style
+from pipeline.outputs.styling.xml import node
 from pipeline.variables import VARIABLES
 from pipeline.zones.vector_file import CGCS2000
 

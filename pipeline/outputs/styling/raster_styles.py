@@ -4,10 +4,10 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from pipeline.mapping.styles import ClassStyle, Styles, rgb
-from pipeline.outputs.qml import class_pipe, ramp_pipe, raster_qml
 from pipeline.outputs.results import Results
+from pipeline.outputs.styling.qml import class_pipe, ramp_pipe, raster_qml
+from pipeline.outputs.styling.xml import document, node
 from pipeline.outputs.swap import swapped
-from pipeline.outputs.xml import document, node
 from pipeline.variables import VARIABLES
 
 

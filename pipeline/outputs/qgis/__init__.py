@@ -1,0 +1,1 @@
+"""The QGIS project of a run, written without QGIS: its layers, its print layout, the file."""
