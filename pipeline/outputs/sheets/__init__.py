@@ -1,1 +1,1 @@
-"""Map sheets on A4: one page for each zone and two of the city, as PDF and PNG, and an atlas of all pages."""
+"""Map sheets on A4 for paper: what stands on a page, how it is drawn, and the atlas of all pages."""
