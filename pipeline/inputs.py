@@ -14,7 +14,7 @@ from pipeline.execution.provenance import Checksums
 from pipeline.mapping.land_cover import LandCover, reach_of
 from pipeline.mapping.shrub_ground import ShrubGround
 from pipeline.scenes.catalog import Wanted
-from pipeline.scenes.harmonise import SHIPPED_ROWS, Row
+from pipeline.scenes.harmonise import NARROW, SHIPPED_ROWS, Row
 from pipeline.yaml_file import read_yaml
 from pipeline.zones.stands import read_stands, stands_in_zone
 from pipeline.zones.zone import Zone
@@ -91,8 +91,13 @@ def place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:
 
     api, scenes = config.scenes.api, config.scenes
     bbox = in_degrees(extent, config.grid.crs)
+    bands = bands_of(config.indices)
+    if read_harmonisation(config.harmonise):
+        bands += tuple(NARROW.values())
     return fetch_items(
-        Search(api.url, api.collections, bbox, scenes.years, scenes.season, api.cloud_below), cache, scenes.remote
+        Search(api.url, api.collections, bbox, scenes.years, scenes.season, api.cloud_below, bands),
+        cache,
+        scenes.remote,
     )
 
 

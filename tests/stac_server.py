@@ -14,11 +14,13 @@ PAGE = 2
 
 
 class StacServer:
-    """Serves ``items`` (dicts) and the files below ``folder``. ``requests`` are what was asked, by method and path."""
+    """Serves ``items`` (dicts) and the files below ``folder``; ``lacking`` is the answer for a file that is not there.
+    ``requests`` are what was asked, by method and path."""
 
     def __init__(self, folder: Path, items: list[dict], post: bool) -> None:
         self.folder, self.items, self.post = folder, items, post
         self.requests: list[str] = []
+        self.lacking = 404
         self.url = ""
 
     def landing(self) -> dict:
@@ -73,7 +75,7 @@ def serving(folder: Path, items: list[dict], post: bool = True) -> Iterator[Stac
             elif asked.path == "/":
                 self._json(stac.landing())
             else:
-                self._send(404, b"{}", "application/json")
+                self._send(stac.lacking, b"{}", "application/json")
 
         def do_POST(self) -> None:
             stac.requests.append(f"POST {self.path}")

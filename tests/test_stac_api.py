@@ -15,13 +15,16 @@ from ruamel.yaml import YAML
 from stac_server import serving
 from tiny_world import World, result_files
 
+from pipeline.compositing.indices import INDICES, bands_of
 from pipeline.config.run_config import read_config
 from pipeline.errors import ConfigError, SceneError
 from pipeline.scenes.catalog import Wanted, find_scenes
+from pipeline.scenes.harmonise import NARROW
 from pipeline.scenes.scene import Scene
 from pipeline.scenes.season import PEAK, Season
-from pipeline.scenes.stac_api import Search, fetch_items, in_degrees
+from pipeline.scenes.stac_api import ASSETS, Search, fetch_items, in_degrees
 
+AREA = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
 BBOX = in_degrees((LEFT, TOP - 40, LEFT + 40, TOP), CRS)
 
 DAYS = {"A": "2023-07-20", "B": "2023-08-01", "C": "2023-08-05", "D": "2023-08-09", "E": "2023-08-20"}
@@ -52,8 +55,7 @@ def search(url: str, **changes) -> Search:
 
 def scenes_in(folder: Path) -> list[Scene]:
     """What a run finds in an answer, with nothing set aside."""
-    area = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
-    found, aside = find_scenes(folder, Wanted((2023, 2024), PEAK, ("red", "nir"), CRS, area))
+    found, aside = find_scenes(folder, Wanted((2023, 2024), PEAK, ("red", "nir"), CRS, AREA))
     assert not aside
     return found
 
@@ -120,9 +122,65 @@ def broken_off(tmp_path):
     gone.unlink()
     with serving(scenes, []) as server:
         server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
-        with pytest.raises(SceneError, match="404"):
+        server.lacking = 503
+        with pytest.raises(SceneError, match="503"):
             fetch_items(search(server.url), tmp_path / "cache", remote=True)
         yield server, partial(gone.write_bytes, content)
+
+
+def test_a_file_that_the_server_does_not_hold_costs_its_scene_alone(tmp_path):
+    scenes = five(tmp_path / "scenes")
+    (scenes / "E_nir.tif").unlink()
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        server.requests.clear()
+        assert fetch_items(search(server.url), tmp_path / "cache", remote=True) == folder
+        assert server.requests == []
+    found, (aside,) = find_scenes(folder, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    assert [scene.id for scene in found] == ["A", "B", "D"]
+    assert aside.reason == "scene E lacks nir; download these files beside the item or metadata"
+
+
+def test_only_the_bands_that_are_asked_for_are_downloaded(tmp_path):
+    """Red, near infrared and quality of four scenes; moisture takes B8A and B11 of each more."""
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        for item in server.items:
+            for key in ("blue", "nir08", "swir16"):
+                item["assets"][key] = {"href": f"{server.url}/files/{item['id']}_red.tif"}
+        fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        assert len(downloads(server)) == 4 * 3
+        moist = search(server.url, bands=("red", "nir", "nir08", "swir16"))
+        folder = fetch_items(moist, tmp_path / "cache", remote=True)
+        assert len(downloads(server)) == 4 * 2
+    content = json.loads((folder / "A" / "item.json").read_text(encoding="utf-8"))
+    assert list(content["assets"]) == ["red", "nir", "scl", "nir08", "swir16"]
+
+
+@pytest.mark.parametrize(
+    ("assets", "kept"),
+    [
+        ("blue red nir08 swir16 qa_pixel qa_radsat qa_aerosol", "red nir08 qa_pixel qa_radsat"),
+        ("B02 B04 B08 B8A B11 SCL AOT", "B04 B08 SCL"),
+        ("red nir nir08 scl red-jp2 thumbnail", "red nir scl"),
+    ],
+    ids=["Landsat", "Sentinel-2 by code", "Sentinel-2 by name"],
+)
+def test_a_band_goes_by_the_name_that_its_product_gives_it(tmp_path, assets, kept):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, items_below(scenes, Path.as_uri)) as server:
+        server.items = server.items[:1]
+        server.items[0]["assets"] = {key: {"href": f"file:///data/{key}.tif"} for key in assets.split()}
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=False)
+    content = json.loads((folder / "A" / "item.json").read_text(encoding="utf-8"))
+    assert list(content["assets"]) == kept.split()
+
+
+def test_every_band_of_an_index_has_a_name_among_the_assets():
+    assert set(bands_of(tuple(INDICES))) <= ASSETS.keys()
+    assert set(NARROW.values()) <= ASSETS.keys()
 
 
 def test_a_download_that_breaks_off_is_taken_up_again(tmp_path):

@@ -77,7 +77,8 @@ CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
 
 
 class StacApi(Section):
-    """A STAC API that is searched once for scenes over the zones; what it answers is kept with the run."""
+    """A STAC API that is searched once for scenes over the zones; what it answers is kept with the run. Where a server
+    does not hold a file of a scene (404), the scene is set aside."""
 
     url: Annotated[str, Field(pattern=r"^https?://")]
     """Its address."""

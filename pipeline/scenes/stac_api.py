@@ -25,11 +25,17 @@ from pipeline.execution.provenance import content_key, read_json, write_json
 from pipeline.execution.whole_file import whole
 from pipeline.scenes.season import Season
 
-ASSETS = frozenset(("red", "nir", "nir08", "swir16", "scl", "qa_pixel", "qa_radsat", "B04", "B08", "B8A", "B11", "SCL"))
-"""Assets that are fetched: bands and quality layers that a composite may use."""
+ASSETS = {"red": ("red", "B04"), "nir": ("nir", "B08", "nir08"), "nir08": ("nir08", "B8A"), "swir16": ("swir16", "B11")}
+"""What a band is called among the assets of the products, the first that an item has counts."""
+
+QUALITY = frozenset(("scl", "SCL", "qa_pixel", "qa_radsat"))
+"""Quality layers, fetched whatever the bands."""
 
 TIMEOUT_S = (10.0, 60.0)
 """To connect, and between two pieces of an answer."""
+
+GONE = (404, 410)
+"""What a server answers for a file that it does not hold: asking again does not help."""
 
 ASKED = "search.json"
 """What was asked, written when all of the answer is there."""
@@ -44,7 +50,7 @@ PIECE = 1 << 20
 class Search:
     """What is asked for: items of ``collections`` at the API's ``url`` that meet ``bbox`` (west, south, east, north in
     degrees), in the season of the years, with less than ``cloud_below`` percent of cloud by their own account (None:
-    any)."""
+    any). Of their assets only ``bands`` and quality layers are fetched."""
 
     url: str
     collections: tuple[str, ...]
@@ -52,6 +58,7 @@ class Search:
     years: tuple[int, ...]
     season: Season
     cloud_below: float | None = None
+    bands: tuple[str, ...] = ("red", "nir")
 
 
 def in_degrees(bounds: Sequence[float], crs: str) -> tuple[float, float, float, float]:
@@ -64,9 +71,9 @@ def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
     """The folder below ``cache`` that holds the answer as STAC items, asked for only where it is not there yet.
 
     Assets on disk are used where they lie. With ``remote``, those that a server holds are downloaded, where no other
-    answer below ``cache`` has done so; without it they are refused. Delete the folder to ask again, and ``cache`` to
-    download again, too. Raises SceneError where the API does not answer, finds nothing, or has pixels that may not be
-    fetched.
+    answer below ``cache`` has done so; without it they are refused. One that the server does not hold keeps its href,
+    so that its scene lacks it. Delete the folder to ask again, and ``cache`` to download again, too. Raises SceneError
+    where the API does not answer, finds nothing, or has pixels that may not be fetched.
     """
     folder = cache / content_key(asdict(search))
     if read_json(folder / ASKED) == json.loads(json.dumps(asdict(search))):
@@ -81,7 +88,7 @@ def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
             # an item that was issued again has other properties, and may have other pixels
             issue = content_key(search.url, item.collection_id, item.properties)[:16]
             name = _one_name(item.id)
-            _keep(item, folder / name, cache / PIXELS / f"{name}-{issue}", remote)
+            _keep(item, search.bands, folder / name, cache / PIXELS / f"{name}-{issue}", remote)
     except (APIError, requests.RequestException, pystac.STACError, KeyError, ValueError) as error:
         raise SceneError(
             f"{search.url}: the STAC API cannot be read ({error}); check scenes.api and the network, then run again"
@@ -112,14 +119,15 @@ def _ask(search: Search) -> list[pystac.Item]:
     return [found[key] for key in sorted(found)]
 
 
-def _keep(item: pystac.Item, folder: Path, pixels: Path, remote: bool) -> None:
-    """Store an item in ``folder`` with the assets of `ASSETS` alone, their hrefs leading to files on disk: those that
-    are downloaded to ``pixels``."""
+def _keep(item: pystac.Item, bands: tuple[str, ...], folder: Path, pixels: Path, remote: bool) -> None:
+    """Store an item in ``folder`` with the assets of ``bands`` and `QUALITY` alone, their hrefs leading to files on
+    disk: those that are downloaded to ``pixels``."""
     folder.mkdir(parents=True, exist_ok=True)
     item.make_asset_hrefs_absolute()
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
     content["links"] = []
-    content["assets"] = {key: asset for key, asset in content["assets"].items() if key in ASSETS}
+    names = {next((name for name in ASSETS[band] if name in content["assets"]), None) for band in bands}
+    content["assets"] = {key: asset for key, asset in content["assets"].items() if key in names | QUALITY}
     for key, asset in content["assets"].items():
         if urlparse(asset["href"]).scheme in ("http", "https"):
             if not remote:
@@ -128,7 +136,8 @@ def _keep(item: pystac.Item, folder: Path, pixels: Path, remote: bool) -> None:
                 )
             # two assets may have one file name, told apart by folder or query alone
             file = _download(asset["href"], pixels / f"{key}_{_file_name(asset['href'])}")
-            asset["href"] = Path(os.path.relpath(file, folder)).as_posix()
+            if file is not None:
+                asset["href"] = Path(os.path.relpath(file, folder)).as_posix()
     write_json(folder / "item.json", content)
 
 
@@ -143,16 +152,16 @@ def _file_name(href: str) -> str:
     return _one_name(unquote(urlparse(href).path).rsplit("/", 1)[-1])
 
 
-def _download(href: str, target: Path) -> Path:
-    """The file behind ``href`` as ``target``; one that is there is whole."""
-    if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            requests.get(href, stream=True, timeout=TIMEOUT_S) as answer,
-            whole(target) as part,
-            part.open("wb") as file,
-        ):
-            answer.raise_for_status()
+def _download(href: str, target: Path) -> Path | None:
+    """The file behind ``href`` as ``target``, None where the server does not hold it; one that is there is whole."""
+    if target.is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with requests.get(href, stream=True, timeout=TIMEOUT_S) as answer:
+        if answer.status_code in GONE:
+            return None
+        answer.raise_for_status()
+        with whole(target) as part, part.open("wb") as file:
             for piece in answer.iter_content(PIECE):
                 file.write(piece)
     return target
