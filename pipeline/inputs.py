@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from pydantic import TypeAdapter
@@ -120,6 +121,14 @@ def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
                 f"cover.{name}.index is {index}, but the biomass model of {name} was calibrated on "
                 f"{ecosystem.model_index}; set it to {ecosystem.model_index} or fit a model on {index}"
             )
+
+
+def check_names(config: RunConfig, zones: gpd.GeoDataFrame) -> None:
+    """Raises OutputError where sheets are to be drawn and no font can print a name: told before hours of work."""
+    if "sheets" in config.deliverables:
+        from pipeline.outputs.sheets.fonts import find_fonts  # which brings matplotlib
+
+        find_fonts("\n".join([config.title, config.organisation, *zones["name"], *zones["id"]]))
 
 
 def read_harmonisation(choice: str | Path) -> tuple[Row, ...]:

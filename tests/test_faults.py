@@ -334,6 +334,13 @@ def cover_of_one_grey(world):
     return "cover.grassland", "set end_members to shipped"
 
 
+def a_name_that_no_font_prints(world):
+    _sql(world.zones, "UPDATE zones SET NAME = 'F02 \U0010fffd' WHERE ID = 'F02'")
+    world.settings["deliverables"] = ["sheets"]
+    world.write_config()
+    return "F02", "U+10FFFD", "install", "leave sheets out of deliverables"
+
+
 def a_file_in_the_place_of_the_output(world):
     world.out.write_text("a file", encoding="utf-8")
     return world.out, "choose another folder with --out"
@@ -365,7 +372,7 @@ FAULTS = {
         a_year_under_cloud, a_year_without_scenes, a_year_of_broken_scenes, stored_integers_declared_as_reflectance,
         a_manifest_of_top_of_atmosphere,
     ],
-    OUTPUT: [a_file_in_the_place_of_the_output],
+    OUTPUT: [a_file_in_the_place_of_the_output, a_name_that_no_font_prints],
 }  # fmt: skip
 
 
@@ -382,6 +389,12 @@ def test_a_fault_is_one_sentence_and_leaves_no_result(world, sinkmap, fault, cod
         # finished maps of zones without fault may stay
         assert [name for name in published(world.out) if name[:3] in named or not name.endswith(".tif")] == []
         assert leftovers(world.out) == []
+
+
+def test_a_name_that_no_font_prints_is_told_before_a_pixel_is_read(world, sinkmap):
+    a_name_that_no_font_prints(world)
+    sinkmap("zones", world.config, "--out", world.out)
+    assert not (world.out / "tiny" / "work" / "cube.zarr").exists()
 
 
 # --- what a run must not do -------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ class Fonts:
         if lacking := self.missing(text):
             codes = ", ".join(f"{char} (U+{ord(char):04X})" for char in lacking)
             raise OutputError(
-                f"{text!r}: the font {self.name} has no {codes}; install Noto Sans CJK SC or correct the name"
+                f"{text!r}: the font {self.name} has no {codes}; install Noto Sans CJK SC, correct "
+                "the name, or leave sheets out of deliverables"
             )
 
 
