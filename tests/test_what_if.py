@@ -28,18 +28,35 @@ def test_without_a_change_the_totals_are_those_of_the_run(finished):
             assert answer.interval_before.p2_5 == pytest.approx(rows[answer.zone][f"{answer.quantity}_low95"], rel=1e-9)
 
 
-def test_an_ecosystem_is_the_sum_of_its_zones_when_all_are_asked(finished):
-    """F01 has stands and F02 none, so no coefficient is about both; with these two the sum is that of the table."""
+@pytest.mark.parametrize("group", ["forest", "city"])
+def test_a_group_is_the_sum_of_its_zones_when_all_are_asked(finished, group):
+    """F01 has stands and F02 none, so a biomass expansion factor is about F01 alone, and the rest adds what it is."""
     run, rows = finished
-    unchanged = ["forest.carbon_fraction=x1.0", "forest.index_bias=0"]
-    stocks = {a.zone: a for a in what_if(run, unchanged) if a.quantity == "carbon_tC"}
-    assert list(stocks) == ["F01", "F02", "forest"]
-    whole = stocks["forest"]
-    assert whole.before == whole.after == pytest.approx(rows["forest"]["carbon_tC"], rel=1e-9)
-    assert whole.interval_before.p2_5 == pytest.approx(rows["forest"]["carbon_tC_low95"], rel=1e-9)
-    assert {a.zone for a in what_if(run, unchanged, ["F01"])} == {"F01"}
-    # one zone of the city alone is no sum
-    assert {a.zone for a in what_if(run, ["grassland.root_shoot=4.0"])} == {"G01"}
+    change = ["forest.bcef.pines=x1.5", "forest.bcef.other_conifers=x1.5"]
+    stocks = {a.zone: a for a in what_if(run, change) if a.quantity == "carbon_tC"}
+    assert list(stocks) == ["F01", "forest", "city"]
+    whole = stocks[group]
+    assert whole.before == pytest.approx(rows[group]["carbon_tC"], rel=1e-9)
+    assert whole.interval_before.p2_5 == pytest.approx(rows[group]["carbon_tC_low95"], rel=1e-9)
+    assert whole.after - whole.before == pytest.approx(stocks["F01"].after - stocks["F01"].before)
+
+
+def test_what_is_said_of_wetland_is_said_of_a_city_with_one(finished):
+    run, _ = finished
+    change = ["what-if", str(run.folder.parents[1] / "tiny.yaml"), "--set", "grassland.root_shoot=4.0"]
+    where = ["--out", str(run.folder.parent)]
+    for asked, methane in ([], True), (["--zone", "G01"], False):
+        said = CliRunner().invoke(app, [*change, *where, *asked], catch_exceptions=False).stdout
+        assert ("CH4 excluded" in " ".join(said.split())) == methane
+
+
+def test_a_group_of_which_a_zone_was_not_asked_for_has_no_sum(finished):
+    """Nor has one of a single zone, which would say the same twice."""
+    run, _ = finished
+    change = ["forest.carbon_fraction=x1.1"]
+    assert {a.zone for a in what_if(run, change, ["F01"])} == {"F01"}
+    assert {a.zone for a in what_if(run, [*change, "forest.index_bias=0"], ["F01", "F02"])} == {"F01", "F02", "forest"}
+    assert {a.zone for a in what_if(run, ["grassland.root_shoot=4.0"])} == {"G01", "city"}
 
 
 def test_a_coefficient_that_is_set_twice_is_refused(finished):
@@ -110,7 +127,7 @@ def test_what_the_run_withholds_is_not_answered(tmp_path):
 
 def test_only_the_zones_of_the_ecosystem_answer(finished):
     run, _ = finished
-    assert {answer.zone for answer in what_if(run, ["wetland.carbon_fraction=0.4"])} == {"W01"}
+    assert {answer.zone for answer in what_if(run, ["wetland.carbon_fraction=0.4"])} == {"W01", "city"}
 
 
 def test_several_changes_of_one_ecosystem_add_up(finished):

@@ -36,7 +36,8 @@ def what_if(
     run = FinishedRun.read(settings.results(absolute(out)))
     _say_changed(run, changed_since(run, settings))
     found = answers(run, changes, zone)
-    note = run.note_of(answer.zone for answer in found if answer.zone in run.zones)
+    told = {answer.zone for answer in found}
+    note = run.note_of(zone for zone in run.zones if zone in told or "city" in told)
     table = Table("片区 zone", "指标 quantity", title=f"{note}\n{'; '.join(changes)}")
     for title in ("前 before", "95%", "后 after", "95%", "变化 change"):
         table.add_column(title, justify="right")

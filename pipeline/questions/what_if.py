@@ -14,7 +14,7 @@ from pipeline.uncertainty.monte_carlo import Interval, interval
 
 @dataclass(frozen=True)
 class Answer:
-    """A total of a zone or an ecosystem before and after: estimates, and draws where the run makes any."""
+    """A total of a zone, an ecosystem or the city before and after: estimates, and draws where the run makes any."""
 
     zone: str
     quantity: str
@@ -73,8 +73,8 @@ def _changed(change: str, path: str, row: Coefficient | BinnedCoefficient, numbe
 
 
 def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None) -> list[Answer]:
-    """Totals before and after, of those zones whose stock rests on what changes, then of the ecosystems all of whose
-    zones are among them. Raises ConfigError where there are none."""
+    """Totals before and after, of those zones whose stock rests on what changes, then of their ecosystems and the city,
+    where all zones of these were asked for. Raises ConfigError where there are none."""
     numbers = numbers_set(run, changes)
     if unknown := set(zones or ()) - run.zones.keys():
         raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
@@ -100,20 +100,31 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
     if not answers:
         raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
-    return answers + list(_of_ecosystems(run, answers))
+    return answers + list(_of_groups(run, answers, set(zones or run.zones)))
 
 
-def _of_ecosystems(run: FinishedRun, answers: list[Answer]) -> Iterator[Answer]:
-    """Sums over the zones of an ecosystem, where it has several and none lacks the total: draw by draw, for what their
-    errors share is in the same draw."""
-    for ecosystem in run.ecosystems:
-        members = [zone["id"] for zone in run.all_zones if zone["ecosystem"] == ecosystem]
+def _of_groups(run: FinishedRun, answers: list[Answer], asked: set[str]) -> Iterator[Answer]:
+    """Sums over the zones of an ecosystem and of the city, where there are several, all were ``asked`` for, one changes
+    and none lacks the total: draw by draw, for what their errors share is in the same draw."""
+    known = {(answer.zone, answer.quantity): answer for answer in answers}
+    groups: dict[str, list[str]] = {}
+    for zone in run.all_zones:
+        for group in (zone["ecosystem"], "city"):
+            groups.setdefault(group, []).append(zone["id"])
+    changing = {answer.zone for answer in answers}
+    for group in (*run.ecosystems, "city"):
+        members = groups.get(group, [])
+        if len(members) < 2 or not asked.issuperset(members) or changing.isdisjoint(members):
+            continue
+        for zone in sorted(set(members) - {zone for zone, _ in known}):
+            model = run.model(zone)
+            known |= {(zone, same.quantity): same for same in _compare(run, model, model)}
         for quantity in dict.fromkeys(answer.quantity for answer in answers):
-            parts = [a for a in answers if a.zone in members and a.quantity == quantity]
-            if len(parts) == len(members) > 1:
+            parts = [known[zone, quantity] for zone in members if (zone, quantity) in known]
+            if len(parts) == len(members):
                 drawn = parts[0].draws_before is not None
                 yield Answer(
-                    ecosystem, quantity, sum(a.before for a in parts), sum(a.after for a in parts),
+                    group, quantity, sum(a.before for a in parts), sum(a.after for a in parts),
                     sum(a.draws_before for a in parts) if drawn else None,
                     sum(a.draws_after for a in parts) if drawn else None,
                 )  # fmt: skip
@@ -149,14 +160,14 @@ def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answ
     """Of the totals that the run gives: what it withholds, no other coefficient brings back."""
     zone, sketches = before.zone.id, run.sketches(before.zone.id)
     figures, draws = [], []
-    for model in (before, after):
+    for model in (before,) if after is before else (before, after):
         then = sketches[run.baseline.label] if run.baseline else None
         figures.append(totals(model, then, sketches[run.current.label], run.baseline, run.current))
         draws.append(run.realise(model, sketches).all if run.settings.count else {})
     return [
         Answer(
-            zone, name, *(found[name] for found in figures),
-            *(drawn[name, run.current.label] if drawn else None for drawn in draws),
+            zone, name, figures[0][name], figures[-1][name],
+            *(each[name, run.current.label] if each else None for each in (draws[0], draws[-1])),
         )
         for name in figures[0]
         if name in run.zones[zone]["figures"]
