@@ -70,7 +70,7 @@ def realise(
     """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, with stands the current
     volume_m3, and, with a baseline, the sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current
     figures. ``correlation`` is the mean one of the residuals at two points of the zone
-    (`uncertainty.mean_correlation`)."""
+    (`monte_carlo.mean_correlation`)."""
     everything = _Zone(model, sketches, settings, frozenset(CAUSES), correlation)
     periods = {p.label: p for p in [*(Period((year,)) for year in years), *([baseline] if baseline else []), current]}
     found: dict[Quantity, np.ndarray] = {}

@@ -46,7 +46,7 @@ def area_ledger(
 ) -> list[dict]:
     """A row for each zone, each ecosystem and the city, keys `COLUMNS`; what is not known is None.
 
-    ``zones`` are those of `zones.read_zones`, maybe clipped; ``pixel_ha`` is `covered_ha` by zone id, where the
+    ``zones`` are those of `boundaries.read_zones`, maybe clipped; ``pixel_ha`` is `covered_ha` by zone id, where the
     zones were sketched already. An ecosystem's counted area is that of the union of its zones; the city has a plan
     where each ecosystem with zones has one.
     """

@@ -38,7 +38,7 @@ def check_zones(
     overlaps: str = "refuse",
     reference: Path | None = None,
 ) -> list[Finding]:
-    """All findings on a zone file; arguments as of `zones.read_zones`."""
+    """All findings on a zone file; arguments as of `boundaries.read_zones`."""
     try:
         table = read_vector(path, layer, [name for name in columns.values() if name])
     except ZoneError as error:
