@@ -90,6 +90,16 @@ def test_a_vegetation_type_given_as_a_number_is_a_code(tmp_path, ecosystems, cod
     assert found["stratum_given"].tolist() == [True, bool(codes[1])]
 
 
+def test_ids_and_classes_in_a_column_of_decimals_are_whole_numbers(tmp_path, ecosystems):
+    """A field of type Double, in which ArcGIS and Excel keep numbers."""
+    table = {"编号": [7.0], "名称": ["甲"], "类型": [2.0], "万亩": [0.15], "植被": [None]}
+    path = write_vector(tmp_path / "zones.gpkg", table, [square()])
+    found, _ = read_zones(path, None, COLUMNS, {"forest": ("1",), "grassland": ("2",)}, {}, ecosystems)
+    assert found[["id", "ecosystem"]].values.tolist() == [["7", "grassland"]]
+    with pytest.raises(ZoneError, match="zone 7 is of class '2', which"):
+        read_zones(path, None, COLUMNS, {"forest": ("1",)}, {}, ecosystems)
+
+
 def test_an_area_that_was_not_declared_is_none_beside_areas_that_were(tmp_path, ecosystems):
     """NaN would make the declared area of the whole city NaN."""
     found, _ = zones(tmp_path, ecosystems, ("F01", "林地", None, 0.15), ("F02", "林地", None, None))

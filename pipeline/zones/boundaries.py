@@ -76,7 +76,7 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
 
 def safe_id(path: Path, value: object) -> str:
     """The id as text. Raises ZoneError where it cannot name a folder, on Windows either, or names a row of sums."""
-    name = "" if isna(value) else str(value).strip()
+    name = one_line(value)
     if not name:
         raise ZoneError(f"{path}: a zone has no id; give each zone its own")
     if not name.replace("-", "").replace("_", "").isalnum():
@@ -100,10 +100,11 @@ def check_ids(path: Path, ids: list[str]) -> None:
 
 def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[str, ...]]) -> str:
     """The ecosystem that a class word stands for. Raises ZoneError for an unknown one."""
+    name = one_line(word)
     for ecosystem, words in classes.items():
-        if str(word).strip() in words:
+        if name in map(one_line, words):
             return ecosystem
-    raise ZoneError(f"{path}: zone {zone} is of class {word!r}, which zones.classes does not list; add the word there")
+    raise ZoneError(f"{path}: zone {zone} is of class {name!r}, which zones.classes does not list; add the word there")
 
 
 def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:

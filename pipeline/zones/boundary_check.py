@@ -19,7 +19,7 @@ from pipeline.zones.crs_check import datum_name
 from pipeline.zones.finding import Finding, equal_area, on_the_map
 from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
-from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, read_vector
+from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line, read_vector
 
 SLIVER_WIDTH_M = 10.0
 """Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
@@ -43,7 +43,7 @@ def check_zones(
         table = read_vector(path, layer, [name for name in columns.values() if name])
     except ZoneError as error:
         return [Finding("error", "file", "", str(error), f"无法使用该文件: {error.zh}")]
-    ids = [str(value).strip() for value in table[columns["id"]]]
+    ids = [one_line(value) for value in table[columns["id"]]]
     found = [*_file(table), *_attributes(path, table, columns, classes, expected, ecosystems)]
     for zone, geometry in zip(ids, table.geometry, strict=True):
         found += _geometry(path, zone, geometry, table.crs)
@@ -125,7 +125,7 @@ def _attributes(
             problems.append((kind, zh, zone, error))
 
     names = {key: table[name] if name else [None] * len(table) for key, name in columns.items()}
-    ids = [tried("id", "片区编号不可用", str(value), contract.safe_id, value) for value in names["id"]]
+    ids = [tried("id", "片区编号不可用", one_line(value), contract.safe_id, value) for value in names["id"]]
     known = [zone for zone in ids if zone]
     for i, zone in enumerate(known):
         twin = next((other for other in known[:i] if other.casefold() == zone.casefold()), None)
@@ -134,7 +134,7 @@ def _attributes(
     for zone, word, stratum, area in zip(
         names["id"], names["ecosystem"], names["stratum"], names["declared_wanmu"], strict=True
     ):
-        name = str(zone).strip()
+        name = one_line(zone)
         ecosystem = tried("class", "类型用词未登记", name, contract.ecosystem_of, name, word, classes)
         if ecosystem:
             counts[ecosystem] = counts.get(ecosystem, 0) + 1
