@@ -284,6 +284,13 @@ def test_a_value_that_means_nodata_is_never_clear():
             ("2023-08-01", day, ConfigError, r"manifest\.yaml:9: scenes\.0\.date: is no date; write it as 2024-08-03")
             for day in ("20230801", "20230801.0", "1.69e9", "'1690848000'")
         ),
+        ("clear: [1]", "clear: [1, 255]", ConfigError, r"manifest\.yaml:11: .* the value 255 is clear and nodata"),
+        (
+            "water: [2], cloud: [3, 4], nodata: 255",
+            "water: [0]",
+            ConfigError,
+            "the value 0 is clear and nodata, which is 0",
+        ),
         ("quality: {", "qualify: {", ConfigError, r"manifest\.yaml:11: .*did you mean 'quality'"),
     ],
 )
@@ -296,7 +303,12 @@ def test_a_manifest_that_leaves_something_open_is_refused(tmp_path, old, new, er
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("nodata: 0", "nodata: -9999"), ("clear: [1]", "clear: [300]"), ("nodata: 255", "nodata: 300")]
+    ("old", "new"),
+    [
+        ("nodata: 0", "nodata: -9999"),
+        ("clear: [1]", "clear: [300]"),
+        ("nodata: 255", "nodata: 300"),
+    ],
 )
 def test_values_that_a_layer_cannot_hold_are_refused(tmp_path, old, new):
     write_manifest(tmp_path, MANIFEST.replace(old, new))

@@ -5,9 +5,9 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.errors import SceneError
 from pipeline.frozen import Frozen
@@ -29,6 +29,15 @@ class DeclaredQuality(Frozen):
     water: tuple[int, ...] = ()
     cloud: tuple[int, ...] = ()
     nodata: int = 0
+
+    @model_validator(mode="after")
+    def _nodata_apart(self) -> Self:
+        if self.nodata in (*self.clear, *self.water):
+            raise ValueError(
+                f"the value {self.nodata} is clear and nodata, which is 0 unless another is given; give a nodata that "
+                "no pixel has, such as 255"
+            )
+        return self
 
 
 def _written(date: object) -> datetime:
