@@ -302,10 +302,19 @@ def test_a_manifest_that_leaves_something_open_is_refused(tmp_path, old, new, er
             find(path)
 
 
+def test_a_manifest_may_say_that_what_is_missing_is_nan(tmp_path):
+    write_manifest(tmp_path, MANIFEST.replace("nodata: 0", "nodata: .nan"))
+    write_tif(tmp_path / "image.tif", np.array([[[0.1, np.nan]] * 2, [[0.3, 0.3]] * 2], "float32"), pixel=20)
+    (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    values = read_band(scene, "red", make_grid(2, 2, 20))
+    assert np.array_equal(values, np.array([[0.1, np.nan]] * 2, "float32"), equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("nodata: 0", "nodata: -9999"),
+        ("nodata: 0", "nodata: .nan"),
         ("clear: [1]", "clear: [300]"),
         ("nodata: 255", "nodata: 300"),
     ],

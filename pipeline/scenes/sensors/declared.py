@@ -64,7 +64,7 @@ class Manifest(Frozen):
     level: str
     scale: Annotated[float, Field(gt=0)]
     offset: float
-    nodata: float = 0
+    nodata: Annotated[float, Field(allow_inf_nan=True)] = 0
     scenes: tuple[DeclaredScene, ...]
 
 
