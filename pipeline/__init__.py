@@ -3,6 +3,7 @@
 Start reading in ``flow.py``.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -22,5 +23,7 @@ warnings.filterwarnings(
     "Dataset has no geotransform|The given matrix is equal to Affine.identity",
     module=r"rasterio\.(features|warp)$",
 )
+# of a file that does not open a sentence of ours tells; without a handler its lines would go to the screen, too
+logging.getLogger("odc").addHandler(logging.NullHandler())
 
 __version__ = "0.1.0"

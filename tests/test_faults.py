@@ -793,6 +793,14 @@ def test_a_bad_scene_is_reported_on_the_screen_of_a_run_that_goes_on(world, sink
     assert re.search(r"Set aside: .*S2_20210801", said, re.DOTALL)
 
 
+def test_a_bad_scene_on_another_grid_is_reported_by_no_library(world):
+    a_truncated_scene(world)
+    world.settings["grid"]["crs"] = "EPSG:4546"
+    world.write_config()
+    result = command("zones", world.config, "--out", world.out)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap, monkeypatch):
     for stage in ("composite", "calibrate", "map", "publish"):
         assert sinkmap(stage, world.config, "--out", world.out)[0] == 0
