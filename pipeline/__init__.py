@@ -23,6 +23,8 @@ warnings.filterwarnings(
     "Dataset has no geotransform|The given matrix is equal to Affine.identity",
     module=r"rasterio\.(features|warp)$",
 )
+# boundaries of GIS programs often carry measures (M), which no area has
+warnings.filterwarnings("ignore", r"Measured \(M\) geometry types", module=r"pyogrio\.")
 # of a file that does not open a sentence of ours tells; without a handler its lines would go to the screen, too
 logging.getLogger("odc").addHandler(logging.NullHandler())
 

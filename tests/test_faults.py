@@ -801,6 +801,14 @@ def test_a_bad_scene_on_another_grid_is_reported_by_no_library(world):
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_boundaries_with_measures_are_read_without_a_word(world):
+    with contextlib.closing(sqlite3.connect(world.zones)) as file:
+        file.execute("UPDATE gpkg_geometry_columns SET m = 1")
+        file.commit()
+    result = command("check", world.config)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_every_stage_runs_alone_and_plan_and_check_read_no_pixel(world, sinkmap, monkeypatch):
     for stage in ("composite", "calibrate", "map", "publish"):
         assert sinkmap(stage, world.config, "--out", world.out)[0] == 0
