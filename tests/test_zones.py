@@ -136,7 +136,7 @@ def test_class_words_are_chinese_or_english(tmp_path, ecosystems, ecosystem, wor
             [("G01", "草地", "芦苇")],
             r"zone G01 has the vegetation type '芦苇', unknown to grassland \(典型草原, 荒漠草原, 草甸草原\)",
         ),
-        ([("F01", "林地", None, "十")], "zone F01 declares the area '十', which is not a number of 万亩"),
+        ([("F01", "林地", None, "十")], "zone F01 declares the area '十', which is no number; give 万亩"),
     ],
 )
 def test_rows_that_leave_something_open_are_refused(tmp_path, ecosystems, rows, says):

@@ -36,7 +36,8 @@ class Composite(Section):
     indices: tuple[KeptIndex, ...] = ("ndvi",)
     """What is kept in any case, ndvi first; what `cover` asks for comes by itself."""
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60.0
-    """By how much clouds and their shadows grow, m."""
+    """By how much clouds and their shadows grow, m, to whole pixels of the grid, or of scenes twice as fine: 60 m are 6
+    pixels of 10 m, and none of 500 m."""
     bright_soil: bool = False
     """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
     dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones.

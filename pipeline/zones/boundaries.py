@@ -168,4 +168,6 @@ def declared_number(path: Path, zone: str, value: object) -> float | None:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ZoneError(f"{path}: zone {zone} declares the area {value!r}, which is not a number of 万亩") from None
+        raise ZoneError(
+            f"{path}: zone {zone} declares the area {value!r}, which is no number; give 万亩, or leave it empty"
+        ) from None
