@@ -180,7 +180,10 @@ def _zone_table(
     except (SinkmapError, ArithmeticError, LookupError, ValueError) as error:
         return Failure(ZoneError(f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"))
     found = impossible(row, zone.stratum, ranges)
-    return withhold(row, found), [year | {"carbon_tC": None} for year in years] if found else years
+    row = withhold(row, found)
+    # the years go without what the period goes without
+    none = {name: None for name in ("carbon_tC", "fvc_mean") if found and row[name] is None}
+    return row, [year | none for year in years]
 
 
 def judge_unusual(run: Run, rows: list[dict]) -> None:

@@ -357,6 +357,22 @@ def test_a_zone_whose_stock_is_impossible_counts_nowhere(tmp_path):
     assert target["finding"] == "open"
 
 
+def test_a_zone_whose_index_is_impossible_has_a_cover_in_no_year(tmp_path):
+    """Nor has its ecosystem: a mean of the other zones would pass for that of all."""
+    world = World.finished(tmp_path)
+    low = "{quantity: ndvi_mean, where: grassland, usual: [0, 0.01], hard: [0, 0.02], source: a test, status: verified}"
+    (tmp_path / "ranges.yaml").write_text(f"ranges: [{low}]")
+    world.settings["plausibility"] = "ranges.yaml"
+    world.write_config()
+    assert world.run().row("G01")["fvc_mean"] is None
+    by_year = {(row["zone_id"], row["year"]): row for row in read_csv(world.results / "by_year.csv")}
+    for zone in ("G01", "grassland", "city"):
+        row = by_year[zone, "2024"]
+        assert row["fvc_mean"] == row["fvc_mean_high95"] == row["carbon_tC"] == ""
+    assert by_year["G01", "2024"]["ndvi_mean"] != ""  # the evidence
+    assert by_year["forest", "2024"]["fvc_mean"] != ""
+
+
 def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):
     """F02 has no stands of its own; one of the neighbour's laps over a hundredth of it. F01 is covered to seven
     tenths, which the status says."""

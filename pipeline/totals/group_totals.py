@@ -39,11 +39,11 @@ def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]
         for year in dict.fromkeys(row["year"] for row in by_year):
             own = [row | {"area_ha": areas[row["zone_id"]]} for row in by_year
                    if row["year"] == year and row["zone_id"] in areas]  # fmt: skip
-            stocks = [row["carbon_tC"] for row in own]
+            stocks, covers = ([row[column] for row in own] for column in ("carbon_tC", "fvc_mean"))
             whole = len(own) == len(members)
             means = ["observed_fraction", "open_water_fraction"]
             if whole and all(row["observed_fraction"] >= min_observed for row in own):
-                means += SEEN
+                means += SEEN if None not in covers else ["ndvi_mean"]
             if whole and None not in stocks:
                 means += HELD
             found.append(
