@@ -16,7 +16,7 @@ from pipeline.scenes.scene import Scene
 from pipeline.stock.sketch import Sketch, Sketches
 from pipeline.stock.zone_model import Period, ZoneModel
 from pipeline.totals.comparability import Certificate, PeriodFacts, certify
-from pipeline.totals.group_totals import counted, group_rows, year_group_rows
+from pipeline.totals.group_totals import as_counted, counted, group_rows, year_group_rows
 from pipeline.totals.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.totals.plausibility import Ranges, impossible, read_ranges, unusual
 from pipeline.totals.realisations import Realisations, realise
@@ -91,6 +91,7 @@ def publish(
 def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tables: list[dict]) -> Results:
     """The results in the form that the deliverables take; ``tables`` by their names in `Results`."""
     config = run.config
+    zones_counted = as_counted(tables["rows"], config.min_observed_fraction)
     return Results(
         name=config.name,
         title=config.title,
@@ -112,11 +113,12 @@ def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tabl
         styles=run.styles,
         suggestions=run.suggestions,
         min_patch_mu=config.patches.min_area_mu,
+        min_observed=config.min_observed_fraction,
         exports=config.exports,
         work=run.work,
         marks=run.marks,
         notes=run.notes,
-        targets=target_rows(config.targets, tables["rows"], volume_counts_twice, config.simulated)
+        targets=target_rows(config.targets, zones_counted, volume_counts_twice, config.simulated)
         if config.targets
         else [],
         **tables,

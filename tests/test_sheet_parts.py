@@ -18,6 +18,7 @@ from pipeline.outputs.sheets.maps import MapFrame, Water, angle, draw_legend, dr
 from pipeline.outputs.sheets.page import Box, Page
 from pipeline.outputs.sheets.raster_image import coloured, read_decimated
 from pipeline.scenes.season import PEAK, Season
+from pipeline.totals.group_totals import as_counted
 from pipeline.totals.zone_totals import COLUMNS
 
 # Fonts
@@ -218,6 +219,15 @@ def test_a_sheet_gives_the_gain_of_stands_by_increment_beside_the_sink():
     assert say.group_cells([known, without, group], [], {"forest": "森林"})[-1] == (
         "", "生长量法 (吨CO2/年), 缺1/2个片区", "+3,670", "另一口径, 不与碳汇相加", "碳汇区间不含方法选择",
     )  # fmt: skip
+
+
+def test_a_cover_of_a_group_says_which_zones_it_goes_without():
+    """W05 was seen to a half, which is too little here: the mean is that of W01."""
+    known = dict.fromkeys(COLUMNS) | {"level": "zone", "ecosystem": "wetland", "area_ha": 900.0, "fvc_mean": 0.7}
+    zones = [known | {"zone_id": "W01", "observed_fraction": 1.0}, known | {"zone_id": "W05", "observed_fraction": 0.5}]
+    rows = [*zones, known | {"zone_id": "wetland", "level": "ecosystem"}]
+    (cell,) = say.group_cells(as_counted(rows, 0.6), [], {"wetland": "湿地"})
+    assert cell[:3] == ("湿地", "遥感植被覆盖度 (%), 缺1/2个片区", "70.0")
 
 
 # Lines

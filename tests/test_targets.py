@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 from tiny_world import World, read_csv
 
+from pipeline.totals.group_totals import as_counted
 from pipeline.totals.targets import TARGET_COLUMNS, Targets, target_rows
 
 VOLUME = Targets(year=2025, forest_volume_m3=3_800_000)
@@ -58,6 +59,22 @@ def test_an_official_rate_is_not_judged_by_a_cover_that_is_higher():
     assert [row[name] for name in ("estimate", "low95", "high95")] == pytest.approx([90, 80, 95])
     assert row["finding"] == "open"
     assert "ground plots" in row["reason"]
+
+
+def test_a_cover_that_goes_without_a_zone_says_so():
+    """G02 was hardly seen: it has a cover of its own, which counts for no grassland (`group_totals.counted`)."""
+    zones = [
+        group("grassland") | {"level": "zone", "zone_id": name, "fvc_mean": 0.9, "observed_fraction": seen}
+        | dict.fromkeys(("carbon_tC", "agb_tDM_ha", "carbon_tC_ha"), 1.0)
+        for name, seen in (("G01", 1.0), ("G02", 0.2))
+    ]  # fmt: skip
+    rows = [*zones, group("grassland", fvc_mean=0.9)]
+    targets = Targets(year=2025, grassland_cover_percent=38)
+    (row,) = target_rows(targets, as_counted(rows, 0.5))
+    assert row["measured"] == "mean cover by satellite of 1 of 2 grassland zones"
+    assert row["measured_zh"] == "1/2个草原片区遥感植被覆盖度均值"
+    (row,) = target_rows(targets, as_counted(rows, 0.1))
+    assert row["measured_zh"] == "草原片区遥感植被覆盖度均值"
 
 
 def test_rates_that_no_image_shows_have_no_figure_beside_them():

@@ -21,6 +21,11 @@ def counted(row: dict, min_observed: float) -> dict:
     return row | dict.fromkeys(left_out)
 
 
+def as_counted(rows: list[dict], min_observed: float) -> list[dict]:
+    """The rows of the result table, those of zones as `counted`: from them shows what a group goes without."""
+    return [counted(row, min_observed) if row["level"] == "zone" else row for row in rows]
+
+
 def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
     """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones (as `counted`) that
     have the number, and the date of the stands where all have the same; the status counts the zones that lack a number,

@@ -61,7 +61,7 @@ def target_rows(
     95 % interval, and not where that ``volume_counts_twice``. Simulated figures are called so."""
     groups = {row["zone_id"]: row for row in rows if row["level"] != "zone"}
     found = [_forest_cover(targets), _forest_volume(targets, rows, volume_counts_twice)]
-    found += [_grassland_cover(targets, groups), _wetland_protection(targets)]
+    found += [_grassland_cover(targets, rows, groups), _wetland_protection(targets)]
     found += [_project(groups, name, area) for name, area in targets.project_wanmu.items()]
     shown = []
     for row in found:
@@ -127,14 +127,17 @@ def _forest_volume(targets: Targets, rows: list[dict], counts_twice: bool) -> di
     }
 
 
-def _grassland_cover(targets: Targets, groups: dict[str, dict]) -> dict:
+def _grassland_cover(targets: Targets, rows: list[dict], groups: dict[str, dict]) -> dict:
+    """The mean of the zones that have a cover, which says how many where some have none."""
+    grasslands = [zone for zone in rows if zone["level"] == "zone" and zone["ecosystem"] == "grassland"]
+    held, count = sum(zone["fvc_mean"] is not None for zone in grasslands), len(grasslands)
     return {
         "target": "comprehensive grassland vegetation cover",
         "target_zh": "草原综合植被盖度",
         "target_value": targets.grassland_cover_percent,
         "unit": "%",
-        "measured": "mean cover by satellite of the grassland zones",
-        "measured_zh": "草原片区遥感植被覆盖度均值",
+        "measured": f"mean cover by satellite of {'the' if held == count else f'{held} of {count}'} grassland zones",
+        "measured_zh": f"{'' if held == count else f'{held}/{count}个'}草原片区遥感植被覆盖度均值",
         "reason": "the official cover rests on ground plots weighted by the area of grassland types",
         "reason_zh": "官方口径以地面样方按草地类型面积加权, 遥感值仅供参考",
     } | (_figure(groups["grassland"], "fvc_mean", 100) if "grassland" in groups else {})

@@ -30,6 +30,7 @@ from pipeline.outputs.sheets.text import (
 )
 from pipeline.outputs.sheets.year_bars import Periods
 from pipeline.outputs.sheets.zone_sheet import SheetMap, ZoneSheet
+from pipeline.totals.group_totals import as_counted
 
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""
@@ -136,7 +137,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         kind=_extent(results),
         targets_title=f"规划目标 ({results.targets[0]['year']} 年) 与本次可测的量" if results.targets else "",
         targets=target_cells(results.targets),
-        figures=group_cells(results.with_gain_loss(), results.intervals, names),
+        figures=group_cells(as_counted(results.with_gain_loss(), results.min_observed), results.intervals, names),
         observed=observed_cells(years["city"], results.scenes),
         by_year={names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"},
         periods=_period_years(results),

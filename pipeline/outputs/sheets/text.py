@@ -242,8 +242,8 @@ GROUP_FIGURES = [
 
 def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
     """Cover, stock and, where periods compare, sink of each group of zones: its name, the figure's, estimate, interval
-    and main causes; and what the increment of stands comes to. ``rows`` are those of zones and groups, ``names`` what
-    groups are called by their ids. A sum that goes without a zone says so behind its name."""
+    and main causes; and what the increment of stands comes to. ``rows`` are those of zones and groups (`as_counted`),
+    ``names`` what groups are called by their ids. A figure that goes without a zone says so behind its name."""
     found = {(row["zone_id"], row["quantity"], row["period"]): row for row in intervals}
     groups = [row for row in rows if row["level"] != "zone"]
     figures = [figure for figure in GROUP_FIGURES if any(row[figure[0]] is not None for row in groups)]
