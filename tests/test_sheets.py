@@ -31,8 +31,9 @@ from pipeline.mapping.styles import PALE_ZH, read_styles
 from pipeline.outputs.sheets.fonts import bundled_fonts, find_fonts
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
-from pipeline.outputs.sheets.page import Page
+from pipeline.outputs.sheets.page import Box, Page
 from pipeline.outputs.sheets.text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
+from pipeline.outputs.sheets.year_bars import draw_years
 from pipeline.outputs.sheets.zone_sheet import SheetMap, ZoneSheet
 from pipeline.plan import plan_lines
 from pipeline.run import prepare
@@ -308,6 +309,20 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
 @pytest.mark.parametrize("plan", [PLAN, None], ids=["with targets", "without"])
 def test_nothing_overlaps_on_the_monitoring_sheet(tmp_path, plan, years):
     assert faults(monitoring_of(tmp_path, plan, years).draw()) == []
+
+
+@pytest.mark.parametrize("count", [6, 8])
+def test_the_numbers_below_neighbouring_bars_do_not_read_as_one(count):
+    """4,090 and 4,150 below two bars of a third of the monitoring sheet, uncut: more than a space lies between."""
+    page = Page(bundled_fonts(), "")
+    page.figure.set_dpi(1000)  # extents are whole pixels
+    rows = [{"year": 2018 + place, "carbon_tC": 4090.0 + 60 * place} for place in range(count)]
+    draw_years(page, Box(10, 10, 41, 60), "湿地", rows, "carbon_tC", ((), (2018,)))
+    renderer = FigureCanvasAgg(page.figure).get_renderer()
+    texts = {text.get_text(): text.get_window_extent(renderer) for text in page.figure.findobj(Text)}
+    numbers = [[f"{row['carbon_tC']:,.0f}" for row in rows], [str(row["year"]) for row in rows]]
+    for left, right in itertools.chain(*map(itertools.pairwise, numbers)):
+        assert (texts[right].x0 - texts[left].x1) / page.figure.dpi * 25.4 > 0.8
 
 
 def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path):
