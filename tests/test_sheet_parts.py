@@ -123,7 +123,7 @@ def wetland(water: tuple[float, ...], now: float, **changes) -> tuple[dict, list
         "ecosystem": "wetland", "carbon_tC_ha": now, "baseline_carbon_tC_ha": 10.0, "sink_tCO2_yr": now - 10,
         "sink_finding": "gain",
     }  # fmt: skip
-    years = [{"year": 2019 + place, "open_water_fraction": part} for place, part in enumerate(water)]
+    years = [{"year": 2019 + place, "open_water_fraction": part, "carbon_tC": 9.0} for place, part in enumerate(water)]
     return row | changes, years
 
 
@@ -153,9 +153,18 @@ def test_open_water_that_is_not_known_or_never_was_is_no_figure():
 
 
 def test_a_trend_goes_from_the_first_year_that_is_known_to_the_last():
-    years = [{"year": 2019 + place, "fvc_mean": cover} for place, cover in enumerate((None, 0.331, 0.4, 0.447))]
+    covers = None, 0.331, 0.4, 0.447
+    years = [{"year": 2019 + place, "fvc_mean": cover, "carbon_tC": 9.0} for place, cover in enumerate(covers)]
     assert say.trend(years, "fvc_mean", "覆盖度") == "覆盖度 33.1% (2020) → 44.7% (2022)"
     assert say.trend(years[:2], "fvc_mean", "覆盖度") == ""
+
+
+def test_a_year_that_was_hardly_seen_is_no_end_of_a_trend_and_no_part_of_the_open_water():
+    """A corner of the wetland, half of it a pond, was all that was seen in 2022."""
+    row, years = wetland((0.31, 0.29, 0.21, 0.5), 11.0)
+    years[-1]["carbon_tC"] = None
+    assert say.trend(years, "open_water_fraction", "开阔水面") == "开阔水面 31.0% (2019) → 21.0% (2021)"
+    assert say.water_figure(row, years, PERIODS)[1] == "30.0 → 21.0"
 
 
 def test_of_22_zones_that_did_not_change_about_one_seems_to():

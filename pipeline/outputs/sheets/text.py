@@ -104,8 +104,9 @@ def water_figure(
     row: dict, by_year: list[dict], periods: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> tuple[str, str, str] | None:
     """Label, mean share of open water in each of the ``periods`` with years, and whether a gain of carbon comes from
-    it: by more than half where land grew at least half as much as the stock. None where there is no water."""
-    years = {year["year"]: year.get("open_water_fraction") for year in by_year}
+    it: by more than half where land grew at least half as much as the stock. None where there is no water. A year
+    without a total was hardly seen: its share is of other ground."""
+    years = {year["year"]: year.get("open_water_fraction") for year in by_year if year["carbon_tC"] is not None}
     known = [[years[year] for year in period if years.get(year) is not None] for period in periods]
     shares = [sum(part) / len(part) for part in known if part]
     if not any(shares) or not known[-1]:
@@ -119,8 +120,8 @@ def water_figure(
 
 
 def trend(by_year: list[dict], column: str, name: str) -> str:
-    """A share in the first and the last year of which it is known; "" for fewer than two."""
-    known = [(year["year"], year[column]) for year in by_year if year.get(column) is not None]
+    """A share in the first and the last year that have a total, others were hardly seen; "" for fewer than two."""
+    known = [(year["year"], year[column]) for year in by_year if None not in (year.get(column), year["carbon_tC"])]
     ends = [f"{fixed(100 * value, 1)}% ({year})" for year, value in (known[0], known[-1])] if len(known) > 1 else []
     return f"{name} {' → '.join(ends)}" if ends else ""
 
