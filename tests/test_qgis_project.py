@@ -127,7 +127,8 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert 'format_number("area_wanmu" * 1, if(abs("area_wanmu" * 1) < 0.1, 4, 2))' in texts["area and cover"]
     assert 'format_number(round("carbon_tC" * 1, @places), max(0, @places))' in texts["carbon"]
     assert "遥感估算, 不作为交易依据" in texts["note"]
-    assert texts["made"] == "编制单位: 包头市林业和草原局    制图日期: [% format_date(now(), 'yyyy-MM-dd') %]"
+    assert texts["made"] == "编制单位: 包头市林业和草原局"  # alone in its line, which holds 38 characters
+    assert texts["date"] == "制图日期: [% format_date(now(), 'yyyy-MM-dd') %]"
     assert "模拟 Sentinel-2 12 景, 每年7月15日–8月31日, 2019-08-01 至 2025-08-11 (全部片区)" in texts["source"]
     assert """if("stand_area_fraction" is null, '', '小班蓄积 2020、2024 年; ')""" in texts["source"]
     views = {view.get("name") for view in root.find("visibility-presets")}

@@ -51,6 +51,7 @@ def atlas_layout(
     items = [
         _label((10, 6, 215, 10), "title", '[% "name_zh" %]', 18, bold=True),
         _label((225, 6, 62, 10), "sheet", "[% @atlas_featurenumber %] / [% @atlas_totalfeatures %]", 10, align=RIGHT),
+        _label((225, 11.5, 62, 4.5), "date", "制图日期: [% format_date(now(), 'yyyy-MM-dd') %]", 7, align=RIGHT),
         _label((10, 16, 277, 6), "subtitle", _subtitle(results), 9),
         _label((10, 24, 136, 6), "left heading", _heading(left), 10, bold=True),
         _label((151, 24, 136, 6), "right heading", _heading(right), 10, bold=True),
@@ -68,7 +69,7 @@ def atlas_layout(
         _label((124, 162, 112, 26), "carbon", f"{_figures(CARBON)}\n变化判定: {_said('sink_finding_zh')}", 8.5),
         _label((10, 188, 277, 15), "source", f"{QUALITY}\n{_source(results)}", 7),
         _label((10, 203, 175, 5), "note", results.note, 6),
-        _label((187, 203, 100, 5), "made", _made(results), 7, align=RIGHT),
+        _label((187, 203, 100, 5), "made", _made_by(results), 7, align=RIGHT),
     ]
     atlas = {
         "enabled": 1,
@@ -163,9 +164,9 @@ def _subtitle(results: Results) -> str:
     return f'{results.title}  |  片区 [% "zone_id" %]  |  {years}'
 
 
-def _made(results: Results) -> str:
-    made_by = f"编制单位: {results.organisation}    " if results.organisation else ""
-    return f"{made_by}制图日期: [% format_date(now(), 'yyyy-MM-dd') %]"
+def _made_by(results: Results) -> str:
+    """Alone in its line: a name of 38 characters fills it, and what wraps is cut off."""
+    return f"编制单位: {results.organisation}" if results.organisation else ""
 
 
 def _source(results: Results) -> str:
