@@ -64,6 +64,13 @@ def test_a_coefficient_that_is_set_twice_is_refused(finished):
         numbers_set(finished[0], ["grassland.root_shoot=4", "grassland.root_shoot=5"])
 
 
+def test_a_name_that_is_a_row_of_its_own_means_that_row_alone(finished):
+    """The cover at which the class mean of shrub holds is another quantity than that of a closed stand."""
+    run, _ = finished
+    assert numbers_set(run, ["forest.reference_cover=0.6"]) == {"forest": {"reference_cover": 0.6}}
+    assert numbers_set(run, ["forest.shrub.reference_cover=0.6"]) == {"forest": {"shrub.reference_cover": 0.6}}
+
+
 def test_carbon_of_grass_goes_with_one_plus_root_shoot(finished):
     run, _ = finished
     stock, _sink = what_if(run, ["grassland.root_shoot=4.0"], ["G01"])

@@ -170,9 +170,10 @@ def _replaced(part: Any, steps: list[str], value: float | np.ndarray) -> Any:
 
 
 def find(ecosystem: Ecosystem, name: str) -> list[str]:
-    """The paths that end in ``name``: ``root_shoot`` means that of every stratum. Raises KeyError with the nearest
-    names where there is none."""
-    found = [path for path in coefficients(ecosystem) if f".{path}".endswith(f".{name}")]
+    """The path ``name``, else those that end in it: ``root_shoot`` means that of every stratum, ``reference_cover`` not
+    that of shrub. Raises KeyError with the nearest names where there is none."""
+    paths = coefficients(ecosystem)
+    found = [name] if name in paths else [path for path in paths if path.endswith(f".{name}")]
     if not found:
         raise KeyError(_unknown(ecosystem, name))
     return found
