@@ -458,20 +458,24 @@ def test_one_year_alone_has_cover_classes_and_says_that_nothing_was_compared(tmp
 
 
 def test_ground_that_clouds_cover_is_a_patch_of_its_own(tmp_path):
-    from tiny_world import DAYS, YEARS, clouds_over
+    """Its carbon is not that of the seen cells at its rim, but in F01 that of the stands."""
+    from tiny_world import DAYS, YEARS, box, clouds_over
 
     world = World.at(tmp_path)
     cloud = shapely.box(LEFT + 3000, TOP - 5700, LEFT + 6000, TOP - 3000)
     for year in YEARS:
         for day in DAYS:
-            world.write_scene(year, day, scl=clouds_over(day, cloud))
+            world.write_scene(year, day, scl=clouds_over(day, cloud, box(20, 60, 20, 50)))
     world.settings["deliverables"] = ["patches"]
     world.write_config()
     world.run()
-    unseen = read_patches(world).query("zone_id == 'G01' and cover_class == 'no_data'")
+    patches = read_patches(world).query("cover_class == 'no_data'")
+    assert patches.query("zone_id == 'F01'")["carbon_tC"].notna().all()
+    unseen = patches.query("zone_id == 'G01'")
     assert len(unseen) == 1
     assert unseen["suggestion_zh"].tolist() == ["实地核查"]
-    assert unseen[["fvc_mean", "sink_tCO2_ha_yr"]].isna().all(axis=None)
+    assert unseen["class_fraction"].iloc[0] < 1
+    assert unseen[["fvc_mean", "carbon_tC_ha", "carbon_tC", "sink_tCO2_ha_yr"]].isna().all(axis=None)
     assert unseen["area_ha"].iloc[0] == pytest.approx(cloud.area / 1e4, rel=0.3)
 
 

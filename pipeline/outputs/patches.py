@@ -29,6 +29,7 @@ from pipeline.mapping.patches import (
     outline_patches,
     patch_class_rows,
     patch_table,
+    split_code,
 )
 from pipeline.mapping.styles import COVER_KEYS, SINK_KEYS, Styles
 from pipeline.mapping.suggestions import Suggestions
@@ -169,8 +170,11 @@ def patch_zone(unit: ZonePatches) -> None:
     codes = codes[left]
     means = _means(values, grid, patches) | {"own_class": np.empty(codes.size)}
     for code in np.unique(codes):
-        here = codes == code
-        means["own_class"][here] = _means({"own_class": np.float32(of_cells == code)}, grid, patches[here])["own_class"]
+        here, own = codes == code, of_cells == code
+        means["own_class"][here] = _means({"own_class": np.float32(own)}, grid, patches[here])["own_class"]
+        if split_code(code, unit.scheme)[1] == "no_data":  # what was seen and joined it tells nothing of it
+            known = {"carbon_stock": np.where(own, values["carbon_stock"], np.float32("nan"))}
+            means["carbon_stock"][here] = _means(known, grid, patches[here])["carbon_stock"]
     _write(patch_table(unit.zone, patches, codes, means, unit.styles, unit.suggestions, unit.scheme), unit.path)
     unit.marks.write(unit.name, unit.key, unit.path, *unit.class_rasters.values())
 
@@ -238,7 +242,7 @@ def _means(values: dict[str, np.ndarray], grid: GeoBox, patches: gpd.GeoSeries) 
     found = exact_extract(sources, polygons, ["mean"], output="pandas", max_cells_in_memory=MAX_CELLS)
     found.columns = known  # in the order of the sources; a single one is called "mean" alone
     unknown = np.full(len(patches), np.nan)
-    return {"sink": unknown} | {name: found[name].to_numpy(float) for name in known}
+    return {"sink": unknown} | {name: found[name].to_numpy(float, copy=True) for name in known}
 
 
 def _write(table: gpd.GeoDataFrame, path: Path) -> None:
