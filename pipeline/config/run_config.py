@@ -96,7 +96,7 @@ class Patches(Section):
     min_area_mu: Annotated[float, Field(gt=0)] = 15.0
     """Least area of a patch, 亩; smaller ones join a neighbour."""
     suggestions: Path | None = None
-    """A table of suggestions in place of the shipped one."""
+    """A table of suggestions in place of the shipped one; copy `pipeline/mapping/suggestions.yaml` to change it."""
 
 
 def _file_name(name: str) -> str:
@@ -136,9 +136,10 @@ class RunConfig(Section):
     `sinkmap harmonise` wrote."""
     uncertainty: Uncertainty = Uncertainty()
     plausibility: Path | None = None
-    """A file of plausible ranges in place of the shipped one."""
+    """A file of plausible ranges in place of the shipped one; copy `pipeline/totals/plausibility.yaml` to change it."""
     styles: Path | None = None
-    """A file of class breaks and colours in place of the shipped one."""
+    """A file of class breaks and colours in place of the shipped one; copy `pipeline/mapping/styles.yaml` to change
+    it."""
     patches: Patches = Patches()
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
     """What is made of the results; what is no longer listed is deleted."""
