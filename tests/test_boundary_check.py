@@ -33,9 +33,9 @@ def square(column=0, side=1000.0):
     return box(LEFT + column * 2000, TOP - side, LEFT + column * 2000 + side, TOP)
 
 
-def write(folder, shapes, ids=None, words=None, crs=CRS, name="zones.gpkg", **options):
+def write(folder, shapes, ids=None, words=None, crs=CRS, name="zones.gpkg", names=None, **options):
     ids = ids or [f"F{i:02}" for i in range(len(shapes))]
-    rows = {"ID": ids, "NAME": ["片区"] * len(ids), "KIND": words or ["林地"] * len(ids)}
+    rows = {"ID": ids, "NAME": names or ["片区"] * len(ids), "KIND": words or ["林地"] * len(ids)}
     return write_vector(folder / name, rows, shapes, crs, **options)
 
 
@@ -130,6 +130,14 @@ def test_every_fault_of_the_contract_is_told_at_once(tmp_path, ecosystems):
     assert "'a/b' cannot name a folder" in said
     assert "class '沙地'" in said
     assert "5 forest, not 12" in said
+
+
+def test_a_zone_without_a_name_is_told(tmp_path, ecosystems):
+    found = findings(write(tmp_path, [square(0), square(1), square(2)], names=["片区", " ", None]), ecosystems)
+    assert [(finding.level, finding.zone) for finding in of_kind(found, "name")] == [
+        ("warning", "F01"),
+        ("warning", "F02"),
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, ecosystems):

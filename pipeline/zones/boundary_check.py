@@ -141,6 +141,9 @@ def _attributes(
             tried("stratum", "植被类型未知", name, contract.stratum_of, name, ecosystems[ecosystem], stratum)
         tried("declared", "申报面积不是数字", name, contract.declared_number, name, area)
     tried("count", "片区数与约定不符", "", contract.check_counts, counts, expected)
+    for zone, label in zip(ids, names["name"], strict=True):
+        if zone and not one_line(label):
+            yield Finding("warning", "name", zone, "has no name, and so no label on maps", "没有名称, 图上不标注")
     yield Finding("note", "count", "", f"{len(table)} zones: " + ", ".join(f"{n} {k}" for k, n in counts.items()),
                   f"共{len(table)}个片区", len(table), "zones")  # fmt: skip
     for kind, zh, zone, error in problems:
