@@ -16,7 +16,7 @@ from pipeline.scenes.scene import Scene
 from pipeline.stock.sketch import Sketch, Sketches
 from pipeline.stock.zone_model import Period, ZoneModel
 from pipeline.totals.comparability import Certificate, PeriodFacts, certify
-from pipeline.totals.group_totals import as_counted, counted, group_rows, year_group_rows
+from pipeline.totals.group_totals import MIN_SHARED_HA, as_counted, counted, group_rows, say_areas, year_group_rows
 from pipeline.totals.intervals import INTERVAL_COLUMNS, add_intervals
 from pipeline.totals.plausibility import Ranges, impossible, read_ranges, unusual
 from pipeline.totals.realisations import Realisations, realise
@@ -25,7 +25,6 @@ from pipeline.totals.targets import TARGET_COLUMNS, target_rows
 from pipeline.totals.zone_totals import (
     COLUMNS,
     YEAR_COLUMNS,
-    add_status,
     failed_row,
     say_unusual,
     withhold,
@@ -41,9 +40,6 @@ from pipeline.zones.vector_file import CGCS2000
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
 
-MIN_SHARED_HA = 0.1
-"""Ground shared by zones of a group that is worth a word."""
-
 
 def publish(
     run: Run, engine: Engine, sketches: Sketches, models: dict[str, ZoneModel], rasters: RasterPaths,
@@ -52,7 +48,7 @@ def publish(
     """Write the tables and the deliverables; returns the rows of zones, ecosystems and city. Raises OutputError, and
     with ``strict`` the error of the first zone that fails."""
     drawn = draw_zones(run, engine, sketches, models, strict)
-    rows, by_year = zone_tables(run, sketches, models, strict)
+    rows, by_year, impossible_zones = zone_tables(run, sketches, models, strict)
     rows += [failed_row(failed.zone, failed.reason) for failed in run.failed]
     rows.sort(key=lambda row: list(run.zone_table["id"]).index(row["zone_id"]))
     interval_rows = add_intervals(drawn, rows, [], by_year, run.current.label)
@@ -64,13 +60,18 @@ def publish(
     rows += groups
     ledger = covered_ledger(run, sketches)
     say_areas(rows, ledger)
-    classes = [row for zone in run.zones for row in zone_classes(run, models[zone.id], sketches[zone.id])]
+    without_cover = {row["zone_id"] for row in rows if row["fvc_mean"] is None}
+    classes = [
+        row
+        for zone in run.zones
+        for row in zone_classes(run, models[zone.id], sketches[zone.id], zone.id not in without_cover)
+    ]
     rasters = rasters | {failed.zone.id: {} for failed in run.failed}
     current = [(models[zone.id], sketches[zone.id][run.current.label]) for zone in run.zones]
     results = results_of(
         run, rasters, rows=rows, by_year=by_year, intervals=interval_rows, cover_classes=classes, ledger=ledger,
         separate=separate_rows(current, {row["zone_id"] for row in rows if row["volume_m3"] is not None}, run.draws),
-        volume_counts_twice=counts_volume_twice(models.values(), ledger),
+        volume_counts_twice=counts_volume_twice(models.values(), ledger), impossible=impossible_zones,
     )  # fmt: skip
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows, results.note)
@@ -88,7 +89,9 @@ def publish(
     return results.rows
 
 
-def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tables: list[dict]) -> Results:
+def results_of(
+    run: Run, rasters: RasterPaths, volume_counts_twice: bool, impossible: list[str], **tables: list[dict]
+) -> Results:
     """The results in the form that the deliverables take; ``tables`` by their names in `Results`."""
     config = run.config
     zones_counted = as_counted(tables["rows"], config.min_observed_fraction)
@@ -114,6 +117,7 @@ def results_of(run: Run, rasters: RasterPaths, volume_counts_twice: bool, **tabl
         suggestions=run.suggestions,
         min_patch_mu=config.patches.min_area_mu,
         min_observed=config.min_observed_fraction,
+        impossible=impossible,
         exports=config.exports,
         work=run.work,
         marks=run.marks,
@@ -144,37 +148,23 @@ def covered_ledger(run: Run, sketches: Sketches) -> list[dict]:
     return ledger
 
 
-def say_areas(rows: list[dict], ledger: list[dict]) -> None:
-    """Say in the status where an area is beyond tolerance, and where sums of ecosystems and city count ground twice."""
-    areas = {row["zone_id"]: row for row in ledger}
-    for row in rows:
-        own = areas.get(row["zone_id"], {"status": "ok", "overlap_ha": 0})
-        said = [] if own["status"] == "ok" else [(own["status"], own["status_zh"])]
-        if row["level"] != "zone" and own["overlap_ha"] >= MIN_SHARED_HA:
-            twice, union = own["overlap_ha"], own["counted_ha"]
-            said.append((
-                f"{twice:,.1f} ha count twice: the union of the zones is {union:,.1f} ha",
-                f"片区重叠, {twice:,.1f}公顷重复计算, 去重面积{union:,.1f}公顷",
-            ))  # fmt: skip
-        for pair in said:
-            add_status(row, *pair)
-
-
 def zone_tables(
     run: Run, sketches: Sketches, models: dict[str, ZoneModel], strict: bool
-) -> tuple[list[dict], list[dict]]:
-    """The rows of the zones, each with its certificate and without totals where a figure is impossible, and of their
-    years. A zone whose totals cannot be taken is given up, and with ``strict`` stops the run."""
+) -> tuple[list[dict], list[dict], list[str]]:
+    """The rows of the zones, each with its certificate and without totals where a figure is impossible, those of their
+    years, and the ids of zones with an impossible figure. A zone whose totals cannot be taken is given up, and with
+    ``strict`` stops the run."""
     ranges = read_ranges(run.config.plausibility)
     taken = [_zone_table(run, models[zone.id], sketches[zone.id], ranges) for zone in run.zones]
     run.isolate_failures([zone.id for zone in run.zones], taken, strict)
     whole = [table for table in taken if not isinstance(table, Failure)]
-    return [row for row, _ in whole], [year for _, years in whole for year in years]
+    impossible_zones = [row["zone_id"] for row, _, is_impossible in whole if is_impossible]
+    return [row for row, *_ in whole], [year for _, years, _ in whole for year in years], impossible_zones
 
 
 def _zone_table(
     run: Run, model: ZoneModel, sketches: dict[str, Sketch], ranges: Ranges
-) -> tuple[dict, list[dict]] | Failure:
+) -> tuple[dict, list[dict], bool] | Failure:
     zone, least = model.zone, run.config.min_observed_fraction
     try:
         row = zone_row(model, sketches, run.baseline, run.current, least, certificate_of(run, model, sketches))
@@ -185,7 +175,7 @@ def _zone_table(
     row = withhold(row, found)
     # the years go without what the period goes without
     none = {name: None for name in ("carbon_tC", "fvc_mean") if found and row[name] is None}
-    return row, [year | none for year in years]
+    return row, [year | none for year in years], bool(found)
 
 
 def judge_unusual(run: Run, rows: list[dict]) -> None:
@@ -264,11 +254,11 @@ def draw_zones(
     return {zone: drawn for zone, drawn in zip(zones, done, strict=True) if not isinstance(drawn, Failure)}
 
 
-def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list[dict]:
-    """Areas of the cover classes of a zone, in each year and each period."""
+def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch], has_cover: bool) -> list[dict]:
+    """Areas of the cover classes of a zone, in each year and each period; empty ones where its cover is withheld."""
     zone = model.zone
     labels = dict.fromkeys([*map(str, run.years), *(period.label for period in run.periods)])
-    return class_rows(
+    rows = class_rows(
         {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem},
         zone.area_ha,
         {label: sketches[label] for label in labels},
@@ -276,6 +266,7 @@ def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> lis
         run.config.cover_classes,
         run.config.min_observed_fraction,
     )
+    return rows if has_cover else [row | dict.fromkeys(("area_ha", "area_mu", "fraction")) for row in rows]
 
 
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:

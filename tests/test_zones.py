@@ -362,7 +362,7 @@ def test_a_zone_whose_index_is_impossible_has_a_cover_in_no_year(tmp_path):
     world = World.finished(tmp_path)
     low = "{quantity: ndvi_mean, where: grassland, usual: [0, 0.01], hard: [0, 0.02], source: a test, status: verified}"
     (tmp_path / "ranges.yaml").write_text(f"ranges: [{low}]")
-    world.settings["plausibility"] = "ranges.yaml"
+    world.settings |= {"plausibility": "ranges.yaml", "deliverables": ["patches"]}
     world.write_config()
     assert world.run().row("G01")["fvc_mean"] is None
     by_year = {(row["zone_id"], row["year"]): row for row in read_csv(world.results / "by_year.csv")}
@@ -371,6 +371,12 @@ def test_a_zone_whose_index_is_impossible_has_a_cover_in_no_year(tmp_path):
         assert row["fvc_mean"] == row["fvc_mean_high95"] == row["carbon_tC"] == ""
     assert by_year["G01", "2024"]["ndvi_mean"] != ""  # the evidence
     assert by_year["forest", "2024"]["fvc_mean"] != ""
+    classes = read_csv(world.results / "cover_classes.csv")
+    assert {row["area_ha"] == row["fraction"] == "" for row in classes if row["zone_id"] == "G01"} == {True}
+    # and nobody is told to manage ground by it
+    assert {row["zone_id"] for row in read_csv(world.results / "patches.csv")} == {"F01", "F02", "W01"}
+    assert not list((world.results / "zones" / "G01").glob("*_class_*"))
+    assert "G01: no patches" in " ".join(json.loads((world.results / "run.json").read_text("utf-8"))["notes"])
 
 
 def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):

@@ -92,9 +92,13 @@ class ZonePatches:
 
 def make_patches(results: Results, engine: Engine, strict: bool) -> None:
     """Write patches.csv; fill ``results.patches`` and add the class rasters to ``results.rasters``, for what follows.
-    Zones that are not mapped have none, nor has one whose patches fail: a note says why. Raises the error where a
-    result cannot be written, and with ``strict``."""
+    Zones that are not mapped have none, nor has one with an impossible figure, on which nobody should act, or whose
+    patches fail: a note says why. Raises the error where a result cannot be written, and with ``strict``."""
     units = list(zone_patches(results))
+    if results.impossible:
+        results.notes.append(
+            f"{', '.join(results.impossible)}: no patches, for a figure is impossible, as the status says"
+        )
     stale = [unit for unit in units if not unit.is_done]
     done = engine.run("patches", patch_zone, stale, isolate=not strict)
     failed = {unit.zone.id: one.error for unit, one in zip(stale, done, strict=True) if isinstance(one, Failure)}
@@ -122,7 +126,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
         wanted = {"fvc": current, "carbon_stock": current, "water_occurrence": current, "sink": between}
         found = {name: results.rasters[zone.id].get((name, label)) for name, label in wanted.items()}
         rasters = {name: path for name, path in found.items() if path and path.is_file()}
-        if not {"fvc", "carbon_stock"} <= rasters.keys():
+        if zone.id in results.impossible or not {"fvc", "carbon_stock"} <= rasters.keys():
             continue
         classes = {"cover_class": current} | ({"sink_class": between} if "sink" in rasters else {})
         sums = checksums.of([str(path) for path in rasters.values()])

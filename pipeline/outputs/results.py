@@ -24,8 +24,9 @@ class Results:
     `run.Run.scene_entry`, all of the days of ``season``, ``inventories`` the years of the forest stands. ``rasters``
     maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches with
     the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum size in 亩.
-    ``min_observed`` is the share of a zone that counts as seen. ``exports`` are further vector formats that are asked
-    for. ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
+    ``min_observed`` is the share of a zone that counts as seen. ``impossible`` are the ids of the zones with an
+    impossible figure, which get no patches. ``exports`` are further vector formats that are asked for.
+    ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
     `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of `separate.SEPARATE_COLUMNS`, ``ledger`` of
     `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between runs, ``notes`` are sentences that the run
     says at its end.
@@ -53,6 +54,7 @@ class Results:
     suggestions: Suggestions
     min_patch_mu: float
     min_observed: float
+    impossible: list[str]
     exports: tuple[str, ...]
     work: Path
     marks: Marks

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.totals.comparability import VERDICT_ZH
-from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS
+from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status
 from pipeline.zones.zone import GROUP_NAMES
 
 SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
@@ -11,6 +11,9 @@ MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "a
          "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
 SEEN, HELD = ("ndvi_mean", "fvc_mean"), ("agb_tDM_ha", "carbon_tC_ha")
 """Means that rest on what was seen of a zone, and on its stock."""
+
+MIN_SHARED_HA = 0.1
+"""Ground shared by zones of a group that is worth a word."""
 
 
 def counted(row: dict, min_observed: float) -> dict:
@@ -144,3 +147,19 @@ def _status(members: list[dict]) -> tuple[str, str]:
     said += [] if compared else [("no sink: one period only", "仅一期, 不计碳汇")]
     english, chinese = zip(*said, strict=True)
     return "; ".join(english), "; ".join(chinese)
+
+
+def say_areas(rows: list[dict], ledger: list[dict]) -> None:
+    """Say in the status where an area is beyond tolerance, and where sums of ecosystems and city count ground twice."""
+    areas = {row["zone_id"]: row for row in ledger}
+    for row in rows:
+        own = areas.get(row["zone_id"], {"status": "ok", "overlap_ha": 0})
+        said = [] if own["status"] == "ok" else [(own["status"], own["status_zh"])]
+        if row["level"] != "zone" and own["overlap_ha"] >= MIN_SHARED_HA:
+            twice, union = own["overlap_ha"], own["counted_ha"]
+            said.append((
+                f"{twice:,.1f} ha count twice: the union of the zones is {union:,.1f} ha",
+                f"片区重叠, {twice:,.1f}公顷重复计算, 去重面积{union:,.1f}公顷",
+            ))  # fmt: skip
+        for pair in said:
+            add_status(row, *pair)
