@@ -124,11 +124,17 @@ def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
 
 
 def check_names(config: RunConfig, zones: gpd.GeoDataFrame) -> None:
-    """Raises OutputError where sheets are to be drawn and no font can print a name: told before hours of work."""
+    """Raises OutputError for a name that no font can print, where there are to be sheets, and for one that GBK cannot
+    write, where there are to be shapefiles: told before hours of work."""
     if "sheets" in config.deliverables:
         from pipeline.outputs.sheets.fonts import find_fonts  # which brings matplotlib
 
         find_fonts("\n".join([config.title, config.organisation, *zones["name"], *zones["id"]]))
+    if "shp" in config.exports:
+        from pipeline.outputs.export import dbf_length
+
+        for zone, name in zip(zones["id"], zones["name"], strict=True):
+            dbf_length(name, f"the name of zone {zone}")
 
 
 def read_harmonisation(choice: str | Path) -> tuple[Row, ...]:

@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, ecosystems):
 
 def test_a_crs_that_cannot_be_true_is_told_in_chinese_too(tmp_path, ecosystems):
     path = write(tmp_path, [square()], crs="EPSG:2434")
-    for (found,) in (findings(path, ecosystems), check_stands(path, None, ["ID"])):
+    for (found,) in (findings(path, ecosystems), check_stands(path, None, "ID", [], ecosystems["forest"])):
         assert "Beijing-54" in found.en
         assert "为北京54坐标系" in found.zh
         assert "Beijing" not in found.zh
@@ -161,11 +161,11 @@ def test_repair_is_never_silent_and_never_touches_the_input(tmp_path, ecosystems
     assert [file.name for file in tmp_path.iterdir()] == ["zones.gpkg"]
 
 
-def test_stands_are_checked_in_sums(tmp_path):
+def test_stands_are_checked_in_sums(tmp_path, ecosystems):
     bow = Polygon([(0, 0), (100, 0), (100, 100), (52, 100), (51, 101), (52, 101), (51, 100), (0, 100)])
     shapes = [affinity.translate(bow, LEFT, TOP), square(1), affinity.translate(square(1), 500, 0), None]
     path = write_vector(tmp_path / "stands.gpkg", {"SPECIES": ["油松"] * 4}, shapes)
-    found = check_stands(path, None, ["SPECIES"])
+    found = check_stands(path, None, "SPECIES", [], ecosystems["forest"])
     (empty,) = of_kind(found, "geometry")
     assert empty.measure == 1
     assert of_kind(found, "invalid")[0].level == "warning"
@@ -174,10 +174,22 @@ def test_stands_are_checked_in_sums(tmp_path):
     assert "volume counts twice" in overlap.en
 
 
+@pytest.mark.parametrize(("expansion", "told"), [("ipcc", ["梭梭", "胡杨"]), ("continuous", ["梭梭", "榆树", "胡杨"])])
+def test_every_species_that_cannot_be_used_is_a_finding(tmp_path, ecosystems, expansion, told):
+    """A run stops at the first file that is wrong, the doctor tells of all names at once."""
+    names = ["胡杨", "油松", "梭梭", "榆树", "胡杨"]
+    path = write_vector(tmp_path / "stands.gpkg", {"SPECIES": names}, [square(i) for i in range(5)])
+    forest = ecosystems["forest"].model_copy(update={"expansion": expansion})
+    found = of_kind(check_stands(path, None, "SPECIES", [], forest), "species")
+    assert sorted(re.search("“(.*)”", finding.zh)[1] for finding in found) == told
+    assert {finding.level for finding in found} == {"error"}
+    assert next(finding.measure for finding in found if "胡杨" in finding.en) == 2
+
+
 def test_stands_or_a_reference_without_any_shape_are_an_error(tmp_path, ecosystems):
     empty = write_vector(tmp_path / "empty.gpkg", {"SPECIES": []}, [], CRS, geometry_type="Polygon")
     of_zones = of_kind(findings(write(tmp_path, [square()]), ecosystems, reference=empty), "reference")
-    for (found,) in (of_zones, check_stands(empty, None, ["SPECIES"])):
+    for (found,) in (of_zones, check_stands(empty, None, "SPECIES", [], ecosystems["forest"])):
         assert found.level == "error"
         assert "empty.gpkg: holds no shape" in found.en
 
@@ -380,7 +392,7 @@ class TestRealDistricts:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data are not part of the repository: ../shared/real")
 def test_the_real_points_without_projection_are_refused(ecosystems):
-    (finding,) = check_stands(REAL / "zonal_reference" / "points_noproj.shp", None, [])
+    (finding,) = check_stands(REAL / "zonal_reference" / "points_noproj.shp", None, "id", [], ecosystems["forest"])
     assert finding.level == "error"
     assert "no CRS" in finding.en
 

@@ -214,8 +214,8 @@ def a_zone_that_crosses_itself(world):
 
 
 def unknown_species(world):
-    world.write_stands([("胡杨", *STANDS[0][1:]), STANDS[1]])
-    return "stands.gpkg", "胡杨", "1 stands", "forest coefficient file"
+    world.write_stands([("胡杨", *STANDS[0][1:]), ("梭梭", *STANDS[1][1:])])
+    return "stands.gpkg", "'胡杨' (1 stands), '梭梭' (1 stands)", "forest coefficient file"
 
 
 def negative_volume(world):
@@ -372,7 +372,7 @@ FAULTS = {
         a_year_under_cloud, a_year_without_scenes, a_year_of_broken_scenes, stored_integers_declared_as_reflectance,
         a_manifest_of_top_of_atmosphere,
     ],
-    OUTPUT: [a_file_in_the_place_of_the_output, a_name_that_no_font_prints],
+    OUTPUT: [a_file_in_the_place_of_the_output],
 }  # fmt: skip
 
 
@@ -391,9 +391,19 @@ def test_a_fault_is_one_sentence_and_leaves_no_result(world, sinkmap, fault, cod
         assert leftovers(world.out) == []
 
 
-def test_a_name_that_no_font_prints_is_told_before_a_pixel_is_read(world, sinkmap):
-    a_name_that_no_font_prints(world)
-    sinkmap("zones", world.config, "--out", world.out)
+def a_name_that_gbk_cannot_write(world):
+    _sql(world.zones, "UPDATE zones SET NAME = '㙟梁' WHERE ID = 'F02'")
+    world.settings["exports"] = ["shp"]
+    world.write_config()
+    return "the name of zone F02 has '㙟'", "GBK", "export gdb"
+
+
+@pytest.mark.parametrize("fault", [a_name_that_no_font_prints, a_name_that_gbk_cannot_write])
+def test_a_name_that_cannot_be_delivered_is_told_before_a_pixel_is_read(world, sinkmap, fault):
+    named = fault(world)
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == OUTPUT
+    assert_one_sentence(error, *named)
     assert not (world.out / "tiny" / "work" / "cube.zarr").exists()
 
 

@@ -69,6 +69,8 @@ def test_a_name_that_is_a_row_of_its_own_means_that_row_alone(finished):
     run, _ = finished
     assert numbers_set(run, ["forest.reference_cover=0.6"]) == {"forest": {"reference_cover": 0.6}}
     assert numbers_set(run, ["forest.shrub.reference_cover=0.6"]) == {"forest": {"shrub.reference_cover": 0.6}}
+    assert not [path for path in numbers_set(run, ["forest.carbon_t_ha=x1.1"])["forest"] if path.startswith("shrub")]
+    assert numbers_set(run, ["forest.above_ground_share=x1.0"])["forest"].keys() == {"shrub.above_ground_share"}
 
 
 def test_carbon_of_grass_goes_with_one_plus_root_shoot(finished):

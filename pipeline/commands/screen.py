@@ -21,8 +21,8 @@ def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]
     )  # fmt: skip
     if stands:
         wanted = stands.columns
-        columns = [wanted.species, *wanted.volume_m3_ha.values(), *([wanted.cover] if wanted.cover else [])]
-        found += check_stands(stands.path, stands.layer, columns)
+        others = [*wanted.volume_m3_ha.values(), *([wanted.cover] if wanted.cover else [])]
+        found += check_stands(stands.path, stands.layer, wanted.species, others, ecosystems["forest"])
     return found
 
 

@@ -170,10 +170,13 @@ def _replaced(part: Any, steps: list[str], value: float | np.ndarray) -> Any:
 
 
 def find(ecosystem: Ecosystem, name: str) -> list[str]:
-    """The path ``name``, else those that end in it: ``root_shoot`` means that of every stratum, ``reference_cover`` not
-    that of shrub. Raises KeyError with the nearest names where there is none."""
+    """The path ``name``, else those that end in it: ``root_shoot`` means that of every stratum. The shrub's, which grow
+    in other zones, too, are meant where they are named, or no other ends so. Raises KeyError with the nearest names
+    where there is none."""
     paths = coefficients(ecosystem)
-    found = [name] if name in paths else [path for path in paths if path.endswith(f".{name}")]
+    ending = [path for path in paths if path.endswith(f".{name}")]
+    own = [path for path in ending if not path.startswith("shrub.")]
+    found = [name] if name in paths else own or ending
     if not found:
         raise KeyError(_unknown(ecosystem, name))
     return found

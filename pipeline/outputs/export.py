@@ -154,15 +154,19 @@ def longest_text(layer: str, table: gpd.GeoDataFrame, column: str) -> int:
     longest = 0
     for place, value in enumerate(table[column]):
         if isinstance(value, str):
-            try:
-                longest = max(longest, len(value.encode(DBF_ENCODING)))
-            except UnicodeEncodeError as error:
-                which = table[IDENTITY[0]].iloc[place]
-                raise OutputError(
-                    f"exports shp: {column} of {layer} in zone {which} has {value[error.start]!r}, which GBK cannot "
-                    "write; change the text or export gdb or geoparquet"
-                ) from error
+            longest = max(longest, dbf_length(value, f"{column} of {layer} in zone {table[IDENTITY[0]].iloc[place]}"))
     return longest
+
+
+def dbf_length(text: str, where: str) -> int:
+    """Bytes of a text in GBK. Raises OutputError for what GBK cannot write."""
+    try:
+        return len(text.encode(DBF_ENCODING))
+    except UnicodeEncodeError as error:
+        raise OutputError(
+            f"exports shp: {where} has {text[error.start]!r}, which GBK cannot write; change the text or export gdb or "
+            "geoparquet"
+        ) from error
 
 
 def _geodatabase(layers: Layers, folder: Path, name: str) -> list[str]:

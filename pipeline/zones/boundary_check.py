@@ -5,20 +5,22 @@ changes nothing: what a run would repair is measured here, and done only on the 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 import shapely
 
-from pipeline.ecosystems import Ecosystem
+from pipeline.ecosystems import Ecosystem, Forest
 from pipeline.errors import ZoneError
 from pipeline.zones import boundaries as contract
 from pipeline.zones.crs_check import datum_name
 from pipeline.zones.finding import Finding, equal_area, on_the_map
 from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
+from pipeline.zones.stands import unusable_species
 from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line, read_vector
 
 SLIVER_WIDTH_M = 10.0
@@ -61,13 +63,15 @@ def check_zones(
     return on_the_map(found, table.crs)
 
 
-def check_stands(path: Path, layer: str | None, columns: list[str]) -> list[Finding]:
-    """Findings on the geometry of the stands, in sums: there may be thousands."""
+def check_stands(path: Path, layer: str | None, species: str, others: Sequence[str], forest: Forest) -> list[Finding]:
+    """Findings on the geometry of the stands, in sums: there may be thousands, and on their ``species``, the name of a
+    column; the ``others`` are to be there, too."""
     try:
-        table = read_vector(path, layer, columns)
+        table = read_vector(path, layer, [species, *others])
     except ZoneError as error:
         return [Finding("error", "file", "stands", str(error), f"无法使用该文件: {error.zh}")]
     found = [replace(finding, zone="stands") for finding in _file(table)]
+    found += _species(table[species].map(one_line), forest)
     empty = table.geometry.isna() | table.geometry.is_empty
     if empty.any():
         found.append(
@@ -97,6 +101,16 @@ def check_stands(path: Path, layer: str | None, columns: list[str]) -> list[Find
                     "ha", shapely.union_all([overlap.geometry for overlap in shared]))
         )  # fmt: skip
     return on_the_map(found, table.crs)
+
+
+def _species(names: pd.Series, forest: Forest) -> Iterator[Finding]:
+    unknown, unexpanded = unusable_species(names, forest)
+    for name, number in unknown.items():
+        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands is unknown",
+                      f"{number}个小班的树种“{name}”未登记", number, "stands")  # fmt: skip
+    for name, number in unexpanded.items():
+        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands has no `continuous` row",
+                      f"{number}个小班的树种“{name}”没有蓄积连续函数参数", number, "stands")  # fmt: skip
 
 
 def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:

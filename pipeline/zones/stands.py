@@ -31,24 +31,17 @@ def read_stands(
         said = f"{path}: {empty} of {len(stands)} stands have no geometry and do not count"
         stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
     names = found[species].map(one_line)
-    known = {}
-    for name in names.unique():
-        try:
-            known[name] = forest.species_key(name)
-        except KeyError:
-            number = int((names == name).sum())
-            raise ZoneError(
-                f"{path}: the species {name!r} of {number} stands is unknown; add the name to a species of the forest "
-                "coefficient file"
-            ) from None
-    stands["species"] = names.map(known)
-    if forest.expansion == "continuous":
-        for key in set(stands["species"]) - {SHRUB}:
-            if forest.species[key].continuous is None:
-                raise ZoneError(
-                    f"{path}: the species {key} has no `continuous` row in the forest coefficient file; add it "
-                    "or take expansion: ipcc"
-                )
+    unknown, unexpanded = unusable_species(names, forest)
+    if unknown:
+        raise ZoneError(
+            f"{path}: unknown species {_counted(unknown)}; add each name to a species of the forest coefficient file"
+        )
+    if unexpanded:
+        raise ZoneError(
+            f"{path}: the forest coefficient file has no `continuous` row for {_counted(unexpanded)}; add it or take "
+            "expansion: ipcc"
+        )
+    stands["species"] = names.map(forest.species_key)
     shrubs = stands["species"] == SHRUB
     for year, column in volume_m3_ha.items():
         stands[year] = _numbers(path, found[column], "a volume in m3/ha").where(~shrubs, 0)
@@ -71,6 +64,25 @@ def read_stands(
         said = f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
         stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
     return stands[~again]
+
+
+def unusable_species(names: pd.Series, forest: Forest) -> tuple[dict[str, int], dict[str, int]]:
+    """Names that no species has, and names of species without the parameters of the forest's expansion, each with the
+    number of its stands."""
+    unknown, unexpanded = {}, {}
+    for name, number in names.value_counts(sort=False).items():
+        try:
+            key = forest.species_key(name)
+        except KeyError:
+            unknown[name] = number
+            continue
+        if forest.expansion == "continuous" and key != SHRUB and forest.species[key].continuous is None:
+            unexpanded[name] = number
+    return unknown, unexpanded
+
+
+def _counted(names: dict[str, int]) -> str:
+    return ", ".join(f"{name!r} ({number} stands)" for name, number in names.items())
 
 
 def _numbers(path: Path, column: pd.Series, what: str) -> pd.Series:
