@@ -68,8 +68,9 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
         row = dict.fromkeys(ATTRIBUTION_COLUMNS) | {"zone_id": zone, "quantity": quantity}
         row |= {"before": before, "after": after, "note": "; ".join(notes) or None}
         if before is None or after is None:
-            missing = " and ".join(name for name, value in (("first", before), ("second", after)) if value is None)
-            yield row | {"note": f"the {missing} run gives no such figure"}
+            missing = [name for name, value in (("first", before), ("second", after)) if value is None]
+            said = "neither run gives a" if len(missing) == 2 else f"the {missing[0]} run gives no such"
+            yield row | {"note": f"{said} figure"}
             continue
         swaps = [Swap(factor, figures[quantity]) for factor, figures in chain]
         parts = attribute(before, after, start[quantity], swaps)

@@ -38,7 +38,7 @@ TARGET_COLUMNS: dict[str, tuple[str, str]] = {
     "target_value": ("Target", "目标值"),
     "unit": ("Unit of target, estimate and interval", "单位"),
     "measured": ("What this run measures beside it", "本次可测的量(英文)"),
-    "measured_zh": ("The same in Chinese", "本次可测的量"),
+    "measured_zh": ("What this run measures, in Chinese", "本次可测的量"),
     "period": ("Years of the measurement", "测量时段(年)"),
     "estimate": ("Estimate", "估计值"),
     "low95": ("Lower end of its 95 % interval", "95%区间下限"),

@@ -189,7 +189,8 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
     rings = [shapely.Polygon(ring) for part in parts for ring in part.interiors]
     if rings:
         area = sum(ellipsoidal_area_ha(gpd.GeoSeries(rings, crs=crs)))
-        yield Finding("note", "hole", zone, f"{len(rings)} holes, {area_text(area)} ha, not counted",
+        count = f"{len(rings)} hole{'s' * (len(rings) > 1)}"
+        yield Finding("note", "hole", zone, f"{count}, {area_text(area)} ha, not counted",
                       f"{len(rings)}个孔洞, 共{area_text(area)}公顷, 不计入", area, "ha",
                       shapely.multipolygons(rings))  # fmt: skip
     for part in parts if len(parts) > 1 else []:

@@ -49,8 +49,8 @@ def atlas_layout(
     shows the place (view ``locator`` over ``extent``), key figures, date and source."""
     left, right = views
     items = [
-        _label((10, 6, 215, 10), "title", '[% "name_zh" %]', 18, bold=True),
-        _label((225, 6, 62, 10), "sheet", "[% @atlas_featurenumber %] / [% @atlas_totalfeatures %]", 10, align=RIGHT),
+        _label((10, 6, 215, 10), "title", '[% coalesce(nullif("name_zh", \'\'), "zone_id") %]', 18, bold=True),
+        _label((225, 6, 62, 5.5), "sheet", "[% @atlas_featurenumber %] / [% @atlas_totalfeatures %]", 10, align=RIGHT),
         _label((225, 11.5, 62, 4.5), "date", "制图日期: [% format_date(now(), 'yyyy-MM-dd') %]", 7, align=RIGHT),
         _label((10, 16, 277, 6), "subtitle", _subtitle(results), 9),
         _label((10, 24, 136, 6), "left heading", _heading(left), 10, bold=True),

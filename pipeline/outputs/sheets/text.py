@@ -204,13 +204,18 @@ def images(scenes: list[dict], season: Season, simulated: bool) -> str:
     """Sensors, number of scenes, their season and their first and last day."""
     if not scenes:
         return "无影像"
-    counts = Counter(scene["sensor"] for scene in scenes)
+    # a name that a manifest gives stays as it is
+    counts = Counter(s["sensor"] if s.get("scale_known_from") == "manifest" else _named(s["sensor"]) for s in scenes)
     days = sorted(scene["day"] for scene in scenes)
     kind = "模拟 " if simulated else ""
-    listed = "、".join(f"{kind}{sensor[:1].upper()}{sensor[1:]} {count} 景" for sensor, count in sorted(counts.items()))
+    listed = "、".join(f"{kind}{sensor} {count} 景" for sensor, count in sorted(counts.items()))
     copernicus = not simulated and any(sensor.casefold().startswith(("sentinel", "hls")) for sensor in counts)
     window = "–".join(f"{month}月{day}日" for month, day in season)
     return f"{listed}, 每年{window}, {days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
+
+
+def _named(sensor: str) -> str:
+    return sensor[:1].upper() + sensor[1:]
 
 
 COPERNICUS = " (含修改后的 Copernicus Sentinel 数据)"
