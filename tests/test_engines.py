@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -110,6 +111,16 @@ def test_of_ctrl_c_in_a_terminal_the_processes_of_a_run_say_nothing(tmp_path, co
             os.killpg(run.pid, signal.SIGKILL)
     assert said == ""
     assert run.returncode == 0
+
+
+def test_beside_another_cluster_of_the_machine_workers_start_without_a_word(recwarn):
+    with socket.socket() as usual:
+        with contextlib.suppress(OSError):  # somebody else's is as good
+            usual.bind(("127.0.0.1", 8787))
+            usual.listen()
+        with open_engine(Console(quiet=True), workers=1) as engine:
+            assert engine.run("count", abs, [-1]) == [1]
+    assert [str(warning.message) for warning in recwarn if "Port" in str(warning.message)] == []
 
 
 @pytest.fixture(scope="module")

@@ -983,7 +983,8 @@ def test_a_zone_clouded_in_the_baseline_alone_has_a_stock_but_no_sink(world):
     assert row["comparability_zh"] == "不可比: 2019-2021年有效观测仅0%"
     assert not list(world.results.glob("zones/W01/*_sink_*.tif"))
     run = FinishedRun.read(world.results)
-    assert [answer.quantity for answer in what_if(run, ["wetland.carbon_fraction=0.4"])] == ["carbon_tC"]
+    answers = what_if(run, ["wetland.carbon_fraction=0.4"])
+    assert [(answer.zone, answer.quantity) for answer in answers] == [("W01", "carbon_tC"), ("city", "carbon_tC")]
 
 
 def test_a_zone_outside_all_scenes_says_so_and_stays_empty(world):

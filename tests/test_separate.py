@@ -101,8 +101,8 @@ def test_a_carbon_of_wetland_nowhere_goes_without_saying_that_methane_is_exclude
         for path in rasters:
             with rasterio.open(path) as file:
                 assert (said in file.tags()["NOTE"]) == in_it
-    for change, in_it in (("wetland.agb_g_m2=600", True), ("grassland.root_shoot=4", False)):
-        _, answer, _ = sinkmap("what-if", "--set", change, world.config, "--out", world.out)
+    for change, zone, in_it in (("wetland.agb_g_m2=600", "W01", True), ("grassland.root_shoot=4", "G01", False)):
+        _, answer, _ = sinkmap("what-if", "--set", change, "--zone", zone, world.config, "--out", world.out)
         assert ("CH4 excluded" in " ".join(answer.split())) == in_it
 
 

@@ -41,7 +41,7 @@ def test_a_group_is_the_sum_of_its_zones_when_all_are_asked(finished, group):
     assert whole.after - whole.before == pytest.approx(stocks["F01"].after - stocks["F01"].before)
 
 
-def test_what_is_said_of_wetland_is_said_of_a_city_with_one(finished):
+def test_what_is_said_of_wetland_is_said_of_the_sum_with_one(finished):
     run, _ = finished
     change = ["what-if", str(run.folder.parents[1] / "tiny.yaml"), "--set", "grassland.root_shoot=4.0"]
     where = ["--out", str(run.folder.parent)]

@@ -131,10 +131,13 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
     from distributed import Client, LocalCluster
 
     if cluster is None:
+        # at a free port: the usual one may be another cluster's, of which there would be a warning
+        place = {"dashboard_address": "127.0.0.1:0"}
         with kept_from_children():
             local = LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-            )
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL,
+                scheduler_kwargs=place,
+            )  # fmt: skip
         with local, Client(local) as client:
             yield Engine(console, workers, client)
         return
