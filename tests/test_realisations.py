@@ -13,7 +13,7 @@ from pipeline.totals.comparability import Certificate
 from pipeline.totals.group_totals import counted, group_rows
 from pipeline.totals.intervals import INTERVAL_COLUMNS, add_intervals, interval_rows
 from pipeline.totals.realisations import Realisations, realise
-from pipeline.totals.zone_totals import zone_row
+from pipeline.totals.zone_totals import year_rows, zone_row
 from pipeline.uncertainty.monte_carlo import drawn as drawn_row
 from pipeline.uncertainty.monte_carlo import interval, variance_shares
 from pipeline.uncertainty.varying import CAUSES, Settings, Varying
@@ -289,6 +289,23 @@ def test_the_result_table_gets_its_intervals(ecosystems):
     assert all(set(line) == set(INTERVAL_COLUMNS) for line in table)
     city = next(line for line in table if line["level"] == "city" and line["quantity"] == "carbon_tC")
     assert city["estimate"] == pytest.approx(rows[0]["carbon_tC"] + rows[1]["carbon_tC"])
+
+
+def test_a_zone_that_a_group_does_not_count_has_no_part_in_its_cover_of_a_single_year(ecosystems):
+    """NDVI .3 and .6 between end-members of .10 and .75: covers of .2 / .65 and, too little seen, .5 / .65."""
+    year = Period((2023,))
+    seen = {"G01": {year.label: sketch_at(0.3)}, "G02": {year.label: sketch_at(0.6, observed=0.4)}}
+    models = [zone_model(ecosystems, id=name) for name in seen]
+    found = {m.zone.id: realise(m, seen[m.zone.id], [2023], None, year, SETTINGS, 0.1) for m in models}
+    rows = [zone_row(model, seen[model.zone.id], None, year, 0.5, None) for model in models]
+    by_year = [row for model in models for row in year_rows(model, seen[model.zone.id], [2023], 0.5)]
+    alone = [counted(row, 0.5) for row in rows]
+    groups = group_rows(alone, ["grassland"])
+    table = add_intervals(found, groups, alone, by_year, year.label)
+    for group in groups:
+        line = next(x for x in table if (x["zone_id"], x["quantity"]) == (group["zone_id"], "fvc_mean"))
+        assert line["estimate"] == pytest.approx(0.2 / 0.65, abs=1e-4) == group["fvc_mean"]
+        assert group["fvc_mean_high95"] == pytest.approx(np.percentile(found["G01"].all["fvc_mean", "2023"], 97.5))
 
 
 def test_an_interval_row_tells_its_shares(ecosystems):

@@ -76,11 +76,13 @@ def add_intervals(
 
 
 def _estimates(row: dict, by_year: list[dict], current: str) -> dict:
-    """The figures of a zone that have a value, by quantity and period."""
-    figures = {(name, current): row[name] for name in ("carbon_tC", "fvc_mean", "volume_m3", "sink_tCO2_yr")}
+    """The figures of a zone that have a value, by quantity and period. Of a current period of one year they are those
+    of ``row``: what it leaves out, the year by itself may still have."""
+    figures = {}
     for year in by_year:
         if year["zone_id"] == row["zone_id"]:
             figures |= {(name, str(year["year"])): year[name] for name in ("carbon_tC", "fvc_mean")}
+    figures |= {(name, current): row[name] for name in ("carbon_tC", "fvc_mean", "volume_m3", "sink_tCO2_yr")}
     return {quantity: value for quantity, value in figures.items() if value is not None}
 
 
