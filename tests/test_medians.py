@@ -82,6 +82,9 @@ def stack(*points):
         ([(0.10, 0.30), (0.20, 0.31), (0.30, 0.30)], (0.20, 0.31)),  # more than 120 degrees at the middle one: it
         ([(0.1, 0.3), (0.1, 0.3), (0.5, 0.6)], (0.1, 0.3)),  # two of three agree
         ([(0.1, 0.3), (0.2, 0.4), (0.1, 0.4), (0.2, 0.3)], (0.15, 0.35)),  # a square: where its diagonals cross
+        # nearly on a line: one within the triangle of the others, it; four corners, where their diagonals cross
+        ([(0.0925, 0.3196), (0.0755, 0.3888), (0.0518, 0.4499), (0.0503, 0.5067)], (0.0755, 0.3888)),
+        ([(0.0326, 0.4500), (0.0648, 0.3771), (0.0796, 0.2773), (0.0784, 0.2805)], (0.078047, 0.283005)),
         ([(0.1, 0.3, 0.2), (0.2, 0.4, 0.3), (0.3, 0.5, 0.4)], (0.2, 0.4, 0.3)),  # three bands on a line
     ],
 )

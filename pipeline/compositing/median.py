@@ -9,10 +9,11 @@ import numpy as np
 from pipeline.execution.compiled import njit
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
-CLOSE = 1e-6
-"""Reflectance: the geometric median is found when a step is shorter."""
+CLOSE = 1e-8
+"""Reflectance: the geometric median is found when a step is shorter. Where the observations lie nearly on a line, as
+those of few dates do, steps are short long before."""
 
-MOST_STEPS = 100
+MOST_STEPS = 10_000
 
 
 @njit(nogil=True, cache=True)
@@ -91,7 +92,7 @@ def _weiszfeld(seen, count, centre, goal):
             squares = 0.0
             for band in range(bands):
                 squares += (seen[i, band] - centre[band]) ** 2
-            if squares < (CLOSE * 1e-3) ** 2:
+            if squares < (CLOSE * 1e-1) ** 2:
                 here += 1
                 continue
             weight = 1 / np.sqrt(squares)
