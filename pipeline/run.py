@@ -189,7 +189,7 @@ class Run:
         for unit in (f"coverage-{kept}", f"sketch-{kept}", f"patches-{kept}", f"sheet-{here}-zone-{zone.id}"):
             self.marks.take_back(unit)
         variables = "|".join(VARIABLES)
-        self.marks.forget_like(rf"map-{re.escape(f'{here}-{zone.id}')}_({variables})_[\d-]+(_[\d-]+)?")
+        self.marks.forget_like(rf"map-{re.escape(f'{here}-{zone.id}')}_({variables})_[\d+-]+(_[\d+-]+)?")
 
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
         """Go on without these scenes, and remember those that are bad for what they hold, as long as their files stay

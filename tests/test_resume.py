@@ -358,6 +358,17 @@ def test_force_of_a_zone_forgets_no_mark_of_one_whose_id_begins_alike(finished):
     assert before
 
 
+def test_force_of_a_zone_forgets_its_maps_of_years_with_a_gap(tmp_path):
+    world = World.at(tmp_path)
+    world.settings["periods"] = {"baseline": [2019, 2020, 2021], "current": [2023, 2025]}
+    world.write_config()
+    world.run()
+    run = prepare(read_config(world.config), world.out)
+    assert list(run.marks.folder.glob("map-tiny-G01_agb_2023+2025.json"))
+    run = prepare(read_config(world.config), world.out, force=True, only="G01")
+    assert not list(run.marks.folder.glob("map-tiny-G01_*"))
+
+
 @pytest.mark.parametrize("pattern", ["work/coverage/G01*/*", "work/cube.zarr/2024/ndvi/c/0/0"])
 def test_a_torn_file_of_the_cube_is_named(finished, pattern):
     (file, *_) = sorted(finished.results.glob(pattern))
