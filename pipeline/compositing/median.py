@@ -15,6 +15,10 @@ those of few dates do, steps are short long before."""
 
 MOST_STEPS = 10_000
 
+RELAXED = 1.8
+"""What a step of Weiszfeld is lengthened by: from 1 to 2 it converges (Ostresh 1978, Operations Research 26, 597-609),
+and so takes half the time."""
+
 
 @njit(nogil=True, cache=True)
 def median_of_days(stack):
@@ -108,6 +112,6 @@ def _weiszfeld(seen, count, centre, goal):
         if not pull > here:  # the observations that lie here hold the centre; where none does, nothing pulls
             return
         for band in range(bands):
-            centre[band] += goal[band] * (1 - here / pull)
-        if move * (1 - here / pull) < CLOSE:
+            centre[band] += RELAXED * goal[band] * (1 - here / pull)
+        if RELAXED * move * (1 - here / pull) < CLOSE:
             return
