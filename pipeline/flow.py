@@ -33,6 +33,7 @@ from pipeline.units import (
     all_maps,
     cube_layers,
     finished_rasters,
+    largest_first,
     stale_coverages,
     stale_maps,
     stale_sketches,
@@ -70,7 +71,7 @@ def run_stages(
     run.refuse_replaced()
     if why := next((failed.reason for failed in run.failed if failed.zone.id == zone), None):
         raise ZoneError(why)
-    if zone is not None and (lacking := [unit.model.zone.id for unit in stale_maps(run, maps)]):
+    if zone is not None and (lacking := [unit.zone.id for unit in stale_maps(run, maps)]):
         run.notes.append(f"{', '.join(lacking)}: no map of this config, and no older one is left; run without --zone")
     if old := outdated_years(run):
         run.notes.append(f"older than this config: the folders {', '.join(old)}; run --year again, or delete them")
@@ -93,7 +94,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
         run.check_years()
         for year in run.years:
             run.cube.add_year(year, cube_layers(run))
-        tiles, zones = stale_tiles(run), stale_coverages(run)
+        tiles, zones = stale_tiles(run), largest_first(stale_coverages(run))
         done = engine.run("composite", tile_or_zone, tiles, isolate=not strict, beside=zones)
         run.refuse_replaced(tiles)
         failed = {aside.scene: aside for result in successes(done[: len(tiles)]) for aside in result}
@@ -126,7 +127,7 @@ def tile_or_zone(unit: TileYear | ZoneCoverage) -> list[SetAside] | None:
 
 def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches, dict[str, EndMembers]]:
     """Sketch every zone, then take the end-members: frozen for all years, by zone id."""
-    units = stale_sketches(run)
+    units = largest_first(stale_sketches(run))
     done = engine.run("calibrate", sketch_zone, units, isolate=not strict)
     run.isolate_failures([unit.zone.id for unit in units], done, strict)
     sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}
@@ -145,9 +146,9 @@ def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches,
 
 def map_zones(run: Run, engine: Engine, maps: list[ZoneMaps], only: str | None = None, strict: bool = False) -> None:
     """Write the rasters that are not there yet, of all zones or one."""
-    units = [unit for unit in stale_maps(run, maps) if only in (None, unit.model.zone.id)]
+    units = largest_first([unit for unit in stale_maps(run, maps) if only in (None, unit.zone.id)])
     done = engine.run("map", map_zone, units, isolate=not strict)
-    run.isolate_failures([unit.model.zone.id for unit in units], done, strict)
+    run.isolate_failures([unit.zone.id for unit in units], done, strict)
 
 
 def zone_models(

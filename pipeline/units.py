@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,6 +31,8 @@ MAP_CODE = (
     "mapping/encoding", "outputs/cog",
 )  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
+
+OnZone = TypeVar("OnZone", ZoneCoverage, ZoneSketches, ZoneMaps)
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
 """Mapped of every zone and period, besides its index."""
@@ -216,7 +219,7 @@ def finished_rasters(run: Run, maps: list[ZoneMaps]) -> dict[str, dict[tuple[str
     found = {}
     for unit in maps:
         stale = _stale(run, unit)
-        found[unit.model.zone.id] = {
+        found[unit.zone.id] = {
             (layer.variable, layer.label): unit.path(layer) for layer in unit.layers if layer not in stale
         }
     return found
@@ -231,3 +234,8 @@ def _stale(run: Run, unit: ZoneMaps) -> dict[MapLayer, dict[str, str]]:
     return {
         layer: key for layer, key in unit.layers.items() if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
     }
+
+
+def largest_first(units: list[OnZone]) -> list[OnZone]:
+    """The units in the order in which they are begun: a large zone begun last would leave all workers but one idle."""
+    return sorted(units, key=lambda unit: unit.zone.area_ha, reverse=True)

@@ -86,11 +86,15 @@ class ZoneMaps:
     """Of the draws by which the standard errors are worked out, None for rasters without."""
 
     @property
+    def zone(self) -> Zone:
+        return self.model.zone
+
+    @property
     def writes_to(self) -> Path:
         return self.folder
 
     def path(self, layer: MapLayer) -> Path:
-        return self.folder / f"{self.model.zone.id}_{layer.variable}_{layer.label}.tif"
+        return self.folder / f"{self.zone.id}_{layer.variable}_{layer.label}.tif"
 
     def mark(self, layer: MapLayer) -> str:
         """Name of the layer's mark; a year mapped on its own has other paths, and so other marks."""
@@ -99,7 +103,7 @@ class ZoneMaps:
 
 def map_zone(unit: ZoneMaps) -> None:
     """Write the zone's rasters, a tile at a time; the memory does not grow with the zone."""
-    zone, grid = unit.model.zone, unit.cube.grid
+    zone, grid = unit.zone, unit.cube.grid
     unit.folder.mkdir(parents=True, exist_ok=True)
     for layer in unit.layers:
         unit.marks.take_back(unit.mark(layer))

@@ -164,6 +164,23 @@ def test_any_number_of_threads_gives_the_same_bytes(world, workers):
     assert not differing(world.files())
 
 
+def test_the_largest_zone_is_begun_first(world, monkeypatch):
+    """Begun last, it would leave the other workers idle at the end of each stage."""
+    begun = {}
+
+    def run(self, title, function, units, isolate=False, beside=()):
+        begun[title] = [unit.zone for unit in (beside or units) if hasattr(unit, "zone")]
+        return whole(self, title, function, units, isolate, beside)
+
+    whole = Engine.run
+    monkeypatch.setattr(Engine, "run", run)
+    world.run()
+    for title in ("composite", "calibrate", "map"):
+        areas = [zone.area_ha for zone in begun[title]]
+        assert len(areas) == 4
+        assert areas == sorted(areas, reverse=True)
+
+
 def test_threads_begin_the_units_in_their_order():
     begun = []
     units = [f"{place} of 120" for place in range(120)]
