@@ -33,7 +33,6 @@ from pipeline.units import (
     all_maps,
     cube_layers,
     finished_rasters,
-    largest_first,
     stale_coverages,
     stale_maps,
     stale_sketches,
@@ -42,6 +41,7 @@ from pipeline.units import (
 )
 from pipeline.vegetation import EndMembers
 from pipeline.work import ZoneMaps, map_zone, sketch_zone
+from pipeline.zones.zone import largest_first
 
 
 def run_stages(

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -31,8 +30,6 @@ MAP_CODE = (
     "mapping/encoding", "outputs/cog",
 )  # fmt: skip
 """Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
-
-OnZone = TypeVar("OnZone", ZoneCoverage, ZoneSketches, ZoneMaps)
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
 """Mapped of every zone and period, besides its index."""
@@ -234,8 +231,3 @@ def _stale(run: Run, unit: ZoneMaps) -> dict[MapLayer, dict[str, str]]:
     return {
         layer: key for layer, key in unit.layers.items() if run.marks.why_stale(unit.mark(layer), key, unit.path(layer))
     }
-
-
-def largest_first(units: list[OnZone]) -> list[OnZone]:
-    """The units in the order in which they are begun: a large zone begun last would leave all workers but one idle."""
-    return sorted(units, key=lambda unit: unit.zone.area_ha, reverse=True)

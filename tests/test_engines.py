@@ -174,8 +174,10 @@ def test_the_largest_zone_is_begun_first(world, monkeypatch):
 
     whole = Engine.run
     monkeypatch.setattr(Engine, "run", run)
+    world.settings["deliverables"] = ["patches"]
+    world.write_config()
     world.run()
-    for title in ("composite", "calibrate", "map"):
+    for title in ("composite", "calibrate", "map", "patches"):
         areas = [zone.area_ha for zone in begun[title]]
         assert len(areas) == 4
         assert areas == sorted(areas, reverse=True)

@@ -41,7 +41,7 @@ from pipeline.variables import VARIABLES
 from pipeline.zones.boundaries import zones_on_grid
 from pipeline.zones.coverage import Polygons, coverage_fractions, in_pixels, pixel_source
 from pipeline.zones.vector_file import CGCS2000
-from pipeline.zones.zone import Zone
+from pipeline.zones.zone import Zone, largest_first
 
 MAX_CELLS = 4_000_000
 """A zone with more pixels is generalised from blocks of them (10^8 pixels of 10 m: from 50 m, 3.75 亩), which bounds
@@ -99,7 +99,7 @@ def make_patches(results: Results, engine: Engine, strict: bool) -> None:
         results.notes.append(
             f"{', '.join(results.impossible)}: no patches, for a figure is impossible, as the status says"
         )
-    stale = [unit for unit in units if not unit.is_done]
+    stale = largest_first(unit for unit in units if not unit.is_done)
     done = engine.run("patches", patch_zone, stale, isolate=not strict)
     failed = {unit.zone.id: one.error for unit, one in zip(stale, done, strict=True) if isinstance(one, Failure)}
     for zone, error in failed.items():

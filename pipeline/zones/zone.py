@@ -1,7 +1,8 @@
 """A development zone, the value that everything below the reading of boundaries works with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import shapely
 
@@ -19,6 +20,20 @@ class Zone:
     declared_wanmu: float | None
     geometry: shapely.Geometry
     stratum_given: bool = True
+
+
+class OnZone(Protocol):
+    """A unit of work on a zone."""
+
+    zone: Zone
+
+
+Unit = TypeVar("Unit", bound=OnZone)
+
+
+def largest_first(units: Iterable[Unit]) -> list[Unit]:
+    """The units in the order in which they are begun: a large zone begun last would leave all workers but one idle."""
+    return sorted(units, key=lambda unit: unit.zone.area_ha, reverse=True)
 
 
 EcosystemName = Literal["forest", "grassland", "wetland"]
