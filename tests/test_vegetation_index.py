@@ -225,10 +225,12 @@ def test_stored_values_that_are_no_index_are_refused(tmp_path):
 NAMES = {
     "as cut from the archive": "MYD13A1.A2023209.h26v04.061.2023226_{}.TIF",
     "as an order is delivered": "MOD13A1.061__500m_16_days_{}_doy2023209_aid0001.tif",
+    "as an order is delivered with a time": "MOD13A1.061__500m_16_days_{}_doy2023209000000_aid0001.tif",
 }
 TOKENS = {
     "as cut from the archive": ("NDVI_B01", "PR_B12", "VIQ_B03"),
     "as an order is delivered": ("NDVI", "pixel_reliability", "VI_Quality"),
+    "as an order is delivered with a time": ("NDVI", "pixel_reliability", "VI_Quality"),
 }
 
 
@@ -239,9 +241,11 @@ def test_geotiffs_of_the_usual_services(tmp_path, form):
         write_tif(path, values.view("uint8") if values.dtype == "int8" else values, pixel=500)
     write_tif(tmp_path / NAMES[form].format("red_reflectance"), NDVI, pixel=500)
     ((_, read),) = candidates(tmp_path)
-    values, clear = on_own_grid(read())
+    scene = read()
+    values, clear = on_own_grid(scene)
     assert clear[0].tolist() == CLEAR_IN_FIRST_ROW
     assert (values[clear] == NDVI[clear]).all()
+    assert scene.day.isoformat() == "2023-08-05"
 
 
 @pytest.mark.parametrize("kind", ["int16", "int32"])

@@ -20,7 +20,8 @@ from pipeline.scenes.scene import INDEX, Band, BitRule, Bits, Check, QualityRule
 from pipeline.scenes.sensors.declared_scale import multiplier, scale_of_tif
 
 NAME = re.compile(r"(M[OY]D13[AQ]1|V(?:NP|J1)13A1)(?![A-Za-z0-9]).*", re.IGNORECASE)
-DAY = re.compile(r"(?:A|doy)(\d{4})(\d{3})(?!\d)|(\d{4})[_-]?(\d\d)[_-]?(\d\d)(?!\d)")
+DAY = re.compile(r"(?:A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)|(\d{4})[_-]?(\d\d)[_-]?(\d\d)(?!\d)")
+"""The first day of the composite; AppEEARS writes a time of day behind it."""
 TILE = re.compile(r"h\d\dv\d\d")
 PLATFORMS = {"MOD": "terra", "MYD": "aqua", "VNP": "suomi-npp", "VJ1": "noaa-20"}
 LAYERS = {
