@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CRS, make_grid, write_item
+from conftest import CRS, make_grid, write_item, write_tif
 
 from pipeline.compositing.bright_soil import BrightSoil
 from pipeline.compositing.cube import Cube, Tile
@@ -124,6 +124,30 @@ def test_tiles_of_a_day_are_one_date_of_a_composite(tmp_path):
             arrays = {key: np.full((32, 32), *value) for key, value in pixels.items()}
             write_item(tmp_path, f"S{number}{tile}", day, pixels=arrays)
     assert (clear_counts(tmp_path, (32, 32), bright_soil=True) == 1).all()
+
+
+def test_what_brings_ndvi_alone_has_no_brightness(tmp_path):
+    """Meadow (NDVI 0.6) that is cloudy in most periods of MOD13: red of an index scene is made of its NDVI, and says
+    nothing of bright soil."""
+    for number, day in enumerate((193, 201, 209, 217)):
+        reliability = np.uint8(3 if number else 0)
+        layers = {"NDVI": np.int16(6000), "pixel_reliability": reliability, "VI_Quality": np.uint16(2048)}
+        for layer, value in layers.items():
+            write_tif(tmp_path / f"MOD13Q1.A2023{day}.h26v04.061_{layer}.tif", np.full((8, 8), value), pixel=10)
+    assert (clear_counts(tmp_path, (8, 8), bright_soil=True) == 1).all()
+
+
+@pytest.mark.parametrize("bright_soil", [False, True])
+def test_finer_scenes_have_no_say(tmp_path, bright_soil):
+    """Masks of scenes finer than the grid are not mended, nor are those of the others by what finer ones show."""
+    for number, day in enumerate(("2023-07-20", "2023-07-30", "2023-08-05", "2023-08-15")):
+        side, pixel = (8, 10) if number < 3 else (16, 5)
+        values = {"red": np.uint16(3000), "nir": np.uint16(3600), "scl": np.uint8(9 if number else 5)}
+        name = f"S{number}"
+        write_item(tmp_path, name, day, pixels={key: np.full((8, 8), value) for key, value in values.items()})
+        for key, value in values.items():
+            write_tif(tmp_path / f"{name}_{key}.tif", np.full((side, side), value), pixel=pixel)
+    assert (clear_counts(tmp_path, (8, 8), bright_soil) == 1).all()
 
 
 def clear_counts(folder: Path, shape: tuple[int, int], bright_soil: bool) -> np.ndarray:

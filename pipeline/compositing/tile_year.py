@@ -16,7 +16,7 @@ from pipeline.compositing.indices import bands_of
 from pipeline.errors import AwayError, SceneError
 from pipeline.execution.provenance import Marks
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import Scene, SetAside
+from pipeline.scenes.scene import INDEX, Scene, SetAside
 
 COMPOSITE_CODE = (
     "compositing/tile_year", "compositing/clear_means", "compositing/composite", "compositing/composite_methods",
@@ -72,7 +72,7 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
                 composite.add(*clear_means(scene, bands_of(unit.indices), grid, within, unit.buffer_m, unit.cells))
                 continue
             found = read_classes(scene, wide, found)
-            if soil:
+            if soil and _shows_soil(scene, grid):
                 found = soil.rescue(found, read_bands(scene, ("red", "nir"), wide))
             classes = buffer_clouds(found, buffer_px, margin_px=buffer_px)
             wanted = composite.wanted(classes)
@@ -90,10 +90,16 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
     return failed
 
 
+def _shows_soil(scene: Scene, grid: GeoBox) -> bool:
+    """Whether bright soil is looked for in a scene: not where it brings NDVI alone, whose red is no brightness, nor
+    where it is masked at its own pixels."""
+    return scene.level != INDEX and pixels_within(scene, grid) == 1
+
+
 def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
     """What the season shows of bright soil; a scene that fails adds nothing, and is told of when it is composited."""
     soil, day = BrightSoil(grid.shape), None
-    for scene in scenes:
+    for scene in (scene for scene in scenes if _shows_soil(scene, grid)):
         if scene.day != day:
             day = scene.day
             soil.next_day()
