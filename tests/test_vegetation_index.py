@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import rasterio
 from conftest import REAL, make_grid, write_tif
 from odc.geo.geobox import GeoBox
 from pyhdf.SD import SD, SDC
@@ -251,8 +252,6 @@ def test_geotiffs_of_the_usual_services(tmp_path, form):
 @pytest.mark.parametrize("kind", ["int16", "int32"])
 def test_one_geotiff_with_named_bands(tmp_path, kind):
     """As exported from a catalogue that names its bands; the layers share one type there that holds them all."""
-    import rasterio
-
     reliability, quality = ranks()
     path = tmp_path / "MOD13Q1_2023_07_28.tif"
     write_tif(path, np.stack([NDVI, quality, reliability]).astype(kind), pixel=250)
@@ -264,6 +263,22 @@ def test_one_geotiff_with_named_bands(tmp_path, kind):
     assert clear[0].tolist() == CLEAR_IN_FIRST_ROW
     assert (values[clear] == NDVI[clear]).all()
     assert scene.day.isoformat() == "2023-08-05"
+
+
+def test_a_pixel_with_0_in_all_layers_is_a_masked_one(tmp_path):
+    """Earth Engine writes 0 where an image is masked or clipped: as a rank that is good, but no VI quality of land."""
+    ndvi, reliability, quality = NDVI.copy(), *ranks()
+    for layer in (ndvi, reliability, quality):
+        layer[1] = 0
+    path = tmp_path / "MOD13Q1_2023_07_28.tif"
+    write_tif(path, np.stack([ndvi, quality, reliability]).astype("int32"), pixel=250)
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ("NDVI", "DetailedQA", "SummaryQA")
+    ((_, read),) = candidates(tmp_path)
+    clear = on_own_grid(read())[1]
+    assert clear[0].tolist() == CLEAR_IN_FIRST_ROW
+    assert not clear[1].any()
+    assert clear[2:].all()
 
 
 def test_a_damaged_geotiff_is_refused_and_leaves_the_others(tmp_path):

@@ -145,10 +145,10 @@ def _unsigned(quality: np.ndarray) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _refuse(classes, dropped, values, asked):
-    """Take the bits ``dropped`` for its value out of each pixel that has a bit of ``asked``; without branches, which
-    speckled masks make slow."""
+    """Take the bits ``dropped`` for its value out of each pixel that has a bit of ``asked`` for it; without branches,
+    which speckled masks make slow."""
     for i in range(values.size):
-        classes[i] &= 255 - dropped[values[i]] * np.uint8((classes[i] & asked) != 0)
+        classes[i] &= 255 - dropped[values[i]] * np.uint8((classes[i] & asked[values[i]]) != 0)
 
 
 @njit(nogil=True, cache=True)
@@ -207,7 +207,7 @@ def index_bands(index: Band) -> dict[str, Band]:
 @dataclass(frozen=True)
 class Check:
     """A further quality layer: what it does not call clear is masked; with ``of_doubtful``, only where the scene's own
-    quality layer is in doubt."""
+    quality layer is in doubt, or where this one has nodata."""
 
     band: Band
     rule: QualityRule | BitRule
@@ -218,7 +218,10 @@ class Check:
         stored = _unsigned(quality)
         table = _table(self.rule, stored.dtype.itemsize)
         dropped = np.where(table & CLEAR, 0, CLEAR | WATER).astype("uint8")
-        _refuse(classes.reshape(-1), dropped, stored.ravel(), DOUBTFUL if self.of_doubtful else 255)
+        asked = np.full(table.size, DOUBTFUL if self.of_doubtful else 255, "uint8")
+        if self.rule.nodata is not None:
+            asked[self.rule.nodata] = 255
+        _refuse(classes.reshape(-1), dropped, stored.ravel(), asked)
 
 
 @dataclass(frozen=True)

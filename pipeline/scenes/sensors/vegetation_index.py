@@ -48,7 +48,12 @@ RELIABILITY = {
     "V": QualityRule(frozenset({0, 1}), frozenset(), frozenset(), OUTSIDE, "VNP13 pixel reliability",
                      doubtful=frozenset({2, 3})),
 }  # fmt: skip
-USEFULNESS = BitRule((Bits(2, 4, tuple(range(4, 16))),), source="VI quality, bits 2-5: VI usefulness at most 3")
+USELESS = (Bits(2, 4, tuple(range(4, 16))),)
+USEFULNESS = {
+    "M": BitRule(USELESS, nodata=0, source="VI quality, bits 2-5: usefulness at most 3; bits 11-13 of land are not 0, "
+                 "and Earth Engine writes 0 into all layers of a masked pixel"),
+    "V": BitRule(USELESS, source="VI quality, bits 2-5: VI usefulness at most 3"),
+}  # fmt: skip
 
 
 def scene_from_hdf(path: Path) -> Scene:
@@ -131,7 +136,7 @@ def _scene(scene: str, name: str, layers: dict[str, Band], scale: float, origin:
         quality=Band(reliability.path, reliability.index, nodata=OUTSIDE, member=reliability.member),
         rule=RELIABILITY[family],
         origin=origin,
-        checks=(Check(Band(quality.path, quality.index, member=quality.member), USEFULNESS, True),),
+        checks=(Check(Band(quality.path, quality.index, member=quality.member), USEFULNESS[family], True),),
         level=INDEX,
         product=product,
         platform=PLATFORMS[product[:3]],
