@@ -283,6 +283,24 @@ def test_assets_of_one_file_name_are_two_files(tmp_path):
     assert pixels_of(folder, "A", "nir").read_bytes() == (scenes / "nir" / "image.tif").read_bytes()
 
 
+@pytest.mark.parametrize("damaged", [None, "B04.tif", {"href": None}], ids=["none", "text", "no address"])
+def test_an_answer_that_is_no_valid_stac_is_one_sentence(tmp_path, damaged):
+    write_item(tmp_path / "source", "A")
+    items = items_below(tmp_path / "source", str)
+    items[0]["assets"]["red"] = damaged
+    with serving(tmp_path / "source", items) as server, pytest.raises(SceneError, match=r"the STAC API cannot be read"):
+        fetch_items(search(server.url), tmp_path / "cache", remote=False)
+
+
+@pytest.mark.parametrize(("cloud", "found"), [("5.3", ["A"]), ("90", []), ("unknown", ["A"])])
+def test_a_cloud_share_may_be_text(tmp_path, cloud, found):
+    write_item(tmp_path / "source", "A", properties={"eo:cloud_cover": cloud})
+    write_item(tmp_path / "source", "B", properties={"eo:cloud_cover": 5})
+    with serving(tmp_path / "source", items_below(tmp_path / "source", str)) as server:
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=False)
+    assert found_in(folder) == [*found, "B"]
+
+
 def test_nothing_there_is_said(tmp_path):
     with serving(tmp_path, []) as server, pytest.raises(SceneError, match="has no scene of sentinel-2-l2a there"):
         fetch_items(search(server.url), tmp_path / "cache", remote=False)

@@ -24,6 +24,7 @@ from pipeline.errors import SceneError
 from pipeline.execution.provenance import content_key, read_json, write_json
 from pipeline.execution.whole_file import whole
 from pipeline.scenes.season import Season
+from pipeline.scenes.sensors.declared_number import number_or_none
 
 ASSETS = {"red": ("red", "B04"), "nir": ("nir", "B08", "nir08"), "nir08": ("nir08", "B8A"), "swir16": ("swir16", "B11")}
 """What a band is called among the assets of the products, the first that an item has counts."""
@@ -36,6 +37,9 @@ TIMEOUT_S = (10.0, 60.0)
 
 GONE = (404, 410)
 """What a server answers for a file that it does not hold: asking again does not help."""
+
+NO_STAC = (pystac.STACError, pystac.STACTypeError, KeyError, ValueError, TypeError, AttributeError)
+"""What pystac raises for an answer that is no valid STAC."""
 
 ASKED = "search.json"
 """What was asked, written when all of the answer is there."""
@@ -89,7 +93,7 @@ def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
             issue = content_key(search.url, item.collection_id, item.properties)[:16]
             name = _one_name(item.id)
             _keep(item, search.bands, folder / name, cache / PIXELS / f"{name}-{issue}", remote)
-    except (APIError, requests.RequestException, pystac.STACError, KeyError, ValueError) as error:
+    except (APIError, requests.RequestException, *NO_STAC) as error:
         raise SceneError(
             f"{search.url}: the STAC API cannot be read ({error}); check scenes.api and the network, then run again"
         ) from error
@@ -113,7 +117,7 @@ def _ask(search: Search) -> list[pystac.Item]:
         )  # fmt: skip
         for item in asked.items():
             # asked here and not of the server: its query would drop the items that do not tell their cloud
-            cloud = item.properties.get("eo:cloud_cover")
+            cloud = number_or_none(item.properties.get("eo:cloud_cover"))
             if search.cloud_below is None or cloud is None or cloud < search.cloud_below:
                 found[item.id] = item
     return [found[key] for key in sorted(found)]
