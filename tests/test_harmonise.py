@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 from conftest import CRS, ROOT, make_grid, noon, write_tif
 from ruamel.yaml import YAML
 
@@ -146,6 +147,20 @@ def test_a_local_fit_finds_what_one_sensor_does_to_the_other(tmp_path):
         assert row.rmse < 1e-4
         assert row.n == 30 * 28
         assert (row.origin, row.to, row.status) == ("gf-1-wfv4", "landsat-oli", "local")
+
+
+def test_small_clouds_of_the_finer_sensor_are_in_no_pair(tmp_path):
+    """Every seventh pixel of 10 m each way is flagged cloud: a pixel of 30 m that holds one tells of no land."""
+    a = write_sensor(tmp_path / "a", "gf-1-wfv4", pixel=10, side=90)
+    with rasterio.open(a / "image.tif", "r+") as image, rasterio.open(a / "quality.tif", "r+") as quality:
+        bands, classes = image.read(), quality.read(1)
+        bands[:, ::7, ::7], classes[::7, ::7] = 6000, 3
+        image.write(bands)
+        quality.write(classes, 1)
+    b = write_sensor(tmp_path / "b", "landsat-oli", slope=0.95, intercept=0.012)
+    for row in fit_rows(scenes_in(a), scenes_in(b), "local"):
+        assert (row.slope, row.intercept) == pytest.approx((0.95, 0.012), abs=2e-4)
+        assert 500 < row.n < 30 * 28
 
 
 def test_the_written_rows_make_a_run_harmonised(tmp_path, sinkmap):

@@ -16,8 +16,8 @@ from pipeline.scenes.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
 from pipeline.scenes.sensor_error import ndvi_u95
 
 BANDS = ("red", "nir")
-WINDOW = 1024
-"""Pixels of a side that are read at a time."""
+WINDOW = 2048
+"""Pixels of a side, of the finer of two scenes, that are read at a time."""
 
 
 def scenes_in(folder: Path) -> list[Scene]:
@@ -37,7 +37,7 @@ def scenes_in(folder: Path) -> list[Scene]:
 
 def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
     """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Pixels of the coarser
-    of the two, clear land alone, same local day; the finer is averaged by area.
+    of the two, same local day, those alone that are clear land all over; the finer is averaged by area.
 
     Raises SceneError where there are no such days, more than one sensor on a side, or too few pixels.
     """
@@ -49,8 +49,8 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
             "the second; give two folders of one sensor each that share days"
         )
     for a, b in couples:
-        for grid in _shared_windows(a, b):
-            _add(pairs, a, b, grid)
+        for grid, within in _shared_windows(a, b):
+            _add(pairs, a, b, grid, within)
     fits = {}
     for band, sums in pairs.items():
         try:
@@ -72,25 +72,30 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
     ]  # fmt: skip
 
 
-def _shared_windows(a: Scene, b: Scene) -> list[GeoBox]:
-    """Windows of the grid of the coarser of two scenes, as far as the finer reaches."""
+def _shared_windows(a: Scene, b: Scene) -> list[tuple[GeoBox, int]]:
+    """Windows of the grid of the coarser of two scenes, as far as the finer reaches, and how many pixels of the finer
+    lie along one of the coarser."""
     boxes = [footprint(scene.id, scene.bands["red"]) for scene in (a, b)]
     coarse, fine = sorted(boxes, key=lambda box: -abs(box.resolution.x))
     shared = fine.extent.to_crs(coarse.crs, resolution=1000 * abs(fine.resolution.x)).intersection(coarse.extent)
     if shared.is_empty:
         return []
     grid = coarse.enclosing(shared)
+    within = max(1, round(abs(coarse.resolution.x / fine.to_crs(coarse.crs).resolution.x)))
+    step = max(1, WINDOW // within)
     return [
-        grid[top : min(top + WINDOW, grid.height), left : min(left + WINDOW, grid.width)]
-        for top in range(0, grid.height, WINDOW)
-        for left in range(0, grid.width, WINDOW)
+        (grid[top : min(top + step, grid.height), left : min(left + step, grid.width)], within)
+        for top in range(0, grid.height, step)
+        for left in range(0, grid.width, step)
     ]
 
 
-def _add(pairs: dict[str, Pairs], a: Scene, b: Scene, grid: GeoBox) -> None:
-    """Add the pixels of a window that are clear land in both."""
-    both = [read_classes(scene, grid) & (CLEAR | WATER) == CLEAR for scene in (a, b)]
-    clear = both[0] & both[1]
+def _add(pairs: dict[str, Pairs], a: Scene, b: Scene, grid: GeoBox, within: int) -> None:
+    """Add the pixels of a window that are clear land in both: one quality pixel of the finer scene says nothing of the
+    cloud beside it, which its mean over a pixel of the coarser would hold."""
+    fine = grid.zoom_to((grid.height * within, grid.width * within))
+    land = [read_classes(scene, fine) & (CLEAR | WATER) == CLEAR for scene in (a, b)]
+    clear = (land[0] & land[1]).reshape(grid.height, within, grid.width, within).all(axis=(1, 3))
     if not clear.any():
         return
     found = [read_bands(scene, BANDS, grid) for scene in (a, b)]
