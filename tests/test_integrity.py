@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -14,10 +15,12 @@ from conftest import REAL, write_tif
 from tiny_world import CRS, LEFT, PIXEL, TOP, World, landscape
 
 from pipeline.config.run_config import read_config
+from pipeline.errors import SceneError
 from pipeline.execution.provenance import Marks
 from pipeline.plan import plan_lines
 from pipeline.run import prepare
 from pipeline.scenes.integrity import SceneFiles, refuse_damaged, verifiable, verify_scene
+from pipeline.scenes.same_day import fit_rows
 from pipeline.scenes.scene import Band, SetAside
 from pipeline.scenes.sensors.sentinel2 import scene_from_safe
 
@@ -199,3 +202,20 @@ def test_a_damaged_scene_is_left_out_of_the_run_until_it_is_mended(tmp_path):
     damage(image(safe))
     (safe / "manifest.safe").unlink()  # on purpose
     assert aside() == []
+
+
+def test_scene_quality_tells_of_a_damaged_scene_and_leaves_it_out(tmp_path, sinkmap):
+    world = World.at(tmp_path)
+    damage(image(write_safe(world.folder / "scenes")))
+    done = sinkmap("quality", world.config, "--out", world.out)
+    assert done.code == 0, done.err
+    assert f"Set aside: scene {NAME}: " in done.out
+    assert NAME not in (world.results / "scene_quality.csv").read_text("utf-8-sig")
+
+
+def test_a_damaged_scene_enters_no_fit(tmp_path):
+    safe = write_safe(tmp_path)
+    damage(image(safe))
+    a = scene_from_safe(safe)
+    with pytest.raises(SceneError, match=f"scene {NAME}: .* has another checksum than its manifest.safe says"):
+        fit_rows([a], [replace(a, id="B", sensor="landsat-oli")], "local")

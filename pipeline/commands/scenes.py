@@ -65,6 +65,7 @@ def quality(
     from pipeline.config.run_config import read_config
     from pipeline.execution.engine import open_engine, successes
     from pipeline.execution.output_folder import held
+    from pipeline.flow import leave_out_damaged
     from pipeline.questions.scene_quality import ZoneQuality, write_quality, zone_quality
     from pipeline.run import prepare
 
@@ -72,12 +73,16 @@ def quality(
     with held(absolute(out) / settings.name / "work"):
         run = prepare(settings, absolute(out))
         file = run.out / "scene_quality.csv"
-        units = [
-            ZoneQuality(run.cube, run.tiles_of(zone), zone, tuple(run.scenes_over(zone)), file) for zone in run.zones
-        ]
         with open_engine(console) as engine:
+            leave_out_damaged(run, engine, strict=False)
+            units = [
+                ZoneQuality(run.cube, run.tiles_of(zone), zone, tuple(run.scenes_over(zone)), file)
+                for zone in run.zones
+            ]
             found = successes(engine.run("quality", zone_quality, units))
     write_quality(file, [row for rows in found for row in rows])
+    for aside in run.set_aside:
+        console.print(f"Set aside: {aside.reason}.", style="yellow")
     console.print(f"Written to {file}.")
 
 

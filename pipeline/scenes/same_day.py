@@ -10,6 +10,7 @@ from pipeline.scenes import MAX_MEGAPIXELS
 from pipeline.scenes.admission import admit
 from pipeline.scenes.catalog import footprint
 from pipeline.scenes.harmonise import Pairs, Row
+from pipeline.scenes.integrity import refuse_damaged, verifiable
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.reflectance import read_bands, read_classes
 from pipeline.scenes.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
@@ -39,7 +40,7 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
     """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Pixels of the coarser
     of the two, same local day, those alone that are clear land all over; the finer is averaged by area.
 
-    Raises SceneError where there are no such days, more than one sensor on a side, or too few pixels.
+    Raises SceneError where there are no such days, more than one sensor on a side, a damaged file, or too few pixels.
     """
     pairs = {band: Pairs() for band in BANDS}
     couples = [(a, b) for a in source for b in target if a.day == b.day and a.sensor != b.sensor]
@@ -48,6 +49,9 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
             f"{len(couples)} pairs of scenes were taken on one day by one sensor in the first folder and another in "
             "the second; give two folders of one sensor each that share days"
         )
+    for scene in {scene.id: scene for couple in couples for scene in couple}.values():
+        for layer in verifiable(scene):
+            refuse_damaged(scene.id, layer)
     for a, b in couples:
         for grid, within in _shared_windows(a, b):
             _add(pairs, a, b, grid, within)
