@@ -183,6 +183,15 @@ def test_a_folder_that_is_not_there_is_said(tmp_path):
         scenes_in(tmp_path / "nowhere")
 
 
+def test_a_folder_without_a_usable_scene_says_why(tmp_path):
+    with pytest.raises(SceneError, match=r"holds no usable scene of surface reflectance; docs/data.md has"):
+        scenes_in(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "LC08_L2SP_127032_20230801_20230805_02_T1.tar").touch()
+    with pytest.raises(SceneError, match=r"a: holds no usable scene .*; refused: .* is an archive; unpack it"):
+        scenes_in(tmp_path / "a")
+
+
 @pytest.mark.parametrize(
     ("day", "sensor", "side", "says"),
     [

@@ -1,6 +1,5 @@
 """Local harmonisation: regress one sensor on another over the pixels that both saw clear on the same day."""
 
-from contextlib import suppress
 from pathlib import Path
 
 from odc.geo.geobox import GeoBox
@@ -23,16 +22,21 @@ WINDOW = 2048
 
 def scenes_in(folder: Path) -> list[Scene]:
     """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read or does not pass
-    `admission` is left out. Raises SceneError where there is no such folder."""
-    found = []
+    `admission` is left out. Raises SceneError where nothing is left, or there is no such folder."""
+    found, refused = [], ""
     for _, read in candidates(folder):
-        with suppress(SceneError):
+        try:
             scene = read().using(BANDS)
             admit(scene, remote=False)
             for layer in scene.layers.values():
                 footprint(scene.id, layer, MAX_MEGAPIXELS)
             if scene.level == SURFACE_REFLECTANCE:
                 found.append(scene)
+        except SceneError as error:
+            refused = refused or str(error)
+    if not found:
+        reason = f"; refused: {refused}" if refused else "; docs/data.md has the products and their layouts"
+        raise SceneError(f"{folder}: holds no usable scene of surface reflectance{reason}")
     return found
 
 
