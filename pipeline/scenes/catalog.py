@@ -167,7 +167,7 @@ def footprint(scene: str, band: Band, max_megapixels: float = np.inf, measured: 
             if measured:
                 _refuse_mask(scene, band, file)
             return GeoBox.from_rio(file)
-    except (RasterioIOError, OSError, ValueError, RuntimeError, KeyError) as error:
+    except (RasterioIOError, *hdfeos.UNREADABLE) as error:
         raise SceneError(f"scene {scene}: {band.path} cannot be read ({error}); get the product again") from error
 
 

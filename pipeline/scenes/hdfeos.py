@@ -22,6 +22,9 @@ from rasterio.transform import from_bounds
 from pipeline.errors import SceneError
 from pipeline.execution.provenance import stamp
 
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
+"""What comes of a file that is damaged: h5py gives bytes for names, and types or nothing for datasets."""
+
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _GRIDS, _FIELDS = "HDFEOS/GRIDS", "Data Fields"
 _HDF4 = Lock()
@@ -29,8 +32,8 @@ _HDF4 = Lock()
 
 
 def grid_of(path: str) -> GeoBox:
-    """The grid of the (first) grid structure of a file. Raises OSError for an unreadable file, ValueError for a grid
-    that is not sinusoidal, which NASA's tiled land products are."""
+    """The grid of the (first) grid structure of a file. Raises OSError or another of `UNREADABLE` for an
+    unreadable file, ValueError for a grid that is not sinusoidal, which NASA's tiled land products are."""
     return _grid(path, stamp(path))
 
 
@@ -44,6 +47,8 @@ def _grid(path: str, _as_it_stands: str) -> GeoBox:
     left, top = _pair(text, "UpperLeftPointMtrs")
     right, bottom = _pair(text, "LowerRightMtrs")
     width, height = int(_value(text, "XDim")), int(_value(text, "YDim"))
+    if not (width > 0 and height > 0 and np.isfinite([radius, left, bottom, right, top]).all()):
+        raise ValueError("its grid has no pixels")
     crs = f"+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R={radius} +units=m +no_defs"
     return GeoBox((height, width), from_bounds(left, bottom, right, top, width, height), crs)
 

@@ -184,7 +184,7 @@ def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.nda
         source = hdfeos.grid_of(band.path)
         window = _window(source, grid)
         pixels = hdfeos.read(band.path, band.member, window)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except hdfeos.UNREADABLE as error:
         raise unreadable(scene.id, band.path, error) from error
     if not pixels.size:
         return np.full(grid.shape, band.nodata, pixels.dtype)

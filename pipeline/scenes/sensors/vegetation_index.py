@@ -61,9 +61,9 @@ def scene_from_hdf(path: Path) -> Scene:
     try:
         found = hdfeos.layers(str(path))
         hdfeos.grid_of(str(path))
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        layers = {match.lastgroup: name for name in found if (match := LAYER_IN_NAME.search(name))}
+    except hdfeos.UNREADABLE as error:
         raise SceneError(f"{path}: cannot be read ({error}); get the product again") from error
-    layers = {match.lastgroup: name for name in found if (match := LAYER_IN_NAME.search(name))}
     _require(path.name, layers)
     declared = found[layers["ndvi"]].get("scale_factor")
     scale = multiplier(path.name, declared)
