@@ -75,6 +75,14 @@ def test_every_baseline_gives_the_same_index(tmp_path, baseline, offset):
     assert baseline in scene.origin
 
 
+def test_a_product_of_the_older_format_gives_the_same_index(tmp_path):
+    """PSD-13, up to 2018: another name of the quantification, and L2A_ before the names of images."""
+    safe = write_safe(tmp_path, metadata("02.06", None).replace("BOA_QUANT", "L2A_BOA_QUANT"))
+    for image in list(safe.rglob("*.jp2")):
+        image.rename(image.with_name(f"L2A_{image.name}"))
+    assert ndvi(scene_from_safe(safe)) == pytest.approx((NIR - RED.astype(float)) / (NIR + RED.astype(float)))
+
+
 def zipped(safe: Path) -> Path:
     """The product as the archive hands it out: one zip with the .SAFE folder in it."""
     path = safe.with_name(f"{safe.name}.zip")

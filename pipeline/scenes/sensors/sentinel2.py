@@ -29,6 +29,9 @@ NATIVE_RESOLUTION = {"B02": "10m", "B03": "10m", "B04": "10m", "B08": "10m", "B8
 BAND_IDS = {"B02": "1", "B03": "2", "B04": "3", "B08": "7", "B8A": "8", "B11": "11"}
 """``band_id`` of BOA_ADD_OFFSET in MTD_MSIL2A.xml."""
 
+QUANTIFICATION = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE")
+"""What MTD_MSIL2A.xml calls the divisor of its pixels; the second up to 2018 (PSD-13)."""
+
 OFFSET_BASELINE = 4.0
 """Processing baseline from which on the product carries BOA_ADD_OFFSET."""
 
@@ -99,7 +102,7 @@ def scene_from_safe(product: Path) -> Scene:
         raise SceneError(f"{product.name} is {level}; get its complete L2A product")
     try:
         root = _xml(files["MTD_MSIL2A.xml"])
-        quantification = float(_text(root, "BOA_QUANTIFICATION_VALUE"))
+        quantification = float(_text(root, *QUANTIFICATION))
         if not quantification > 0:
             raise ValueError(f"BOA_QUANTIFICATION_VALUE is {quantification:g}")
         offsets = {e.get("band_id"): float(e.text) for e in root.iter("BOA_ADD_OFFSET")}
@@ -247,8 +250,8 @@ def _require(scene: str, bands: dict, has_quality: bool) -> None:
         raise SceneError(f"scene {scene} lacks {', '.join(missing)}; download these files beside the item or metadata")
 
 
-def _text(root: Element, tag: str) -> str:
-    found = root.find(f".//{tag}")
-    if found is None or not found.text:
-        raise ValueError(f"no {tag}")
-    return found.text
+def _text(root: Element, *tags: str) -> str:
+    """The text of the first of ``tags`` that there is. Raises ValueError where there is none."""
+    if text := next((found for tag in tags if (found := root.findtext(f".//{tag}"))), None):
+        return text
+    raise ValueError(f"no {tags[0]}")
