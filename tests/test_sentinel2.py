@@ -277,6 +277,20 @@ def test_an_item_says_whether_the_offset_is_in_its_pixels(tmp_path, applied, dec
 
 
 @pytest.mark.parametrize(
+    "properties",
+    [
+        {"sentinel:processing_baseline": "03.01"},
+        {"sentinel:product_id": "S2A_MSIL2A_20200801T032541_N0214_R018_T49TDE_20200801T065309"},
+    ],
+)
+def test_items_of_earth_search_v0_tell_their_baseline_otherwise(tmp_path, properties):
+    """They have no raster:bands; the flag came when the offset did, in 2022."""
+    scene = from_item(tmp_path, properties={"earthsearch:boa_offset_applied": None} | properties)
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, 0.0)}
+    assert "baseline 03.01" in scene.origin or "baseline 02.14" in scene.origin
+
+
+@pytest.mark.parametrize(
     ("applied", "baseline"), [(None, "05.09"), (None, None), (False, "05.09"), (False, None), (None, "unknown")]
 )
 def test_an_item_that_leaves_the_offset_open_is_refused_by_name(tmp_path, applied, baseline):

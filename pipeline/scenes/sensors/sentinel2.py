@@ -44,6 +44,9 @@ MAX_XML_BYTES = 32 << 20
 OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 """What says in an item that the offset is in its pixels already."""
 
+BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
+"""What names the processing baseline in an item, of Earth Search v1 and v0 and of the STAC extension."""
+
 SCENE_CLASSIFICATION = QualityRule(
     clear=frozenset({4, 5}),
     water=frozenset({6}),
@@ -214,7 +217,7 @@ def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]
         )
     except (TypeError, ValueError) as error:
         raise SceneError(f"scene {item.id}: its scale or offset is no number ({error}); correct the item") from error
-    baseline = number_or_none(item.properties.get("s2:processing_baseline", item.properties.get("processing:version")))
+    baseline = number_or_none(_baseline(item))
     if applied is True or (offset is None and baseline is not None and baseline < OFFSET_BASELINE):
         return scale or 1e-4, 0.0
     if offset == 0 and baseline is not None and baseline >= OFFSET_BASELINE:
@@ -238,10 +241,16 @@ def _offset_applied(item: pystac.Item) -> bool | None:
     return told[0] if told else None
 
 
+def _baseline(item: pystac.Item) -> object:
+    """The processing baseline as the item tells it; older items do so in the name of their product alone."""
+    named = re.search(r"_N(\d\d)(\d\d)_", str(item.properties.get("sentinel:product_id")))
+    told = (item.properties[name] for name in BASELINE if name in item.properties)
+    return next(told, f"{named[1]}.{named[2]}" if named else "unknown")
+
+
 def _origin(item: pystac.Item) -> str:
     applied = _offset_applied(item)
-    baseline = item.properties.get("s2:processing_baseline", "unknown")
-    return f"STAC item, baseline {baseline}, boa_offset_applied {applied}"
+    return f"STAC item, baseline {_baseline(item)}, boa_offset_applied {applied}"
 
 
 def _require(scene: str, bands: dict, has_quality: bool) -> None:
