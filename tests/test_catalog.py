@@ -316,6 +316,7 @@ def test_a_manifest_may_say_that_what_is_missing_is_nan(tmp_path):
         ("nodata: 0", "nodata: -9999"),
         ("nodata: 0", "nodata: .nan"),
         ("clear: [1]", "clear: [300]"),
+        ("clear: [1]", "clear: [-300]"),
         ("nodata: 255", "nodata: 300"),
     ],
 )

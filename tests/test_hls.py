@@ -32,6 +32,13 @@ def write_hls(folder: Path, kind: str, version="v2.0", scale: float | None = 1e-
     return name
 
 
+def misdate(folder: Path) -> None:
+    """Give the files of a granule day 400 of the year."""
+    write_hls(folder, "L30")
+    for file in list(folder.iterdir()):
+        file.rename(file.with_name(file.name.replace("2023213", "2023400")))
+
+
 def scene_in(folder: Path):
     ((_, read),) = candidates(folder)
     return read()
@@ -62,6 +69,7 @@ def test_fmask_bits_as_documented():
     [
         (lambda f: write_hls(f, "L30", "v1.4"), "is HLS version 1, whose masks differ; get version 2.0"),
         (lambda f: (f / f"{write_hls(f, 'S30')}.B8A.tif").unlink(), "lacks B8A; get the complete product"),
+        (misdate, "has no date like 2020153T031201 in its name; name it as delivered"),
         (lambda f: write_hls(f, "L30", scale=3.0), "its scale 3.0 is neither a factor nor a divisor"),
     ],
 )

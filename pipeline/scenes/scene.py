@@ -52,7 +52,7 @@ class QualityRule:
         """uint8 bits of each value below ``size``."""
         table = np.zeros(size, "uint8")
         usable = self.clear | self.water | self.doubtful
-        if max(usable | self.buffered, default=0) >= size:
+        if not all(-size <= value < size for value in usable | self.buffered):
             raise ValueError(f"its quality layer has {size} values and cannot hold all of its rule")
         for bit, values in (
             (CLEAR, usable), (WATER, self.water), (BUFFERED, self.buffered), (DOUBTFUL, self.doubtful)

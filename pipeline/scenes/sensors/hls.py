@@ -36,11 +36,15 @@ FMASK = BitRule(
 
 
 def scene_from_hls(fmask: Path) -> Scene:
-    """The scene of an Fmask file and the bands beside it. Raises SceneError for another version than 2 and for missing
-    or unreadable files."""
+    """The scene of an Fmask file and the bands beside it. Raises SceneError for another version than 2, for a name
+    without a date, and for missing or unreadable files."""
     name, kind, tile, time, version = FILE_NAME.fullmatch(fmask.name).groups()
     if version != "2":
         raise SceneError(f"scene {name} is HLS version {version}, whose masks differ; get version 2.0")
+    try:
+        taken = datetime.strptime(f"{time}+0000", "%Y%jT%H%M%S%z")
+    except ValueError:
+        raise SceneError(f"scene {name} has no date like 2020153T031201 in its name; name it as delivered") from None
     codes = BANDS[kind.upper()]
     files = {band: fmask.with_name(f"{name}.{code}.tif") for band, code in codes.items()}
     missing = [codes[band] for band in ("red", "nir") if not files[band].is_file()]
@@ -54,7 +58,7 @@ def scene_from_hls(fmask: Path) -> Scene:
     return Scene(
         id=name,
         sensor="hls",
-        taken=datetime.strptime(f"{time}+0000", "%Y%jT%H%M%S%z"),
+        taken=taken,
         bands=bands,
         quality=Band(str(fmask), nodata=FMASK_FILL),
         rule=FMASK,
