@@ -82,6 +82,15 @@ def test_a_band_without_a_row_is_refused():
         harmonised(scene("landsat-7", "landsat-etm+", red=1, nir=1), rows, RED_NIR)
 
 
+@pytest.mark.parametrize("change", [{"slope": 0.5}, {"band": "nir", "to": "gf-6-wfv"}], ids=["band", "sensor"])
+def test_rows_of_two_fits_are_refused(change):
+    """A file into which both were copied: one of them would count, whichever comes last."""
+    red, nir = (row for row in read_harmonisation("roy2016") if row.band in RED_NIR)
+    rows = (red, red.model_copy(update=change)) if "to" in change else (red, nir, red.model_copy(update=change))
+    with pytest.raises(SceneError, match=r"scene A: .* two rows of one band, .* for landsat-etm\+ landsat-7"):
+        harmonised(scene("landsat-7", "landsat-etm+", red=1, nir=1), rows, RED_NIR)
+
+
 def test_every_published_row_has_its_source_and_the_nasa_table_is_whole():
     rows = read_harmonisation("hls_bandpass") + read_harmonisation("roy2016")
     assert all(row.source and row.status == "published" for row in rows)

@@ -50,11 +50,18 @@ def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> S
     """The scene with ``bands`` adjusted by the rows of its satellite or sensor, and the sensor that it then resembles;
     the scene itself where no row is about it, or where it brings no reflectance.
 
-    Raises SceneError where a band has no row or the scene lacks the band that the row is about.
+    Raises SceneError where a band has no row or two, rows adjust to several sensors, or the scene lacks the band that
+    the row is about.
     """
-    own = {row.band: row for row in rows if row.origin in (scene.platform, scene.sensor)}
+    found = [row for row in rows if row.origin in (scene.platform, scene.sensor)]
+    own = {row.band: row for row in found}
     if not own or scene.level != SURFACE_REFLECTANCE:
         return scene
+    if len(own) < len(found) or len({row.to for row in found}) > 1:
+        raise SceneError(
+            f"scene {scene.id}: the file of harmonise has two rows of one band, or two sensors to adjust to, for "
+            f"{scene.sensor} {scene.platform}; leave one fit of them"
+        )
     adjusted = dict(scene.bands)
     for name in bands:
         source = name if name in own else NARROW.get(name, name)
