@@ -186,6 +186,7 @@ def test_a_pixel_missing_in_one_tile_is_taken_from_the_next_of_that_day():
     [
         (1900, 3500, 1.0, 0.0),  # 0-10000 taken for reflectance
         (400, 2500, 1e-4, -0.1),  # the offset applied twice: red is -.06
+        (1900, 3500, 1e-8, 0.0),  # 0-1 taken for 0-10000: EVI2 and the like would be 0
         (9000, 18000, 1e-4, 0.0),  # Landsat numbers with the scale of Sentinel-2: NIR is 1.8
     ],
 )

@@ -23,6 +23,9 @@ MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
 """Clear land lies within: a pixel outside does not count, and many mean that scale or offset are wrong."""
 
+DARKEST = 0.001
+"""Clear land is brighter in red or near infrared: where it is not, reflectance was divided by 10 000 twice."""
+
 MOST_DIFFERENCE = np.float32(1.05)
 """A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
 (expert choice)."""
@@ -73,8 +76,8 @@ class Composite(ABC):
         )  # fmt: skip
         if impossible > max(50, clear / 10):
             raise ValueError(
-                f"{impossible / clear:.0%} of its clear land has impossible reflectance (above {MAX_REFLECTANCE} or "
-                "negative), so its scale or offset is wrong or applied twice"
+                f"{impossible / clear:.0%} of its clear land has impossible reflectance (above {MAX_REFLECTANCE}, "
+                "negative or next to none), so its scale or offset is wrong or applied twice"
             )
         self._keep(bands)
 
@@ -217,7 +220,7 @@ def _observe(
     """
     clear = 0
     impossible = 0
-    least, most = np.float32(MIN_REFLECTANCE), np.float32(MAX_REFLECTANCE)
+    least, most, darkest = np.float32(MIN_REFLECTANCE), np.float32(MAX_REFLECTANCE), np.float32(DARKEST)
     widest = classes.shape[1]
     r_row, n_row, level_row = np.empty(widest, np.float32), np.empty(widest, np.float32), np.empty(widest, np.int16)
     new_row, land_row = np.empty(widest, np.bool_), np.empty(widest, np.bool_)
@@ -239,7 +242,8 @@ def _observe(
             for x in range(width):
                 clear += land[x]
             for x in range(width):
-                odd[x] = land[x] & ((max(r[x], n[x]) > most) | (min(r[x], n[x]) < least))
+                bright = max(r[x], n[x])
+                odd[x] = land[x] & ((bright > most) | (bright < darkest) | (min(r[x], n[x]) < least))
             for x in range(width):
                 impossible += odd[x]
             for x in range(width):
