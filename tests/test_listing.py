@@ -80,10 +80,12 @@ def test_files_of_no_known_product_are_told(tmp_path, sinkmap):
     assert list(unknown(tmp_path)) == []
     write_hls(tmp_path / "bands alone", "S30")
     next((tmp_path / "bands alone").glob("*.Fmask.tif")).unlink()
-    for name in ("modis/GF6_20230801_SR.tif", "landsat/GF1_WFV4_L1A.tar.gz"):
+    for name in ("modis/GF6_20230801_SR.tif", "landsat/GF1_WFV4_L1A.tar.gz", "order/MOD13Q1_2023.zip"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     found = {folder.name: names for folder, names in unknown(tmp_path)}
-    assert {name: len(names) for name, names in found.items()} == {"bands alone": 3, "landsat": 1, "modis": 1}
+    lie = {"bands alone": 3, "landsat": 1, "modis": 1, "order": 1}
+    assert {name: len(names) for name, names in found.items()} == lie
     done = sinkmap("scenes", tmp_path)
     assert "files of no known product lie there (1, such as GF6_20230801_SR.tif)" in " ".join(done.out.split())
 

@@ -114,6 +114,12 @@ def test_an_hdf_file_as_delivered(tmp_path, write, name, sensor):
     assert scene.day.isoformat() == "2023-08-05"  # the 16 days from 28 July on
 
 
+def test_a_suffix_may_be_in_capitals(tmp_path):
+    write_hdf4(tmp_path / "MOD13A1.A2023209.h26v04.061.HDF")
+    ((name, read),) = candidates(tmp_path)
+    assert (name, read().day.isoformat()) == ("MOD13A1.A2023209.h26v04.061.HDF", "2023-08-05")
+
+
 def test_ranks_of_viirs(tmp_path):
     """0 and 1 are clear, 2 and 3 with a usefulness of at most 3."""
     scene = scene_from_hdf(write_hdf5(tmp_path / "VNP13A1.A2023209.h26v04.002.2023226000812.h5"))

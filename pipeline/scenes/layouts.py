@@ -23,7 +23,8 @@ Candidate = tuple[str, Callable[[], Scene]]
 SAFE_ZIP = re.compile(r"S2\w_MSIL\d\w_.*\.zip", re.IGNORECASE)
 LANDSAT_TAR = re.compile(r"L[COTEM]0\d_.*\.tar(\.gz)?", re.IGNORECASE)
 IMAGES = (".tif", ".tiff", ".jp2")
-DELIVERED = (*IMAGES, ".img", ".hdf", ".h5", ".zip", ".tar", ".gz", ".rar")
+HDF = (".hdf", ".h5")
+DELIVERED = (*IMAGES, *HDF, ".img", ".zip", ".tar", ".gz", ".rar")
 """How the names end of what a product is delivered in."""
 
 
@@ -104,9 +105,14 @@ def unknown(path: Path) -> Iterator[tuple[Path, list[str]]]:
             continue
         products = tuple(name for name, _ in _products(folder, files))
         strange = [name for name in files if Path(name).suffix.lower() in DELIVERED and not name.startswith(products)
-                   and not landsat.BAND_NAME.fullmatch(name) and not vegetation_index.NAME.match(name)]  # fmt: skip
+                   and not landsat.BAND_NAME.fullmatch(name) and not _is_layer(name)]  # fmt: skip
         if strange:
             yield folder, strange
+
+
+def _is_layer(name: str) -> bool:
+    """Whether a file is a layer of a vegetation index, which a scene may go without; an archive of them is none."""
+    return bool(vegetation_index.NAME.match(name)) and Path(name).suffix.lower() in (*IMAGES, *HDF)
 
 
 def _describes(file: Path) -> bool:
@@ -129,7 +135,7 @@ def _declared(manifest: Path) -> Iterator[Candidate]:
 def _vegetation_index(path: Path) -> Iterator[Candidate]:
     """The scene of a file; a GeoTIFF that does not open to tell whether it stands for one is refused."""
     try:
-        if path.suffix in (".hdf", ".h5"):
+        if path.suffix.lower() in HDF:
             yield path.name, partial(vegetation_index.scene_from_hdf, path)
         elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
             yield path.name, partial(vegetation_index.scene_from_tifs, path)
