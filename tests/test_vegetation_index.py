@@ -257,6 +257,15 @@ def test_geotiffs_of_the_usual_services(tmp_path, form):
     assert scene.day.isoformat() == "2023-08-05"
 
 
+@pytest.mark.parametrize("form", NAMES)
+def test_layers_whose_ndvi_is_missing_are_refused(tmp_path, form):
+    for token, values in zip(TOKENS[form][1:], ranks(), strict=True):
+        write_tif(tmp_path / NAMES[form].format(token), values, pixel=500)
+    ((_, read),) = candidates(tmp_path)
+    with pytest.raises(SceneError, match="lacks NDVI; get these layers with it"):
+        read()
+
+
 @pytest.mark.parametrize("kind", ["int16", "int32"])
 def test_one_geotiff_with_named_bands(tmp_path, kind):
     """As exported from a catalogue that names its bands; the layers share one type there that holds them all."""

@@ -78,6 +78,8 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
             yield from _vegetation_index(path)
     for scene, path in metadata.items():
         yield scene, partial(landsat.scene_from_mtl, path)
+    for name in vegetation_index.without_ndvi(files):
+        yield name, partial(vegetation_index.scene_from_tifs, folder / name)  # which says what it lacks
 
 
 def _landsat_bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:

@@ -91,6 +91,15 @@ def is_main_tif(path: Path) -> bool:
     return layer == "ndvi" or (layer is None and "ndvi" in _named_bands(path))
 
 
+def without_ndvi(names: list[str]) -> list[str]:
+    """One of the GeoTIFFs of each granule among ``names`` that has other layers and no NDVI."""
+    granules: dict[str, dict[str, str]] = {}
+    for name in names:
+        if NAME.match(name) and (granule := _granule(Path(name))):
+            granules.setdefault(granule, {})[_layer(Path(name))] = name
+    return [next(iter(layers.values())) for layers in granules.values() if "ndvi" not in layers]
+
+
 def _layer(path: Path) -> str | None:
     """The layer that a file's name says it holds."""
     match = LAYER_IN_NAME.search(path.stem)
