@@ -79,6 +79,15 @@ def test_what_is_incomplete_or_old_is_refused(tmp_path, fault, says):
         scene_in(tmp_path)
 
 
+def test_bands_without_their_mask_are_refused_unless_a_manifest_knows_them(tmp_path):
+    name = write_hls(tmp_path, "S30")
+    (tmp_path / f"{name}.Fmask.tif").unlink()
+    with pytest.raises(SceneError, match=rf"the bands of {name} have no {name}\.Fmask\.tif beside them; get"):
+        scene_in(tmp_path)
+    (tmp_path / "manifest.yaml").write_text("sensor: hls", encoding="utf-8")
+    assert [found for found, _ in candidates(tmp_path)] == [str(tmp_path / "manifest.yaml")]
+
+
 def test_a_local_row_adjusts_it(tmp_path):
     """NASA has adjusted it for view angle, too, which Landsat is not: they differ until a local fit says how."""
     write_hls(tmp_path, "S30")

@@ -22,6 +22,12 @@ Candidate = tuple[str, Callable[[], Scene]]
 
 SAFE_ZIP = re.compile(r"S2\w_MSIL\d\w_.*\.zip", re.IGNORECASE)
 LANDSAT_TAR = re.compile(r"L[COTEM]0\d_.*\.tar(\.gz)?", re.IGNORECASE)
+KEY_FILES = (
+    (landsat.MTL_NAME, landsat.BAND_NAME, "_MTL.txt"),
+    (hls.FILE_NAME, hls.BAND_NAME, ".Fmask.tif"),
+)
+"""Names of the file that announces a scene, of its bands, and how the former ends; both begin with the scene's."""
+
 IMAGES = (".tif", ".tiff", ".jp2")
 HDF = (".hdf", ".h5")
 DELIVERED = (*IMAGES, *HDF, ".img", ".zip", ".tar", ".gz", ".rar")
@@ -44,7 +50,7 @@ def candidates(path: Path) -> Iterator[Candidate]:
     folders = list(_folders(path))
     for folder, files in folders:
         yield from _products(folder, files)
-    yield from _landsat_bands_alone(folders)
+    yield from _bands_alone(folders)
     if (path / "catalog.json").is_file():
         yield from _items(path / "catalog.json")
     else:
@@ -82,19 +88,21 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
         yield name, partial(vegetation_index.scene_from_tifs, folder / name)  # which says what it lacks
 
 
-def _landsat_bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
-    """Landsat bands whose MTL is missing and that no item beside them and no manifest above them may describe."""
+def _bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
+    """Bands of Landsat and HLS whose MTL or Fmask is missing and that no item beside them and no manifest above may
+    describe."""
     declared = {folder for folder, files in folders if MANIFEST in files}
     for folder, files in folders:
         if declared & {folder, *folder.parents}:
             continue
-        described = {match[1] for name in files if (match := landsat.MTL_NAME.fullmatch(name))}
         if any(name.endswith(".json") and not landsat.MTL_NAME.fullmatch(name) for name in files):
             continue
-        for scene in dict.fromkeys(match[1] for name in files if (match := landsat.BAND_NAME.fullmatch(name))):
-            if scene not in described:
-                sentence = f"{folder}: the bands of {scene} have no {scene}_MTL.txt beside them; get the product again"
-                yield scene, partial(_refuse, sentence)
+        for main, bands, ending in KEY_FILES:
+            described = {match[1] for name in files if (match := main.fullmatch(name))}
+            for scene in dict.fromkeys(match[1] for name in files if (match := bands.fullmatch(name))):
+                if scene not in described:
+                    lacking = f"the bands of {scene} have no {scene}{ending} beside them"
+                    yield scene, partial(_refuse, f"{folder}: {lacking}; get the product again")
 
 
 def unknown(path: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -107,7 +115,7 @@ def unknown(path: Path) -> Iterator[tuple[Path, list[str]]]:
             continue
         products = tuple(name for name, _ in _products(folder, files))
         strange = [name for name in files if Path(name).suffix.lower() in DELIVERED and not name.startswith(products)
-                   and not landsat.BAND_NAME.fullmatch(name) and not _is_layer(name)]  # fmt: skip
+                   and not any(bands.fullmatch(name) for _, bands, _ in KEY_FILES) and not _is_layer(name)]  # fmt: skip
         if strange:
             yield folder, strange
 

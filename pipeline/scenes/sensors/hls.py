@@ -17,6 +17,7 @@ from pipeline.scenes.sensors.declared_scale import scale_of_tif
 PRODUCT = "HLS v2"
 GRANULE = re.compile(r"HLS\.[LS]30\.T", re.IGNORECASE)
 FILE_NAME = re.compile(r"(HLS\.([LS]30)\.T(\w{5})\.(\d{7}T\d{6})\.v(\d)\.\d)\.Fmask\.tif", re.IGNORECASE)
+BAND_NAME = re.compile(r"(HLS\.[LS]30\.T\w{5}\.\d{7}T\d{6}\.v\d\.\d)\.B\w\w\.tif", re.IGNORECASE)
 
 BANDS = {
     "L30": {"blue": "B02", "green": "B03", "red": "B04", "nir": "B05", "swir16": "B06"},
