@@ -90,6 +90,17 @@ def test_a_table_takes_a_factor(finished):
         assert 1.2 < after / before < 1.6
 
 
+def test_another_table_of_expansion_takes_stands_to_other_roots(finished):
+    """As in a run with those numbers: pine of 66 m3/ha has 66 x .75 = 49.5 t/ha above ground and roots of .40; with 1.1
+    of it 54.45 t/ha, and roots of .29, since the table of conifers steps down at 50."""
+    run, _ = finished
+    stock = what_if(run, ["forest.bcef.pines=x1.1"], ["F01"])[0]
+    stands = run.zones["F01"]["stands"]
+    area_ha = stands["area_ha"][stands["species"].index("chinese_pine")]
+    before, after = 49.5 * 1.40 * 0.5105, 54.45 * 1.29 * 0.5105
+    assert stock.after - stock.before == pytest.approx(area_ha * (after - before))
+
+
 def test_a_polynomial_takes_a_factor_and_its_interval_goes_with_it(finished):
     run, _ = finished
     stock = what_if(run, ["grassland.biomass_model.fresh_agb=x1.2"], ["G01"])[0]

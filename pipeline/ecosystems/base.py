@@ -146,8 +146,8 @@ def _rows(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Coefficient |
             yield from _rows(value, (*path, name))
 
 
-def with_values(ecosystem: Ecosystem, values: Mapping[str, float | np.ndarray]) -> Ecosystem:
-    """The ecosystem with other numbers in the rows at these paths: a number, or one a draw, (n,).
+def with_values(ecosystem: Ecosystem, values: Mapping[str, float | np.ndarray | Row]) -> Ecosystem:
+    """The ecosystem with other numbers in the rows at these paths: a number, or one a draw, (n,); or with another row.
 
     For a row of several numbers (polynomial, table) it is the factor on all of it. Raises KeyError for a path that
     is not there.
@@ -160,9 +160,9 @@ def with_values(ecosystem: Ecosystem, values: Mapping[str, float | np.ndarray]) 
     return ecosystem
 
 
-def _replaced(part: Any, steps: list[str], value: float | np.ndarray) -> Any:
+def _replaced(part: Any, steps: list[str], value: float | np.ndarray | Row) -> Any:
     if not steps:
-        return part.with_value(value)
+        return value if isinstance(value, Row) else part.with_value(value)
     first, *rest = steps
     if isinstance(part, Mapping):
         return {**part, first: _replaced(part[first], rest, value)}

@@ -192,6 +192,11 @@ class BinnedCoefficient(Row):
         """The table times a factor, or one factor a draw (n,), or one for each bin and draw (b, n)."""
         return self.model_copy(update={"factor": value})
 
+    def times(self, number: float) -> Self:
+        """The table that lists all its values, and ranges, times a number."""
+        ranges = self.ranges and tuple((low * number, high * number) for low, high in self.ranges)
+        return self.model_copy(update={"values": tuple(v * number for v in self.values), "ranges": ranges})
+
 
 class Named(Frozen):
     """A kind of land or tree, found by its ``names`` in the zone or stand table."""

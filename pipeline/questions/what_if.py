@@ -145,7 +145,10 @@ def _rows(model: ZoneModel) -> list[str]:
 def _with_values(model: ZoneModel, values: dict[str, float]) -> ZoneModel:
     """`ZoneModel.with_values`, and the shipped end-members go with their rows. Raises ConfigError where they can be no
     soil and vegetation."""
-    after = model.with_values(values)
+    # a table that lists other numbers takes stands to other roots, which a factor on it as an error does not
+    rows = {path: model.coefficients[path] for path in values}
+    tables = {path: row.times(values[path]) for path, row in rows.items() if isinstance(row, BinnedCoefficient)}
+    after = model.with_values(values | tables)
     if not model.shipped_end_members:
         return after
     stratum = after.ecosystem.strata[model.zone.stratum]

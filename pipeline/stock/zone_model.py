@@ -11,6 +11,7 @@ from pipeline.carbon import stock_difference
 from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, Shrub, coefficients, used_by, with_values
 from pipeline.ecosystems.base import END_MEMBERS
 from pipeline.ecosystems.names import names_zh
+from pipeline.ecosystems.rows import Row
 from pipeline.ecosystems.shrub import SHRUB, STOCK_ROWS
 from pipeline.scenes.sensor_error import SensorError
 from pipeline.stock.sketch import Sketch, per_level
@@ -75,7 +76,7 @@ class ZoneModel:
         stocks = {name: np.broadcast_arrays(found[name], seen[name], full[name]) for name in full}
         return found | {name: np.stack(parts) for name, parts in stocks.items()}
 
-    def with_values(self, values: Mapping[str, float | np.ndarray]) -> "ZoneModel":
+    def with_values(self, values: Mapping[str, float | np.ndarray | Row]) -> "ZoneModel":
         """The model with other numbers in the rows at these paths (`ecosystems.with_values`)."""
         own = {path: value for path, value in values.items() if not path.startswith(SHRUB_PATH)}
         shrubs = {path.removeprefix(SHRUB_PATH): values[path] for path in values.keys() - own.keys()}
