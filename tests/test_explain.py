@@ -141,6 +141,20 @@ def test_a_year_of_which_a_third_was_seen_has_a_mean_and_no_total(world, finishe
     assert not {("F02", "carbon_tC", "2020"), *groups} & drawn
 
 
+def test_a_year_goes_without_the_total_that_is_withheld_as_impossible(tmp_path):
+    """As in the table of years. 340 m3/ha of pine hold 340 x .7 x 1.2 x .5105 = 145.8 t C/ha, at most 120 can be."""
+    world = World.finished(tmp_path)
+    world.write_stands([("油松", 330, 340, ZONES["F01"][2])])
+    world.run()
+    run = FinishedRun.read(world.results)
+    total, mean = (explain(run, "F01", metric, 2025) for metric in ("carbon_tC", "carbon_tC_ha"))
+    assert (total["value"], total["steps"], total["interval"]) == (None, [], None)
+    assert total["status"].startswith("no total, impossible: carbon_tC_ha 146")
+    assert mean["value"] == pytest.approx(340 * 0.7 * 1.2 * 0.5105)  # stays as the evidence
+    row = next(r for r in read_csv(world.results / "by_year.csv") if (r["zone_id"], r["year"]) == ("F01", "2025"))
+    assert row["carbon_tC"] == ""
+
+
 def test_coefficients_come_with_error_source_and_status(finished):
     answer = explain(finished, "G01", "carbon_tC")
     rows = {row["path"]: row for row in answer["coefficients"]}

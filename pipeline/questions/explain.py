@@ -40,7 +40,10 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
     then = (run.baseline, sketches[run.baseline.label]) if sink and run.baseline else None
     sketch = sketches[period.label]
     least = run.record["config"]["min_observed_fraction"]
-    given = metric == "area_ha" or (_known(model, sketch, metric, least) if year else metric in entry["figures"])
+    figures = entry["figures"]
+    withheld = year is not None and _withheld(figures, metric)
+    given = metric == "area_ha" or (_known(model, sketch, metric, least) if year else metric in figures)
+    given = given and not withheld
     found = steps(metric, model, (period, sketch), then) if given else []
     english, chinese = COLUMNS[metric]
     years = sorted({*(run.baseline.years if then else ()), *period.years})
@@ -52,7 +55,7 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         "period": f"{then[0].label} to {period.label}" if then else period.label,
         "value": found[-1].value if found else None,
         "unit": found[-1].unit if found else None,
-        "status": entry["figures"]["status"] if not year else "ok" if given else _unknown(sketch, year),
+        "status": figures["status"] if not year or withheld else "ok" if given else _unknown(sketch, year),
         "note": run.note_of([zone]),
         "method": model.method if metric.startswith(("carbon", "agb", "sink")) else None,
         "steps": [asdict(step) for step in found],
@@ -99,6 +102,11 @@ def _known(model: ZoneModel, sketch: Sketch, metric: str, min_observed: float) -
     if metric == "carbon_tC":
         return holds_total(model, sketch, min_observed)
     return sketch.observed > 0 or (model.stands is not None and metric in ("carbon_tC_ha", "agb_tDM_ha"))
+
+
+def _withheld(figures: dict, metric: str) -> bool:
+    """Whether the years go without a figure because that of the period is withheld as impossible."""
+    return metric in ("carbon_tC", "fvc_mean") and metric not in figures and "impossible:" in figures["status"]
 
 
 def _unknown(sketch: Sketch, year: int) -> str:
