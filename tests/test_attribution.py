@@ -5,7 +5,21 @@ import shutil
 
 import pytest
 import shapely
-from tiny_world import CLOUD, DAYS, PIXEL, STANDS, YEARS, ZONES, World, landscape, read_csv, run_here, sky
+from tiny_world import (
+    CLOUD,
+    DAYS,
+    PIXEL,
+    STANDS,
+    YEARS,
+    ZONES,
+    World,
+    box,
+    clouds_over,
+    landscape,
+    read_csv,
+    run_here,
+    sky,
+)
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
@@ -174,6 +188,31 @@ def test_a_scene_that_only_covered_what_others_missed_is_clear_pixels(first, sec
     more.run()
     second.run()
     only(differences(more, second)["F02", "carbon_tC"], "clear_pixels")
+
+
+def test_a_cloud_that_dates_a_stock_anew_is_no_coefficient(first, second):
+    """Of F02 all but its 55 western columns of 110 are hidden in 2019: 2.5 years that were seen, on average 2020.2,
+    lie 3.8 years before 2024 in place of 4."""
+    for day in DAYS:
+        second.write_scene(2019, day, scl=clouds_over(day, box(10, 80, 192, 240)))
+    second.run()
+    row = differences(first, second)["F02", "sink_tCO2_yr"]
+    assert row["clear_pixels"] != 0
+    assert row["coefficients"] == pytest.approx(0, abs=1e-9)
+    shutil.rmtree(second.results / "work" / "cube.zarr")
+    only(differences(first, second)["F02", "sink_tCO2_yr"], "clear_pixels_and_cover")
+
+
+@pytest.mark.parametrize(("kept", "factor"), [(True, "boundary"), (False, "clear_pixels_and_cover")])
+def test_shrub_that_was_cut_is_where_the_note_says(second, tmp_path, kept, factor):
+    shrubs = World.finished(tmp_path / "first")
+    shrubs.write_stands([*STANDS, ("灌木林", 0.0, 0.0, box(110, 125, 200, 280))])
+    shrubs.run()
+    if not kept:
+        shutil.rmtree(second.results / "work" / "cube.zarr")
+    row = differences(shrubs, second)["G01", "carbon_tC"]
+    only(row, factor)
+    assert f"what that changes goes to {factor}" in row["note"]
 
 
 def test_all_at_once_still_adds_up(first, second):

@@ -60,7 +60,7 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
     a, b = (Side.of(run, zone) for run in (run_a, run_b))
     chain, notes = _chain(a, b)
     if run_a.zones[zone].get("shrub") != run_b.zones[zone].get("shrub"):
-        factor = "boundary" if a.model.shrub else "coefficients"
+        factor = _factor_of_shrub(a, [factor for factor, _ in chain])
         notes.append(f"shrub grows on other ground in the second run, what that changes goes to {factor}")
     start = a.totals()
     for quantity in ("carbon_tC", "sink_tCO2_yr"):
@@ -77,6 +77,15 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
         yield row | {"change": after - before} | parts | {"beyond_interval": beyond(recorded_a, quantity, after)}
 
 
+def _factor_of_shrub(a: Side, factors: list[str]) -> str:
+    """The factor of the chain in whose swap the shrub's ground becomes that of the second run."""
+    if a.model.shrub is None:
+        return "coefficients"
+    if "stands" in factors:
+        return "stands"
+    return "boundary" if "cover" in factors else factors[1]
+
+
 def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[str]]:
     """The figures after each swap by the factor swapped, and what there is to say of it."""
     moved = replace(a.model, zone=replace(a.model.zone, area_ha=b.model.zone.area_ha))
@@ -88,18 +97,22 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
         chain = [("boundary", there), ("clear_pixels", there), ("cover", there), ("stands", inventories), end]
         alone = "second" if a.model.stands is None else "first" if b.model.stands is None else None
         return chain, [f"the {alone} run alone goes by stands"] if alone else []
+    swapped, why = _swapped(a, b)
     notes, ends = [], [end]
     if a.periods != b.periods:
-        notes.append("the periods differ: their years are paired in order")
+        notes.append("the periods differ" if why else "the periods differ: their years are paired in order")
         if a.model.index == b.model.index:
             ends = [("periods", b.totals(dated)), end]
-    swapped, why = _swapped(a, b)
+    # the pixels seen in each year date a stock, too; in other periods than they are of they date none
+    seen = dated if a.periods == b.periods else moved
     if not why:
         factors = ("boundary", "clear_pixels", "cover", "clear_pixels")
-        return [*((f, a.totals(moved, pair)) for f, pair in zip(factors, swapped, strict=True)), *ends], notes
+        models = (moved, moved, moved, seen)
+        swaps = zip(factors, models, swapped, strict=True)
+        return [*((factor, a.totals(model, pair)) for factor, model, pair in swaps), *ends], notes
     chain = [("boundary", a.totals(moved))]
     if a.model.index == b.model.index and all(b.sketches[i] for i in (0, 1) if a.sketches[i]):
-        chain.append(("clear_pixels_and_cover", a.totals(moved, b.sketches)))
+        chain.append(("clear_pixels_and_cover", a.totals(seen, b.sketches)))
     return [*chain, *ends], [*notes, f"the boundary counts by its area alone and the pixels are not told apart: {why}"]
 
 
