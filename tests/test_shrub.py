@@ -251,6 +251,17 @@ def test_a_zone_all_of_shrub_errs_by_the_shrubs_mean_and_not_by_grass(ecosystems
     assert (ends.p97_5 - ends.p2_5) / 2 / ends.mean == pytest.approx(0.6, abs=0.1)
 
 
+def test_ground_not_seen_errs_by_the_spread_of_what_pixels_hold(ecosystems):
+    """Half grass, half shrub of the surveyed .45, which holds 2.88 t C/ha: half of their difference, of .4 of the zone.
+    Shrub of one cover all over has no spread."""
+    model = shrub_model(ecosystems)
+    for shrub, expected in ((0.5, abs(2.88 - zone_model(ecosystems).responses["carbon_stock"][13_600]) / 2), (1, 0)):
+        seen = mixed(0.36, 1 - shrub, 0, shrub, 0.45)
+        sketch = replace(seen, land=0.6 * seen.land, mosaic=0.6 * seen.mosaic)
+        draws = realised(model, sketch).by_cause[STOCK]["observation"]
+        assert draws.std() == pytest.approx(0.4 * expected * 900, rel=0.05, abs=1e-3)
+
+
 def test_shrub_of_two_zones_and_of_forest_stands_errs_together(ecosystems):
     one = realised(shrub_model(ecosystems), mixed(0.36, 0, 0, 1, 0.45)).by_cause[STOCK]["class_mean"]
     two = realised(shrub_model(ecosystems, id="G02"), mixed(0.30, 0.5, 0, 0.5, 0.45)).by_cause[STOCK]["class_mean"]

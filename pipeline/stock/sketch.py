@@ -88,6 +88,16 @@ class Sketch:
             return self._mean((self.land * per_level).sum())
         return self.mean(per_level[0]) if self.mosaic is None else self._mean((self.mosaic * per_level).sum())
 
+    def spread(self, per_level: np.ndarray) -> float:
+        """Standard deviation of such a quantity over the observed part, of surveyed shrub by its mean cover at each
+        level; NaN where nothing was observed."""
+        squares = per_level.astype(float) ** 2
+        if squares.ndim > 1 and self.mosaic is not None:  # the cover is in the weights, and once more in the square
+            ground, covered = self.shrub - self.mosaic[1], self.mosaic[2]
+            known = (covered > 0) & (ground > 0)
+            squares[2] *= np.minimum(np.divide(covered, ground, out=np.ones(LEVELS.size), where=known), 1)
+        return max(self.mean(squares) - self.mean(per_level) ** 2, 0) ** 0.5
+
     def _mean(self, total: float) -> float:
         return float(total / self.observed) if self.observed else np.nan
 

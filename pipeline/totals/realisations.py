@@ -198,7 +198,7 @@ class _Zone:
             return 1.0
         response = self._model.responses[quantity]
         mean = sketch.mean(response)
-        spread = max(sketch.mean(response.astype(float) ** 2) - mean**2, 0) ** 0.5 / mean if mean > 0 else 0.0
+        spread = sketch.spread(response) / mean if mean > 0 else 0.0
         return 1 + missing * spread * self._normal("observation", self._model.zone.id, period.label)
 
 
