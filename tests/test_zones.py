@@ -355,6 +355,7 @@ def test_a_zone_whose_stock_is_impossible_counts_nowhere(tmp_path):
     assert {row["zone_id"]: row["gain_tC_yr"] for row in read_csv(world.results / "separate.csv")}["F01"] == ""
     (target,) = read_csv(world.results / "targets.csv")
     assert target["finding"] == "open"
+    assert target["reason"].startswith("the volume of the stands is withheld")  # and not: there are none
 
 
 def test_a_zone_whose_index_is_impossible_has_a_cover_in_no_year(tmp_path):

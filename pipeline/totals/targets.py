@@ -97,6 +97,11 @@ def _forest_volume(targets: Targets, rows: list[dict], counts_twice: bool) -> di
     }
     forests = [zone for zone in rows if zone["level"] == "zone" and zone["ecosystem"] == "forest"]
     held = [zone for zone in forests if zone["volume_m3"] is not None]
+    if not held and any(zone.get("stand_area_fraction") is not None for zone in forests):
+        return row | {
+            "reason": "the volume of the stands is withheld, since figures of their zones are impossible",
+            "reason_zh": "有小班的片区数值超出可能范围, 蓄积不计",
+        }
     if not held or targets.forest_volume_m3 is None:
         return row | {
             "reason": "no forest zone has stands with a volume",
