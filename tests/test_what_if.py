@@ -55,6 +55,7 @@ def test_a_group_of_which_a_zone_was_not_asked_for_has_no_sum(finished):
     run, _ = finished
     change = ["forest.carbon_fraction=x1.1"]
     assert {a.zone for a in what_if(run, change, ["F01"])} == {"F01"}
+    assert len(what_if(run, change, ["F01", "F01"])) == 2  # asked for twice, its stock and its sink come once
     assert {a.zone for a in what_if(run, [*change, "forest.index_bias=0"], ["F01", "F02"])} == {"F01", "F02", "forest"}
     assert {a.zone for a in what_if(run, ["grassland.root_shoot=4.0"])} == {"G01", "city"}
 

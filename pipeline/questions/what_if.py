@@ -75,8 +75,8 @@ def _changed(change: str, path: str, row: Coefficient | BinnedCoefficient, numbe
 def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None) -> list[Answer]:
     """Totals before and after, of those zones whose stock rests on what changes, then of their ecosystems and the city,
     where all zones of these were asked for. Raises ConfigError where there are none."""
-    numbers = numbers_set(run, changes)
-    if unknown := set(zones or ()) - run.zones.keys():
+    numbers, zones = numbers_set(run, changes), list(dict.fromkeys(zones or ()))
+    if unknown := set(zones) - run.zones.keys():
         raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
     answers, others, unknown = [], {}, []
     for zone in zones or run.zones:
