@@ -140,6 +140,8 @@ SHRINKS = (0.31, 0.29, 0.21, 0.19)
         (wetland(SHRINKS, 11.5, sink_finding="unclear"), "30.0 → 20.0", "—"),
         (wetland(SHRINKS, 11.5, sink_tCO2_yr=None, sink_finding=None), "30.0 → 20.0", "—"),
         (wetland((0.3, 0.3, 0.28, 0.28), 10.1), "30.0 → 28.0", "—"),  # by no more than two points
+        (wetland((1.0, 1.0, 0.2, 0.2), 5.0, baseline_carbon_tC_ha=0.0), "100.0 → 20.0", "碳增加主要来自水面转为植被"),
+        (wetland(SHRINKS, 5.0, baseline_carbon_tC_ha=0.0), "30.0 → 20.0", "—"),  # on bare ground
     ],
 )
 def test_a_wetland_shows_its_open_water_and_where_its_carbon_comes_from(zone, value, said):

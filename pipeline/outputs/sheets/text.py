@@ -114,8 +114,9 @@ def water_figure(
     label = "基准期 → 现状期" if len(shares) == 2 else "现状期"
     said = UNKNOWN
     if len(shares) == 2 and shares[0] - shares[1] > SHRUNK and row["sink_finding"] == "gain":
-        land, stock = (1 - shares[1]) / (1 - shares[0]), row["carbon_tC_ha"] / row["baseline_carbon_tC_ha"]
-        said = "碳增加主要来自水面转为植被" if 0 < (stock - 1) / 2 < land - 1 else UNKNOWN
+        land, before, now = 1 - shares[0], row["baseline_carbon_tC_ha"], row["carbon_tC_ha"]
+        if land == 0 or 0 < (now - before) / 2 * land < (shares[0] - shares[1]) * before:
+            said = "碳增加主要来自水面转为植被"
     return f"开阔水面 (%, {label})", " → ".join(fixed(100 * share, 1) for share in shares), said
 
 
