@@ -20,6 +20,15 @@ def row(**changes):
     return Coefficient(**{key: value for key, value in content.items() if value is not None})
 
 
+@pytest.mark.parametrize(("ecosystem", "name"), [("forest", "stand_area"), ("grassland", "residual")])
+def test_a_factor_of_the_interval_alone_is_1(ecosystems, ecosystem, name):
+    """Another value would move the interval away from the figure, which does not take it."""
+    content = ecosystems[ecosystem].model_dump()
+    content[name]["value"] = 1.05
+    with pytest.raises(ValidationError, match=f"{name} only widens the interval: its value is 1"):
+        type(ecosystems[ecosystem]).model_validate(content)
+
+
 # What a row says
 
 

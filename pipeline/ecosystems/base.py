@@ -53,6 +53,8 @@ class Ecosystem(Frozen, ABC):
     min_water_share: ClassVar[float] = 1.0
     """A pixel is open water if this share of its clear observations, at least, saw water. Mountain
     shadow is often classed as water, so a land ecosystem wants all of them."""
+    interval_only: ClassVar[tuple[str, ...]] = ("residual",)
+    """Factors of which the interval takes the half-width, and no figure the value."""
 
     ecosystem: str
     index_bias: Annotated[Coefficient, of_cause("index")]
@@ -69,6 +71,13 @@ class Ecosystem(Frozen, ABC):
         if self.default_stratum not in self.strata:
             raise ValueError(f"default_stratum {self.default_stratum!r} is not among the strata")
         refuse_shared_names(self.strata, "stratum")
+        return self
+
+    @model_validator(mode="after")
+    def _errs_around_one(self) -> Self:
+        for name in self.interval_only:
+            if getattr(self, name).value != 1:
+                raise ValueError(f"{name} only widens the interval: its value is 1, and its half-width what is off")
         return self
 
     def stratum_key(self, name: str | None) -> str:

@@ -1,7 +1,7 @@
 """Forest: stand volume where the inventory gives it, class mean x canopy cover where it does not."""
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -61,6 +61,8 @@ class Forest(Ecosystem):
 
     Without: C = C_type,age x min(1, f / f_ref), a proxy: a canopy's index sees neither age nor volume.
     """
+
+    interval_only: ClassVar[tuple[str, ...]] = ("residual", "stand_area")
 
     ecosystem: Literal["forest"]
     expansion: Literal["ipcc", "continuous"]
