@@ -148,6 +148,19 @@ def test_a_first_inventory_is_of_the_stands_and_said(first, second):
     assert back["note"] == "the first run alone goes by stands"
 
 
+def test_another_ecosystem_is_of_the_coefficients_and_said(first, second):
+    """F01, by stands in the one run, is steppe in the other."""
+    second.settings["zones"]["expected"] = {"forest": 1, "grassland": 2, "wetland": 1}
+    second.write_config()
+    second.write_zones(ZONES | {"F01": ("草地", "典型草原", ZONES["F01"][2])})
+    second.run()
+    for runs, kinds in (((first, second), ("forest", "grassland")), ((second, first), ("grassland", "forest"))):
+        row = differences(*runs)["F01", "carbon_tC"]
+        only(row, "coefficients")
+        said = "{} in the first run and {} in the second, what that changes goes to coefficients"
+        assert row["note"] == said.format(*kinds)
+
+
 def test_a_moved_boundary_is_boundary_alone(first, second):
     """The western two columns and more of G01 and F01 are cut off: with them go their pixels and their stands."""
     cut = {name: (kind, stratum, shape.difference(shapely.box(0, 0, shape.bounds[0] + 2.5 * PIXEL, 9e6)))

@@ -91,14 +91,20 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
     moved = replace(a.model, zone=replace(a.model.zone, area_ha=b.model.zone.area_ha))
     dated = replace(moved, year_weights=b.model.year_weights)
     end = ("coefficients", b.totals())
+    kinds = [side.model.ecosystem.ecosystem for side in (a, b)]
+    notes = [] if kinds[0] == kinds[1] else [
+        f"{kinds[0]} in the first run and {kinds[1]} in the second, what that changes goes to coefficients"
+    ]  # fmt: skip
     if a.model.stands or b.model.stands:
         there = a.totals(_stands_moved(moved, a, b))
+        if notes:  # stands hold nothing by the numbers of another ecosystem than forest
+            return [("boundary", there), end], notes
         inventories = b.totals(replace(dated, stands=b.model.stands))
         chain = [("boundary", there), ("clear_pixels", there), ("cover", there), ("stands", inventories), end]
         alone = "second" if a.model.stands is None else "first" if b.model.stands is None else None
         return chain, [f"the {alone} run alone goes by stands"] if alone else []
     swapped, why = _swapped(a, b)
-    notes, ends = [], [end]
+    ends = [end]
     if a.periods != b.periods:
         notes.append("the periods differ" if why else "the periods differ: their years are paired in order")
         if a.model.index == b.model.index:
