@@ -71,7 +71,7 @@ def publish(
     results = results_of(
         run, rasters, rows=rows, by_year=by_year, intervals=interval_rows, cover_classes=classes, ledger=ledger,
         separate=separate_rows(current, {row["zone_id"] for row in rows if row["volume_m3"] is not None}, run.draws),
-        volume_counts_twice=counts_volume_twice(models.values(), ledger), impossible=impossible_zones,
+        volume_counts_twice=counts_volume_twice(models.values(), ledger), impossible_zones=impossible_zones,
     )  # fmt: skip
     results.folder.mkdir(parents=True, exist_ok=True)
     write_csv(results.folder / "summary.csv", COLUMNS, results.rows, results.note)
@@ -90,7 +90,7 @@ def publish(
 
 
 def results_of(
-    run: Run, rasters: RasterPaths, volume_counts_twice: bool, impossible: list[str], **tables: list[dict]
+    run: Run, rasters: RasterPaths, volume_counts_twice: bool, impossible_zones: list[str], **tables: list[dict]
 ) -> Results:
     """The results in the form that the deliverables take; ``tables`` by their names in `Results`."""
     config = run.config
@@ -117,7 +117,7 @@ def results_of(
         suggestions=run.suggestions,
         min_patch_mu=config.patches.min_area_mu,
         min_observed=config.min_observed_fraction,
-        impossible=impossible,
+        impossible=impossible_zones,
         exports=config.exports,
         work=run.work,
         marks=run.marks,

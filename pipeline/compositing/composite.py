@@ -21,10 +21,12 @@ from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
-"""Clear land lies within: a pixel outside does not count, and many mean that scale or offset are wrong."""
+"""Reflectance (unit 1) of clear land lies within: a pixel outside does not count, and many mean that scale or offset
+are wrong."""
 
 DARKEST = 0.001
-"""Clear land is brighter in red or near infrared: where it is not, reflectance was divided by 10 000 twice."""
+"""Reflectance (unit 1) that clear land has in red or near infrared, at least (expert choice): where many pixels have
+less, it was divided by 10 000 twice."""
 
 MOST_DIFFERENCE = np.float32(1.05)
 """A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
