@@ -17,6 +17,7 @@ from pipeline.scenes import MAX_MEGAPIXELS, hdfeos
 from pipeline.scenes.admission import admit, refuse_size
 from pipeline.scenes.harmonise import Row, harmonised
 from pipeline.scenes.layouts import candidates
+from pipeline.scenes.processings import older_processings
 from pipeline.scenes.scene import INDEX, Band, Scene, SetAside
 from pipeline.scenes.season import Season
 
@@ -44,7 +45,7 @@ class Wanted:
 
 def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]]:
     """The scenes under ``path`` that a run uses, by day and id, and those set aside for what is wrong with them; others
-    are left out silently. Raises SceneError where nothing usable is found."""
+    are left out silently, older processings among them. Raises SceneError where nothing usable is found."""
     scenes: dict[str, Scene] = {}
     aside: list[SetAside] = []
     found = 0
@@ -70,6 +71,8 @@ def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]
             f"{path}: none of {found} scenes lies in the years {wanted.years[0]}-{wanted.years[-1]}, the season "
             f"{wanted.season} and the zones{reason}"
         )
+    for older in older_processings(scenes):
+        del scenes[older]
     return sorted(scenes.values(), key=lambda scene: (scene.day, scene.id)), aside
 
 

@@ -1,6 +1,6 @@
 """What a folder of scenes holds: every product found, usable or not, and why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import shapely
@@ -10,6 +10,7 @@ from pipeline.errors import SceneError
 from pipeline.scenes.admission import admit
 from pipeline.scenes.catalog import Wanted, as_wanted, footprint, usable
 from pipeline.scenes.layouts import candidates
+from pipeline.scenes.processings import older_processings
 from pipeline.scenes.scene import Scene
 from pipeline.scenes.season import PEAK
 
@@ -43,7 +44,8 @@ def list_scenes(path: Path, wanted: Wanted | None = None, zones: shapely.Geometr
             found.append(_listed(name, read(), wanted, zones))
         except SceneError as error:
             found.append(Listed(name, remark=f"refused: {error}"))
-    return found
+    older = older_processings(one.name for one in found if not one.remark)
+    return [replace(one, remark=f"older than {older[one.name]}") if one.name in older else one for one in found]
 
 
 def _listed(name: str, scene: Scene, wanted: Wanted | None, zones: shapely.Geometry | None) -> Listed:

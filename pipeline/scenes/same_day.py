@@ -11,6 +11,7 @@ from pipeline.scenes.catalog import footprint
 from pipeline.scenes.harmonise import Pairs, Row
 from pipeline.scenes.integrity import refuse_damaged, verifiable
 from pipeline.scenes.layouts import candidates
+from pipeline.scenes.processings import older_processings
 from pipeline.scenes.reflectance import read_bands, read_classes
 from pipeline.scenes.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
 from pipeline.scenes.sensor_error import ndvi_u95
@@ -22,7 +23,8 @@ WINDOW = 2048
 
 def scenes_in(folder: Path) -> list[Scene]:
     """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read or does not pass
-    `admission` is left out. Raises SceneError where nothing is left, or there is no such folder."""
+    `admission`, and older processings, are left out. Raises SceneError where nothing is left, or there is no such
+    folder."""
     found, refused = [], ""
     for _, read in candidates(folder):
         try:
@@ -37,7 +39,8 @@ def scenes_in(folder: Path) -> list[Scene]:
     if not found:
         reason = f"; refused: {refused}" if refused else "; docs/data.md has the products and their layouts"
         raise SceneError(f"{folder}: holds no usable scene of surface reflectance{reason}")
-    return found
+    older = older_processings(scene.id for scene in found)
+    return [scene for scene in found if scene.id not in older]
 
 
 def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
