@@ -16,6 +16,7 @@ from pipeline.mapping.land_cover import LandCover, reach_of
 from pipeline.mapping.shrub_ground import ShrubGround
 from pipeline.scenes.catalog import Wanted
 from pipeline.scenes.harmonise import NARROW, SHIPPED_ROWS, Row
+from pipeline.scenes.scene import INDEX, SURFACE_REFLECTANCE, Scene
 from pipeline.yaml_file import read_yaml
 from pipeline.zones.stands import read_stands, stands_in_zone
 from pipeline.zones.zone import Zone
@@ -121,6 +122,17 @@ def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
                 f"cover.{name}.index is {index}, but the biomass model of {name} was calibrated on "
                 f"{ecosystem.model_index}; set it to {ecosystem.model_index} or fit a model on {index}"
             )
+
+
+def check_levels(method: str, scenes: list[Scene]) -> None:
+    """Raises ConfigError for a geometric median over reflectance and the stand-in bands of scenes that bring NDVI
+    alone: in the plane of red and near infrared the two lie apart, whatever grows there."""
+    by_level = {scene.level: scene.id for scene in reversed(scenes)}
+    if method == "geometric_median" and len(by_level) > 1:
+        raise ConfigError(
+            f"composite.method geometric_median needs bands, and scene {by_level[INDEX]} brings NDVI alone, beside "
+            f"reflectance such as {by_level[SURFACE_REFLECTANCE]}; set it to median, or leave one of the sensors out"
+        )
 
 
 def check_names(config: RunConfig, zones: gpd.GeoDataFrame) -> None:

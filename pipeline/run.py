@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.execution.engine import Failure
 from pipeline.execution.output_folder import writable_folder
 from pipeline.execution.provenance import Checksums, Marks, code_key, content_key, stamp
-from pipeline.inputs import check_indices, check_names, place_of_scenes, shrub_of, stands_of, wanted_of
+from pipeline.inputs import check_indices, check_levels, check_names, place_of_scenes, shrub_of, stands_of, wanted_of
 from pipeline.mapping.shrub_ground import ShrubGround
 from pipeline.mapping.styles import Styles, read_styles
 from pipeline.mapping.suggestions import Suggestions, read_suggestions
@@ -259,6 +259,7 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     folder = out / config.name
     wanted = wanted_of(config, extent)
     scenes, aside = find_scenes(place_of_scenes(config, extent, folder / "work" / "stac"), wanted)
+    check_levels(config.composite.method, scenes)
     notes += [sentence] if (sentence := without_scenes(wanted.rows, scenes)) else []
     origin = grid_origin(scenes[0], config.grid.crs)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from conftest import make_grid
+from conftest import make_grid, write_tif
 from tiny_world import DAYS, YEARS, World, landscape
 
 from pipeline.calibration import calibration_block
@@ -76,6 +76,21 @@ def test_a_biomass_model_refuses_an_index_that_it_was_not_calibrated_on(world):
     with pytest.raises(ConfigError, match=r"^cover\.grassland\.index is msavi, but the biomass model of grassland was "
                        r"calibrated on ndvi; set it to ndvi or fit a model on msavi$"):  # fmt: skip
         prepare(config, world.out)
+
+
+def test_a_geometric_median_refuses_to_mix_bands_with_ndvi_alone(world):
+    (red, *_) = sorted(world.scene(YEARS[0], DAYS[0]).glob("*.tif"))
+    with rasterio.open(red) as file:
+        like = {"crs": file.crs, "transform": file.transform}
+        ones = np.ones(file.shape, "int16")
+    for layer, values in {"NDVI": 6000 * ones, "PR": 0 * ones, "VIQ": 0 * ones}.items():
+        write_tif(world.folder / "scenes" / f"MOD13Q1.A{YEARS[0]}209.h26v04.061_{layer}.tif", values, **like)
+    configured(world, composite={"method": "median"})
+    assert {scene.level for scene in prepared(world).scenes} == {"surface_reflectance", "index"}
+    configured(world, composite={"method": "geometric_median"})
+    with pytest.raises(ConfigError, match=r"^composite\.method geometric_median needs bands, and scene MOD13.* brings "
+                       r"NDVI alone, beside reflectance such as .*; set it to median, or leave one"):  # fmt: skip
+        prepared(world)
 
 
 def test_the_indices_of_a_run_follow_from_its_covers(world):
