@@ -268,6 +268,8 @@ def test_a_crs_that_can_be_true_passes(crs, bounds):
         ("EPSG:2361", METRES_37, "Xi'an-80"),
         ("EPSG:4267", DEGREES, "North American Datum 1927, which is not CGCS2000"),
         ("EPSG:4546", METRES_37, r"with the zone number 37 .* look like EPSG:4525"),
+        ("EPSG:4546+5737", METRES_37, r"with the zone number 37 .* look like EPSG:4525"),  # and heights
+        ("+proj=tmerc +lon_0=111 +x_0=500000 +ellps=GRS80 +towgs84=0,0,0", METRES_37, "with the zone number 37"),
         ("EPSG:4525", METRES_3, "without one"),
         ("EPSG:4524", METRES_37, "with the zone number 37 .* look like EPSG:4525"),
         ("EPSG:4490", METRES_37, "metres .* in a CRS of degrees, .* look like EPSG:4525"),
