@@ -1,6 +1,7 @@
 """However the work is spread over threads, processes and machines, and whatever the scenes' order: the same bytes."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import pytest
 from rich.console import Console
 from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landscape, undisturbed
 
+from pipeline.errors import SinkmapError
 from pipeline.execution.cores import available_cores
 from pipeline.execution.engine import Engine, open_engine
 from pipeline.outputs.sheets import atlas
@@ -245,6 +247,20 @@ def test_a_cluster_that_does_not_answer_is_said_in_one_sentence_soon(world, sink
     assert error.count("\n") == 1
     assert "tcp://127.0.0.1:9" in error
     assert not list(world.results.glob("*.csv"))
+
+
+def test_a_cluster_without_workers_is_waited_for_with_a_word_and_a_lost_one_is_said_in_one_sentence(tmp_path):
+    place = tmp_path / "scheduler.json"
+    options = ("--host", "127.0.0.1", "--no-dashboard", "--port", 0, "--scheduler-file", place)
+    console = Console(file=io.StringIO(), width=40)
+    with started("distributed.cli.dask_scheduler", *options) as scheduler:
+        _wait_for(lambda: place.is_file() and place.read_text().strip().endswith("}"))
+        address = json.loads(place.read_text())["address"]
+        with open_engine(console, cluster=address) as engine:
+            assert f"No worker is at the Dask scheduler {address} yet; the work waits" in console.file.getvalue()
+            threading.Timer(1, scheduler.kill).start()
+            with pytest.raises(SinkmapError, match="Dask scheduler is lost; finished work is kept"):
+                engine.run("count", abs, [-1])
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:notaport"])

@@ -55,7 +55,8 @@ class Engine:
         """function(unit) of each unit, begun and returned in their order, then of the small ones ``beside``, which the
         pace does not count. A SinkmapError of a unit becomes a `Failure` in its place, so that the others go on; so
         does a refusal to write to ``unit.writes_to``. Any other error is raised, or with ``isolate`` a Failure, too. A
-        unit whose worker dies is tried again, twice at most, and then a Failure."""
+        unit whose worker dies is tried again, twice at most, and then a Failure. Raises SinkmapError where the
+        scheduler is lost."""
         every = [*units, *beside]
         if not every:
             return []
@@ -79,13 +80,17 @@ class Engine:
         return list(get(tasks, keys, num_workers=self.workers))
 
     def _on_client(self, work: Callable, units: list, advance: Callable[[], None]) -> list:
-        from distributed import KilledWorker, as_completed
+        from distributed import CancelledError, KilledWorker, as_completed
 
         def result(future: Any) -> Any:
             try:
                 return future.result()
             except KilledWorker as error:
                 return Failure(SinkmapError(f"a worker died again and again ({error}); give the workers more memory"))
+            except CancelledError as error:
+                raise SinkmapError(
+                    "the connection to the Dask scheduler is lost; finished work is kept, start it and run again"
+                ) from error
 
         futures = [self._client.submit(work, unit, pure=False, retries=_RETRIES) for unit in units]
         for _ in as_completed(futures, loop=self._client.loop):
@@ -141,11 +146,14 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
         with local, Client(local) as client:
             yield Engine(console, workers, client)
         return
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told of in one sentence
     try:
         client = Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {cluster}; start one or correct the address") from error
     with client:
+        if not client.nthreads():
+            console.print(f"No worker is at the Dask scheduler {cluster} yet; the work waits for one.", soft_wrap=True)
         yield Engine(console, max(1, sum(client.nthreads().values())), client)
 
 
