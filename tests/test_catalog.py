@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -40,6 +41,17 @@ def test_items_are_found_in_folders_whatever_else_lies_there(tmp_path):
     (tmp_path / "list.json").write_text("[1, 2]")
     (tmp_path / "cut.json").write_text('{"type": "Feature", "stac_ver')
     assert find(tmp_path) == (["B", "A"], [])  # by day
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right on Windows")
+def test_links_to_folders_are_followed_and_none_twice(tmp_path):
+    write_item(tmp_path / "archive", "A", "2023-08-03")
+    scenes = tmp_path / "scenes"
+    write_item(scenes, "B", "2023-08-02")
+    (scenes / "2023").symlink_to(tmp_path / "archive", target_is_directory=True)
+    (scenes / "again").symlink_to(tmp_path / "archive", target_is_directory=True)
+    (scenes / "above").symlink_to(scenes, target_is_directory=True)
+    assert find(scenes) == (["B", "A"], [])
 
 
 def write_catalogue(path, *links):

@@ -58,8 +58,14 @@ def candidates(path: Path) -> Iterator[Candidate]:
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """``path`` and the folders below it, each with the names in it, sorted; a .SAFE folder is taken as one name."""
-    for folder, subfolders, files in os.walk(path):
+    """``path`` and the folders below it, each with the names in it, sorted; a .SAFE folder is taken as one name. Links
+    to folders count; a folder that is reached again, as through a link to one above, does not."""
+    seen = set()
+    for folder, subfolders, files in os.walk(path, followlinks=True):
+        if (place := os.path.realpath(folder)) in seen:
+            subfolders.clear()
+            continue
+        seen.add(place)
         products = [name for name in subfolders if name.endswith(".SAFE")]
         subfolders[:] = sorted(set(subfolders) - set(products))
         yield Path(folder), sorted(files + products)
