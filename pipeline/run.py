@@ -255,6 +255,9 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     table, notes = counted_zones(config, ecosystems)
     check_names(config, table)
     zones = zones_on_grid(table, config.grid.crs)
+    by_id = {zone.id: zone for zone in zones}
+    if only is not None and only not in by_id:
+        raise ConfigError(f"there is no zone {only}; the zones are {', '.join(by_id)}")
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     folder = out / config.name
     wanted = wanted_of(config, extent)
@@ -288,9 +291,6 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     )
     if unreached := [zone.id for zone in zones if not run.scenes_over(zone)]:
         notes.append(f"no scene reaches {', '.join(unreached)}: there will be no data")
-    by_id = {zone.id: zone for zone in zones}
-    if only is not None and only not in by_id:
-        raise ConfigError(f"there is no zone {only}; the zones are {', '.join(by_id)}")
     if force and only:
         run.forget(by_id[only])
     elif force:

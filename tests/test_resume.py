@@ -486,9 +486,11 @@ def test_a_zone_that_is_forced_is_done_again_and_no_raster_of_another_is_lost(fi
     assert finished.files() == undisturbed()
 
 
-def test_a_zone_that_is_not_there_loses_nothing_by_force(finished):
+def test_a_zone_that_is_not_there_loses_nothing_by_force_and_is_told_before_a_scene_is_read(finished):
+    (checksums := finished.results / "work" / "checksums.json").unlink()
     with pytest.raises(ConfigError, match="there is no zone F9"):
         prepare(read_config(finished.config), finished.out, force=True, only="F9")
+    assert not checksums.exists()
     assert finished.run().map == []
 
 
