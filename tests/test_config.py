@@ -186,6 +186,11 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         ("name: run", "name: run\ncomposite: {indices: [ndmi]}", r"run\.yaml:2: composite\.indices: .*start with ndvi"),
         ("EPSG:32649", "EPSG:4490", r"run\.yaml:8: grid\.crs: "),  # degrees are no metres
         ("EPSG:32649", "EPSG:99999", r"run\.yaml:8: grid\.crs: "),
+        (
+            "coefficients: coefficients",
+            "coefficients: x\nstands: {path: stands.gpkg, columns: {volume_m3_ha: {}}}",
+            r"run\.yaml:13: stands\.columns\.volume_m3_ha: .* at least 1 item",
+        ),
     ],
 )
 def test_a_wrong_config_is_refused_with_the_line_and_what_to_write(tmp_path, old, new, says):

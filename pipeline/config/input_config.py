@@ -156,7 +156,7 @@ class StandColumns(Section):
 
     species: str = "YOU_SHI_SZ"
     """That of the main species."""
-    volume_m3_ha: dict[int, str]
+    volume_m3_ha: Annotated[dict[int, str], Field(min_length=1)]
     """That of the live volume, m3/ha, for each inventory year."""
     cover: str | None = None
     """That of the cover (0-1) of shrub stands; without it their cover is by the index."""
