@@ -351,6 +351,23 @@ def test_a_quality_layer_of_no_classes_is_refused(tmp_path, kind, says):
         read_classes(scene, make_grid(4, 4))
 
 
+def test_a_nodata_that_no_quality_class_can_have_is_refused_in_a_layer_of_32_bits_too(tmp_path):
+    write_manifest(tmp_path, MANIFEST.replace("nodata: 255", "nodata: -999999"))
+    write_tif(tmp_path / "quality.tif", np.ones((2, 2), "int32"), pixel=20)
+    (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    with pytest.raises(SceneError, match="scene G1: its quality layer .*cannot hold all of its rule; correct it"):
+        read_classes(scene, make_grid(4, 4))
+
+
+def test_two_nodata_that_differ_in_the_last_digits_are_told_with_them(tmp_path):
+    """As a file of float32 has it, and as a GIS program rounds it."""
+    write_manifest(tmp_path, MANIFEST.replace("nodata: 0", "nodata: -3.4028235e+38"))
+    lowest = float(np.finfo("float32").min)
+    write_tif(tmp_path / "image.tif", np.full((2, 4, 4), 0.3, "float32"), nodata=lowest)
+    with pytest.raises(SceneError, match=rf"has the nodata {lowest}, not -3.4028234999999".replace("+", r"\+")):
+        find(tmp_path)
+
+
 def test_one_faulty_scene_of_a_manifest_leaves_the_others(tmp_path):
     entry = MANIFEST[MANIFEST.index("  - id") :]
     faulty = entry.replace("G1", "X").replace("image.tif", "missing.tif")

@@ -184,8 +184,8 @@ def _refuse_mask(scene: str, band: Band, file: rasterio.DatasetReader) -> None:
     nodata = file.nodatavals[band.index - 1]
     if nodata is not None and nodata == nodata and band.nodata == band.nodata and nodata != band.nodata:
         raise SceneError(
-            f"scene {scene}: {band.path} has the nodata {nodata:g}, not {band.nodata:g}; correct the file, or the "
-            "nodata in its manifest"
+            f"scene {scene}: {band.path} has the nodata {nodata:.17g}, not {band.nodata:.17g}; correct the file, or "
+            "the nodata in its manifest"
         )
 
 

@@ -52,7 +52,7 @@ class QualityRule:
         """uint8 bits of each value below ``size``."""
         table = np.zeros(size, "uint8")
         usable = self.clear | self.water | self.doubtful
-        if not all(-size <= value < size for value in usable | self.buffered):
+        if not all(-size <= value < size for value in usable | self.buffered | {self.nodata}):
             raise ValueError(f"its quality layer has {size} values and cannot hold all of its rule")
         for bit, values in (
             (CLEAR, usable), (WATER, self.water), (BUFFERED, self.buffered), (DOUBTFUL, self.doubtful)
