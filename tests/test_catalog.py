@@ -12,6 +12,7 @@ import rasterio
 import shapely
 from conftest import CRS, LEFT, PIXEL, TOP, make_grid, noon, write_item, write_tif
 from pyproj import Transformer
+from rasterio import Affine
 from rasterio.enums import Resampling
 
 from pipeline.errors import ConfigError, SceneError
@@ -355,7 +356,7 @@ def test_a_nodata_that_no_quality_class_can_have_is_refused_in_a_layer_of_32_bit
     write_manifest(tmp_path, MANIFEST.replace("nodata: 255", "nodata: -999999"))
     write_tif(tmp_path / "quality.tif", np.ones((2, 2), "int32"), pixel=20)
     (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
-    with pytest.raises(SceneError, match="scene G1: its quality layer .*cannot hold all of its rule; correct it"):
+    with pytest.raises(SceneError, match=r"scene G1: its quality layer .*cannot hold all of its rule; correct it"):
         read_classes(scene, make_grid(4, 4))
 
 
@@ -404,6 +405,16 @@ def test_a_scene_says_how_large_its_pixels_are(tmp_path):
     assert {scene.id: scene.pixel_m for scene in scenes} == {
         "metres": pytest.approx(10.0), "degrees": pytest.approx((8.46 * 11.10) ** 0.5, rel=2e-3)
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90])
+def test_a_scene_that_is_turned_has_pixels_as_large(tmp_path, angle):
+    write_item(tmp_path)
+    turned = Affine.translation(LEFT + 20, TOP - 20) * Affine.rotation(angle) * Affine.scale(10, -10)
+    for asset in ("red", "nir", "scl"):
+        write_tif(tmp_path / f"A_{asset}.tif", np.ones((4, 4), "uint8"), transform=turned)
+    (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    assert scene.pixel_m == pytest.approx(10)
 
 
 def test_a_coarser_band_is_repeated(tmp_path):

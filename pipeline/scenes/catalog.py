@@ -140,9 +140,8 @@ def _step(geometry: Geometry) -> float:
 
 def _pixel_size(box: GeoBox, here: Geometry, crs: str) -> float:
     """Side of a pixel in metres of ``crs``, at the middle of ``here`` (CRS of the box)."""
-    middle = here.centroid.coords[0]
-    x, y = (step * abs(side) for step, side in zip((1, 1), (box.affine.a, box.affine.e), strict=True))
-    corners = Geometry(shapely.MultiPoint([middle, (middle[0] + x, middle[1]), (middle[0], middle[1] + y)]), box.crs)
+    (x, y), side = here.centroid.coords[0], abs(box.affine.determinant) ** 0.5
+    corners = Geometry(shapely.MultiPoint([(x, y), (x + side, y), (x, y + side)]), box.crs)
     (x0, y0), (x1, y1), (x2, y2) = (point.coords[0] for point in corners.to_crs(crs).geoms)
     return abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) ** 0.5
 
