@@ -264,7 +264,7 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     scenes, aside = find_scenes(place_of_scenes(config, extent, folder / "work" / "stac"), wanted)
     check_levels(config.composite.method, scenes)
     notes += [sentence] if (sentence := without_scenes(wanted.rows, scenes)) else []
-    origin = grid_origin(scenes[0], config.grid.crs)
+    origin = grid_origin(scenes, config.grid.crs, config.grid.resolution_m)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
     work = writable_folder(folder / "work")
     writable_folder(work / "sketches")

@@ -230,8 +230,20 @@ def test_the_grid_starts_at_the_corner_of_a_scene_in_its_crs(tmp_path):
     write_item(tmp_path)
     (scene,), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
     assert scene.bounds == (LEFT, TOP - 40, LEFT + 40, TOP)
-    assert grid_origin(scene, CRS) == (LEFT, TOP)
-    assert grid_origin(scene, "EPSG:32650") == (0, 0)
+    assert grid_origin([scene], CRS, 10) == (LEFT, TOP)
+    assert grid_origin([scene], "EPSG:32650", 10) == (0, 0)
+
+
+def test_of_scenes_of_several_pixel_sizes_those_are_copied_that_are_nearest_to_the_grids(tmp_path):
+    """As of Landsat, which comes first, and Sentinel-2: half a pixel off they would all be mixed."""
+    write_item(tmp_path, "landsat", "2023-08-01")
+    write_item(tmp_path, "sentinel", "2023-08-02")
+    for asset, value in (("red", "uint16"), ("nir", "uint16"), ("scl", "uint8")):
+        write_tif(tmp_path / f"landsat_{asset}.tif", np.ones((4, 4), value), left=LEFT - 15, top=TOP + 15, pixel=30)
+    (first, second), _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, AREA))
+    assert (first.id, second.id) == ("landsat", "sentinel")
+    assert grid_origin([first, second], CRS, 10) == (LEFT, TOP)
+    assert grid_origin([first, second], CRS, 30) == (LEFT - 15, TOP + 15)
 
 
 # Manifest

@@ -188,7 +188,9 @@ def _refuse_mask(scene: str, band: Band, file: rasterio.DatasetReader) -> None:
         )
 
 
-def grid_origin(scene: Scene, crs: str) -> tuple[float, float]:
-    """A corner for the run's grid: that of the scene where it is in ``crs``, so that pixels can be copied."""
+def grid_origin(scenes: list[Scene], crs: str, resolution_m: float) -> tuple[float, float]:
+    """A corner for the run's grid: that of the (first) scene whose pixels are nearest to its own in size, where that is
+    in ``crs``, so that they can be copied. Corners of Landsat lie half a pixel off those of Sentinel-2."""
+    scene = min(scenes, key=lambda scene: round(abs(scene.pixel_m - resolution_m), 3))
     box = footprint(scene.id, scene.bands["red"])
     return (box.affine.c, box.affine.f) if box.crs == CRS(crs) else (0.0, 0.0)
