@@ -62,9 +62,10 @@ def test_a_lock_of_another_host_is_left_to_the_user(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b'{"pid": 1', b"[]", b'{"pid": null, "host": 1, "since": 2}'])
-def test_a_damaged_lock_is_taken_over_once_it_is_old(tmp_path, content):
+@pytest.mark.parametrize("age", [60, -60], ids=["old", "of a clock that was set back since"])
+def test_a_damaged_lock_is_taken_over_once_it_is_old(tmp_path, content, age):
     (tmp_path / "run.lock").write_bytes(content)
-    os.utime(tmp_path / "run.lock", (time.time() - 60,) * 2)
+    os.utime(tmp_path / "run.lock", (time.time() - age,) * 2)
     with held(tmp_path):
         assert psutil.pid_exists(json.loads((tmp_path / "run.lock").read_text(encoding="utf-8"))["pid"])
 

@@ -115,8 +115,9 @@ def _holder(lock: Path) -> dict | None:
 
 
 def _age_s(lock: Path) -> float:
+    """How far the time of the lock is from now; after a clock was set back it may lie ahead."""
     try:
-        return time() - lock.stat().st_mtime
+        return abs(time() - lock.stat().st_mtime)
     except OSError:
         return 0.0
 
