@@ -440,7 +440,7 @@ def test_an_item_with_a_remote_file_is_set_aside(world, sinkmap):
     assert_one_sentence(error, "S2_20210801", "lacks red", "download")
 
 
-@pytest.mark.parametrize("text", ["<VRTDataset/>", "\ufeff \n<GDAL_WMS></GDAL_WMS>"])
+@pytest.mark.parametrize("text", ["<VRTDataset/>", "\ufeff \n<GDAL_WMS></GDAL_WMS>", ' {"type": "Feature"}'])
 def test_a_description_of_an_image_elsewhere_is_no_image(world, sinkmap, text):
     (world.scene(2021, DAYS[0]) / "B04.tif").write_text(text, encoding="utf-8")
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")

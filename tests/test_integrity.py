@@ -165,7 +165,7 @@ def test_a_scene_that_could_not_be_read_once_is_not_remembered_as_damaged(tmp_pa
         raise OSError(errno.EIO, "Input/output error", band.path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.scenes.integrity._opened", away)
+        patch.setattr("pipeline.scenes.integrity.opened", away)
         (reason,) = world.run().set_aside
     assert "cannot be read now" in reason
     assert world.run().set_aside == []

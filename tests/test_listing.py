@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import rasterio
 import shapely
-from conftest import CRS, LEFT, TOP, write_item
+from conftest import CRS, LEFT, TOP, write_item, write_vector
 from test_harmonise import write_sensor
 from test_hls import write_hls
 from test_landsat import write_landsat
@@ -151,6 +151,17 @@ def test_a_listing_or_a_fit_asks_no_server(tmp_path, server, image):
     assert f"{image} describes an image elsewhere" in listed.remark
     with pytest.raises(SceneError, match=f"refused: .*{image} describes an image elsewhere"):
         scenes_in(folder)
+    assert server[1] == []
+
+
+def test_a_table_of_images_elsewhere_is_none(tmp_path, server):
+    folder = write_sensor(tmp_path, "gf-1-wfv4")
+    table = {"location": [f"/vsicurl/{server[0]}/red.tif"]}
+    write_vector(folder / "red.gti.gpkg", table, [shapely.box(LEFT, TOP - 900, LEFT + 900, TOP)])
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("image.tif", "red.gti.gpkg"), encoding="utf-8")
+    (listed,) = list_scenes(folder)
+    assert "red.gti.gpkg describes an image elsewhere" in listed.remark
     assert server[1] == []
 
 

@@ -11,6 +11,7 @@ from conftest import REAL, make_grid, write_item, write_tif
 from pystac import Item
 
 from pipeline.errors import SceneError
+from pipeline.scenes.admission import admit
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.reflectance import read_band, read_classes
 from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
@@ -104,6 +105,15 @@ def test_a_zip_is_read_where_it_lies(tmp_path, baseline, offset):
     assert (name, scene.id, scene.paths) == (path.name, expected.id, [str(path)])
     assert (ndvi(scene) == index).all()
     assert (read_classes(scene, make_grid(8, 8)) == classes).all()
+
+
+def test_a_zip_with_descriptions_of_images_elsewhere_is_refused(tmp_path):
+    safe = write_safe(tmp_path, metadata("02.14", None))
+    next(safe.rglob("*_B04_10m.jp2")).write_text("<VRTDataset/>")
+    scene = scene_from_safe(zipped(safe))
+    with pytest.raises(SceneError, match="describes an image elsewhere"):
+        admit(scene, remote=False)
+    admit(scene, remote=True)
 
 
 def test_a_product_is_found_where_its_own_path_is_given(tmp_path):

@@ -4,40 +4,44 @@ A manifest or an item comes from elsewhere. It must not make the machine fetch a
 file systems, or take memory for a raster that no sensor ever took.
 """
 
-from pathlib import Path
-
 import numpy as np
 import rasterio
 
 from pipeline.errors import SceneError
-from pipeline.scenes.scene import Scene
+from pipeline.scenes.integrity import DAMAGED, opened
+from pipeline.scenes.scene import Band, Scene
 
 MAX_BLOCK_BYTES = 1 << 30
 """A block is decoded whole, whatever window of it is asked for."""
 
 
+TILE_INDEX = (".gti.gpkg", ".gti.fgb", ".gti.parquet")
+"""How the names of tables end that GDAL opens as an image, made up of others."""
+
+
 def admit(scene: Scene, remote: bool) -> None:
     """Raises SceneError for a file of the scene that is not to be opened. With ``remote`` GDAL's virtual file systems
-    and descriptions (VRT, WMS) are let through."""
-    for path in scene.paths:
-        if not remote:
-            _refuse_remote(scene.id, path)
+    and descriptions (VRT, WMS, STAC) are let through."""
+    for band in () if remote else scene.layers.values():
+        _refuse_remote(scene.id, band)
 
 
-def _refuse_remote(scene: str, path: str) -> None:
-    if path.startswith("/vsi") or "://" in path:
+def _refuse_remote(scene: str, band: Band) -> None:
+    if band.path.startswith("/vsi") or "://" in band.path:
         raise SceneError(
-            f"scene {scene}: {path} is not a file on this machine; download it, or set scenes.remote if you trust it"
+            f"scene {scene}: {band.path} is not a file on this machine; download it, or set scenes.remote if you trust "
+            "it"
         )
     try:
-        with Path(path).open("rb") as file:
+        with opened(band) as file:
             start = file.read(64)
-    except OSError:
-        return
-    if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+    except (OSError, *DAMAGED):
+        return  # whoever reads it says what it is
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith((b"<", b"{")) or band.path.lower().endswith(TILE_INDEX):
         raise SceneError(
-            f"scene {scene}: {path} describes an image elsewhere (VRT, WMS) and is none; give the image itself, or set "
-            "scenes.remote if you trust it"
+            f"scene {scene}: {band.path} describes an image elsewhere (VRT, WMS, STAC) and is none; give the image "
+            "itself, or set scenes.remote if you trust it"
         )
 
 

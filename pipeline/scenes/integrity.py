@@ -19,6 +19,9 @@ from pipeline.scenes.scene import Band, Scene, SetAside
 
 CHUNK_BYTES = 1 << 20
 
+DAMAGED = (BadZipFile, EOFError, DeflateError, RuntimeError)
+"""What comes of a damaged zip; RuntimeError of a password, or of a compression that Python does not know."""
+
 
 @dataclass(frozen=True)
 class SceneFiles:
@@ -60,13 +63,13 @@ def refuse_damaged(scene: str, band: Band) -> None:
     algorithm, _, expected = band.digest.partition(":")
     digest = hashlib.new(algorithm or "md5", usedforsecurity=False)
     try:
-        with _opened(band) as file:
+        with opened(band) as file:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
     except OSError as error:
         away = f"scene {scene}: {band.path} cannot be read now ({error}); see that it is there, then run again"
         raise AwayError(away) from error
-    except (BadZipFile, EOFError, DeflateError) as error:
+    except DAMAGED as error:
         raise SceneError(f"scene {scene}: {band.path} is damaged ({error}); get the product again") from error
     if expected and digest.hexdigest() != expected:
         raise SceneError(
@@ -76,7 +79,8 @@ def refuse_damaged(scene: str, band: Band) -> None:
 
 
 @contextmanager
-def _opened(band: Band) -> Iterator[IO[bytes]]:
+def opened(band: Band) -> Iterator[IO[bytes]]:
+    """The bytes of a band's file, or of its image within a zip. Raises OSError, or one of `DAMAGED`."""
     if not band.in_zip:
         with open(band.path, "rb") as file:
             yield file
