@@ -47,7 +47,7 @@ class Composite(ABC):
         self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
     ) -> None:
         """``days`` is the number of days with observations, at most; outside ``cells`` all stays nodata."""
-        self._shape, self._indices, self._days = shape, indices, days
+        self._shape, self._indices = shape, indices
         self._blocks = True if cells is None else blocks_of(cells)
         self._places = np.array(
             [[p for part in window for p in (part.start, part.stop)] for window in rectangles(cells, shape, CELL_PX)]

@@ -6,6 +6,7 @@ the tile is kept, int16). A maximum is noisy upward, the more so the more observ
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -35,14 +36,17 @@ class PeakComposite(Composite):
 
 
 class _OfAllDays(Composite):
-    """Keeps ``names`` of every day, int16 (days, rows, columns) each. It has no day of the peak."""
+    """Keeps what `_kept` names for the indices of every day, int16 (days, rows, columns) each. It has no day of the
+    peak."""
+
+    _kept: Callable[[tuple[str, ...]], tuple[str, ...]]
 
     def __init__(
-        self, names: tuple[str, ...], shape: tuple[int, int], indices: tuple[str, ...], days: int, cells: Cells | None
+        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
     ) -> None:
         super().__init__(shape, indices, days, cells)
-        self._names = names
-        self._stack = np.empty((len(names), days, *shape), "int16")
+        self._names = self._kept(indices)
+        self._stack = np.empty((len(self._names), days, *shape), "int16")
         self._used = 0
         self._fresh = False
 
@@ -75,10 +79,7 @@ class _OfAllDays(Composite):
 class MedianComposite(_OfAllDays):
     """The median of each index over the clear observations, each for itself."""
 
-    def __init__(
-        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
-    ) -> None:
-        super().__init__(indices, shape, indices, days, cells)
+    _kept = staticmethod(tuple)
 
     def _medians(self) -> dict[str, np.ndarray]:
         return {name: median_of_days(stack) for name, stack in zip(self._names, self._days_kept, strict=True)}
@@ -88,15 +89,11 @@ class GeometricMedianComposite(_OfAllDays):
     """The indices of the geometric median of the bands (Roberts et al. 2017), of the observations that have them all.
     Bands are kept in steps of 1e-4."""
 
-    def __init__(
-        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
-    ) -> None:
-        super().__init__(bands_of(indices), shape, indices, days, cells)
-        self._ndvi_of_day = np.empty(shape, "int16")
+    _kept = staticmethod(bands_of)
 
     def next_day(self, day_of_year: int) -> None:
         super().next_day(day_of_year)
-        self._ndvi_of_day[:] = INDEX_NODATA
+        self._ndvi_of_day = np.full(self._shape, INDEX_NODATA, "int16")
 
     def _place(self, name: str) -> np.ndarray:
         return self._ndvi_of_day if name == "ndvi" else super()._place(name)

@@ -1,8 +1,10 @@
 """A scene as the pipeline reads it: bands with scale and offset, a quality layer with its rule."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 import shapely
@@ -19,8 +21,29 @@ SURFACE_REFLECTANCE, INDEX = "surface_reflectance", "index"
 """Levels of a scene. An index scene brings NDVI itself: see `index_bands`."""
 
 
+class Rule(ABC):
+    """What the values of a product's quality layer say of a pixel."""
+
+    @abstractmethod
+    def table(self, size: int) -> np.ndarray:
+        """uint8 bits of `scene` of each value below ``size``. Raises ValueError for a rule about values that a layer
+        of so many cannot hold."""
+
+    def about(self, bands: tuple[str, ...]) -> Self:
+        """The rule where only ``bands`` are used: the same, unless it tells of single bands."""
+        return self
+
+    def classes(self, quality: np.ndarray, in_place: bool = False) -> np.ndarray:
+        """uint8 bits of `scene` of each value, same shape; ``in_place`` where the layer is of 8 bits, too. Raises
+        ValueError for a layer without integers, and for one that cannot hold the rule's values."""
+        stored = _unsigned(np.ascontiguousarray(quality))
+        found = stored if in_place and stored.dtype == "uint8" else np.empty(stored.shape, "uint8")
+        _look_up(_table(self, stored.dtype.itemsize), stored.reshape(-1), found.reshape(-1))
+        return found
+
+
 @dataclass(frozen=True)
-class QualityRule:
+class QualityRule(Rule):
     """Which values of a product's quality layer are clear, open water (also clear), or cloud and shadow.
 
     ``source`` cites the rule. Values are those of the layer, ``nodata`` marks what it does not cover.
@@ -39,17 +62,7 @@ class QualityRule:
         """What the classes depend on, as JSON values."""
         return [sorted(values) for values in (self.clear, self.water, self.buffered, self.doubtful)] + [self.nodata]
 
-    def about(self, bands: tuple[str, ...]) -> "QualityRule":
-        """The rule where only ``bands`` are used: this one, for it is about all of them."""
-        return self
-
-    def classes(self, quality: np.ndarray, in_place: bool = False) -> np.ndarray:
-        """uint8 bits of `scene` of each value, same shape; ``in_place`` where the layer is of 8 bits, too. Raises
-        ValueError for a rule about values that the layer cannot hold."""
-        return _classes(self, quality, in_place)
-
     def table(self, size: int) -> np.ndarray:
-        """uint8 bits of each value below ``size``."""
         table = np.zeros(size, "uint8")
         usable = self.clear | self.water | self.doubtful
         if not all(-size <= value < size for value in usable | self.buffered | {self.nodata}):
@@ -78,7 +91,7 @@ class Bits:
 
 
 @dataclass(frozen=True)
-class BitRule:
+class BitRule(Rule):
     """Which bit fields of a product's quality layer mask a pixel, mark it as open water (still clear), or as cloud
     and shadow to be grown (also masked). ``source`` cites the rule; ``nodata`` marks what the layer does not cover."""
 
@@ -93,17 +106,10 @@ class BitRule:
         """What the classes depend on, as JSON values."""
         return [repr(self.masked), repr(self.water), repr(self.buffered), self.nodata]
 
-    def about(self, bands: tuple[str, ...]) -> "BitRule":
-        """The rule where only ``bands`` are used."""
+    def about(self, bands: tuple[str, ...]) -> Self:
         return replace(self, masked=tuple(bits for bits in self.masked if bits.band in (None, *bands)))
 
-    def classes(self, quality: np.ndarray, in_place: bool = False) -> np.ndarray:
-        """uint8 bits of `scene` of each value, same shape; ``in_place`` where the layer is of 8 bits, too. Raises
-        ValueError for a layer without integers."""
-        return _classes(self, quality, in_place)
-
     def table(self, size: int) -> np.ndarray:
-        """uint8 bits of each value below ``size``."""
         values = np.arange(size)
         table = np.full(size, CLEAR, "uint8")
         for bits in self.water:
@@ -117,15 +123,8 @@ class BitRule:
         return table
 
 
-def _classes(rule: "QualityRule | BitRule", quality: np.ndarray, in_place: bool) -> np.ndarray:
-    stored = _unsigned(np.ascontiguousarray(quality))
-    found = stored if in_place and stored.dtype == "uint8" else np.empty(stored.shape, "uint8")
-    _look_up(_table(rule, stored.dtype.itemsize), stored.reshape(-1), found.reshape(-1))
-    return found
-
-
 @lru_cache(maxsize=64)
-def _table(rule: "QualityRule | BitRule", bytes_per_value: int) -> np.ndarray:
+def _table(rule: Rule, bytes_per_value: int) -> np.ndarray:
     """The rule's table for all values of a layer: the scenes of a product share it."""
     return rule.table(1 << 8 * bytes_per_value)
 
@@ -210,7 +209,7 @@ class Check:
     quality layer is in doubt, or where this one has nodata."""
 
     band: Band
-    rule: QualityRule | BitRule
+    rule: Rule
     of_doubtful: bool = False
 
     def refuse(self, classes: np.ndarray, quality: np.ndarray) -> None:
@@ -239,7 +238,7 @@ class Scene:
     taken: datetime
     bands: dict[str, Band] = field(hash=False)
     quality: Band | None
-    rule: QualityRule | BitRule | None
+    rule: Rule | None
     origin: str
     bounds: tuple[float, float, float, float] | None = None
     """Left, bottom, right, top in the CRS of the run's grid."""
