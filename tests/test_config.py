@@ -191,6 +191,16 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
             "coefficients: x\nstands: {path: stands.gpkg, columns: {volume_m3_ha: {}}}",
             r"run\.yaml:13: stands\.columns\.volume_m3_ha: .* at least 1 item",
         ),
+        (
+            "coefficients: coefficients",
+            "coefficients: x\nstands: {path: stands.gpkg, columns: {volume_m3_ha: {202: V2020, 2024: V2024}}}",
+            r"run\.yaml:13: stands\.columns\.volume_m3_ha\.202.*: .*greater than or equal to 1900",
+        ),
+        (
+            "grid: {",
+            "  classes: {forest: [林地, 灌木], grassland: [草地, 灌木]}\ngrid: {",
+            r"run\.yaml:8: zones\.classes: the word '灌木' stands for two ecosystems; leave it to one",
+        ),
     ],
 )
 def test_a_wrong_config_is_refused_with_the_line_and_what_to_write(tmp_path, old, new, says):

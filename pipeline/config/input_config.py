@@ -1,6 +1,7 @@
 """The part of the configuration that says where the inputs are and on which grid they are read."""
 
 from calendar import monthrange
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -150,13 +151,21 @@ class Zones(Section):
     reference: Path | None = None
     """An outline known to be right, such as the districts', which shows a shift of the zones (GCJ-02)."""
 
+    @field_validator("classes")
+    @classmethod
+    def _one_meaning(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        words = Counter(word for words in value.values() for word in set(words))
+        if twice := [word for word, ecosystems in words.items() if ecosystems > 1]:
+            raise ValueError(f"the word {twice[0]!r} stands for two ecosystems; leave it to one")
+        return value
+
 
 class StandColumns(Section):
     """Names of the columns of the stand table."""
 
     species: str = "YOU_SHI_SZ"
     """That of the main species."""
-    volume_m3_ha: Annotated[dict[int, str], Field(min_length=1)]
+    volume_m3_ha: Annotated[dict[Annotated[int, Field(ge=1900, le=2100)], str], Field(min_length=1)]
     """That of the live volume, m3/ha, for each inventory year."""
     cover: str | None = None
     """That of the cover (0-1) of shrub stands; without it their cover is by the index."""
