@@ -181,6 +181,14 @@ def test_every_coefficient_is_there_with_its_source_and_unverified_ones_are_mark
     assert marked == [cell for cell in sheet["H"][2:] if "unverified" in cell.value] != []
 
 
+def test_a_table_of_one_value_for_all_volumes_is_one_row(ecosystems):
+    content = ecosystems["forest"].model_dump()
+    content["bcef"]["hardwoods"] |= {"values": [0.9], "edges": [], "ranges": [[0.6, 1.4]]}
+    forest = type(ecosystems["forest"]).model_validate(content)
+    row = next(row for row in coefficient_rows({"forest": forest}) if row["coefficient"] == "bcef.hardwoods")
+    assert (row["value"], row["u95"]) == (0.9, "0.6 – 1.4")
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [

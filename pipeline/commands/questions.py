@@ -265,7 +265,7 @@ def _coefficient(row: dict) -> str:
     error = "fixed" if width is None else f"± {width}"
     if "ranges" in row:
         error = "within " + ", ".join(f"{low:g}-{high:g}" for low, high in row["ranges"])
-    bins = f" in steps at {row['edges']} of {row['of']}" if "edges" in row else ""
+    bins = f" in steps at {row['edges']} of {row['of']}" if row.get("edges") else ""
     status = row["status"].upper() + " 未核实" if row["status"] == "unverified" else row["status"]
     only = ", for the interval only" if row["used_for"] == "interval" else ""
     return f"{row['path']} = {row['value']}{bins} {error} (95 %), {row['unit']} [{status}{only}] {row['source']}"

@@ -223,10 +223,12 @@ def _half_width(row: Coefficient | BinnedCoefficient) -> str:
 
 
 def _values(row: Coefficient | BinnedCoefficient) -> Iterator[tuple[str, float]]:
-    if isinstance(row, BinnedCoefficient):
+    if isinstance(row, BinnedCoefficient) and row.edges:
         ends = [f"{edge:g}" for edge in row.edges]
         names = [f"≤ {ends[0]}", *(f"{a} – {b}" for a, b in pairwise(ends)), f"> {ends[-1]}"]
         yield from ((f" ({row.of} {name})", value) for name, value in zip(names, row.values, strict=True))
+    elif isinstance(row, BinnedCoefficient):
+        yield "", row.values[0]
     elif isinstance(row.value, tuple):
         yield from ((f" [{power}]", value) for power, value in enumerate(row.value))
     else:
