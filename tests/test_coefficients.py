@@ -29,6 +29,15 @@ def test_a_factor_of_the_interval_alone_is_1(ecosystems, ecosystem, name):
         type(ecosystems[ecosystem]).model_validate(content)
 
 
+@pytest.mark.parametrize(("ecosystem", "kinds"), [("forest", "species"), ("grassland", "strata")])
+def test_a_kind_without_a_name_is_refused(ecosystems, ecosystem, kinds):
+    """Sheets, workbook and findings call a kind by the first of its names."""
+    content = ecosystems[ecosystem].model_dump()
+    next(iter(content[kinds].values()))["names"] = []
+    with pytest.raises(ValidationError, match="names"):
+        type(ecosystems[ecosystem]).model_validate(content)
+
+
 # What a row says
 
 

@@ -1,9 +1,9 @@
 """Rows of the coefficient library: a number or a table with its error, unit, valid range, source and status."""
 
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.frozen import Frozen
 
@@ -199,9 +199,9 @@ class BinnedCoefficient(Row):
 
 
 class Named(Frozen):
-    """A kind of land or tree, found by its ``names`` in the zone or stand table."""
+    """A kind of land or tree, found by its ``names`` in the zone or stand table; the first is how it is printed."""
 
-    names: tuple[str, ...]
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Factor(NamedTuple):
