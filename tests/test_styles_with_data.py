@@ -1,6 +1,7 @@
 """Styles travel with the data: files beside the rasters, rows in the GeoPackages, right at every break."""
 
 import contextlib
+import json
 import sqlite3
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -9,9 +10,11 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from ruamel.yaml import YAML
 from tiny_world import ZONES, World, box
 
-from pipeline.mapping.styles import read_styles
+from pipeline.errors import ConfigError
+from pipeline.mapping.styles import SHIPPED, read_styles
 from pipeline.mapping.suggestions import read_suggestions
 from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
 from pipeline.outputs.styling.raster_styles import class_table, side_files, variable_pipe
@@ -28,6 +31,34 @@ OGC = "{http://www.opengis.net/ogc}"
 
 def has_chinese(text):
     return any("一" <= letter <= "鿿" for letter in text)
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "says"),
+    [
+        (("ramps", "agb"), {"breaks": [], "colors": ["#ffffff"]}, "ramps.agb.breaks"),
+        (("ramps", "sink"), {"breaks": [1], "colors": ["#ffffff", "#000000"]}, "sink needs a break at zero, or one on"),
+        (("ecosystems",), {"wetland": None}, "ecosystems must be forest, grassland, wetland"),
+        (("classes", "sink_class", 1), {"value": 1}, "two classes of sink_class have one value"),
+        (("classes", "sink_class"), ["loss"], "classes of sink_class must be loss, unclear"),
+        (("classes",), {"sink_class": None}, "no style for sink_class"),
+        (("ramps",), {"fvc": None}, "no style for fvc"),
+    ],
+)
+def test_styles_that_would_end_a_run_or_mix_up_classes_are_refused_as_they_are_read(tmp_path, place, change, says):
+    content = YAML(typ="safe").load(SHIPPED.read_text("utf-8"))
+    part = content
+    for step in place:
+        part = part[step]
+    if isinstance(part, list):  # the classes of these keys once more
+        part += [{**entry, "value": 9} for entry in part if entry["key"] in change]
+    else:
+        part |= change
+        content |= {place[0]: {name: each for name, each in content[place[0]].items() if each is not None}}
+    own = tmp_path / "styles.yaml"
+    own.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ConfigError, match=says):
+        read_styles(own)
 
 
 # --- rasters ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pipeline.frozen import Frozen
 from pipeline.mapping.cover_classes import OPEN_WATER, SCHEMES
 from pipeline.variables import VARIABLES
 from pipeline.yaml_file import read_yaml
+from pipeline.zones.zone import ECOSYSTEMS_ZH
 
 SHIPPED = Path(__file__).with_name("styles.yaml")
 
@@ -49,7 +50,7 @@ class RampStyle(Frozen):
     numbers, name the first and the last of a class.
     """
 
-    breaks: tuple[float, ...]
+    breaks: Annotated[tuple[float, ...], Field(min_length=1)]
     colors: tuple[Colour, ...]
     factor: float = 1
     decimals: int = 2
@@ -99,11 +100,20 @@ class Styles(Frozen):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if missing := VARIABLES.keys() - self.ramps.keys() - self.classes.keys():
+        continuous = VARIABLES.keys() - CLASS_KEYS.keys()
+        if missing := (continuous - self.ramps.keys()) | (VARIABLES.keys() - continuous - self.classes.keys()):
             raise ValueError(f"no style for {', '.join(sorted(missing))}")
+        sinks = self.ramps["sink"].breaks
+        if not sinks[0] <= 0 <= sinks[-1]:
+            raise ValueError("sink needs a break at zero, or one on either side of it: they tell losses from gains")
+        if self.ecosystems.keys() != ECOSYSTEMS_ZH.keys():
+            raise ValueError(f"the ecosystems must be {', '.join(ECOSYSTEMS_ZH)}")
         for name, keys in CLASS_KEYS.items():
-            if name in self.classes and {style.key for style in self.classes[name]} != set(keys):
-                raise ValueError(f"the classes of {name} must be {', '.join(keys)}")
+            classes = self.classes.get(name, ())
+            if classes and sorted(style.key for style in classes) != sorted(keys):
+                raise ValueError(f"the classes of {name} must be {', '.join(keys)}, each once")
+            if len({style.value for style in classes}) < len(classes):
+                raise ValueError(f"two classes of {name} have one value; give each its own")
         return self
 
     def with_cover_scheme(self, scheme: str) -> Self:
