@@ -100,6 +100,12 @@ def test_numbers_and_words_are_those_of_yaml_1_2(tmp_path):
     assert (config.name, config.min_observed_fraction) == ("no", 0.001)
 
 
+def test_title_and_organisation_are_one_line_each(tmp_path):
+    """A block of YAML ends with a line break, which no font can draw."""
+    config = read(tmp_path, ("name: run\n", 'name: run\ntitle: |\n  包头市\n  碳汇\norganisation: "林业\\v局 "\n'))
+    assert (config.title, config.organisation) == ("包头市 碳汇", "林业 局")
+
+
 def test_a_year_on_its_own_compares_nothing(tmp_path):
     config = read(tmp_path, ("current: 2021", "baseline: 2019, current: 2021"))
     alone = config.for_year(2020)

@@ -105,14 +105,18 @@ def _file_name(name: str) -> str:
     return name
 
 
+OneLine = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+"""A text without the line breaks of a YAML block, which no font can draw."""
+
+
 class RunConfig(Section):
     """Everything a run depends on. Paths are relative to the config file."""
 
     name: Annotated[str, AfterValidator(_file_name)]
     """Name of the output folder: letters, digits, _ and -."""
-    title: str = "碳汇片区监测"
+    title: OneLine = "碳汇片区监测"
     """Title of the sheets and of the QGIS project."""
-    organisation: str = ""
+    organisation: OneLine = ""
     """Who makes them (编制单位), at the foot of every sheet."""
     simulated: bool = False
     """Whether all maps say 示意 (schematic, simulated)."""
