@@ -403,6 +403,14 @@ def test_a_record_of_another_version_is_one_sentence(world, tmp_path):
         FinishedRun.read(tmp_path)
 
 
+@pytest.mark.parametrize("content", [{}, [], {"zones": []}, {"zones": [1], "failed_zones": []}])
+def test_a_record_that_is_none_is_one_sentence(tmp_path, content):
+    """Of a very early version, or a run.json of another program."""
+    (tmp_path / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(OutputError, match="of another version of sinkmap"):
+        FinishedRun.read(tmp_path)
+
+
 def test_grouped_with_the_tables_the_stands_hold_the_very_same_stock(finished):
     """Biomass of 36-39 m3/ha x 1.4 lies on both sides of 50 t/ha, the edge of the roots."""
     forest = finished.ecosystems["forest"]

@@ -41,8 +41,12 @@ class FinishedRun:
             record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{folder}: holds no finished run (run.json); run `sinkmap zones`") from error
-        whole = all({"figures", "sketch_key", "year_weights"} <= zone.keys() for zone in record["zones"])
-        if not whole or not all("area_ha" in failed for failed in record["failed_zones"]):
+        try:
+            whole = all({"figures", "sketch_key", "year_weights"} <= zone.keys() for zone in record["zones"])
+            whole = whole and all("area_ha" in failed for failed in record["failed_zones"])
+        except (KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
             raise OutputError(f"{folder}: the run is of another version of sinkmap; run `sinkmap zones` again")
         return cls(folder, record)
 
