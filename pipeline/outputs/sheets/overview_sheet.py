@@ -38,8 +38,8 @@ SINK_HA, STOCK_HA = (
 @dataclass(frozen=True)
 class OverviewSheet:
     """All that the overview shows. ``rows`` are those of the result table; ``outlines`` by zone id and ``rasters`` in
-    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp; ``organisation``
-    makes the sheet."""
+    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp; ``ramps`` are the
+    classes of sink and carbon_stock for the bars; ``organisation`` makes the sheet."""
 
     stem: Path
     fonts: Fonts
@@ -52,6 +52,7 @@ class OverviewSheet:
     crs: str
     rasters: dict[str, Path]
     style: RampStyle
+    ramps: dict[str, RampStyle]
     legend: str
     ends: tuple[str, str] | None
     hint: str
@@ -120,7 +121,7 @@ class OverviewSheet:
         page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
 
     def _draw_bars(self, page: Page, box: Box) -> None:
-        """Sink or stock per ha of each zone about a line of zero, in the colours of the map, with its interval."""
+        """Sink or stock per ha of each zone about a line of zero, in the colours of its maps, with its interval."""
         zones = [row for row in self.rows if row["level"] == "zone"]
         column, title = SINK_HA if self.compares else STOCK_HA
         inner = page.heading(box, title)
@@ -146,7 +147,8 @@ class OverviewSheet:
         """The bar and the interval of a zone."""
         wide, height = min(step * 0.6, 8), row[column] * scale
         unclear = row.get("sink_finding") == "unclear"
-        color = "none" if unclear else self.style.colors[int(self.style.classify(row[column]))]
+        ramp = self.ramps["sink" if self.compares else "carbon_stock"]  # the map may show the other of the two
+        color = "none" if unclear else ramp.colors[int(ramp.classify(row[column]))]
         page.rectangle(
             Box(x - wide / 2, zero + min(height, 0), wide, abs(height)), facecolor=color, edgecolor=MUTED, linewidth=0.3
         )
