@@ -120,6 +120,7 @@ def test_class_words_are_chinese_or_english(tmp_path, ecosystems, ecosystem, wor
         ([("a/b", "林地")], "the zone id 'a/b' cannot name"),
         ([("..", "林地")], r"the zone id '\.\.' cannot name"),
         ([("F 01", "林地")], "the zone id 'F 01' cannot name"),
+        ([("-1", "林地")], "the zone id -1 begins with -, which Excel and the command line take for a sign"),
         *(
             ([(name, "林地")], f"the zone id {name} is that of a device on Windows, not of a folder; give it another")
             for name in ("CON", "nul", "Com1", "LPT9")

@@ -81,6 +81,11 @@ def safe_id(path: Path, value: object) -> str:
         raise ZoneError(f"{path}: a zone has no id; give each zone its own")
     if not name.replace("-", "").replace("_", "").isalnum():
         raise ZoneError(f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _")
+    if name.startswith("-"):
+        raise ZoneError(
+            f"{path}: the zone id {name} begins with -, which Excel and the command line take for a sign; give it "
+            "another"
+        )
     if name.casefold() in DEVICES:
         raise ZoneError(f"{path}: the zone id {name} is that of a device on Windows, not of a folder; give it another")
     if name.casefold() in GROUP_NAMES:
