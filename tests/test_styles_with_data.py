@@ -21,7 +21,6 @@ from pipeline.outputs.styling.raster_styles import class_table, side_files, vari
 from pipeline.outputs.styling.sld import vector_sld
 from pipeline.outputs.styling.vector_styles import boundary_style, patch_style, shown_variable, zone_style
 from pipeline.outputs.swap import swapped
-from pipeline.totals.zone_totals import COLUMNS
 from pipeline.variables import VARIABLES
 
 STYLES, SUGGESTIONS = read_styles(), read_suggestions()
@@ -174,7 +173,7 @@ def patches(zone="F01"):
 
 def write(path):
     found = patch_style(STYLES, SUGGESTIONS.classes, {("gain", "maintenance")})
-    layers = [Layer("zones", "碳汇片区", zones(), zone_style(STYLES, "sink", COLUMNS)),
+    layers = [Layer("zones", "碳汇片区", zones(), zone_style(STYLES, "sink")),
               Layer("patches", "管理图斑", patches(), found)]  # fmt: skip
     write_layers(path, layers, "示意", "2025-08-29")
     return path
@@ -239,7 +238,7 @@ def drawn(style, row):
 
 
 def test_zones_are_coloured_by_sink_and_hatched_where_it_is_not_distinguishable_from_zero():
-    style = zone_style(STYLES, "sink", [*COLUMNS, "sink_finding"])
+    style = zone_style(STYLES, "sink")
     cases = [
         ({"sink_tCO2_ha_yr": 1.5, "sink_finding": "gain"}, "1.5 – 3.0 吨CO2/公顷/年", False),
         ({"sink_tCO2_ha_yr": -0.02, "sink_finding": "loss"}, "-0.1 – 0.1 吨CO2/公顷/年", False),
@@ -249,16 +248,12 @@ def test_zones_are_coloured_by_sink_and_hatched_where_it_is_not_distinguishable_
     for row, label, hatched in cases:
         top = drawn(style, row)[-1]
         assert (top.label, top.hatch is not None) == (label, hatched), row
-    # without the column there is no rule that asks for it
-    assert all(
-        c.column == "sink_tCO2_ha_yr" for rule in zone_style(STYLES, "sink", ["x"]).rules for c in rule.conditions
-    )
 
 
 def test_zones_without_any_sink_are_coloured_by_their_stock():
     assert shown_variable([None, 0.0]) == "sink"
     assert shown_variable([None, None]) == "carbon_stock"
-    style = zone_style(STYLES, "carbon_stock", COLUMNS)
+    style = zone_style(STYLES, "carbon_stock")
     assert drawn(style, {"carbon_tC_ha": 12.0})[-1].label == "10.0 – 15.0 吨碳/公顷"
 
 
@@ -278,7 +273,7 @@ def test_patches_have_a_rule_for_each_pair_of_classes_there_is():
 
 
 def test_the_sld_says_the_same_as_the_qml():
-    style = zone_style(STYLES, "sink", [*COLUMNS, "sink_finding"])
+    style = zone_style(STYLES, "sink")
     root = ElementTree.fromstring(vector_sld("zones", style).encode())
     filters = list(root.iter(f"{OGC}Filter"))
     assert len(filters) == len(style.rules)

@@ -61,7 +61,7 @@ def zone_table(results: Results) -> gpd.GeoDataFrame:
 def zones_style(results: Results) -> VectorStyle:
     """How the zones of a run are drawn, the same in every file."""
     sinks = [results.row(zone)["sink_tCO2_ha_yr"] for zone in results.zones["id"]]
-    return zone_style(results.styles, shown_variable(sinks), COLUMNS)
+    return zone_style(results.styles, shown_variable(sinks))
 
 
 def patches_style(results: Results) -> VectorStyle:

@@ -67,9 +67,9 @@ def shown_variable(values: Iterable[float | None]) -> str:
     return "sink" if any(value is not None for value in values) else "carbon_stock"
 
 
-def zone_style(styles: Styles, variable: str, columns: Iterable[str]) -> VectorStyle:
+def zone_style(styles: Styles, variable: str) -> VectorStyle:
     """Zones by the classes of their sink (t CO2/ha/yr) or carbon stock (t C/ha). A sink that is not distinguishable
-    from zero (column sink_finding = unclear, where there is one) is grey under hatching."""
+    from zero (column sink_finding = unclear) is grey under hatching."""
     column = {"sink": "sink_tCO2_ha_yr", "carbon_stock": "carbon_tC_ha"}[variable]
     ramp = styles.ramps[variable]
     edges = (None, *ramp.breaks, None)
@@ -78,7 +78,7 @@ def zone_style(styles: Styles, variable: str, columns: Iterable[str]) -> VectorS
         above = () if low is None else (Condition(column, ">=", low),)
         below = () if high is None else (Condition(column, "<", high),)
         rules.append(Rule(f"{label} {ramp.unit_zh}", above + below, fill=color))
-    if variable == "sink" and "sink_finding" in columns:
+    if variable == "sink":
         unclear = next(entry for entry in styles.classes["sink_class"] if entry.key == "unclear")
         known = (Condition("sink_finding", "=", "unclear"),)
         rules.append(Rule(unclear.zh, known, fill=unclear.color, hatch="#777777"))
