@@ -1,5 +1,7 @@
 """Zone totals from sketches and stands: the rows of the zones in the result table. Pure."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from pipeline.carbon import HA_PER_WANMU, stock_difference
@@ -107,16 +109,7 @@ def zone_row(
         "unverified": "; ".join(model.unverified) or None,
         "unverified_zh": model.unverified_zh or None,
     }
-    notes = [_observation_note(sketch.observed_fraction, enough, current)]
-    if model.stands and model.stands.overlap:
-        twice = f"{model.stands.twice_ha:,.1f}"
-        notes.append((f"stands overlap: {twice} ha count twice", f"小班重叠, {twice}公顷重复计算"))
-    if model.stands and row["stand_area_fraction"] < FEW_STANDS:
-        share = f"{row['stand_area_fraction']:.0%}"
-        notes.append((f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"))
-    if not zone.stratum_given and not model.stands:
-        kind = model.ecosystem.strata[zone.stratum]
-        notes.append((f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出, 按{kind.names[0]}计"))
+    notes = [_observation_note(sketch.observed_fraction, enough, current), *_ground_notes(model)]
     if certificate is None:
         notes.append(("no sink: one period only", "仅一期, 不计碳汇"))
     else:
@@ -129,6 +122,20 @@ def zone_row(
             row |= {"sink_tCO2_ha_yr": sink, "sink_tCO2_yr": sink * zone.area_ha}
     row["status"], row["status_zh"] = ("; ".join(part) for part in zip(*notes, strict=True))
     return row
+
+
+def _ground_notes(model: ZoneModel) -> Iterator[tuple[str, str]]:
+    """What the status says of the stands that a stock rests on, or of the vegetation type in their place."""
+    zone, stands = model.zone, model.stands
+    if stands and stands.overlap:
+        twice = f"{stands.twice_ha:,.1f}"
+        yield f"stands overlap: {twice} ha count twice", f"小班重叠, {twice}公顷重复计算"
+    if stands and stands.ground_ha / zone.area_ha < FEW_STANDS:
+        share = f"{stands.ground_ha / zone.area_ha:.0%}"
+        yield f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"
+    if not stands and not zone.stratum_given:
+        kind = model.ecosystem.strata[zone.stratum]
+        yield f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出, 按{kind.names[0]}计"
 
 
 def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
