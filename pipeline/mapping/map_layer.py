@@ -72,24 +72,21 @@ class Strip:
     def values(self, layer: MapLayer) -> np.ndarray:
         """float32 values of a layer, NaN outside the zone and where nothing is known."""
         if layer.variable == "sink":
-            then, now = (self._quantity("carbon_stock", period) for period in (layer.baseline, layer.period))
-            values = stock_difference(then, now, self._model.years_between(layer.baseline, layer.period))
-        elif layer.variable == "clear_count":
-            values = self._clear[places(layer.period.years, self._years)].sum(axis=0, dtype="float32")
-            values[self._fractions == 0] = np.nan
-        elif layer.variable == "water_occurrence":
-            values = 1 - self._mean(DRY, layer.period)
-        else:
-            values = self._quantity(layer.variable, layer.period)
-        return values
+            then, now = (self._quantity("carbon_stock", period) for period in layer.periods)
+            return stock_difference(then, now, self._model.years_between(layer.baseline, layer.period))
+        if layer.variable == "clear_count":
+            count = self._clear[places(layer.period.years, self._years)].sum(axis=0, dtype="float32")
+            count[self._fractions == 0] = np.nan
+            return count
+        if layer.variable == "water_occurrence":
+            return 1 - self._mean(DRY, layer.period)
+        return self._quantity(layer.variable, layer.period)
 
     def standard_error(self, layer: MapLayer, errors: IndexErrors | StandErrors) -> np.ndarray:
         """float32 standard error of a stock or a sink, NaN where that is NaN."""
         if isinstance(errors, StandErrors):
-            values = self._by_stand(errors.of(*(period.label for period in layer.periods)))
-        else:
-            values = self._error(layer, errors, [errors.factor, *errors.shared])
-        return values
+            return self._by_stand(errors.of(*(period.label for period in layer.periods)))
+        return self._error(layer, errors, [errors.factor, *errors.shared])
 
     def detectable_change(self, layer: MapLayer, errors: IndexErrors | StandErrors) -> np.ndarray:
         """float32 sink, of either sign, from which on a pixel's change can be told from none (95 %), NaN where the sink

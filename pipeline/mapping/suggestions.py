@@ -9,10 +9,11 @@ from pydantic import model_validator
 from pipeline.frozen import Frozen
 from pipeline.mapping.styles import COVER_KEYS, SINK_KEYS, ClassStyle
 from pipeline.yaml_file import read_yaml
+from pipeline.zones.zone import ECOSYSTEMS_ZH
 
 SHIPPED = Path(__file__).with_name("suggestions.yaml")
 
-ECOSYSTEMS = ("forest", "grassland", "wetland")
+ECOSYSTEMS = tuple(ECOSYSTEMS_ZH)
 COVERS = tuple(dict.fromkeys(key for keys in COVER_KEYS.values() for key in keys))
 """The cover classes of all schemes."""
 

@@ -220,8 +220,8 @@ def draw_scale_bar(page: Page, box: Box, frame: MapFrame) -> None:
             Box(box.left + 1.5 + part * bar / 2, y, bar / 2, height), facecolor=fill, edgecolor=INK, linewidth=0.5
         )
     unit, divisor = ("公里", 1000) if length >= 1000 else ("米", 1)
-    for part, ha in ((0, "center"), (0.5, "center")):
-        page.text(box.left + 1.5 + part * bar, y - 0.8, f"{length * part / divisor:g}", 6.5, ha=ha, va="top")
+    for part in (0, 0.5):
+        page.text(box.left + 1.5 + part * bar, y - 0.8, f"{length * part / divisor:g}", 6.5, ha="center", va="top")
     page.text(box.left + 0.4 + bar, y - 0.8, f"{length / divisor:g} {unit}", 6.5, va="top")
 
 
