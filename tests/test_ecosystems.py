@@ -53,6 +53,12 @@ def test_bare_ground_has_no_grass(ecosystems):
         assert (found["carbon_stock"] == 0).all()
 
 
+@pytest.mark.parametrize(("name", "stratum"), [("grassland", "typical_steppe"), ("wetland", "reed")])
+def test_the_bias_of_an_index_is_added_to_it(ecosystems, name, stratum):
+    biased = with_values(ecosystems[name], {"index_bias": 0.03}).respond(np.array([0.35]), ENDS, stratum)
+    assert biased == ecosystems[name].respond(np.array([0.38]), ENDS, stratum)
+
+
 @pytest.mark.parametrize(
     ("stratum", "t_c_ha"),
     [("desert_steppe", 2.0763), ("typical_steppe", 0.60 * 5.79 * 0.45)],  # R 6.69 and 4.79 (Hu 2020), CF .45
@@ -100,6 +106,8 @@ def test_the_part_of_a_zone_beyond_the_calibrated_range_is_counted(ecosystems):
     sketch = Sketch(land, water, np.ones(2), 10.0)
     assert sketch.mean(ecosystems["grassland"].clamped(INDEX, "typical_steppe")) == pytest.approx(0.3)
     assert sketch.mean(ecosystems["grassland"].clamped(INDEX, "desert_steppe")) == pytest.approx(0.3)
+    biased = with_values(ecosystems["grassland"], {"index_bias": 0.06})  # .05 is .11 then, .60 and .6001 lie above
+    assert sketch.mean(biased.clamped(INDEX, "typical_steppe")) == pytest.approx(0.2)
     for name in ("forest", "wetland"):
         assert not ecosystems[name].clamped(INDEX, ecosystems[name].default_stratum).any()
 
@@ -498,6 +506,7 @@ def changed(method, place, value):
         ),
         ("forest", "age_groups.young.names", ("幼龄林", "2"), "one age group only: 2"),
         ("grassland", "strata.desert_steppe.index_range", (0.5, 0.1), "the lower and the upper end"),
+        ("grassland", "biomass_model.fresh_agb.value", (1.0, 2.0, 3.0), "four coefficients, in ascending powers"),
         ("grassland", "biomass_model.form", "linear", "'cubic', 'power', 'exponential'"),
         ("forest", "expansion", "fang", "'ipcc' or 'continuous'"),
         ("forest", "species.birch.bcef", "softwoods", "species birch names a bcef or root_shoot table that is not"),

@@ -115,7 +115,8 @@ class Ecosystem(Frozen, ABC):
         return ""
 
     def clamped(self, index: np.ndarray, stratum: str) -> np.ndarray:
-        """Where the index lies outside the range that the biomass model was calibrated in, and is held at its end."""
+        """Where the index, with its bias, lies outside the range that the biomass model was calibrated in, and is held
+        at its end."""
         return np.zeros(np.shape(index), bool)
 
     @abstractmethod

@@ -73,6 +73,7 @@ class Grassland(Ecosystem):
 
     def clamped(self, index: np.ndarray, stratum: str) -> np.ndarray:
         low, high = self.strata[stratum].index_range
+        index = index + self.index_bias.value
         return (index < low) | (index > high)
 
     def rows_used(self, stratum: str, species: Iterable[str] = ()) -> list[str]:
