@@ -19,8 +19,8 @@ def year_row(zone_id: str, year: int, cover: float | None, carbon: float | None)
     return dict.fromkeys(YEAR_COLUMNS) | {"level": "zone", "zone_id": zone_id, "year": year} | known
 
 
-def groups(by_year: list[dict], zones: list[dict] = ZONES) -> dict[tuple[str, int], dict]:
-    rows = year_group_rows(by_year, zones, ["forest", "grassland", "wetland"], min_observed=0.5)
+def groups(by_year: list[dict], zones: list[dict] = ZONES, min_observed=0.5) -> dict[tuple[str, int], dict]:
+    rows = year_group_rows(by_year, zones, ["forest", "grassland", "wetland"], min_observed)
     assert all(list(row) == list(YEAR_COLUMNS) for row in rows)
     return {(row["zone_id"], row["year"]): row for row in rows}
 
@@ -63,6 +63,13 @@ def test_a_year_in_which_a_zone_was_not_seen_has_no_figure_that_would_pass_for_a
         assert found["forest", 2025][name] is found["city", 2025][name] is None
     assert found["forest", 2025]["observed_fraction"] == 0.25 + 0.75 * seen
     assert (found["wetland", 2025]["carbon_tC"], found["wetland", 2025]["fvc_mean"]) == (12, 0.6)
+
+
+def test_a_zone_of_which_nothing_was_seen_leaves_a_year_without_its_mean_whatever_share_is_asked_for():
+    rows = [row | {"ndvi_mean": row["fvc_mean"]} for row in BOTH_YEARS]
+    found = groups(rows, min_observed=0.0)
+    assert found["forest", 2024]["ndvi_mean"] == pytest.approx(0.5)
+    assert found["forest", 2025]["ndvi_mean"] is found["city", 2025]["ndvi_mean"] is None
 
 
 def test_a_stock_by_stands_stands_in_a_year_that_was_hardly_seen():

@@ -50,7 +50,7 @@ def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]
             stocks, covers = ([row[column] for row in own] for column in ("carbon_tC", "fvc_mean"))
             whole = len(own) == len(members)
             means = ["observed_fraction", "open_water_fraction"]
-            if whole and all(row["observed_fraction"] >= min_observed for row in own):
+            if whole and all(row["observed_fraction"] >= max(min_observed, 1e-9) for row in own):
                 means += SEEN if None not in covers else ["ndvi_mean"]
             if whole and None not in stocks:
                 means += HELD
