@@ -156,6 +156,9 @@ def test_overlaps_are_refused_unless_the_config_says_otherwise():
     assert "counted in both" in notes[0]
     slivers = zones(("F01", "forest", 0, 1000), ("G01", "grassland", 999.5, 2000))
     assert settle_overlaps(slivers, "refuse") == (slivers, [])
+    half_a_hectare = zones(("F01", "forest", 0, 1000), ("G01", "grassland", 995, 2000))
+    with pytest.raises(ZoneError, match=r"share 0\.5\d* ha \(0\.5% of the smaller\)"):
+        settle_overlaps(half_a_hectare, "refuse")
 
 
 SHARED = {"G01": (*ZONES["G01"][:2], pixels(80, 190, 20, 290))}

@@ -34,6 +34,8 @@ def test_a_doubt_is_a_condition_with_its_reason(change, reason):
     assert certificate.verdict == "conditional"
     assert reason in certificate.reasons[0]
     assert len(certificate.reasons_zh) == len(certificate.reasons) == 1
+    turned_round = certify(replace(NOW, **change), GOOD, 0.5)
+    assert (turned_round.verdict, len(turned_round.reasons)) == ("conditional", 1)
 
 
 def test_periods_that_mix_the_same_sensors_are_conditional_too():

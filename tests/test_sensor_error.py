@@ -44,6 +44,13 @@ def test_a_sensor_counts_by_its_share_of_the_scenes_of_a_year():
     assert sensor_errors([(2021, "oli", 0.0)], (2021,)) == ()
 
 
+def test_each_of_two_adjusted_sensors_counts_by_its_own_scenes():
+    """One scene of each and one of neither: a third of .03 and a third of .06."""
+    scenes = [(2019, "etm", 0.03), (2019, "gf-1", 0.06), (2019, "oli", 0.0)]
+    found = {error.sensor: error.u95 for error in sensor_errors(scenes, (2019,))}
+    assert found == pytest.approx({"etm": 0.01, "gf-1": 0.02})
+
+
 def test_it_does_not_average_away_over_the_years_of_a_period(ecosystems):
     """Cover at index .4 between .10 and .75: .03 / 1.96 / .65, as for one year; none where the sensor is not in."""
     varying = Varying(adjusted_in(zone_model(ecosystems), BASELINE.years), SETTINGS, frozenset({"harmonisation"}))

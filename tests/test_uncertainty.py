@@ -114,6 +114,16 @@ def test_a_zone_smaller_than_the_correlation_keeps_the_whole_residual():
     assert mean_correlation(shapely.box(0, 0, 10, 10), 1000) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize("side_m", [100, 300, 800])
+def test_a_zone_within_reach_of_the_correlation_keeps_what_two_of_its_points_share(side_m):
+    """Square of side a: the integral of 4 (a - x) (a - y) exp(-3 d / r) / a^4 over x, y from 0 to a, the density of two
+    points lying x and y apart."""
+    steps = (np.arange(400) + 0.5) / 400
+    apart = 3 * side_m / 1000 * np.hypot(steps, steps[:, None])
+    expected = 4 * np.mean((1 - steps) * (1 - steps[:, None]) * np.exp(-apart))
+    assert mean_correlation(shapely.box(0, 0, side_m, side_m), 1000) == pytest.approx(expected, rel=0.02)
+
+
 @pytest.mark.parametrize("turn", [0, 37])
 def test_a_belt_much_longer_than_the_correlation_is_a_line(turn):
     """Mean of exp(-3 d / r) over a line of length L >> r: 2 r / (3 L). Some 570 of the 20,000 offsets fall into so thin
