@@ -123,7 +123,7 @@ def _of_coefficients(model: ZoneModel) -> list[np.ndarray]:
 def _of_end_members(model: ZoneModel) -> list[np.ndarray]:
     ends = model.end_members
     soil, vegetation = (drawn(row, ONE_SIGMA) for row in model.end_member_rows)
-    pairs = ((soil, np.full(2, ends.vegetation)), (np.full(2, ends.soil), vegetation))
+    pairs = ((soil, ends.vegetation), (ends.soil, vegetation))
     return _half_differences(model.respond(INDEX[:, None], ends.drawn(*pair))["carbon_stock"] for pair in pairs)
 
 
