@@ -22,15 +22,21 @@ LASTING = 0.7939
 
 def test_a_pixel_of_grass_errs_by_its_coefficients_in_proportion(ecosystems):
     """60 % of the model, 15 % of dryness, 50 % of R 4.79, 7 % of CF, and what stays of the residual: one table, a fixed
-    share of the stock."""
+    share of the stock. Half of what lies between one standard deviation s above and below is s of a normal number,
+    s / (1 - s^2) of one that divides, exp(-v / 2) sinh(sqrt v), v = ln(1 + s^2), of a lognormal one."""
     model = zone_model(ecosystems)
     errors = index_errors(model)
     stock = model.responses["carbon_stock"][LEVEL_OF_04]
     assert len(errors.shared) == 0
-    of_residual = model.coefficients["residual"].half_width ** 2 * LASTING
-    share = errors.factor[LEVEL_OF_04] / stock
-    first_order = np.sqrt(0.6**2 + 0.15**2 + (4.79 / 5.79 * 0.5) ** 2 + 0.07**2 + of_residual) / Z95
-    assert share == pytest.approx(first_order, rel=0.1)
+
+    def lognormal(u95):
+        v = np.log1p((u95 / Z95) ** 2)
+        return np.exp(-v / 2) * np.sinh(np.sqrt(v))
+
+    dryness = 0.15 / Z95 / (1 - (0.15 / Z95) ** 2)
+    residual = model.coefficients["residual"].half_width / Z95 * LASTING**0.5
+    parts = lognormal(0.6), dryness, 4.79 / 5.79 * lognormal(0.5), 0.07 / Z95, residual
+    assert errors.factor[LEVEL_OF_04] / stock == pytest.approx(np.linalg.norm(parts), rel=1e-3)
 
 
 def test_what_passes_is_averaged_over_the_years_that_a_pixel_was_seen(ecosystems):
