@@ -146,8 +146,11 @@ scenes:
     return folder
 
 
-def test_a_local_fit_finds_what_one_sensor_does_to_the_other(tmp_path):
-    """The finer is averaged over the pixels of the coarser, and cloud in either is left out."""
+@pytest.mark.parametrize("window", [2048, 24])
+def test_a_local_fit_finds_what_one_sensor_does_to_the_other(tmp_path, monkeypatch, window):
+    """The finer is averaged over the pixels of the coarser, cloud in either is left out, and a pixel counts once,
+    however many windows are read: 4 x 4 of 8 pixels a side, the last of 6."""
+    monkeypatch.setattr("pipeline.scenes.same_day.WINDOW", window)
     a = write_sensor(tmp_path / "a", "gf-1-wfv4", pixel=10, side=90)
     b = write_sensor(tmp_path / "b", "landsat-oli", slope=0.95, intercept=0.012)
     rows = fit_rows(scenes_in(a), scenes_in(b), "local")

@@ -172,6 +172,12 @@ def test_a_fifth_of_the_draws_takes_the_square_of_the_cover(ecosystems):
     assert np.mean(draws["cover_model"] < 0.375) == pytest.approx(0.2, abs=0.03)
 
 
+def test_the_cover_of_ground_not_seen_errs_by_the_spread_between_pixels(ecosystems):
+    """Indices .3 and .5 are covers .2 and .4 of .65, .31 and .62: a spread of .1 / .65. It counts by the .6 unseen."""
+    found = drawn(zone_model(ecosystems), sketches(now=(0.3, 0.5), observed=0.4))
+    assert found.by_cause[COVER]["observation"].std() == pytest.approx(0.6 * 0.1 / 0.65, rel=0.05)
+
+
 def test_a_zone_without_an_observation_has_no_realisation(ecosystems):
     nothing = {label: sketch_at(0.3, observed=0.0) for label in sketches()}
     assert drawn(zone_model(ecosystems), nothing).all == {}
