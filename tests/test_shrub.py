@@ -260,6 +260,9 @@ def test_ground_not_seen_errs_by_the_spread_of_what_pixels_hold(ecosystems):
         sketch = replace(seen, land=0.6 * seen.land, mosaic=0.6 * seen.mosaic)
         draws = realised(model, sketch).by_cause[STOCK]["observation"]
         assert draws.std() == pytest.approx(0.4 * expected * 900, rel=0.05, abs=1e-3)
+        holds = model.responses["carbon_stock"]
+        part = replace(seen, land=seen.land / 1000, mosaic=seen.mosaic / 1000)  # less than a pixel at its level
+        assert part.spread(holds) == pytest.approx(seen.spread(holds), abs=1e-6)
 
 
 def test_shrub_of_two_zones_and_of_forest_stands_errs_together(ecosystems):

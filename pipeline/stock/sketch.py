@@ -94,8 +94,7 @@ class Sketch:
         squares = per_level.astype(float) ** 2
         if squares.ndim > 1 and self.mosaic is not None:  # the cover is in the weights, and once more in the square
             ground, covered = self.shrub - self.mosaic[1], self.mosaic[2]
-            known = (covered > 0) & (ground > 0)
-            squares[2] *= np.minimum(np.divide(covered, ground, out=np.ones(LEVELS.size), where=known), 1)
+            squares[2] *= np.minimum(np.divide(covered, ground, out=np.ones(LEVELS.size), where=ground > 0), 1)
         return max(self.mean(squares) - self.mean(per_level) ** 2, 0) ** 0.5
 
     def _mean(self, total: float) -> float:
