@@ -207,6 +207,8 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
             "  classes: {forest: [林地, 灌木], grassland: [草地, 灌木]}\ngrid: {",
             r"run\.yaml:8: zones\.classes: the word '灌木' stands for two ecosystems; leave it to one",
         ),
+        ("EPSG:32649", "EPSG:3857", r"run\.yaml:8: grid\.crs: is a Mercator CRS .*take one like EPSG:32649"),
+        ("EPSG:32649", "EPSG:3395", r"run\.yaml:8: grid\.crs: is a Mercator CRS"),
     ],
 )
 def test_a_wrong_config_is_refused_with_the_line_and_what_to_write(tmp_path, old, new, says):

@@ -198,11 +198,17 @@ class LandCover(Section):
     """The classes that are shrub, [20] in ESA WorldCover."""
 
 
+MERCATOR = ("Popular Visualisation Pseudo Mercator", "Mercator")
+"""Projections that stretch lengths by 1/cos(latitude), in Baotou by 32 %: pixels, buffers and correlations would be as
+much too small."""
+
+
 class Grid(Section):
     """The run's grid. The scenes' own CRS and pixel size avoid resampling."""
 
     crs: str
-    """A projected CRS in metres, such as EPSG:32649."""
+    """A projected CRS in metres, such as EPSG:32649. That of web maps (EPSG:3857) is refused: its metres are
+    no true lengths."""
     resolution_m: Annotated[float, Field(gt=0)]
     """Side of a pixel, m."""
     tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
@@ -219,4 +225,6 @@ class Grid(Section):
             raise ValueError("is not a CRS; write it like EPSG:32649") from None
         if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
             raise ValueError("is not a projected CRS in metres; take one like EPSG:32649")
+        if crs.coordinate_operation.method_name.startswith(MERCATOR):
+            raise ValueError("is a Mercator CRS (web map), whose metres are not true lengths; take one like EPSG:32649")
         return value
