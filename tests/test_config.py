@@ -208,6 +208,11 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
             r"run\.yaml:8: zones\.classes: the word '灌木' stands for two ecosystems; leave it to one",
         ),
         ("EPSG:32649", "EPSG:3857", r"run\.yaml:8: grid\.crs: is a Mercator CRS .*take one like EPSG:32649"),
+        (
+            "name: run",
+            "name: run\nuncertainty: {carlson_ripley_chance: 0.9}",
+            r"run\.yaml:2: uncertainty\.carlson_ripley_chance: .* 0\.5",
+        ),
         ("EPSG:32649", "EPSG:3395", r"run\.yaml:8: grid\.crs: is a Mercator CRS"),
     ],
 )

@@ -78,9 +78,9 @@ class Uncertainty(Section):
     """95 % half-width of a zone's area, % of it."""
     correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
     """Practical range, m, over which residuals of the biomass model are correlated."""
-    carlson_ripley_chance: Annotated[float, Field(ge=0, le=1)] = 0.2
+    carlson_ripley_chance: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Chance that cover goes by Carlson & Ripley's formula and not by the linear one: the choice of the model as a
-    source of error."""
+    source of error. Where it is the likelier, make it the model of `cover`: the interval would lie off the estimate."""
 
     @field_validator("draws")
     @classmethod
