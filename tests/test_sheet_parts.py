@@ -14,7 +14,8 @@ from pipeline.errors import OutputError
 from pipeline.mapping.styles import PALE_ZH, RampStyle
 from pipeline.outputs.sheets import text as say
 from pipeline.outputs.sheets.fonts import MARKS, bundled_fonts, find_fonts
-from pipeline.outputs.sheets.maps import MapFrame, Water, angle, draw_legend, draw_raster, label_places, round_scale
+from pipeline.outputs.sheets.legend import draw_legend
+from pipeline.outputs.sheets.maps import MapFrame, Water, angle, draw_raster, label_places, round_scale
 from pipeline.outputs.sheets.page import Box, Page
 from pipeline.outputs.sheets.raster_image import coloured, read_decimated
 from pipeline.scenes.season import PEAK, Season
@@ -377,7 +378,42 @@ def test_open_water_lies_over_the_cover(tmp_path):
     style = RampStyle(breaks=(0.5,), colors=("#ffffff", "#00ff00"), unit_zh="")
     draw_raster(page, frame, tmp_path / "cover.tif", style, zone, water=Water(tmp_path / "water.tif", "#0000ff"))
     (image,) = page.axes.images
-    assert image.get_array().tolist() == [[[0, 255, 0, 255], [0, 0, 255, 255]], [[255, 255, 255, 255], [0, 0, 0, 0]]]
+    shown = image.get_array()
+    half = len(shown) // 2
+    land, wet, bare, unknown = shown[:half, :half], shown[:half, half:], shown[half:, :half], shown[half:, half:]
+    assert [np.unique(part.reshape(-1, 4), axis=0).tolist() for part in (land, bare, unknown)] == [
+        [[0, 255, 0, 255]], [[255, 255, 255, 255]], [[0, 0, 0, 0]]
+    ]  # fmt: skip
+    lines = (wet == 255).all(axis=2)
+    assert 0.2 < lines.mean() < 0.4
+    assert (lines == lines[:, :1]).all()  # level
+    assert (wet[~lines] == (0, 0, 255, 255)).all()
+
+
+def test_a_loss_that_can_be_told_from_none_is_lined_as_its_class_in_the_legend(tmp_path):
+    """Printed without colours the darkest loss is as dark as the darkest gain: only white lines tell them apart."""
+    with rasterio.open(
+        tmp_path / "sink.tif", "w", driver="GTiff", height=1, width=4, count=2, dtype="float32", nodata=np.nan,
+        crs="EPSG:32649", transform=from_origin(500_000, 4_540_010, 10, 10),
+    ) as file:  # fmt: skip
+        file.write(np.array([[[-4, -4, 4, np.nan]], [[1, 9, 1, np.nan]]], "float32"))
+    zone = shapely.box(500_000, 4_540_000, 500_040, 4_540_010)
+    page = Page(bundled_fonts(), "")
+    style = RampStyle(breaks=(-3, -1, 1), colors=("#543005", "#bf812d", "#dbd9d4", "#003c30"), unit_zh="")
+    frame = MapFrame.around(Box(0, 0, 100, 100), "EPSG:32649", zone.bounds)
+    draw_raster(page, frame, tmp_path / "sink.tif", style, zone, is_change=True)
+    (image,) = page.axes.images
+    lined = [(part == 255).all(axis=2).mean() for part in np.split(image.get_array(), 4, axis=1)]
+    assert 0.2 < lined[0] < 0.4
+    assert lined[1:] == [0, 0, 0]  # pale, a gain, nothing known
+
+    def hatched(ends):
+        sheet = Page(bundled_fonts(), "")
+        draw_legend(sheet, Box(10, 10, 80, 14), "碳汇强度", style, ends)
+        return [(patch.get_x(), patch.get_width()) for patch in sheet.axes.patches if patch.get_hatch()]
+
+    assert hatched(("减少", "增加")) == [(10, 40)]
+    assert hatched(None) == []
 
 
 def test_labels_lie_on_large_shapes_and_beside_small_ones():

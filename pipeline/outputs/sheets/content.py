@@ -10,9 +10,10 @@ from pyproj import CRS
 from pipeline import __version__
 from pipeline.mapping.cover_classes import OPEN_WATER
 from pipeline.mapping.patches import plan_rows
-from pipeline.mapping.styles import PALE_ZH, WATER_ZH
+from pipeline.mapping.styles import PALE_ZH
 from pipeline.outputs.results import Results
 from pipeline.outputs.sheets.fonts import Fonts
+from pipeline.outputs.sheets.legend import WATER_ZH
 from pipeline.outputs.sheets.maps import Water
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet

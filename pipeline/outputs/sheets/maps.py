@@ -1,4 +1,4 @@
-"""Maps on a page: a frame at a round scale, rasters in their classes, graticule, scale bar, north arrow, legend."""
+"""Maps on a page: a frame at a round scale, rasters in their classes, graticule, scale bar, north arrow."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import shapely
 from pyproj import Transformer
 
 from pipeline.mapping.patches import MOSTLY_WATER
-from pipeline.mapping.styles import PALE_ZH, RampStyle, rgb
+from pipeline.mapping.styles import RampStyle, rgb
 from pipeline.outputs.sheets.fonts import MM_PER_POINT
 from pipeline.outputs.sheets.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
-from pipeline.outputs.sheets.raster_image import coloured, pale_of, read_decimated
+from pipeline.outputs.sheets.raster_image import coloured, lined, losses, read_decimated
 from pipeline.zones.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
@@ -23,9 +23,6 @@ GRATICULE_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 72
 TICK_PT, NAME_PT = 6.5, 7
 MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
-
-PALE_MM = 1.8
-"""Height of the swatches of the pale colours of a legend."""
 
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
 UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
@@ -129,15 +126,21 @@ def draw_raster(
     water: Water | None = None,
 ) -> None:
     """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone. A change
-    no larger than what can be told from none, the last band, is pale; open ``water`` lies over it."""
+    no larger than what can be told from none, the last band, is pale, a loss beyond it lined; open ``water`` lies over
+    it, lined too."""
     pixels = round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
     (values, *further), (left, bottom, right, top) = read_decimated(path, pixels)
     (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
     pale = np.abs(values) <= further[-1] if is_change and further else None
-    image = coloured(values, style, pale)
+    image, pixel_mm = coloured(values, style, pale), (x1 - x0) / values.shape[1]
+    if is_change:
+        lost = style.classify(values) < losses(style)  # NaN is of the last class
+        image = lined(image, lost if pale is None else lost & ~pale, pixel_mm)
     if water:
         (occurrence,), _ = read_decimated(water.occurrence, pixels)
-        image[occurrence >= MOSTLY_WATER] = (*rgb(water.color), 255)
+        wet = occurrence >= MOSTLY_WATER
+        image[wet] = (*rgb(water.color), 255)
+        image = lined(image, wet, pixel_mm, level=True)
     image = page.axes.imshow(image, extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5)
     image.set_clip_path(outline_path(frame.on_page(zone)), page.axes.transData)
 
@@ -234,31 +237,6 @@ def draw_north(page: Page, x: float, bottom: float, frame: MapFrame, height: flo
         half = np.array([(0, long), (side * long * 0.32, 0), (0, long * 0.22)]) @ rotate + (x, bottom)
         page.shape(shapely.Polygon(half), facecolor=fill, edgecolor=INK, linewidth=0.6)
     page.text(x + long * math.sin(turn), bottom + long + 0.7, "北", 7.5, ha="center")
-
-
-def draw_legend(
-    page: Page, box: Box, title: str, style: RampStyle, ends: tuple[str, str] | None = None, hint: str = ""
-) -> None:
-    """The classes of a ramp side by side, their limits between them; ``ends`` names the first and last class, a
-    ``hint`` stands between. Where it is on pale colours, they stand below the full ones."""
-    unit = f" ({style.unit_zh})" if style.unit_zh else ""
-    page.text(box.left, box.top - 2.6, title + unit, 7, width=box.width)
-    swatch, y = box.width / len(style.colors), box.top - 7
-    for number, color in enumerate(style.colors):
-        page.rectangle(Box(box.left + number * swatch, y, swatch, 3), facecolor=color, edgecolor=MUTED, linewidth=0.3)
-    if hint == PALE_ZH:
-        y -= PALE_MM
-        for number, color in enumerate(style.colors):
-            place = Box(box.left + number * swatch, y, swatch, PALE_MM)
-            page.rectangle(place, facecolor=pale_of(color), edgecolor=MUTED, linewidth=0.3)
-    for number, value in enumerate(style.breaks, 1):
-        label = f"{value * style.factor:.{style.decimals}f}".replace("-", "−")
-        page.text(box.left + number * swatch, y - 0.8, label, 6.5, ha="center", va="top", width=swatch - 0.6)
-    if ends:
-        page.text(box.left, y - 3.6, ends[0], 6.5, va="top", color=MUTED)
-        page.text(box.right, y - 3.6, ends[1], 6.5, ha="right", va="top", color=MUTED)
-    if hint:
-        page.text(box.left + box.width / 2, y - 3.6, hint, 6.5, ha="center", va="top", color=MUTED)
 
 
 def draw_names(page: Page, frame: MapFrame, shapes: dict[str, shapely.Geometry]) -> None:

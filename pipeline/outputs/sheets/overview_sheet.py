@@ -8,6 +8,7 @@ import shapely
 from pipeline.mapping.styles import RampStyle
 from pipeline.outputs.sheets import maps
 from pipeline.outputs.sheets.fonts import Fonts
+from pipeline.outputs.sheets.legend import draw_legend
 from pipeline.outputs.sheets.page import INK, MUTED, SMALLEST, Box, Column, Page
 from pipeline.outputs.sheets.text import UNKNOWN, area, bounds, figure
 from pipeline.outputs.sheets.zone_sheet import draw_foot, draw_head
@@ -90,7 +91,7 @@ class OverviewSheet:
             maps.draw_outline(page, frame, outline, 0.5)
         maps.draw_neatline(page, frame)
         maps.draw_names(page, frame, self.outlines)
-        maps.draw_legend(
+        draw_legend(
             page, Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12), self.legend, self.style, self.ends,
             self.hint,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A raster as a picture: read no finer than print resolves, coloured by its classes."""
+"""A raster as a picture: read no finer than print resolves, coloured by its classes, lined where grey would mislead."""
 
 from pathlib import Path
 
@@ -7,6 +7,9 @@ import rasterio
 from rasterio.enums import Resampling
 
 from pipeline.mapping.styles import PALE, RampStyle, rgb
+
+LINE_MM, LINES_MM = 0.3, 1.0
+"""Width of the lines over a map's pixels, and from one to the next."""
 
 
 def read_decimated(path: Path, pixels: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
@@ -33,4 +36,22 @@ def coloured(values: np.ndarray, style: RampStyle, pale: np.ndarray | None = Non
     if pale is not None:
         image[pale] = image[pale] * (1 - PALE) + 255 * PALE
     image[np.isnan(values)] = 0
+    return image
+
+
+def losses(style: RampStyle) -> int:
+    """How many of the classes of a change, from the first, lie wholly below zero."""
+    return sum(limit <= 0 for limit in style.breaks)
+
+
+def lined(image: np.ndarray, where: np.ndarray, pixel_mm: float, level: bool = False) -> np.ndarray:
+    """An image RGBA with white lines over the pixels ``where``, oblique or ``level``: print without colours tells by
+    them what is otherwise as dark. Its pixels, ``pixel_mm`` wide on the page, are split as finely as the lines need."""
+    if not where.any():
+        return image
+    finer = max(1, round(2 * pixel_mm / LINE_MM))
+    image, where = (part.repeat(finer, axis=0).repeat(finer, axis=1) for part in (image, where))
+    y, x = np.ogrid[: where.shape[0], : where.shape[1]]
+    across = (y if level else (x + y) / np.sqrt(2)) * pixel_mm / finer
+    image[where & (across % LINES_MM < LINE_MM)] = 255
     return image

@@ -9,6 +9,7 @@ import shapely
 from pipeline.mapping.styles import RampStyle
 from pipeline.outputs.sheets import maps
 from pipeline.outputs.sheets.fonts import MM_PER_POINT, Fonts
+from pipeline.outputs.sheets.legend import draw_legend
 from pipeline.outputs.sheets.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
 from pipeline.outputs.sheets.text import PLAN_COLUMNS, area_line, key_figures, water_figure
 from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
@@ -194,7 +195,7 @@ def _draw_zone(page: Page, sheet: ZoneSheet, shown: SheetMap | None, frame: maps
 
 def _draw_ramp(page: Page, shown: SheetMap | None, box: Box) -> None:
     if shown:
-        maps.draw_legend(page, box, shown.legend, shown.style, shown.ends, shown.hint)
+        draw_legend(page, box, shown.legend, shown.style, shown.ends, shown.hint)
 
 
 def _draw_key(page: Page, x: float, y: float, label: str, style: dict) -> None:
