@@ -264,6 +264,15 @@ def test_lines_fit_their_width_and_lose_nothing():
     assert page.broken("two words", 10, 7) == ["two", "words"]
 
 
+def test_no_line_begins_with_a_mark_that_closes_or_ends_with_one_that_opens():
+    """The texts of a run have Latin commas and brackets between Chinese characters."""
+    page = Page(bundled_fonts(), "")
+    text = "储量(依据样方, 未核实), 见工作簿的“系数”表; 荒漠草原: 盛期; 典型草原（示意）, 草甸。" * 3
+    for width in range(12, 60):
+        lines = page.broken(text, width, 7)
+        assert not [line for line in lines if line[0] in "，。；：、）”,.;:)" or line[-1] in "（“("], width
+
+
 # Maps
 
 

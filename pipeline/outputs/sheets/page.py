@@ -177,13 +177,16 @@ class Page:
             )  # fmt: skip
 
 
+CLOSING, OPENING = "，。；：、）”,.;:)!%", "（“("
+
+
 def _pieces(text: str) -> list[str]:
-    """What a line may be broken between: Chinese characters one by one, Latin words whole. A closing mark stays with
-    what it closes."""
+    """What a line may be broken between: Chinese characters one by one, Latin words whole. A closing mark, of Chinese
+    width or Latin, stays with what it closes, an opening one with what it opens."""
     pieces: list[str] = []
     for char in text:
         wide = ord(char) >= 0x2E80
-        joins = char in "，。；：、）!%" or (pieces and pieces[-1][-1] in "（")
+        joins = char in CLOSING or (pieces and pieces[-1][-1] in OPENING)
         if pieces and (joins or not (wide or ord(pieces[-1][-1]) >= 0x2E80 or pieces[-1][-1] == " ")):
             pieces[-1] += char
         else:

@@ -9,6 +9,9 @@ BASELINE, CURRENT, BETWEEN = "#8fa9bf", "#2f5d7c", "#d5dce2"
 APART = 1.0
 """What keeps the numbers below neighbouring bars apart, mm: with less than a space they read as one."""
 
+KEY_MM = 14.5
+"""Breadth of a key of the periods: what it leaves holds the remark at a size that can be read."""
+
 Periods = tuple[tuple[int, ...], tuple[int, ...]]
 """Years of the baseline and of the current period."""
 
@@ -48,11 +51,11 @@ def draw_period_keys(
     if any(year_color(row["year"], periods) == BETWEEN for row in by_year):
         keys.append((BETWEEN, "其他年份"))
     for place, (color, label) in enumerate(keys):
-        x = box.left + place * 18
+        x = box.left + place * KEY_MM
         page.rectangle(Box(x, box.bottom + 0.2, 3, 2.2), facecolor=color, edgecolor="none")
         page.text(x + 4, box.bottom + 0.3, label, 6.5, color=MUTED)
     remarks = [remark, "竖线为95%区间" if any(None not in bounds(row, column) for row in by_year) else ""]
-    said, room = "; ".join(filter(None, remarks)), box.width - 18 * len(keys)
+    said, room = "; ".join(filter(None, remarks)), box.width - KEY_MM * len(keys)
     page.text(box.right, box.bottom + 0.3, said, 6.5, ha="right", color=MUTED, width=room)
 
 
