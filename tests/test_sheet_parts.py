@@ -425,6 +425,18 @@ def test_a_loss_that_can_be_told_from_none_is_lined_as_its_class_in_the_legend(t
     assert hatched(None) == []
 
 
+def test_a_label_lies_on_no_other_shape_while_there_is_room_beside_it():
+    """On a large neighbour it would name that one; where all around is another's, it stays near."""
+    shapes = {"large": shapely.box(10, 10, 50, 50), "small": shapely.box(7, 29, 9, 31)}
+    places = label_places(Box(0, 0, 100, 100), shapes, dict.fromkeys(shapes, (8, 3)))
+    small = shapely.box(places["small"].left, places["small"].bottom, places["small"].right, places["small"].top)
+    assert not small.intersects(shapes["large"])
+    assert small.distance(shapes["small"]) < 2
+    island = {"sea": shapely.box(0, 0, 100, 100) - shapely.box(49, 49, 51, 51), "isle": shapely.box(49, 49, 51, 51)}
+    isle = label_places(Box(0, 0, 100, 100), island, dict.fromkeys(island, (8, 3)))["isle"]
+    assert shapely.box(isle.left, isle.bottom, isle.right, isle.top).distance(island["isle"]) < 2
+
+
 def test_labels_lie_on_large_shapes_and_beside_small_ones():
     shapes = {
         "large": shapely.box(10, 10, 50, 50),

@@ -1,6 +1,7 @@
 """Maps on a page: a frame at a round scale, rasters in their classes, graticule, scale bar, north arrow."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -23,6 +24,9 @@ GRATICULE_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 72
 TICK_PT, NAME_PT = 6.5, 7
 MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
+
+NEAR_MM = 8.0
+"""How far above or below its shape a label goes to lie on no other."""
 
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
 UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
@@ -257,21 +261,34 @@ def label_places(
     box: Box, shapes: dict[str, shapely.Geometry], sizes: dict[str, tuple[float, float]]
 ) -> dict[str, Box]:
     """Where labels of ``sizes`` (width, height in mm) go: within the box, clear of each other and of shapes too small
-    to carry one; on their own shape if it is large, else as near to it as can be. All in page coordinates."""
+    to carry one; on their own shape if it is large, else as near to it as can be. On the ground of another shape, which
+    it would name, a label lies only where `NEAR_MM` leaves no other place. All in page coordinates."""
     inside = shapely.box(box.left, box.bottom, box.right, box.top)
     small = [name for name, shape in shapes.items() if shape.area < 4 * sizes[name][0] * sizes[name][1]]
     taken = [shapes[name] for name in small]
     places = {}
     for name in [*small, *(name for name in shapes if name not in small)]:
-        wide, high = sizes[name]
-        centre = shapes[name].representative_point()
-        for distance, turn in product(np.arange(0, 60, 0.6), np.arange(0, 2 * np.pi, np.pi / 8)):
-            # a label is wider than high: beside its shape it stands further off than above it
-            left = centre.x + distance * math.cos(turn) * wide / high - wide / 2
-            bottom = centre.y + distance * math.sin(turn) - high / 2
-            label = shapely.box(left, bottom, left + wide, bottom + high)
-            if inside.contains(label) and not any(label.intersects(other) for other in taken):
+        ground = [shape for other, shape in shapes.items() if other != name]
+        spot = None
+        for distance, label in _spots(shapes[name].representative_point(), *sizes[name]):
+            if spot is not None and distance > NEAR_MM:
                 break
-        taken.append(label.buffer(0.2))
-        places[name] = Box(left, bottom, wide, high)
+            if inside.contains(label) and not any(label.intersects(other) for other in taken):
+                alone = not any(label.intersects(other) for other in ground)
+                if alone or spot is None:
+                    spot = label
+                if alone:
+                    break
+        left, bottom, _, _ = (label if spot is None else spot).bounds
+        taken.append(shapely.box(left, bottom, left + sizes[name][0], bottom + sizes[name][1]).buffer(0.2))
+        places[name] = Box(left, bottom, *sizes[name])
     return places
+
+
+def _spots(centre: shapely.Point, wide: float, high: float) -> Iterator[tuple[float, shapely.Polygon]]:
+    """Places for a label about a point, by their distance from it."""
+    for distance, turn in product(np.arange(0, 60, 0.6), np.arange(0, 2 * np.pi, np.pi / 8)):
+        # a label is wider than high: beside its shape it stands further off than above it
+        left = centre.x + distance * math.cos(turn) * wide / high - wide / 2
+        bottom = centre.y + distance * math.sin(turn) - high / 2
+        yield distance, shapely.box(left, bottom, left + wide, bottom + high)
