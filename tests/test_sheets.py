@@ -136,7 +136,7 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
                 "数据源: Sentinel-2 84 景    坐标系: EPSG:32649",
             ),
             "warning": NOTE,
-            "bars_remark": "清查年之间内插, 之外不变",
+            "bars_remark": "调查年之间内插, 之外不变",
         }
         | changes
     )
@@ -307,7 +307,7 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
         periods=((2019, 2020, 2021), (2023, 2024, 2025)),
         notes=("区间所依据的部分系数未核实, 见工作簿的“系数”表。", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
         warning=NOTE,
-        bars_remark="有小班的片区: 储量在清查年之间内插, 之外不变",
+        bars_remark="有小班的片区: 储量在调查年之间内插, 之外不变",
     )
 
 
@@ -440,8 +440,8 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(undrawn, one_by_one):
     assert "地上生物量, 年际变化随水位和水热波动, 不是永久碳汇" in atlas.pages[5].extract_text()
     assert "像元 30 m" in said
     assert re.search(r"各年合计中位 \d+ 次", said)
-    assert "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变" in said
-    assert "有小班的片区: 储量在清查年之间内插, 之外不变" in atlas.pages[1].extract_text()
+    assert "取时段中点蓄积, 调查年之间内插, 首末调查年之外不变" in said
+    assert "有小班的片区: 储量在调查年之间内插, 之外不变" in atlas.pages[1].extract_text()
     without_stands = atlas.pages[4].extract_text()
     assert "小班" not in without_stands
     assert "内插" not in without_stands

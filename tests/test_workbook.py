@@ -153,7 +153,7 @@ def test_the_cover_says_what_the_numbers_are_and_leads_to_the_sheets(book):
     cover = book["说明"]
     assert (cover.page_setup.fitToWidth, cover.page_setup.fitToHeight) == (1, 1)
     text = " ".join(str(value) for row in cover.iter_rows(values_only=True) for value in row if value)
-    for words in ("模拟", "不作为交易依据", "储量不是碳汇", "不是草原综合植被盖度", "不作为处方", "清查年之间内插"):
+    for words in ("模拟", "不作为交易依据", "储量不是碳汇", "不是草原综合植被盖度", "不作为处方", "调查年之间内插"):
         assert words in text
     assert "编制单位 organisation 包头市林业和草原局" in text
     links = [cell.hyperlink.location for (cell, *_) in cover.iter_rows() if cell.hyperlink]

@@ -70,7 +70,7 @@ DEFINITIONS = (
     ),
     (
         "小班储量 stock of stands",
-        "有小班的森林片区: 取时段中点的小班蓄积, 清查年之间内插, 首末清查年之外不变。",
+        "有小班的森林片区: 取时段中点的小班蓄积, 调查年之间内插, 首末调查年之外不变。",
         "Forest zones with stands: by stand volume at the middle of the period, interpolated between the inventories "
         "and held constant outside them.",
     ),

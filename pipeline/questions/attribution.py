@@ -13,7 +13,7 @@ ATTRIBUTION_COLUMNS: dict[str, tuple[str, str]] = {
     "clear_pixels": ("From the pixels seen clear", "晴空像元变化"),
     "cover": ("From the index values of pixels that both saw", "植被指数变化"),
     "clear_pixels_and_cover": ("From the two together, where they cannot be told apart", "像元与指数(未分)"),
-    "stands": ("From the stands' inventories and the dates of their stock", "小班清查与时点"),
+    "stands": ("From the stands' inventories and the dates of their stock", "小班调查与时点"),
     "periods": ("From the years that the periods have", "时段变化"),
     "coefficients": ("From coefficients and end-members", "系数变化"),
     "code": ("What the present code does not reproduce of the two records", "程序版本变化"),

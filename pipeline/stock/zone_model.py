@@ -217,7 +217,7 @@ class ZoneModel:
         if self.stands:
             if self.years_between(baseline, current) > 0:
                 return None
-            return "the inventories do not span both periods", "清查年份未跨越两期"
+            return "the inventories do not span both periods", "调查年份未跨越两期"
         need = self.ecosystem.min_window_years
         short = min(len(baseline.years), len(current.years))
         if short < need:

@@ -36,7 +36,7 @@ from pipeline.totals.group_totals import as_counted
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""
 
-STAND_DATES = "取时段中点蓄积, 清查年之间内插, 首末清查年之外不变"
+STAND_DATES = "取时段中点蓄积, 调查年之间内插, 首末调查年之外不变"
 """Of which date the stock of stands is."""
 
 TRENDS = {
@@ -84,7 +84,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         ),
         warning=results.note_of(zone),
         organisation=results.organisation,
-        bars_remark="清查年之间内插, 之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
+        bars_remark="调查年之间内插, 之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
     )
 
 
@@ -149,7 +149,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         ),
         warning=results.note,
         organisation=results.organisation,
-        bars_remark="有小班的片区: 储量在清查年之间内插, 之外不变" if has_stands else "",
+        bars_remark="有小班的片区: 储量在调查年之间内插, 之外不变" if has_stands else "",
     )
 
 
