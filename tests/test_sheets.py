@@ -344,7 +344,7 @@ def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path)
         "生物量碳储量 (吨碳)",
         "1,400,000",
         "600,000 至 2,800,000",
-        "生物量模型 62%、盖度模型 31%",
+        "生物量模型 62%、覆盖度模型 31%",
     )
     assert sheet.observed[0] == ("2019", "1", "97.0")
 

@@ -11,7 +11,7 @@ QUANTITIES = {
     "residual_persistence": "残差持续性",
     "stand_volume": "小班蓄积误差",
     "stand_area": "小班面积误差",
-    "reference_cover": "参考盖度",
+    "reference_cover": "参考覆盖度",
     "bcef": "BCEF",
     "bcef_increment": "增量BCEF",
     "root_shoot": "根茎比",
@@ -50,7 +50,7 @@ def name_zh(ecosystem: Ecosystem, path: str) -> str:
 
 
 def names_zh(ecosystem: Ecosystem | Mapping, paths: Iterable[str]) -> str:
-    """Coefficients in Chinese in one line, kinds of one quantity together: 侧柏、榆树含碳率; 参考盖度."""
+    """Coefficients in Chinese in one line, kinds of one quantity together: 侧柏、榆树含碳率; 参考覆盖度."""
     kinds: dict[tuple[str, bool], list[str]] = {}
     for path in paths:
         kind, quantity = _parts(ecosystem, path)

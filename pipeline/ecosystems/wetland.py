@@ -47,7 +47,7 @@ class Wetland(Ecosystem):
     @property
     def method_zh(self) -> str:
         gases = "仅CO2, 不含CH4" if self.methane is None else "CO2; CH4单列, 不计入"
-        return f"类型平均地上生物量 × 挺水植被盖度 × 含碳率 ({gases})"
+        return f"类型平均地上生物量 × 挺水植被覆盖度 × 含碳率 ({gases})"
 
     @property
     def excluded(self) -> str:

@@ -183,7 +183,7 @@ class ZoneModel:
     def method_zh(self) -> str:
         if self.stands:
             return self.ecosystem.stand_method_zh
-        return self.ecosystem.method_zh + ("; 灌木: 类型均值×盖度/参考盖度" if self.shrub else "")
+        return self.ecosystem.method_zh + ("; 灌木: 类型均值×覆盖度/参考覆盖度" if self.shrub else "")
 
     def stand_density(self, period: Period) -> dict[str, np.ndarray]:
         """agb (t DM/ha) and carbon_stock (t C/ha) of each stand at the date of the period."""

@@ -21,7 +21,7 @@ without a clear observation."""
 CAUSES_ZH = {
     "index": "植被指数",
     "end_members": "端元",
-    "cover_model": "盖度模型",
+    "cover_model": "覆盖度模型",
     "biomass_model": "生物量模型",
     "dry_matter": "鲜干比",
     "root_shoot": "根茎比",
