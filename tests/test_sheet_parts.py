@@ -67,12 +67,12 @@ def test_numbers_keep_three_digits_and_a_true_minus(value, text):
 
 def test_a_forest_says_what_its_stands_cover():
     row = {"area_wanmu": 22.3, "area_ha": 14_868.0, "declared_wanmu": 22.3, "stand_area_fraction": 0.915}
-    drawn = "面积 22.30 万亩 (14,868 公顷)，申报 22.30 万亩"
-    assert say.area_line(row) == f"{drawn}，小班覆盖 92%, 其余计0"
+    drawn = "面积 22.30 万亩 (14,868 公顷); 申报 22.30 万亩"
+    assert say.area_line(row) == f"{drawn}; 小班覆盖 92%, 其余计0"
     assert (
         say.area_line(row | {"stand_area_fraction": None}) == say.area_line(row | {"stand_area_fraction": 1}) == drawn
     )
-    assert say.area_line(row | {"stand_area_fraction": None, "declared_wanmu": None}) == drawn.partition("，")[0]
+    assert say.area_line(row | {"stand_area_fraction": None, "declared_wanmu": None}) == drawn.partition(";")[0]
 
 
 def test_a_sink_shows_its_sign_and_zero_has_none():

@@ -51,7 +51,7 @@ PATCH_COLUMNS: dict[str, tuple[str, str]] = {
     "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
     "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
     "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
-    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/公顷/年, 吸收为正)"),
+    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/(公顷·年), 吸收为正)"),
 }
 """Columns of the patches in order: English and Chinese title."""
 

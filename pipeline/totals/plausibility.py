@@ -18,7 +18,7 @@ QUANTITIES_ZH = {
     "ndvi_mean": "平均NDVI",
     "agb_tDM_ha": "地上生物量(吨干物质/公顷)",
     "carbon_tC_ha": "碳密度(吨碳/公顷)",
-    "increment_tC_ha_yr": "碳密度年变化(吨碳/公顷/年)",
+    "increment_tC_ha_yr": "碳密度年变化(吨碳/(公顷·年))",
 }
 """What findings call the quantities in Chinese."""
 

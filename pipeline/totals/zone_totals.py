@@ -44,7 +44,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "main_cause": ("Main cause of the stock's uncertainty", "碳储量不确定性主因"),
     "baseline_period": ("Years of the baseline", "基准期(年)"),
     "baseline_carbon_tC_ha": ("Biomass carbon stock of the baseline, t C per ha", "基准期碳密度(吨碳/公顷)"),
-    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/公顷/年, 吸收为正)"),
+    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/(公顷·年), 吸收为正)"),
     "sink_tCO2_yr": ("Carbon sink, t CO2 per year, removal positive", "碳汇量(吨CO2/年, 吸收为正)"),
     "sink_tCO2_yr_low95": ("Lower end of its 95 % interval, t CO2 per year", "碳汇量95%区间下限(吨CO2/年)"),
     "sink_tCO2_yr_high95": ("Upper end of its 95 % interval, t CO2 per year", "碳汇量95%区间上限(吨CO2/年)"),

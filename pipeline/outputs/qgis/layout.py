@@ -108,7 +108,7 @@ CARBON = (
     ("碳密度", "carbon_tC_ha", 1, 2, "吨碳/公顷"),
     ("基准期碳密度", "baseline_carbon_tC_ha", 1, 2, "吨碳/公顷"),
     ("碳汇量(吸收为正)", "sink_tCO2_yr", 1, 0, "吨CO2/年"),
-    ("碳汇强度", "sink_tCO2_ha_yr", 1, 3, "吨CO2/公顷/年"),
+    ("碳汇强度", "sink_tCO2_ha_yr", 1, 3, "吨CO2/(公顷·年)"),
 )
 """Key figures: name, column of the zones, factor, decimals, unit."""
 

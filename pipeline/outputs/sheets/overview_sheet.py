@@ -30,7 +30,7 @@ COLUMNS = (
 
 SINK, STOCK = ("sink_tCO2_yr", "碳汇量 (吨CO2/年)"), ("carbon_tC", "碳储量 (吨碳)")
 SINK_HA, STOCK_HA = (
-    ("sink_tCO2_ha_yr", "各片区碳汇强度 (吨CO2/公顷/年, 吸收为正)"),
+    ("sink_tCO2_ha_yr", "各片区碳汇强度 (吨CO2/(公顷·年), 吸收为正)"),
     ("carbon_tC_ha", "各片区生物量碳密度 (吨碳/公顷)"),
 )
 """Column of the result table and its title, where two periods compare and where they do not."""

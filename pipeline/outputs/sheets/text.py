@@ -16,7 +16,7 @@ PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}
 
 KEY_FIGURES = (
     ("sink_tCO2_yr", "碳汇量 (吨CO2/年)", 1, True),
-    ("sink_tCO2_ha_yr", "碳汇强度 (吨CO2/公顷/年)", 1, True),
+    ("sink_tCO2_ha_yr", "碳汇强度 (吨CO2/(公顷·年))", 1, True),
     ("carbon_tC", "生物量碳储量 (吨碳)", 1, False),
     ("carbon_tC_ha", "生物量碳密度 (吨碳/公顷)", 1, False),
     ("agb_tDM_ha", "地上生物量 (吨干物质/公顷)", 1, False),
@@ -134,7 +134,7 @@ def area_line(row: dict) -> str:
         said.append(f"申报 {area(row['declared_wanmu'])} 万亩")
     if (covered := row.get("stand_area_fraction")) is not None and covered < 0.995:
         said.append(f"小班覆盖 {covered:.0%}, 其余计0")
-    return "，".join(said)
+    return "; ".join(said)
 
 
 def area(wanmu: float) -> str:
