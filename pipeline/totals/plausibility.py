@@ -24,13 +24,15 @@ QUANTITIES_ZH = {
 
 
 class Range(Frozen):
-    """``usual`` and ``hard`` (low, high) of a zone mean, in the unit that ends the quantity's name."""
+    """``usual`` and ``hard`` (low, high) of a zone mean, in the unit that ends the quantity's name; ``source_zh`` is
+    what Chinese findings call the source, "" for the same."""
 
     quantity: Literal["ndvi_mean", "agb_tDM_ha", "carbon_tC_ha", "increment_tC_ha_yr"]
     where: str
     usual: tuple[float, float]
     hard: tuple[float, float]
     source: str
+    source_zh: str = ""
     status: Literal["verified", "unverified", "local"]
 
     @model_validator(mode="after")
@@ -63,6 +65,7 @@ class OutOfRange(Frozen):
     value: float
     bound: tuple[float, float]
     source: str
+    source_zh: str
     verified: bool
     impossible: bool
 
@@ -78,7 +81,7 @@ class OutOfRange(Frozen):
         low, high = self.bound
         side, kind = "低于" if self.value < low else "高于", "可能" if self.impossible else "常见"
         value = float(f"{self.value:.3g}")  # three digits, without an exponent
-        source = self.source if self.verified else f"{self.source}; 未核实"
+        source = self.source_zh if self.verified else f"{self.source_zh}; 未核实"
         return f"{QUANTITIES_ZH[self.quantity]} {value:,g}, {side}{kind}范围 {low:.3g} 至 {high:.3g} (依据: {source})"
 
 
@@ -112,7 +115,8 @@ def unusual(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
 def _out_of(limits: Range, value: float, impossible: bool) -> OutOfRange:
     return OutOfRange(
         quantity=limits.quantity, value=value, bound=limits.hard if impossible else limits.usual,
-        source=limits.source, verified=limits.status != "unverified", impossible=impossible,
+        source=limits.source, source_zh=limits.source_zh or limits.source, verified=limits.status != "unverified",
+        impossible=impossible,
     )  # fmt: skip
 
 
