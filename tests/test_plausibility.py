@@ -76,6 +76,10 @@ def test_an_unusual_figure_keeps_its_total():
     assert held["carbon_tC"] == 1e6
     assert (held["status"], held["status_zh"]) == ("figures outside usual ranges", "数值超出常见范围, 见合理性")
     assert "unusual: carbon_tC_ha 5 outside 8 to 60" in held["plausibility"]
+    noted = held | {"status": "ok; no sink: one period only", "status_zh": "正常; 仅一期, 不计碳汇"}
+    say_unusual(noted, unusual(held, "larch_middle", RANGES))
+    assert noted["status"] == "no sink: one period only; figures outside usual ranges"
+    assert noted["status_zh"] == "仅一期, 不计碳汇; 数值超出常见范围, 见合理性"
     assert held["plausibility_zh"].startswith("碳密度(吨碳/公顷) 5, 低于常见范围 8 至 60 (依据: 大青山")
 
 

@@ -401,7 +401,7 @@ def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):
     assert done.row("F02")["stand_area_fraction"] is None
     share = f"{done.row('F01')['stand_area_fraction']:.0%}"
     assert done.row("F01")["status"] == (
-        f"ok; stands cover {share}, the rest counts as without forest; figures outside usual ranges"
+        f"stands cover {share}, the rest counts as without forest; figures outside usual ranges"
     )
     assert json.loads((world.results / "run.json").read_text("utf-8"))["notes"] == [
         "the stands cover 1.00% of forest zone F02, less than stands.min_area_fraction: its stock is by class mean "

@@ -158,7 +158,6 @@ def withhold(row: dict, impossible: list[OutOfRange]) -> dict:
         return row
     row = row | dict.fromkeys(("carbon_tC", "volume_m3", "sink_tCO2_ha_yr", "sink_tCO2_yr"))
     row["fvc_mean"] = None if any(f.quantity == "ndvi_mean" for f in impossible) else row["fvc_mean"]
-    row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
     _say_findings(row, impossible)
     add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
     return row
@@ -172,6 +171,8 @@ def say_unusual(row: dict, unusual: list[OutOfRange]) -> None:
 
 
 def _say_findings(row: dict, found: list[OutOfRange]) -> None:
+    """Say in the row what was found; with that it is not ok, whatever else its status says."""
+    row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
     for column, said in (("plausibility", [str(f) for f in found]), ("plausibility_zh", [f.zh for f in found])):
         row[column] = "; ".join(filter(None, (row[column], *said)))
 
