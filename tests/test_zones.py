@@ -5,6 +5,7 @@ import json
 import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 from conftest import CRS, LEFT, TOP, write_vector
 from shapely import MultiPolygon, Point, Polygon, box, force_3d
 from tiny_world import ZONES, World, read_csv
@@ -313,6 +314,28 @@ def test_a_stand_that_overlaps_a_zone_and_also_touches_it_along_an_edge_counts_b
     table = gpd.GeoDataFrame({"species": ["larch"], 2020: [60.0]}, geometry=[stand], crs=CRS)
     cut = stands_in_zone(table, zone, [2020])
     assert cut.area_ha == pytest.approx([1.0006], abs=3e-4)
+
+
+def test_only_stands_across_the_outline_are_cut(monkeypatch):
+    """A cut costs as much as the outline of the zone has vertices: of stands within it none is made. An outline that is
+    drawn from another corner or the other way round is the same one."""
+    zone = placed(box(0, 0, 1000, 1000))
+    corners = [(100, 100), (200, 100), (200, 200), (100, 200)]
+    within = [placed(Polygon(order)) for order in (corners, corners[2:] + corners[:2], corners[::-1])]
+    across = placed(box(900, 0, 1100, 100))
+    table = gpd.GeoDataFrame({"species": ["larch"] * 4, 2020: [60.0] * 4}, geometry=[*within, across], crs=CRS)
+    cuts, cut_apart = [], shapely.intersection
+
+    def counted(stand, zone):
+        cuts.extend(np.atleast_1d(stand))
+        return cut_apart(stand, zone)
+
+    monkeypatch.setattr(shapely, "intersection", counted)
+    cut = stands_in_zone(table, zone, [2020])
+    assert cuts == [across]
+    assert cut.area_ha == pytest.approx([1.0006] * 4, abs=3e-4)
+    assert cut.ground_ha == pytest.approx(2.0012, abs=6e-4)
+    assert not cut.overlap
 
 
 def test_a_zone_without_stands_has_none(tmp_path, ecosystems):

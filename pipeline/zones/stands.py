@@ -106,18 +106,24 @@ def _is_number(value: object) -> bool:
 def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list[int]) -> ZoneStands | None:
     """The stands cut to a zone, both in the CRS of the grid; None where the inventory does not reach it."""
     near = stands.iloc[stands.sindex.query(zone, predicate="intersects")]
-    cut = near.set_geometry([areal(shapely.intersection(stand, zone)) for stand in near.geometry])
+    shapely.prepare(zone)
+    outlines = near.geometry.to_numpy().copy()
+    # a cut costs as much as all the outline of the zone has vertices, and most stands need none
+    across = ~shapely.contains_properly(zone, outlines)
+    outlines[across] = shapely.intersection(outlines[across], zone)
+    cut = near.set_geometry([areal(outline) for outline in outlines])
     cut = cut[cut.geometry.area > 0]
     if cut.empty:
         return None
-    outlines = cut.geometry[~cut.geometry.to_wkb().duplicated()]
-    ground = ellipsoidal_area_ha(gpd.GeoSeries([areal(shapely.union_all(outlines.to_numpy()))], crs=cut.crs))[0]
+    area_ha, first = np.array(ellipsoidal_area_ha(cut.geometry)), ~cut.geometry.normalize().to_wkb().duplicated()
+    union = areal(shapely.union_all(cut.geometry[first].to_numpy()))
+    (ground,) = ellipsoidal_area_ha(gpd.GeoSeries([union], crs=cut.crs))
     return ZoneStands(
         geometry=cut.geometry.to_numpy(),
         species=cut["species"].tolist(),
-        area_ha=np.array(ellipsoidal_area_ha(cut.geometry)),
+        area_ha=area_ha,
         volume_m3_ha={year: cut[year].to_numpy(float) for year in years},
         cover=cut["cover"].to_numpy(float) if "cover" in cut else None,
         ground_ha=ground,
-        twice_ha=max(sum(ellipsoidal_area_ha(outlines)) - ground, 0.0),
+        twice_ha=max(sum(area_ha[first]) - ground, 0.0),
     )
