@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import geopandas as gpd
+import numpy as np
 import shapely
 
 from pipeline.errors import ZoneError
@@ -32,8 +33,11 @@ class Overlap:
 def find_overlaps(zones: gpd.GeoDataFrame) -> list[Overlap]:
     """Every two zones (id, area_ha, geometry) that share ground, by their ids."""
     shapes = zones.geometry.to_numpy()
-    pairs = [(i, j) for i, j in zip(*zones.sindex.query(shapes, predicate="intersects"), strict=True) if i < j]
-    shared = [areal(shapely.intersection(shapes[i], shapes[j])) for i, j in pairs]
+    pairs = np.transpose(zones.sindex.query(shapes, predicate="intersects"))
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    shared = shapely.intersection(shapes[pairs[:, 0]], shapes[pairs[:, 1]])
+    claimed = shapely.area(shared) > 0  # neighbours share a border
+    pairs, shared = pairs[claimed], [areal(part) for part in shared[claimed]]
     areas = ellipsoidal_area_ha(gpd.GeoSeries(shared, crs=zones.crs)) if shared else []
     return [
         Overlap(zones["id"].iloc[i], zones["id"].iloc[j], area, area / zones["area_ha"].iloc[[i, j]].min(), part)
