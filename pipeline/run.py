@@ -104,7 +104,7 @@ class Run:
     def scene_entry(self, scene: Scene) -> dict:
         """What a scene is, and the zones that its frame reaches."""
         entry = {"id": scene.id, "day": str(scene.day), "sensor": scene.sensor, "scale_known_from": scene.origin}
-        return entry | {"zones": [zone.id for zone in self.zones if scene.frame.intersects(zone.geometry)]}
+        return entry | {"zones": [zone.id for zone in self.zones if zone.geometry.intersects(scene.frame)]}
 
     def inputs(self) -> dict[str, str]:
         """Checksum of every file that the run reads, by path."""
@@ -165,7 +165,7 @@ class Run:
 
     def scenes_over(self, zone: Zone) -> list[Scene]:
         """The scenes whose frame reaches the zone."""
-        return [scene for scene in self.scenes if scene.frame.intersects(zone.geometry)]
+        return [scene for scene in self.scenes if zone.geometry.intersects(scene.frame)]
 
     def tiles_of(self, zone: Zone) -> tuple[Tile, ...]:
         """The tiles that the zone's box meets, in order."""

@@ -59,6 +59,7 @@ def read_zones(
 def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
     """The zones of `read_zones` in the CRS of the grid."""
     moved = zones.to_crs(crs)
+    shapely.prepare(moved.geometry.to_numpy())  # each is asked whether it meets each scene
     return [
         Zone(
             z.id,
