@@ -118,6 +118,16 @@ def test_overlaps_duplicates_and_gaps_are_measured_between_their_zones(tmp_path,
         assert of_kind(found, "duplicate")[0].level == of_duplicate
 
 
+def test_a_zone_within_another_is_an_overlap_and_not_the_same_ground(tmp_path, ecosystems):
+    marsh = box(LEFT + 300, TOP - 700, LEFT + 500, TOP - 500)
+    path = write(tmp_path, [box(LEFT, TOP - 1000, LEFT + 1000, TOP), marsh], words=["草地", "湿地"])
+    found = findings(path, ecosystems, overlaps="clip")  # by which the run cuts the marsh out of the steppe
+    assert of_kind(found, "duplicate") == []
+    (overlap,) = of_kind(found, "overlap")
+    assert overlap.level == "warning"
+    assert overlap.measure == pytest.approx(4, rel=1e-3)
+
+
 def test_every_fault_of_the_contract_is_told_at_once(tmp_path, ecosystems):
     path = write(
         tmp_path, [square(i) for i in range(6)], ["F01", "f01", "a/b", "F02", "F02", "F03"],

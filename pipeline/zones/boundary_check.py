@@ -27,7 +27,7 @@ SLIVER_WIDTH_M = 10.0
 """Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
 
 DUPLICATE_SHARE = 0.99
-"""Share of the smaller of two zones in their overlap from which on they are one zone drawn twice."""
+"""Share of each of two zones in their overlap from which on they are one zone drawn twice."""
 
 
 def check_zones(
@@ -204,7 +204,7 @@ def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
     for overlap in find_overlaps(zones):
         both, share = f"{overlap.first} and {overlap.second}", overlap.share
         zh = f"{overlap.first}与{overlap.second}"
-        if share >= DUPLICATE_SHARE:
+        if overlap.share_of_larger >= DUPLICATE_SHARE:
             kind, level = "duplicate", "warning" if how == "warn" else "error"
             en, zh = f"{both} are the same ground", f"{zh}重复"
         elif share > OVERLAP_TOLERANCE:

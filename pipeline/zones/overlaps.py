@@ -20,13 +20,14 @@ OVERLAP_TOLERANCE = 0.001
 
 @dataclass(frozen=True)
 class Overlap:
-    """Ground that two zones claim: ``area_ha`` ellipsoidal, ``share`` of the smaller zone, ``geometry`` in the CRS of
-    the zones."""
+    """Ground that two zones claim: ``area_ha`` ellipsoidal, ``share`` of the smaller zone and ``share_of_larger``,
+    ``geometry`` in the CRS of the zones."""
 
     first: str
     second: str
     area_ha: float
     share: float
+    share_of_larger: float
     geometry: shapely.Geometry
 
 
@@ -39,8 +40,9 @@ def find_overlaps(zones: gpd.GeoDataFrame) -> list[Overlap]:
     claimed = shapely.area(shared) > 0  # neighbours share a border
     pairs, shared = pairs[claimed], [areal(part) for part in shared[claimed]]
     areas = ellipsoidal_area_ha(gpd.GeoSeries(shared, crs=zones.crs)) if shared else []
+    ids, whole = zones["id"].to_numpy(), zones["area_ha"].to_numpy()
     return [
-        Overlap(zones["id"].iloc[i], zones["id"].iloc[j], area, area / zones["area_ha"].iloc[[i, j]].min(), part)
+        Overlap(ids[i], ids[j], area, area / min(whole[i], whole[j]), area / max(whole[i], whole[j]), part)
         for (i, j), area, part in zip(pairs, areas, shared, strict=True)
         if area > 0
     ]
