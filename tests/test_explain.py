@@ -240,10 +240,12 @@ def test_coefficients_that_changed_since_the_run_are_said(tmp_path):
     what_if = ["what-if", str(world.config), "--set", "grassland.root_shoot=4.0", "--out", str(world.out)]
     for command in (asked, what_if):
         assert "changed since" not in CliRunner().invoke(app, command).stdout
+    assert "--force" in CliRunner().invoke(app, asked).stdout
     world.change_coefficient("grassland", "value: 4.79", "value: 4.8")
     for command in (asked, what_if):
         said = CliRunner().invoke(app, command).stdout
         assert "coefficients changed since: run `sinkmap zones`" in " ".join(said.split())
+    assert "--force" not in CliRunner().invoke(app, asked).stdout  # it would make other figures, in place of these
 
 
 def test_a_year_that_was_mapped_alone_answers_for_itself(tmp_path):

@@ -250,7 +250,10 @@ def _explanation(answer: dict) -> Iterator[str]:
 
 def _closing(answer: dict) -> Iterator[str]:
     yield from _section("Versions 版本", [", ".join(f"{name} {of}" for name, of in answer["versions"].items())])
-    yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
+    if answer["changed_since"]:  # what would be done again is another run, and it would take the place of this one
+        yield f"\nRun finished {answer['finished']}"
+    else:
+        yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
 
 
 def _section(title: str, lines) -> Iterator[str]:
