@@ -135,7 +135,7 @@ class Zones(Section):
     """The zone boundaries."""
 
     path: Path
-    """Shapefile (GBK or UTF-8), GeoPackage, FileGDB or GeoJSON, in any CRS."""
+    """Shapefile (GBK or UTF-8), GeoPackage, FileGDB or GeoJSON, in a CRS on CGCS2000 or WGS 84."""
     layer: str | None = None
     """Layer of the file; where it holds one, that."""
     columns: ZoneColumns
