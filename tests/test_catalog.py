@@ -77,6 +77,23 @@ def test_a_catalogue_that_links_to_nothing_gives_the_items_below_it(tmp_path):
     assert find(tmp_path) == (["A"], [])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right on Windows")
+def test_items_below_a_catalogue_are_found_through_links_to_folders_too(tmp_path):
+    write_item(tmp_path / "archive", "A")
+    write_catalogue(tmp_path / "scenes" / "catalog.json")
+    (tmp_path / "scenes" / "2023").symlink_to(tmp_path / "archive", target_is_directory=True)
+    assert find(tmp_path / "scenes") == (["A"], [])
+
+
+def test_one_item_is_read_alone(tmp_path):
+    for name in "AB":
+        item = write_item(tmp_path, name)
+    assert find(item) == (["B"], [])
+    item.write_text(item.read_text()[:-9])
+    with pytest.raises(SceneError, match=r"B\.json: is not a STAC catalogue; correct scenes\.path"):
+        find(item)
+
+
 def test_what_a_catalogue_links_elsewhere_or_was_not_copied_is_left_out(tmp_path):
     write_item(tmp_path, "A")
     for kind in ("child", "item"):

@@ -10,7 +10,7 @@ from pipeline.commands.terminal import absolute, console
 
 
 def scenes(
-    folder: Annotated[Path, typer.Argument(help="Folder of scenes, STAC catalogue or manifest.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of scenes, STAC catalogue or item, or manifest.")],
     config: Annotated[Path | None, typer.Argument(help="A run's YAML file: its zones, years and season.")] = None,
 ) -> None:
     """List the scenes that a folder holds, what is known of them, and what is refused and why; read no pixel."""

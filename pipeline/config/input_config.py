@@ -93,7 +93,7 @@ class Scenes(Section):
     """Where the scenes are, and which of them count."""
 
     path: Path | None = None
-    """Folder of products, STAC catalogue, or manifest; this or `api`."""
+    """Folder of products, STAC catalogue or item, or manifest; this or `api`."""
     api: StacApi | None = None
     """A STAC API in place of `path`."""
     years: Years

@@ -163,12 +163,17 @@ def _refuse(sentence: str) -> Scene:
     raise SceneError(sentence)
 
 
-def _items(catalogue: Path) -> Iterator[Candidate]:
-    """Items linked by a STAC catalogue, or lying below it where it links none (a subset that was copied)."""
-    items, damaged = _linked_items(catalogue)
+def _items(file: Path) -> Iterator[Candidate]:
+    """One STAC item, or the items linked by a catalogue, or those lying below it where it links none (a subset that was
+    copied)."""
+    with suppress(OSError, ValueError):  # told of below
+        if _is_item(content := _read_json(file)):
+            yield _item(content, file)
+            return
+    items, damaged = _linked_items(file)
     for child in damaged:
         yield str(child), partial(_refuse, f"{child}: is not a STAC catalogue; get it again")
-    yield from _item_files(items or sorted(catalogue.parent.rglob("*.json")))
+    yield from _item_files(items or sorted(folder / name for folder, names in _folders(file.parent) for name in names))
 
 
 def _item_files(files: list[Path]) -> Iterator[Candidate]:
@@ -182,8 +187,16 @@ def _item_files(files: list[Path]) -> Iterator[Candidate]:
                 sentence = f"{file}: cannot be read as JSON ({error}); get the product again"
                 yield file.name, partial(_refuse, sentence)
             continue
-        if content.get("type") == "Feature" and "stac_version" in content:
-            yield str(content.get("id", file.name)), partial(_scene, content, file)
+        if _is_item(content):
+            yield _item(content, file)
+
+
+def _is_item(content: dict) -> bool:
+    return content.get("type") == "Feature" and "stac_version" in content
+
+
+def _item(content: dict, file: Path) -> Candidate:
+    return str(content.get("id", file.name)), partial(_scene, content, file)
 
 
 def _is_of_other_product(file: Path) -> bool:
