@@ -63,7 +63,7 @@ def test_the_schema_for_editors_takes_every_shipped_config(path):
     jsonschema.validate(YAML(typ="safe").load(path), RunConfig.model_json_schema())
 
 
-@pytest.mark.parametrize("years", ["2019-", [], 2019.5, "2019, 2021"])
+@pytest.mark.parametrize("years", ["2019-", [], 2019.5, "2019, 2021", 20190, [2021, 20211]])
 def test_the_schema_for_editors_refuses_years_as_the_run_does(years):
     config = YAML(typ="safe").load(CONFIGS[0])
     config["scenes"]["years"] = years
@@ -165,6 +165,9 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         ("  wetland:", "  marsh:", r"run\.yaml:10: cover\.marsh: Input should be 'forest', 'grassland' or 'wetland'"),
         ("2019-2021", "2019-", r"run\.yaml:4: scenes\.years: years are written 2024, 2019-2025 or \[2019, 2021\]"),
         ("2019-2021", "2021-2019", r"run\.yaml:4: scenes\.years: "),
+        ("2019-2021", "1-99999", r"run\.yaml:4: scenes\.years: years are written 2024, 2019-2025 or"),
+        ("2019-2021", "0019-2021", r"run\.yaml:4: scenes\.years: 19 is no year of 1900 to 2100"),
+        ("2019-2021", "[2021, 20211]", r"run\.yaml:4: scenes\.years: 20211 is no year of 1900 to 2100"),
         ("2019-2021", "[]", r"run\.yaml:4: scenes\.years: "),
         ("current: 2021", "current: [2021, 2021, 2021]", r"run\.yaml:11: periods\.current: "),  # one year is no window
         ("2019-2021", "true", r"run\.yaml:4: scenes\.years: "),

@@ -1,5 +1,6 @@
 """The part of the configuration that says where the inputs are and on which grid they are read."""
 
+import re
 from calendar import monthrange
 from collections import Counter
 from pathlib import Path
@@ -14,17 +15,23 @@ from pipeline.scenes import MAX_MEGAPIXELS
 from pipeline.scenes.season import PEAK, Season
 from pipeline.zones.zone import EcosystemName
 
+WRITTEN = re.compile(r"\s*(\d{4})\s*(?:-\s*(\d{4})\s*)?")
+"""A year or a span of years."""
+
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+"""Years of scenes and inventories lie within."""
+
 
 def _years(value: object) -> object:
     """2024, [2019, 2021] or "2019-2025" (both ends included) as a tuple of years."""
     if isinstance(value, int) and not isinstance(value, bool):
         return (value,)
     if isinstance(value, str):
-        first, dash, last = value.partition("-")
-        if first.strip().isdigit() and (last.strip().isdigit() or not dash):
-            if int(last or first) < int(first):
+        if written := WRITTEN.fullmatch(value):
+            first, last = int(written[1]), int(written[2] or written[1])
+            if last < first:
                 raise ValueError("the first year comes before the last")
-            return tuple(range(int(first), int(last or first) + 1))
+            return tuple(range(first, last + 1))
         raise ValueError("years are written 2024, 2019-2025 or [2019, 2021]")
     return value
 
@@ -50,13 +57,16 @@ def _season(ends: tuple[tuple[int, int], tuple[int, int]]) -> Season:
 def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(years)) < len(years):
         raise ValueError("a year is named twice")
+    if strange := [year for year in years if not FIRST_YEAR <= year <= LAST_YEAR]:
+        raise ValueError(f"{strange[0]} is no year of {FIRST_YEAR} to {LAST_YEAR}")
     return tuple(sorted(years))
 
 
+ONE_YEAR = {"type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}
 YEARS_WRITTEN = [
-    {"type": "integer"},
+    ONE_YEAR,
     {"type": "string", "pattern": r"^\s*\d{4}\s*(-\s*\d{4}\s*)?$"},
-    {"type": "array", "items": {"type": "integer"}, "minItems": 1},
+    {"type": "array", "items": ONE_YEAR, "minItems": 1},
 ]
 Years = Annotated[
     tuple[int, ...], BeforeValidator(_years), Field(min_length=1), AfterValidator(_distinct),
@@ -165,7 +175,7 @@ class StandColumns(Section):
 
     species: str = "YOU_SHI_SZ"
     """That of the main species."""
-    volume_m3_ha: Annotated[dict[Annotated[int, Field(ge=1900, le=2100)], str], Field(min_length=1)]
+    volume_m3_ha: Annotated[dict[Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)], str], Field(min_length=1)]
     """That of the live volume, m3/ha, for each inventory year."""
     cover: str | None = None
     """That of the cover (0-1) of shrub stands; without it their cover is by the index."""
