@@ -225,7 +225,9 @@ def test_positions_in_metres_and_chinese_columns_in_gbk_are_read(composited):
     [
         ({"date": "5th of August"}, {}, r"plots\.csv:2: date is '5th of August', not a date such as 2024-08-01"),
         ({"agb_g_m2": "many"}, {}, r"plots\.csv:2: agb_g_m2 is 'many', not a number"),
-        ({"lon": ""}, {}, r"plots\.csv:2: lon is nan, not a number"),
+        ({"lon": ""}, {}, r"plots\.csv:2: lon is '', not a number"),
+        ({"agb_g_m2": "1e400"}, {}, r"plots\.csv:2: agb_g_m2 is '1e400', not a number"),
+        ({"agb_g_m2": "-inf"}, {}, r"plots\.csv:2: agb_g_m2 is '-inf', not a number"),
         ({"date": "08/05/2024"}, {}, r"plots\.csv:2: date is '08/05/2024'"),
         ({"lat": 999}, {}, r"plots\.csv:2: the position is not one in EPSG:4326"),
         ({}, {"x": "X"}, r"has no column 'X'; it has lon, lat, date, agb_g_m2"),
@@ -252,6 +254,34 @@ def test_empty_rows_of_a_plot_table_are_skipped_and_lines_are_those_of_the_file(
     file.write_text(text + f"{lon},999,2024-08-05,40\n")
     with pytest.raises(PlotError, match=r"plots\.csv:6: the position"):
         read_plots(file, PlotColumns(), CRS)
+
+
+@pytest.mark.parametrize(
+    ("before", "line"), [("\n", 3), ("\n\n", 4), (" \n", 3), ("{plot},note\n\n", 4), ('{plot},"two\nlines"\n', 4)]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_of_a_cell_counts_empty_lines_and_those_within_a_cell(tmp_path, before, line, end):
+    file, lon = tmp_path / "plots.csv", row(150, 200)["lon"]
+    plot = f"{lon},40.6,2024-08-05"
+    text = f"lon, lat ,date,agb_g_m2,note\n{before.format(plot=f'{plot},40')}{plot},many,\n"
+    file.write_bytes(text.replace("\n", end).encode())
+    with pytest.raises(PlotError, match=rf"plots\.csv:{line}: agb_g_m2 is 'many'"):
+        read_plots(file, PlotColumns(), CRS)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", r"plots\.csv: is empty; give the CSV of the plots"),
+        ("lon,lat,date,agb_g_m2,lon\n", r"has several columns 'lon'; leave that name to one"),
+        ("lon,lat,date,agb_g_m2\n\n1,2,3,4,5\n", r"plots\.csv:3: has more cells than the header; correct it"),
+        ('lon,lat,date,agb_g_m2\n1,"2,2024-08-05,3\n4,5\n', r"cannot be read as a CSV file \(unexpected end of data\)"),
+    ],
+)
+def test_a_plot_table_that_can_be_read_in_two_ways_is_refused(tmp_path, text, says):
+    (tmp_path / "plots.csv").write_text(text)
+    with pytest.raises(PlotError, match=says):
+        read_plots(tmp_path / "plots.csv", PlotColumns(), CRS)
 
 
 def test_a_missing_plot_table_is_one_sentence(tmp_path):

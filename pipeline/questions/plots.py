@@ -1,5 +1,7 @@
 """Field plots: read from a table, paired with the index of their pixel and year in the cube."""
 
+import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +38,14 @@ def read_plots(path: Path, columns: PlotColumns, grid_crs: str) -> pd.DataFrame:
     table = _read_csv(path)
     for name in (columns.x, columns.y, columns.date, columns.agb):
         if name not in table.columns:
-            raise PlotError(f"{path}: has no column {name!r}; it has {', '.join(table.columns)}, name it by an option")
-    table = table[(table.fillna("").apply(lambda column: column.str.strip()) != "").any(axis=1)]
-    lines = table.index + 2  # as the file has them, after the header
+            has = ", ".join(filter(None, table.columns))
+            raise PlotError(f"{path}: has no column {name!r}; it has {has}, name it by an option")
+        if [*table.columns].count(name) > 1:
+            raise PlotError(f"{path}: has several columns {name!r}; leave that name to one")
+    lines = table.index
     table = table.reset_index(drop=True)
-    numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in (columns.x, columns.y, columns.agb)}
-    days = table[columns.date].str.strip().str.replace("[/.年月]", "-", regex=True).str.rstrip("日")
+    numbers = {name: _numbers(table[name]) for name in (columns.x, columns.y, columns.agb)}
+    days = table[columns.date].str.replace("[/.年月]", "-", regex=True).str.rstrip("日")
     dates = pd.to_datetime(days, errors="coerce", format="%Y-%m-%d")
     for name, values in {**numbers, columns.date: dates}.items():
         if values.isna().any():
@@ -57,23 +61,46 @@ def read_plots(path: Path, columns: PlotColumns, grid_crs: str) -> pd.DataFrame:
     if lost.size:
         line = lines[lost[0]]
         raise PlotError(f"{path}:{line}: the position is not one in {columns.crs}; correct it, or name its CRS")
-    agb = numbers[columns.agb].astype(float)
-    return pd.DataFrame({"east": east, "north": north, "date": dates, "agb_g_m2": agb, "problem": ""})
+    return pd.DataFrame({"east": east, "north": north, "date": dates, "agb_g_m2": numbers[columns.agb], "problem": ""})
+
+
+def _numbers(cells: pd.Series) -> pd.Series:
+    """The cells as numbers, NaN where they are none: 1e400 is infinite to a float."""
+    numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+    return numbers.where(np.isfinite(numbers))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    """The cells as text without blanks around them, by the line of the file on which their row begins."""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
-            return pd.read_csv(path, encoding=encoding, dtype=str, index_col=False)
+            with path.open(encoding=encoding, newline="") as file:
+                return _table(path, csv.reader(file, strict=True))
         except UnicodeDecodeError:
             continue
         except FileNotFoundError:
             raise PlotError(f"{path}: there is no such file; give the CSV of the plots") from None
         except PermissionError:
             raise PlotError(f"{path}: is open in another program, or may not be read; close it and run again") from None
-        except (OSError, ValueError) as error:
+        except (OSError, csv.Error) as error:
             raise PlotError(f"{path}: cannot be read as a CSV file ({error}); export it again") from error
     raise PlotError(f"{path}: is neither UTF-8 nor GB18030 text; export it again as a CSV file")
+
+
+def _table(path: Path, reader: Iterable[list[str]]) -> pd.DataFrame:
+    rows, line = {}, 1
+    for row in reader:
+        if any(cells := [cell.strip() for cell in row]):
+            rows[line] = cells
+        line = reader.line_num + 1
+    if not rows:
+        raise PlotError(f"{path}: is empty; give the CSV of the plots")
+    header = rows.pop(min(rows))
+    for line, cells in rows.items():
+        if any(cells[len(header) :]):
+            raise PlotError(f"{path}:{line}: has more cells than the header; correct it")
+        rows[line] = (cells + [""] * len(header))[: len(header)]
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=str)
 
 
 def pair_plots(
