@@ -217,3 +217,12 @@ def test_a_fit_without_pairs_is_refused(tmp_path, day, sensor, side, says):
     b = write_sensor(tmp_path / "b", sensor, day, side=side)
     with pytest.raises(SceneError, match=says):
         fit_rows(scenes_in(a), scenes_in(b), "local")
+
+
+def test_sensors_that_do_not_see_the_same_ground_give_no_fit(tmp_path):
+    """Bands or places that are mixed up: one falls where the other rises."""
+    a = write_sensor(tmp_path / "a", "gf-1-wfv4")
+    b = write_sensor(tmp_path / "b", "landsat-oli", slope=-0.04, intercept=0.3)
+    says = r"gf-1-wfv4 against landsat-oli, red: one does not rise with the other \(slope -0\.04\d*\); check that"
+    with pytest.raises(SceneError, match=says):
+        fit_rows(scenes_in(a), scenes_in(b), "local")

@@ -21,6 +21,9 @@ SHIPPED_ROWS = Path(__file__).with_name("harmonisation.yaml")
 MIN_PAIRS = 500
 """Pixels that a local regression needs."""
 
+LEAST_SLOPE = 1e-4
+"""Rows have four digits: a slope below would be written as 0."""
+
 NARROW = {"nir": "nir08"}
 """The band that stands in for another where coefficients hold for it alone: B8A for B08 of Sentinel-2."""
 
@@ -109,14 +112,22 @@ class Pairs:
         self._sums += [x.size, x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()]
 
     def regression(self) -> Regression:
-        """The fit. Raises ValueError for fewer than `MIN_PAIRS` pairs or none that differ."""
+        """The fit. Raises ValueError for fewer than `MIN_PAIRS` pairs, none that differ, and a slope that is not above
+        0."""
         n, x, y, xx, xy, yy = self._sums.tolist()
         if n < MIN_PAIRS:
-            raise ValueError(f"{n:.0f} clear pixels of the same day are too few, {MIN_PAIRS} are needed")
+            raise ValueError(
+                f"{n:.0f} clear pixels of the same day are too few, {MIN_PAIRS} are needed; add scenes of shared days"
+            )
         spread = xx - x * x / n
         if spread < 1e-9 * max(xx, 1e-12):
-            raise ValueError("all its pixels are alike")
+            raise ValueError("all its pixels are alike; add scenes of shared days")
         slope = (xy - x * y / n) / spread
+        if slope < LEAST_SLOPE:
+            raise ValueError(
+                f"one does not rise with the other (slope {slope:.4f}); check that the bands, masks and places of both "
+                "are right"
+            )
         intercept = (y - slope * x) / n
         residual = yy - y * y / n - slope**2 * spread
         return Regression(slope, intercept, (max(residual, 0.0) / n) ** 0.5, int(n))

@@ -47,7 +47,8 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
     """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Pixels of the coarser
     of the two, same local day, those alone that are clear land all over; the finer is averaged by area.
 
-    Raises SceneError where there are no such days, more than one sensor on a side, a damaged file, or too few pixels.
+    Raises SceneError where there are no such days, more than one sensor on a side, a damaged file, or pixels that give
+    no fit.
     """
     pairs = {band: Pairs() for band in BANDS}
     couples = [(a, b) for a in source for b in target if a.day == b.day and a.sensor != b.sensor]
@@ -67,9 +68,7 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
         try:
             fits[band] = sums.regression()
         except ValueError as error:
-            raise SceneError(
-                f"{couples[0][0].sensor} against {couples[0][1].sensor}, {band}: {error}; add scenes of shared days"
-            ) from error
+            raise SceneError(f"{couples[0][0].sensor} against {couples[0][1].sensor}, {band}: {error}") from error
     days = sorted({str(a.day) for a, _ in couples})
     u95 = ndvi_u95(fits["red"].rmse, fits["nir"].rmse, len(days))
     return [
