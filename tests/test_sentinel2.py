@@ -107,6 +107,17 @@ def test_a_zip_is_read_where_it_lies(tmp_path, baseline, offset):
     assert (read_classes(scene, make_grid(8, 8)) == classes).all()
 
 
+def test_a_product_within_a_folder_of_its_own_name_is_read(tmp_path):
+    """Windows unpacks A.SAFE.zip, which holds A.SAFE, into a folder A.SAFE."""
+    safe = write_safe(tmp_path / "unpacked", metadata("05.09", -1000), -1000)
+    expected = ndvi(scene_from_safe(safe))
+    outer = tmp_path / "scenes" / safe.name
+    outer.mkdir(parents=True)
+    safe.rename(outer / safe.name)
+    ((_, read),) = candidates(outer.parent)
+    assert (read().id, (ndvi(read()) == expected).all()) == (safe.stem, True)
+
+
 def test_a_zip_with_descriptions_of_images_elsewhere_is_refused(tmp_path):
     safe = write_safe(tmp_path, metadata("02.14", None))
     next(safe.rglob("*_B04_10m.jp2")).write_text("<VRTDataset/>")

@@ -148,14 +148,15 @@ def _safe_files(product: Path) -> dict[str, Band]:
     SceneError for an unreadable folder or zip."""
     try:
         if product.is_dir():
-            paths = sorted(product.rglob("*.*"))
-            return _with_digests({path.relative_to(product).as_posix(): Band(str(path)) for path in paths})
-        with ZipFile(product) as archive:
-            members = sorted(archive.namelist())
+            files = {path.relative_to(product).as_posix(): Band(str(path)) for path in sorted(product.rglob("*.*"))}
+        else:
+            with ZipFile(product) as archive:
+                files = {name: Band(str(product), member=name) for name in sorted(archive.namelist())}
     except (OSError, BadZipFile) as error:
         mend = too_long(product) or "get the product again"
         raise SceneError(f"{product}: cannot be read ({error}); {mend}") from error
-    return _with_digests({name.rpartition(".SAFE/")[2]: Band(str(product), member=name) for name in members})
+    # a zip holds the .SAFE folder, and so does the folder of that name which Windows unpacks it into
+    return _with_digests({name.rpartition(".SAFE/")[2]: file for name, file in files.items()})
 
 
 def _images(product: str, files: dict[str, Band]) -> dict[str, Band | None]:
