@@ -208,6 +208,21 @@ SEMI = np.full((4, 2), 4, "uint8")
             "scene X names one layer for several bands",
         ),
         (lambda f: (f / "X.json").write_text('{"type": "Feature", "stac_version": "1.0.0", "id": "X"}'), "X"),
+        (
+            lambda f: write_item(f, "X", assets={"nir": {"href": "x" * 300}}),
+            "scene X lacks nir; download",
+        ),
+        (
+            lambda f: write_item(
+                f,
+                "X",
+                assets={
+                    band: {"href": f"X_{band}.tif", "raster:bands": [{"scale": float("inf")}]}
+                    for band in ("red", "nir")
+                },
+            ),
+            "scene X gives red the scale inf and the offset 0, which make no reflectance",
+        ),
     ],
     ids=[
         "no CRS",
@@ -220,6 +235,8 @@ SEMI = np.full((4, 2), 4, "uint8")
         "a mask of its own",
         "one layer twice",
         "damaged item",
+        "an address too long for a name",
+        "an infinite scale",
     ],
 )
 def test_a_faulty_scene_is_set_aside_with_its_reason_and_the_others_stay(tmp_path, fault, reason):

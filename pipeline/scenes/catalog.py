@@ -89,8 +89,8 @@ def as_wanted(scene: Scene, wanted: Wanted) -> Scene | str:
 
 def usable(scene: Scene, wanted: Wanted) -> Scene | None:
     """The scene with the bands alone and its bounds in the CRS of ``wanted``, None where it is off the area. Raises
-    SceneError for what its headers show to be wrong: a file that does not open or has no CRS, a band that is missing, a
-    layer that does not cover the others, pixels too coarse."""
+    SceneError for what its headers show to be wrong: a file that does not open or has no CRS, a band that is missing or
+    whose scale and offset make no reflectance, a layer that does not cover the others, pixels too coarse."""
     further = sorted(set(wanted.indices) - set(OF_NDVI))
     if scene.level == INDEX and further:
         raise SceneError(f"scene {scene.id} brings NDVI alone, not {', '.join(further)}; ask for ndvi, or leave it out")
@@ -98,6 +98,12 @@ def usable(scene: Scene, wanted: Wanted) -> Scene | None:
     if missing:
         raise SceneError(f"scene {scene.id} lacks {', '.join(missing)}; get the complete product")
     scene = scene.using(wanted.bands)
+    for name, band in scene.bands.items():
+        if not (np.isfinite(band.scale) and np.isfinite(band.offset) and band.scale):
+            raise SceneError(
+                f"scene {scene.id} gives {name} the scale {band.scale:g} and the offset {band.offset:g}, which make no "
+                "reflectance; correct its metadata"
+            )
     if scene.level != INDEX and len({(b.address, b.index) for b in scene.bands.values()}) < len(scene.bands):
         raise SceneError(f"scene {scene.id} names one layer for several bands; correct its item or manifest")
     boxes = {

@@ -256,8 +256,7 @@ def _linked_items(catalogue: Path) -> tuple[list[Path], list[Path]]:
 def _linked(links: list, rel: str, folder: Path) -> list[Path]:
     """The files on disk that the links of one kind lead to."""
     hrefs = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == rel]
-    files = [local_file(href, folder) for href in hrefs if isinstance(href, str)]
-    return [file for file in files if file and file.is_file()]
+    return [file for href in hrefs if isinstance(href, str) and (file := local_file(href, folder))]
 
 
 def _read_json(file: Path) -> dict:

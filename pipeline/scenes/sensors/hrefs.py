@@ -7,12 +7,13 @@ from urllib.request import url2pathname
 
 
 def local_file(href: str, folder: Path) -> Path | None:
-    """The file behind an href, relative ones from ``folder``; None for a remote one, as pixels come from disk, and for
-    what is no address."""
+    """The file behind an href, relative ones from ``folder``; None for a remote one, as pixels come from disk, for what
+    is no address, and where there is no such file."""
     try:
         parts = urlparse(href)
     except ValueError:
         return None
-    if parts.scheme == "file":
-        return Path(url2pathname(parts.path))
-    return None if len(parts.scheme) > 1 else Path(os.path.normpath(folder / href))
+    if len(parts.scheme) > 1 and parts.scheme != "file":
+        return None
+    file = url2pathname(parts.path) if parts.scheme == "file" else os.path.normpath(folder / href)
+    return Path(file) if os.path.isfile(file) else None  # pathlib raises for a name that is too long

@@ -100,7 +100,7 @@ def scene_from_landsat_item(item: pystac.Item, folder: Path) -> Scene:
     for name in (*bands, "qa_pixel", "qa_radsat"):
         asset = item.assets.get("nir08" if name == "nir" else name) or item.assets.get(name)
         file = asset and local_file(asset.href, folder)
-        if file and file.is_file():
+        if file:
             if name in bands:
                 declared = (asset.extra_fields.get("raster:bands") or [{}])[0]
                 scales[name] = float(declared.get("scale", 2.75e-5)), float(declared.get("offset", -0.2))

@@ -69,14 +69,14 @@ def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
     for code, name in COMMON_NAMES.items():
         asset = item.assets.get(name) or item.assets.get(code)
         path = asset and local_file(asset.href, folder)
-        if path and path.is_file():
+        if path:
             scale, offset = _scale_offset(item, asset)
             bands[name] = Band(str(path), scale=scale, offset=offset)
     if len({(band.scale, band.offset) for band in bands.values()}) > 1:
         raise SceneError(f"scene {item.id} declares several scales or offsets for its bands; correct the item")
     asset = item.assets.get("scl") or item.assets.get("SCL")
     scl = asset and local_file(asset.href, folder)
-    _require(item.id, bands, scl is not None and scl.is_file())
+    _require(item.id, bands, scl is not None)
     if item.datetime is None:
         raise SceneError(f"scene {item.id} has no datetime; add it to the item")
     return Scene(
