@@ -165,6 +165,12 @@ def test_years_and_season_go_by_the_local_day_with_both_ends(tmp_path):
     assert find(tmp_path, years=(2022, 2023), season=Season((8, 1), (8, 1)))[0] == ["2022-08-01"]
 
 
+def test_a_date_at_the_end_of_the_calendar_which_stands_for_none_is_outside_the_years(tmp_path):
+    write_item(tmp_path, "A")
+    write_item(tmp_path, "X", properties={"datetime": "9999-12-31T23:59:59Z"})
+    assert find(tmp_path) == (["A"], [])
+
+
 def test_a_scene_off_the_zones_is_left_out_without_a_word(tmp_path):
     write_item(tmp_path)
     with pytest.raises(SceneError, match="none of 1 scenes"):

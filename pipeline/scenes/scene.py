@@ -268,8 +268,11 @@ class Scene:
     def day(self) -> date:
         """The local solar day: acquisitions of one pass share it, whichever side of midnight UTC. A time without a zone
         is in UTC."""
-        taken = self.taken.astimezone(UTC) if self.taken.tzinfo else self.taken
-        return (taken + timedelta(hours=7)).date()
+        try:
+            taken = self.taken.astimezone(UTC) if self.taken.tzinfo else self.taken
+            return (taken + timedelta(hours=7)).date()
+        except OverflowError:  # the end of 9999, which stands for no date
+            return self.taken.date()
 
     @property
     def layers(self) -> dict[str, Band]:
