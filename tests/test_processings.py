@@ -21,6 +21,8 @@ def test_the_newer_processing_replaces_the_older():
     assert older_processings([FIRST, COLLECTION_1, between]) == {FIRST: COLLECTION_1, between: COLLECTION_1}
     old, new = LANDSAT.format("20200831"), LANDSAT.format("20210915")
     assert older_processings([old, new]) == {old: new}
+    assert older_processings([f"{old}_SR", f"{new}_SR"]) == {f"{old}_SR": f"{new}_SR"}  # items of the USGS
+    assert older_processings([old.replace("_T1", "_RT"), new]) == {old.replace("_T1", "_RT"): new}
     old, new = MODIS.format("006.2018227000123"), MODIS.format("061.2021350123456")
     assert older_processings([new, old]) == {old: new}
 

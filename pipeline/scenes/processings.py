@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 PROCESSED = (
     re.compile(r"(?P<what>S2\w_MSIL2A_\d{8}T\d{6})_N(?P<version>\d{4})(?P<where>_R\d{3}_T\w{5})_\d{8}T\d{6}"),
-    re.compile(r"(?P<what>L\w\d\d_L2S[PR]_\d{6}_\d{8})_(?P<version>\d{8}_\d\d)(?P<where>)_T\d"),
+    re.compile(r"(?P<what>L\w\d\d_L2S[PR]_\d{6}_\d{8})_(?P<version>\d{8}_\d\d)(?P<where>)_(?:T\d|RT)(?:_SR)?"),
     re.compile(r"(?P<what>(?:M[OY]D|VNP|VJ1)13\w\d\.A\d{7}\.h\d\dv\d\d)\.(?P<version>\d{3}\.\d{13})(?P<where>).*"),
 )
 """Names of products by what was seen, where, and by which processing: the baseline of Sentinel-2 (two products of one
