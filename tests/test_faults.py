@@ -14,6 +14,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 import shapely
@@ -905,6 +906,34 @@ def test_a_disk_that_fills_while_a_raster_is_finished_is_said_in_one_sentence(wo
         assert code == OUTPUT
         assert_one_sentence(error[error.index("Error: ") :], world.out, "free")
         assert [name for name in published(world.out) if name != "filler" and not name.endswith(".tif")] == []
+
+
+REFUSED_AT_THE_CLOSE = {
+    "index": "DROP TABLE rtree_zones_geom_rowid",
+    "count": "UPDATE gpkg_ogr_contents SET feature_count = 0 WHERE table_name = 'zones'",
+    "bounds": "UPDATE gpkg_contents SET min_x = NULL, min_y = NULL, max_x = NULL, max_y = NULL",
+    "trigger": "DROP TRIGGER trigger_delete_feature_count_zones",
+    "version": "PRAGMA user_version = 0",
+}
+"""What GDAL writes last, and without a word not at all where a full disk refuses it, by what undoes it."""
+
+
+@pytest.mark.parametrize("what", REFUSED_AT_THE_CLOSE)
+def test_a_geopackage_that_gdal_did_not_finish_is_no_result(world, sinkmap, monkeypatch, what):
+    write = pyogrio.write_dataframe
+
+    def write_on_a_full_disk(table, path, **options):
+        write(table, path, **options)
+        if options["driver"] == "GPKG":
+            with contextlib.closing(sqlite3.connect(path)) as database, database:
+                database.execute(REFUSED_AT_THE_CLOSE[what])
+
+    monkeypatch.setattr(pyogrio, "write_dataframe", write_on_a_full_disk)
+    code, _, error = sinkmap("publish", world.config, "--out", world.out)
+    assert code == OUTPUT
+    assert_one_sentence(error, "zones.gpkg: cannot be written", "free disk space")
+    assert not (world.results / "zones.gpkg").exists()
+    assert leftovers(world.out) == []
 
 
 def test_a_folder_that_is_mounted_read_only_is_refused(world, sinkmap):

@@ -95,9 +95,30 @@ def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
             )  # fmt: skip
         with closing(sqlite3.connect(part)) as database, database:
             database.execute("PRAGMA synchronous = OFF")  # what counts is the swap
+            _check_whole(database, layers)
             _add_titles(database, layers)
             _add_styles(database, layers, time)
             database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
+
+
+GPKG_1_2 = (0x47504B47, 10200)
+"""Application id and version of a GeoPackage 1.2."""
+
+
+def _check_whole(database: sqlite3.Connection, layers: list[Layer]) -> None:
+    """Raises sqlite3.DatabaseError where GDAL wrote less than all. Of what a full disk refuses while it closes a file,
+    when it counts, indexes and bounds the layers, it tells nothing."""
+    said = tuple(database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    triggers = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    for name, rows in ((layer.name, len(layer.table)) for layer in layers):
+        bounded, counted, indexed = database.execute(
+            f"SELECT (SELECT max_y IS NOT NULL FROM gpkg_contents WHERE table_name = '{name}'), "
+            f"(SELECT feature_count FROM gpkg_ogr_contents WHERE table_name = '{name}'), "
+            f"(SELECT count(*) FROM rtree_{name}_geom_rowid)"
+        ).fetchone()
+        counting = {f"trigger_{change}_feature_count_{name}" for change in ("insert", "delete")}
+        if said != GPKG_1_2 or not bounded or (counted, indexed) != (rows, rows) or not counting <= triggers:
+            raise sqlite3.DatabaseError(f"the layer {name} is not whole")
 
 
 def _add_titles(database: sqlite3.Connection, layers: list[Layer]) -> None:
