@@ -1,5 +1,6 @@
 """The lock of a run's folder: who holds it is named, a dead holder is succeeded, nothing stays behind."""
 
+import errno
 import json
 import os
 import signal
@@ -8,13 +9,14 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import psutil
 import pytest
 from tiny_world import World, child_environment, clean_processes
 
 from pipeline.errors import OutputError
-from pipeline.execution.output_folder import held
+from pipeline.execution.output_folder import held, writable_folder
 
 WINDOWS = sys.platform == "win32"
 
@@ -32,6 +34,17 @@ def test_a_folder_is_held_while_the_block_runs_and_free_after_it(tmp_path):
         with pytest.raises(OutputError, match=f"another run holds it \\(process {os.getpid()} on .*, since 20"):
             held(tmp_path / "work").__enter__()
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_of_a_full_disk_that_is_found_nothing_is_left(tmp_path, monkeypatch):
+    def full(path, content):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)"):
+        writable_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_fails_frees_the_folder(tmp_path):
@@ -102,7 +115,7 @@ def test_the_second_of_two_runs_says_who_holds_the_folder_and_a_killed_one_is_su
     code = f"""
 import sys, time
 from pathlib import Path
-from pipeline.execution.output_folder import held
+from pipeline.execution.output_folder import held, writable_folder
 with held(Path({str(world.results / "work")!r})):
     print("held", flush=True)
     time.sleep(600)

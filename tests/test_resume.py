@@ -440,10 +440,11 @@ def test_what_a_killed_run_was_writing_is_cleared(finished):
             f"zones/F02/F02.gpkg.{gone}.part", "zones/F02/F02_fvc_2019.raw.tif", "exports/shp.part/zones.shp",
             f"work/stac/pixels/A-0123/red_B04.tif.{gone}.part", f"work/stac/0123/A/item.json.{gone}.part",
             f"work/stac/0123/asked.json.{gone}.part", f"coefficients/forest.yaml.{gone}.part", f"{here}-{gone}",
-            "2021/exports/gdb.part/tiny.gdb/gdb", f"2021/summary.csv.{gone}.part"]  # fmt: skip
+            "2021/exports/gdb.part/tiny.gdb/gdb", f"2021/summary.csv.{gone}.part", "zones.raw.gpkg-journal",
+            f"zones/F02/F02.gpkg.{gone}.part-journal", f"work/sketches/.write-test-{gone}"]  # fmt: skip
     # a test has a parent that runs
     kept = [f"work/stac/pixels/A-0123/nir_B08.tif.{os.getppid()}.part", f"{here}-{os.getppid()}",
-            f"work/run.lock.elsewhere-{gone}"]  # fmt: skip
+            f"work/zones.gpkg.{os.getppid()}.part-journal", f"work/run.lock.elsewhere-{gone}"]  # fmt: skip
     for name in left + kept:
         (finished.results / name).parent.mkdir(parents=True, exist_ok=True)
         (finished.results / name).write_bytes(b"half")

@@ -30,8 +30,10 @@ def writable_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test-{os.getpid()}"
-        probe.write_bytes(b"x")
-        delete(probe)
+        try:
+            probe.write_bytes(b"x")
+        finally:
+            delete(probe)
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror}); choose another folder with --out"
@@ -73,7 +75,10 @@ PLACES = (
 )
 """Where the run writes, the results of a year included."""
 
-LEFTOVERS = ("*.part", "*.raw.tif", "*.raw.tif.aux.xml", "*.raw.gpkg", f"{LOCK}.{escape(socket.gethostname())}-*")
+LEFTOVERS = (
+    "*.part", "*.part-journal", "*.raw.tif", "*.raw.tif.aux.xml", "*.raw.gpkg", "*.raw.gpkg-journal", ".write-test-*",
+    f"{LOCK}.{escape(socket.gethostname())}-*",
+)  # fmt: skip
 """Names of what is being written, and of a lock that is being taken away here."""
 
 
@@ -88,7 +93,7 @@ def clear_leftovers(folder: Path) -> None:
 
 def _is_being_written(name: str) -> bool:
     """Whether the process whose number stands at the end of a name is another one that runs."""
-    number = re.search(r"[.-](\d+)(\.part)?$", name)
+    number = re.search(r"[.-](\d+)(\.part(-journal)?)?$", name)
     return number is not None and int(number[1]) != os.getpid() and psutil.pid_exists(int(number[1]))
 
 
