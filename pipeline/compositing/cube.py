@@ -136,7 +136,7 @@ class Cube:
         try:
             if dict(zarr.open_group(self.path, mode="r").attrs) == about:
                 return
-        except (FileNotFoundError, GroupNotFoundError, ValueError, KeyError):
+        except (FileNotFoundError, GroupNotFoundError, ValueError, KeyError, TypeError):
             pass
         # what says that the store is this one goes first: stopped half way, what is left never passes for a whole one
         (self.path / "zarr.json").unlink(missing_ok=True)
@@ -147,7 +147,7 @@ class Cube:
         """Make the arrays of a year, where they are not there yet; a year that a power cut has torn is made anew."""
         try:
             self._add_missing(year, layers)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             shutil.rmtree(self.path / str(year))
             self._add_missing(year, layers)
 
