@@ -128,6 +128,19 @@ def test_a_zone_within_another_is_an_overlap_and_not_the_same_ground(tmp_path, e
     assert overlap.measure == pytest.approx(4, rel=1e-3)
 
 
+def test_only_zones_near_another_are_searched_for_gaps(tmp_path, ecosystems, monkeypatch):
+    """The buffers cost by all vertices of the zones in them, and the distances by those of slit times zone."""
+    beside = box(LEFT + 1005, TOP - 1000, LEFT + 1500, TOP)
+    joined, union_all = [], shapely.union_all
+    monkeypatch.setattr(shapely, "union_all", lambda shapes: joined.append(len(shapes)) or union_all(shapes))
+    monkeypatch.setattr(shapely, "distance", None)
+    found = findings(write(tmp_path, [square(2), square(0), square(4), beside]), ecosystems)
+    assert [finding.zone for finding in of_kind(found, "gap")] == ["F01 F03"]
+    assert joined == [2]
+    assert not of_kind(findings(write(tmp_path, [square(0), square(2)]), ecosystems), "gap")
+    assert joined == [2, 0]
+
+
 def test_every_fault_of_the_contract_is_told_at_once(tmp_path, ecosystems):
     path = write(
         tmp_path, [square(i) for i in range(6)], ["F01", "f01", "a/b", "F02", "F02", "F03"],

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 
@@ -25,6 +26,9 @@ from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line,
 
 SLIVER_WIDTH_M = 10.0
 """Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
+
+MITRE_LIMIT = 5
+"""How many times its distance a mitred buffer reaches at a sharp corner: GEOS's default."""
 
 DUPLICATE_SHARE = 0.99
 """Share of each of two zones in their overlap from which on they are one zone drawn twice."""
@@ -226,11 +230,12 @@ def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
 def _gaps(zones: gpd.GeoDataFrame) -> Iterator[Finding]:
     """Slits between zones that were meant to touch."""
     local = zones.geometry.to_crs(equal_area(zones))
-    union = shapely.union_all(local.to_numpy())
+    near, other = local.sindex.query(local, predicate="dwithin", distance=MITRE_LIMIT * SLIVER_WIDTH_M)
+    union = shapely.union_all(local.iloc[np.unique(near[near != other])].to_numpy())
     closed = union.buffer(SLIVER_WIDTH_M / 2, join_style="mitre").buffer(-SLIVER_WIDTH_M / 2, join_style="mitre")
     slits = [part for part in shapely.get_parts(closed.difference(union.buffer(0.01))) if part.area > 1]
     for slit in slits:
-        beside = zones["id"][local.distance(slit) < 1].tolist()
+        beside = zones["id"].iloc[local.sindex.query(slit, predicate="dwithin", distance=1, sort=True)].tolist()
         if len(beside) > 1:
             area = slit.area / 1e4
             yield Finding("warning", "gap", " ".join(beside), f"a gap of {area:.2g} ha lies between "
