@@ -1,6 +1,7 @@
 """What the tests share: tiny real files, written by hand on one small grid near Baotou."""
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,6 +98,15 @@ def write_vector(path: Path, rows: dict[str, list], geometry: list, crs: str | N
     """A vector file of any format; an encoding goes with ``encoding=``."""
     gpd.GeoDataFrame(rows, geometry=geometry, crs=crs).to_file(path, engine="pyogrio", **options)
     return path
+
+
+def count_listings(monkeypatch) -> list[Path]:
+    """The folders listed from now on, as often as they are."""
+    listed: list[Path] = []
+    for name in ("listdir", "scandir"):
+        of_os = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda path=".", of_os=of_os: listed.append(Path(path)) or of_os(path))
+    return listed
 
 
 def noon(year: int, month: int, day: int) -> datetime:

@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from conftest import make_grid, write_tif
+from conftest import count_listings, make_grid, write_tif
 
 from pipeline.errors import SceneError
 from pipeline.scenes.harmonise import Row, harmonised
@@ -112,6 +113,17 @@ def write_item(folder: Path, name: str, **properties) -> None:
 def test_the_item_beside_a_granule_announces_no_second_scene(tmp_path):
     write_item(tmp_path, write_hls(tmp_path, "L30"), platform="LANDSAT-8", instruments=["OLI"])
     assert scene_in(tmp_path).product == "HLS v2 L30"
+
+
+def test_a_folder_of_many_granules_with_their_items_is_listed_once(tmp_path, monkeypatch):
+    name = write_hls(tmp_path, "L30")
+    write_item(tmp_path, name)
+    for hour in range(10, 14):
+        for file in tmp_path.glob(f"{name}*"):
+            shutil.copy(file, tmp_path / file.name.replace("T031201", f"T{hour}1201"))
+    listings = count_listings(monkeypatch)
+    assert len(list(candidates(tmp_path))) == 5
+    assert listings == [tmp_path]
 
 
 @pytest.mark.parametrize("platform", ["LANDSAT-8", "Sentinel-2A"])

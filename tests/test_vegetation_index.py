@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
-from conftest import REAL, make_grid, write_tif
+from conftest import REAL, count_listings, make_grid, write_tif
 from odc.geo.geobox import GeoBox
 from pyhdf.SD import SD, SDC
 
@@ -18,7 +18,7 @@ from pipeline.scenes.layouts import candidates
 from pipeline.scenes.reflectance import read_bands, read_classes
 from pipeline.scenes.scene import CLEAR
 from pipeline.scenes.sensors.declared_scale import multiplier
-from pipeline.scenes.sensors.vegetation_index import scene_from_hdf, scene_from_tifs
+from pipeline.scenes.sensors.vegetation_index import granules_of, scene_from_hdf, scene_from_tifs
 
 SIDE = 8
 STEP = 463.312716527778
@@ -309,13 +309,17 @@ def test_a_damaged_geotiff_is_refused_and_leaves_the_others(tmp_path):
     assert whole().id == "MOD13Q1.A2023209.h26v04.061"
 
 
+def scene_with_layers_beside(ndvi):
+    return scene_from_tifs(ndvi, granules_of([path.name for path in ndvi.parent.iterdir()]))
+
+
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int16"])
 def test_pixel_reliability_of_any_type(tmp_path, kind):
     """Its -1 is 255 in some exports."""
     for token, values in zip(("NDVI", "pixel_reliability", "VI_Quality"), (NDVI, *ranks()), strict=True):
         values = values.astype(kind) if token == "pixel_reliability" else values
         write_tif(tmp_path / f"MOD13Q1.A2023209.h26v04.061_{token}.tif", values, pixel=250)
-    scene = scene_from_tifs(tmp_path / "MOD13Q1.A2023209.h26v04.061_NDVI.tif")
+    scene = scene_with_layers_beside(tmp_path / "MOD13Q1.A2023209.h26v04.061_NDVI.tif")
     assert on_own_grid(scene)[1][0].tolist() == CLEAR_IN_FIRST_ROW
     assert not read_classes(scene, make_grid(4, 4).translate_pix(1000, 0)).any()
 
@@ -324,7 +328,19 @@ def test_a_date_is_needed(tmp_path):
     for token, values in zip(("NDVI", "pixel_reliability", "VI_Quality"), (NDVI, *ranks()), strict=True):
         write_tif(tmp_path / f"MOD13Q1_{token}.tif", values, pixel=250)
     with pytest.raises(SceneError, match=r"MOD13Q1_NDVI\.tif has no date like A2020153"):
-        scene_from_tifs(tmp_path / "MOD13Q1_NDVI.tif")
+        scene_with_layers_beside(tmp_path / "MOD13Q1_NDVI.tif")
+
+
+def test_a_folder_of_many_composites_is_listed_once(tmp_path, monkeypatch):
+    """AppEEARS delivers 1150 composites of 25 years into one folder."""
+    for first_day in range(1, 81, 16):
+        for token, values in zip(("NDVI", "pixel_reliability", "VI_Quality"), (NDVI, *ranks()), strict=True):
+            write_tif(
+                tmp_path / f"MOD13Q1.061__250m_16_days_{token}_doy2023{first_day:03}_aid0001.tif", values, pixel=250
+            )
+    listings = count_listings(monkeypatch)
+    assert len({read().day for _, read in candidates(tmp_path)}) == 5
+    assert listings == [tmp_path]
 
 
 REAL_MODIS = REAL / "modis"
@@ -336,7 +352,7 @@ def test_ndvi_from_reflectance_agrees_with_nasas_own():
     """Red and near infrared of the product give its NDVI within 1 step of 1e-4 (median; it was rounded)."""
     import rasterio
 
-    scene = scene_from_tifs(next(REAL_MODIS.glob("*_NDVI_B01.TIF")))
+    scene = scene_with_layers_beside(next(REAL_MODIS.glob("*_NDVI_B01.TIF")))
     grid: GeoBox = footprint(scene.id, scene.bands["red"])
     ndvi, clear = on_own_grid(scene)
     with (

@@ -74,6 +74,7 @@ def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
 def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
     """The scenes that the names in a folder announce."""
     metadata: dict[str, Path] = {}
+    granules = vegetation_index.granules_of(files)
     for name in files:
         path = folder / name
         if name == MANIFEST:
@@ -87,11 +88,11 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
         elif hls.FILE_NAME.fullmatch(name):
             yield name.removesuffix(".Fmask.tif"), partial(hls.scene_from_hls, path)
         elif vegetation_index.NAME.match(name):
-            yield from _vegetation_index(path)
+            yield from _vegetation_index(path, granules)
     for scene, path in metadata.items():
         yield scene, partial(landsat.scene_from_mtl, path)
-    for name in vegetation_index.without_ndvi(files):
-        yield name, partial(vegetation_index.scene_from_tifs, folder / name)  # which says what it lacks
+    for name in vegetation_index.without_ndvi(granules):
+        yield name, partial(vegetation_index.scene_from_tifs, folder / name, granules)  # which says what it lacks
 
 
 def _bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
@@ -148,13 +149,13 @@ def _declared(manifest: Path) -> Iterator[Candidate]:
         yield str(manifest), partial(_refuse, str(error))
 
 
-def _vegetation_index(path: Path) -> Iterator[Candidate]:
+def _vegetation_index(path: Path, granules: dict[str, dict[str, str]]) -> Iterator[Candidate]:
     """The scene of a file; a GeoTIFF that does not open to tell whether it stands for one is refused."""
     try:
         if path.suffix.lower() in HDF:
             yield path.name, partial(vegetation_index.scene_from_hdf, path)
         elif path.suffix.lower() in (".tif", ".tiff") and vegetation_index.is_main_tif(path):
-            yield path.name, partial(vegetation_index.scene_from_tifs, path)
+            yield path.name, partial(vegetation_index.scene_from_tifs, path, granules)
     except SceneError as error:
         yield path.name, partial(_refuse, str(error))
 
@@ -212,8 +213,8 @@ def _has_images_beside(file: Path) -> bool:
 def _stands_beside_product(file: Path) -> bool:
     """Whether a STAC item describes a product of Landsat or HLS that is known by what lies beside it."""
     product = re.sub(r"(_SR|_ST)?_stac\.json$", "", file.name)
-    described = (f"{product}_MTL.*", f"{product}.Fmask.tif")
-    return product != file.name and any(any(file.parent.glob(name)) for name in described)
+    described = (*(f"{product}_MTL.{kind}" for kind in landsat.MTL_KINDS), f"{product}.Fmask.tif")
+    return product != file.name and any(file.with_name(name).exists() for name in described)
 
 
 def _scene(content: dict, file: Path) -> Scene:

@@ -21,7 +21,8 @@ from pipeline.scenes.sensors.declared_number import number_or_none
 from pipeline.scenes.sensors.hrefs import local_file
 
 PRODUCT = "Landsat C2 L2"
-MTL_NAME = re.compile(r"(L[COTEM]0[4-9]_.*)_MTL\.(json|txt|xml)")
+MTL_KINDS = ("json", "txt", "xml")
+MTL_NAME = re.compile(rf"(L[COTEM]0[4-9]_.*)_MTL\.({'|'.join(MTL_KINDS)})")
 BAND_NAME = re.compile(r"(L[COTEM]0[4-9]_.*)_SR_B\d\.TIF", re.IGNORECASE)
 
 TM_BANDS = {"blue": 1, "green": 2, "red": 3, "nir": 4, "swir16": 5}

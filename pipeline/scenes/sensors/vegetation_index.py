@@ -71,12 +71,11 @@ def scene_from_hdf(path: Path) -> Scene:
     return _scene(path.stem, path.name, bands, scale, f"scale_factor {declared} of the file")
 
 
-def scene_from_tifs(ndvi: Path) -> Scene:
-    """The scene of the GeoTIFF of NDVI and those of pixel reliability and VI quality beside it, or of one GeoTIFF
-    whose bands are named NDVI, SummaryQA and DetailedQA. Raises SceneError."""
+def scene_from_tifs(ndvi: Path, granules: dict[str, dict[str, str]]) -> Scene:
+    """The scene of the GeoTIFF of NDVI and those of pixel reliability and VI quality beside it, which ``granules`` of
+    its folder names, or of one GeoTIFF whose bands are named NDVI, SummaryQA and DetailedQA. Raises SceneError."""
     if _layer(ndvi):
-        beside = [file for file in sorted(ndvi.parent.iterdir()) if _granule(file) == _granule(ndvi)]
-        bands = {_layer(file): Band(str(file)) for file in beside}
+        bands = {layer: Band(str(ndvi.with_name(name))) for layer, name in granules[_granule(ndvi)].items()}
     else:
         bands = _named_bands(ndvi)
     _require(ndvi.name, bands)
@@ -91,12 +90,17 @@ def is_main_tif(path: Path) -> bool:
     return layer == "ndvi" or (layer is None and "ndvi" in _named_bands(path))
 
 
-def without_ndvi(names: list[str]) -> list[str]:
-    """One of the GeoTIFFs of each granule among ``names`` that has other layers and no NDVI."""
+def granules_of(names: list[str]) -> dict[str, dict[str, str]]:
+    """The GeoTIFFs of a layer each among ``names``, by granule and layer."""
     granules: dict[str, dict[str, str]] = {}
     for name in names:
         if NAME.match(name) and (granule := _granule(Path(name))):
             granules.setdefault(granule, {})[_layer(Path(name))] = name
+    return granules
+
+
+def without_ndvi(granules: dict[str, dict[str, str]]) -> list[str]:
+    """One of the GeoTIFFs of each granule that has other layers and no NDVI."""
     return [next(iter(layers.values())) for layers in granules.values() if "ndvi" not in layers]
 
 
