@@ -22,6 +22,9 @@ from pipeline.vegetation import EndMembers
 BYTES_PER_TILE_PIXEL = 24
 """Classes and bands of one observation, and the state of the composite, while a tile is read."""
 
+BYTES_PER_MAP_PIXEL = 6
+"""A sink of three bands, whose file is made in memory, if nothing in it could be compressed."""
+
 PROCESS_BYTES = 500 << 20
 """Interpreter, libraries and compiled kernels."""
 
@@ -201,7 +204,9 @@ def bytes_of_days(run: Run) -> int:
 
 def _size(run: Run, workers: int) -> Iterator[str]:
     window = max((t.window[0].stop - t.window[0].start) * (t.window[1].stop - t.window[1].start) for t in run.tiles)
-    memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * window * (BYTES_PER_TILE_PIXEL + bytes_of_days(run))
+    framed = max(zone.geometry.envelope.area for zone in run.zones) / run.config.grid.resolution_m**2
+    unit = max(window * (BYTES_PER_TILE_PIXEL + bytes_of_days(run)), framed * BYTES_PER_MAP_PIXEL)
+    memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * unit
     free = psutil.virtual_memory().available
     yield (
         f"Memory: about {memory / 2**30:.1f} GiB at most of {free / 2**30:.1f} free, "

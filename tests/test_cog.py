@@ -1,11 +1,15 @@
 """A raster waits for its copy to a COG in memory or, if it is large, in a file: the pixels are the same."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
+from pipeline.errors import OutputError
 from pipeline.outputs import cog
 from pipeline.outputs.cog import CogWriter
 from pipeline.variables import VARIABLES
@@ -51,15 +55,35 @@ def test_in_memory_and_by_way_of_a_file_the_pixels_are_the_same(variable, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large.tif", "small.tif"]
 
 
-def test_a_raster_that_was_cut_anywhere_is_not_complete(variable, tmp_path):
-    values = np.random.default_rng(2).integers(0, 9000, GRID.shape).astype(variable.dtype)
-    path = written(tmp_path / "whole.tif", variable, [(0, 0, values)])
-    content = path.read_bytes()
-    assert cog.is_complete(path)
-    for length in (len(content) - 100, len(content) // 2):
-        cut = tmp_path / "cut.tif"
-        cut.write_bytes(content[:length])
-        assert not cog.is_complete(cut)
+def test_a_disk_that_is_full_for_a_moment_leaves_no_raster(tmp_path, monkeypatch):
+    """Of one write that is refused GDAL says nothing, and zeros pass for pixels."""
+
+    def refuse_a_write(path, mode="r", **options):
+        if mode == "r+":
+            with open(path, "r+b") as raw:
+                raw.seek(cog.BLOCK_PX**2)
+                raw.write(bytes(4096))
+        return rasterio_open(path, mode, **options)
+
+    rasterio_open = rasterio.open
+    monkeypatch.setattr(cog, "IN_MEMORY_PX", 0)
+    monkeypatch.setattr(cog.rasterio, "open", refuse_a_write)
+    with pytest.raises(OutputError, match=r"x\.tif: cannot be written .*x\.raw\.tif does not hold .*; free disk space"):
+        written(tmp_path / "x.tif", VARIABLES["ndvi"], [(0, 0, np.full(GRID.shape, 7, "int16"))])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [0, cog.IN_MEMORY_PX], ids=["by way of a file", "in memory"])
+def test_a_raster_that_the_disk_refuses_leaves_nothing(tmp_path, monkeypatch, limit):
+    def refuse(path, content):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cog, "IN_MEMORY_PX", limit)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(OutputError, match=r"x\.tif: cannot be written \(.*No space left on device\); free disk space"):
+        written(tmp_path / "x.tif", VARIABLES["ndvi"], [(0, 0, np.full(GRID.shape, 7, "int16"))])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_gis_noted_beside_an_older_raster_goes_with_it(variable, tmp_path):

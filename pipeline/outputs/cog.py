@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through on a full disk
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 from rasterio.windows import Window
 
@@ -36,9 +37,10 @@ class CogWriter:
     """Takes a raster window by window and leaves a valid COG at ``path``, or nothing.
 
     The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
-    built before the one copy to a COG, at half the time of letting that driver build them. A class raster comes with
-    its ``colors`` (#rrggbb by value) as a colour table. ``further`` names the bands after the first, in
-    the same unit.
+    built before the one copy to a COG, at half the time of letting that driver build them. The COG is made in memory,
+    compressed, and written from there: of a write that the disk refuses, as when it is full for a moment, GDAL does not
+    always tell. A class raster comes with its ``colors`` (#rrggbb by value) as a colour table. ``further`` names the
+    bands after the first, in the same unit.
     """
 
     def __init__(
@@ -102,16 +104,29 @@ class CogWriter:
                     leftover.unlink(missing_ok=True)
 
     def _finish(self) -> None:
+        if self._raw.exists():
+            self._reopen()
         for band, (sums, found) in enumerate(zip(self._sums, self._ranges, strict=True), start=1):
             self._file.update_tags(band, **_statistics(*sums, found, self._file.width * self._file.height))
         how = Resampling.nearest if self._variable.scale == 1 else Resampling.average
         self._file.build_overviews(overview_factors(self._file.width, self._file.height), how)
-        with whole(self._path) as part:
-            copy(self._file, part, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
-            if not is_complete(part):
-                raise OSError(errno.ENOSPC, "the file was cut while it was written")
+        with MemoryFile() as made, whole(self._path) as part:
+            copy(self._file, made.name, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
+            part.write_bytes(made.getbuffer())
             # what a GIS has noted beside the older raster, such as its statistics, is not of this one
             Path(f"{self._path}.aux.xml").unlink(missing_ok=True)
+
+    def _reopen(self) -> None:
+        """Read the uncompressed file as the disk has it. Raises OSError where it does not hold what was written."""
+        self._file.close()
+        self._file = rasterio.open(self._raw, "r+")
+        windows = (window for _, window in self._file.block_windows())
+        kept = sum(
+            np.array([_summary(stored, self._variable.nodata)[2:] for stored in self._file.read(window=window)])
+            for window in windows
+        )
+        if not np.array_equal(kept, self._sums):
+            raise OSError(errno.EIO, f"{self._raw.name} does not hold what was written to it")
 
 
 def _statistics(count: int, total: int, squares: int, found: list[int], size: int) -> dict[str, str]:
@@ -138,16 +153,6 @@ def _summary(stored, nodata):
                 total += value
                 squares += value * value
     return low, high, count, total, squares
-
-
-def is_complete(path: Path) -> bool:
-    """Whether the last block of a COG lies within the file, and so all that is written before it: a full disk can cut
-    the file without an error."""
-    with rasterio.open(path) as file:
-        last = f"{(file.width - 1) // BLOCK_PX}_{(file.height - 1) // BLOCK_PX}"
-        offset, length = (int(file.get_tag_item(f"BLOCK_{what}_{last}", "TIFF", bidx=1) or 0)
-                          for what in ("OFFSET", "SIZE"))  # fmt: skip
-    return 0 < offset + length <= path.stat().st_size
 
 
 def overview_factors(width: int, height: int) -> list[int]:
