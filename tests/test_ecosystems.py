@@ -541,7 +541,7 @@ def test_shrubs_and_trees_stand_beside_one_another(ecosystems):
                         np.array([0.2, 0.0, 0.6]))  # fmt: skip
     carbon = stands.stock(forest, 2020)[1]
     assert carbon == pytest.approx([2.88 * 0.2 / 0.45, 60 * 1.29 * 0.5158, 2.88 * 0.6 / 0.45])
-    grouped = stands.grouped()
+    grouped = stands.grouped(forest)
     assert (grouped.area_ha * grouped.stock(forest, 2020)[1]).sum() == pytest.approx((stands.area_ha * carbon).sum())
     assert stands.gain_loss(forest) == (pytest.approx(20 * 2.5 * 0.57 * 1.29 * 0.5158), 0)
     drawn = with_values(forest, {"shrub.carbon_t_ha": np.array([1.0, 2.0])})

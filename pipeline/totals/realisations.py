@@ -140,7 +140,7 @@ class _Zone:
         return density * self._model.zone.area_ha * area
 
     def _stands_tC(self, period: Period) -> np.ndarray:
-        stands = self._model.stands.grouped()
+        stands = self._model.stands.grouped(self._model.ecosystem)
         return _weighted(stands.area_ha, self._varying.stand_density(stands, period)) * self._stand_area()
 
     def _stand_area(self) -> np.ndarray:

@@ -14,7 +14,7 @@ MOST_TWICE = 0.01
 choice)."""
 
 GROUP_M3_HA = 5
-"""Steps of volume within which stands are summed up; the edges of the expansion tables are multiples of it."""
+"""Steps of volume within which stands are summed up, so that other tables (`what_if`) find nearly the same stock."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,15 @@ class ZoneStands:
         agb, carbon = forest.stand_stock(volume, held, self.species, cover)
         return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
 
-    def grouped(self, forest: Forest | None = None) -> "ZoneStands":
-        """The stands summed up by species and steps of 5 m3/ha of the largest inventory, and by which one that is,
-        without outlines: nearly the same stock with far fewer members, each in one bin of the expansion tables. With
-        ``forest`` also by the bins of its root tables, whose edges are in biomass: the very same stock."""
+    def grouped(self, forest: Forest) -> "ZoneStands":
+        """The stands summed up by species and by the bins of its expansion and root tables that they lie in, without
+        outlines: the very same stock with far fewer members. Also by steps of 5 m3/ha of the largest inventory, and by
+        which one that is."""
         kinds, kind = np.unique(self.species, return_inverse=True)
         largest = np.argmax(list(self.volume_m3_ha.values()), axis=0)
-        by = [kind, np.ceil(self.largest_m3_ha / GROUP_M3_HA), largest]
-        if forest:
-            agb, carbon = self.stock(forest, min(self.volume_m3_ha))
-            by.append(np.divide(carbon, agb, out=np.zeros(agb.size), where=agb > 0).round(9))
+        held = self.largest_m3_ha[:, None]
+        per_m3 = forest.stand_stock(np.ones_like(held), held, self.species)
+        by = [kind, np.ceil(self.largest_m3_ha / GROUP_M3_HA), largest, *(part[:, 0].round(9) for part in per_m3)]
         keys, group = np.unique(np.stack(by), axis=1, return_inverse=True)
         area = np.bincount(group, self.area_ha)
         return ZoneStands(
