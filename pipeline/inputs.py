@@ -14,9 +14,11 @@ from pipeline.errors import ConfigError
 from pipeline.execution.provenance import Checksums
 from pipeline.mapping.land_cover import LandCover, reach_of
 from pipeline.mapping.shrub_ground import ShrubGround
+from pipeline.mapping.suggestions import read_suggestions
 from pipeline.scenes.catalog import Wanted
 from pipeline.scenes.harmonise import NARROW, SHIPPED_ROWS, Row
 from pipeline.scenes.scene import INDEX, SURFACE_REFLECTANCE, Scene
+from pipeline.totals.plausibility import read_ranges
 from pipeline.yaml_file import read_yaml
 from pipeline.zones.stands import read_stands, stands_in_zone
 from pipeline.zones.zone import Zone
@@ -113,8 +115,9 @@ def wanted_of(config: RunConfig, extent: np.ndarray) -> Wanted:
     )  # fmt: skip
 
 
-def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
-    """Raises ConfigError where a biomass model would be given another index than it was calibrated on."""
+def check_library(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
+    """Raises ConfigError where a biomass model would be given another index than it was calibrated on, and where a file
+    of ranges or suggestions speaks of a vegetation type that the coefficients do not have: it would fit no zone."""
     for name, ecosystem in ecosystems.items():
         index = config.cover.get(name, Cover()).index
         if ecosystem.model_index not in (None, index):
@@ -122,6 +125,18 @@ def check_indices(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
                 f"cover.{name}.index is {index}, but the biomass model of {name} was calibrated on "
                 f"{ecosystem.model_index}; set it to {ecosystem.model_index} or fit a model on {index}"
             )
+    types = [stratum for ecosystem in ecosystems.values() for stratum in ecosystem.strata]
+    if config.plausibility:
+        named = [limits.where for limits in read_ranges(config.plausibility).ranges]
+        _refuse_unknown(config.plausibility, "where", named, [*ecosystems, *types])
+    if config.patches.suggestions:
+        rules = read_suggestions(config.patches.suggestions).rules
+        _refuse_unknown(config.patches.suggestions, "stratum", [s for r in rules for s in r.stratum or ()], types)
+
+
+def _refuse_unknown(file: Path, key: str, named: list[str], known: list[str]) -> None:
+    if wrong := [name for name in named if name not in known]:
+        raise ConfigError(f"{file}: {key} has no {wrong[0]!r}; it is one of {', '.join(known)}")
 
 
 def check_levels(method: str, scenes: list[Scene]) -> None:

@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.execution.engine import Failure
 from pipeline.execution.output_folder import writable_folder
 from pipeline.execution.provenance import Checksums, Marks, code_key, content_key, stamp
-from pipeline.inputs import check_indices, check_levels, check_names, place_of_scenes, shrub_of, stands_of, wanted_of
+from pipeline.inputs import check_levels, check_library, check_names, place_of_scenes, shrub_of, stands_of, wanted_of
 from pipeline.mapping.shrub_ground import ShrubGround
 from pipeline.mapping.styles import Styles, read_styles
 from pipeline.mapping.suggestions import Suggestions, read_suggestions
@@ -251,7 +251,7 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     """
     stamps = {path: stamp(path) for path in config.tables()}
     ecosystems = read_coefficients(config.coefficients)
-    check_indices(config, ecosystems)
+    check_library(config, ecosystems)
     table, notes = counted_zones(config, ecosystems)
     check_names(config, table)
     zones = zones_on_grid(table, config.grid.crs)

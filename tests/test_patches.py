@@ -1,5 +1,6 @@
 """Management patches: they tile the zone, their numbers add up to it, and they come out the same again."""
 
+import re
 import zipfile
 
 import geopandas as gpd
@@ -37,6 +38,7 @@ from pipeline.mapping.styles import COVER_KEYS, SINK_KEYS, read_styles
 from pipeline.mapping.suggestions import SHIPPED, read_suggestions
 from pipeline.outputs.patches import _means, read_values
 from pipeline.run import prepare
+from pipeline.totals.plausibility import SHIPPED as RANGES
 from pipeline.zones.coverage import coverage_fractions
 from pipeline.zones.zone import Zone
 
@@ -487,6 +489,25 @@ def test_a_suggestion_table_of_ones_own_is_read_beside_the_config(tmp_path):
     world.write_config()
     run = prepare(read_config(world.config), world.out)
     assert run.suggestions.suggest("forest", "gain", "high").zh == "保持现状"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        (SHIPPED, "stratum: [desert_steppe]", "stratum: [desert]", "own.yaml: stratum has no 'desert'; it is one of "),
+        (RANGES, "where: desert_steppe", "where: desert", "own.yaml: where has no 'desert'; it is one of forest, "),
+    ],
+)
+def test_a_vegetation_type_that_no_zone_can_have_is_refused(tmp_path, file, old, new, says):
+    """Its rule or range would fit nothing, and the next one hold in silence."""
+    world = World.at(tmp_path)
+    text = file.read_text("utf-8")
+    assert old in text
+    (world.folder / "own.yaml").write_text(text.replace(old, new), "utf-8")
+    world.settings |= {"patches": {"suggestions": "own.yaml"}} if file == SHIPPED else {"plausibility": "own.yaml"}
+    world.write_config()
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        prepare(read_config(world.config), world.out)
 
 
 def test_patches_follow_the_ecosystem_of_a_zone_that_was_never_seen(tmp_path):
