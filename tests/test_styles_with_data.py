@@ -17,9 +17,18 @@ from pipeline.errors import ConfigError
 from pipeline.mapping.styles import SHIPPED, read_styles
 from pipeline.mapping.suggestions import read_suggestions
 from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
+from pipeline.outputs.styling.qml import vector_elements
 from pipeline.outputs.styling.raster_styles import class_table, side_files, variable_pipe
 from pipeline.outputs.styling.sld import vector_sld
-from pipeline.outputs.styling.vector_styles import boundary_style, patch_style, shown_variable, zone_style
+from pipeline.outputs.styling.vector_styles import (
+    Condition,
+    Rule,
+    VectorStyle,
+    boundary_style,
+    patch_style,
+    shown_variable,
+    zone_style,
+)
 from pipeline.outputs.swap import swapped
 from pipeline.variables import VARIABLES
 
@@ -270,6 +279,13 @@ def test_patches_have_a_rule_for_each_pair_of_classes_there_is():
     assert by_label["维持 · 碳增加"].fill == by_label["维持 · 碳减少"].fill != by_label["补植 · 碳减少"].fill
     assert by_label["维持 · 碳增加"].hatch != by_label["维持 · 碳减少"].hatch
     assert patch_layers(results, layer.style, "G01") == []
+
+
+def test_a_word_with_an_apostrophe_stays_one_word_in_the_filter_of_a_rule():
+    """A key of a suggestion is the user's own."""
+    rule = Rule("封育", (Condition("suggestion", "=", "shepherd's rest"),))
+    (drawn_as,) = vector_elements(VectorStyle((rule,), None, {}))[0].iter("rule")
+    assert drawn_as.get("filter") == """"suggestion" = 'shepherd''s rest'"""
 
 
 def test_the_sld_says_the_same_as_the_qml():

@@ -152,7 +152,10 @@ def _filter(rule: Rule) -> dict[str, str]:
 def _expression(condition: Condition) -> str:
     if condition.operator == "null":
         return f'"{condition.column}" IS NULL'
-    value = f"'{condition.value}'" if isinstance(condition.value, str) else f"{condition.value:.10g}"
+    if isinstance(condition.value, str):
+        value = "'" + condition.value.replace("'", "''") + "'"
+    else:
+        value = f"{condition.value:.10g}"
     return f'"{condition.column}" {condition.operator} {value}'
 
 
