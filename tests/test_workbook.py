@@ -1,7 +1,9 @@
 """The workbook, reopened: its numbers are those of the tables, and it is ready to read and print."""
 
 import math
+import re
 import zipfile
+from xml.sax.saxutils import unescape
 
 import openpyxl
 import pytest
@@ -10,7 +12,7 @@ from tiny_world import World, read_csv
 
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.outputs.tables import coefficient_rows
-from pipeline.outputs.workbook import number_format, text_width
+from pipeline.outputs.workbook import _print_setup, number_format, text_width
 from pipeline.totals.zone_totals import COLUMNS
 
 
@@ -124,6 +126,20 @@ def test_the_totals_are_bold_and_not_filtered(book):
     assert [sheet.cell(row, 2).font.bold for row in range(3, 11)] == [False] * 4 + [True] * 4
     assert book["片区"].auto_filter.ref.endswith("6")
     assert sheet.oddHeader.center.text == "总表    碳汇片区监测    2019-2021 → 2023-2025"
+
+
+@pytest.mark.parametrize("title", ["长" * 300, "&" * 300])
+def test_the_head_of_a_page_is_no_longer_than_excel_takes(tmp_path, title):
+    """255 characters with its codes; Excel takes a book with a longer one for damaged."""
+    book = openpyxl.Workbook()
+    _print_setup(book.active, f"总表    {title}    2019-2021", "note")
+    book.save(tmp_path / "long.xlsx")
+    with zipfile.ZipFile(tmp_path / "long.xlsx") as archive:
+        (head,) = re.findall("<oddHeader>(.*)</oddHeader>", archive.read("xl/worksheets/sheet1.xml").decode())
+    head = unescape(head)
+    assert len(head) <= 255
+    assert head.startswith("&C总表    ")
+    assert head.removeprefix("&C").count("&") % 2 == 0
 
 
 def test_each_table_has_two_header_rows_that_stay_and_are_printed_on_every_page(book):

@@ -49,6 +49,8 @@ FONT, BODY_SIZE, LINE_HEIGHT = FONTS[0], 10, 16
 MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 12
 PAGE_WIDTH = 245
 """Characters across an A4 sheet that one can still read."""
+HEAD_LENGTH = 250
+"""Characters of a page header. Excel takes 255 with its codes, and a workbook with more for a damaged one."""
 BODY, STRONG = Font(FONT, BODY_SIZE), Font(FONT, BODY_SIZE, bold=True)
 NAMES = ("level", "zone_id", "name_zh", "zone_name")
 """Columns at the left of a table that say what a row is: they stay in sight and stand on every page."""
@@ -237,5 +239,6 @@ def _print_setup(sheet: Worksheet, title: str, note: str) -> None:
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_margins.left = sheet.page_margins.right = 0.4
     if title:
-        sheet.oddHeader.center.text = title.replace("&", "&&")
+        head = title.replace("&", "&&")
+        sheet.oddHeader.center.text = head if len(head) <= HEAD_LENGTH else f"{head[: HEAD_LENGTH - 1].rstrip('&')}…"
     sheet.oddFooter.left.text, sheet.oddFooter.right.text = note.replace("&", "&&"), "&P / &N"
