@@ -14,7 +14,7 @@ from rasterio.transform import from_origin
 
 from pipeline.blocks import BLOCK_PX, CELL_PX, blocks_of, blocks_with, cells_of, grown, rectangles
 from pipeline.compositing.cube import touched_tiles
-from pipeline.scenes.reflectance import _copy
+from pipeline.scenes.reflectance import _copy, _whole_factor
 from pipeline.scenes.scene import Band
 from pipeline.zones.coverage import coverage_fractions
 
@@ -99,6 +99,26 @@ def test_blocks_that_are_asked_for_hold_what_the_whole_holds(file, repeated, wit
     over = _copy(Band(str(path)), grid, blocks, used)
     assert over is used
     assert (over == part).all()
+
+
+@pytest.mark.parametrize(
+    ("pixel", "left", "top", "factor"),
+    [
+        (10, LEFT, TOP, 1),
+        (20, LEFT - 30, TOP, 2),  # the grid begins with the second half of a pixel
+        (30, LEFT + 30, TOP + 60, 3),
+        (10, LEFT - 5, TOP, None),
+        (10, LEFT, TOP + 5, None),
+        (20, LEFT - 5, TOP, None),
+        (15, LEFT, TOP, None),
+        (5, LEFT, TOP, None),
+    ],
+)
+@pytest.mark.parametrize("off", [0, 3])
+def test_pixels_are_copied_where_their_edges_meet(pixel, left, top, factor, off):
+    """Wherever the corner of the grid itself lies."""
+    grid, source = grid_of(4, 6, 10.0, LEFT + off, TOP), grid_of(40, 50, float(pixel), left + off, top)
+    assert _whole_factor(source, grid) == factor
 
 
 def test_a_tile_names_the_blocks_that_a_zone_touches():

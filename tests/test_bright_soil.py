@@ -49,6 +49,32 @@ def test_sand_that_is_flagged_on_most_dates_is_clear_on_all(flag):
     assert season(dates((CLEAR, *SAND), *[(flag, *SAND)] * 3)) == [CLEAR] * 4
 
 
+@pytest.mark.parametrize(("red", "found"), [(0.16, CLEAR), (0.14, FLAGGED)])
+def test_soil_is_bright_from_its_least_red_on(red, found):
+    assert season(dates((CLEAR, red, 0.3), *[(FLAGGED, red + 0.02, 0.32)] * 3)) == [CLEAR] + [found] * 3
+
+
+def test_a_date_that_lacks_a_band_says_nothing():
+    """Its red is no part of the mean of the clear days, whose near infrared it has not."""
+    days = dates((CLEAR, *SAND), (CLEAR, 0.9, 0.0), (CLEAR, 0.0, 0.9), *[(FLAGGED, *SAND)] * 3)
+    assert season(days) == [CLEAR] * 6
+
+
+def test_each_pixel_of_an_oblong_tile_has_a_season_of_its_own():
+    """Of three pixels side by side only the last is flagged, on three dates of four."""
+    soil = BrightSoil((1, 3))
+    bands = {
+        name: (np.full((1, 3), value, "float32"), 1.0, 0.0, -1)
+        for name, value in zip(("red", "nir"), SAND, strict=True)
+    }
+    clear, flagged = np.full((1, 3), CLEAR, "uint8"), np.array([[CLEAR, CLEAR, FLAGGED]], "uint8")
+    for classes in (clear, flagged, flagged, flagged):
+        soil.next_day()
+        soil.add(classes, bands)
+    assert soil.rescue(flagged, bands).tolist() == [[CLEAR] * 3]
+    assert soil.rescue(np.full((1, 3), FLAGGED, "uint8"), bands).tolist() == [[FLAGGED, FLAGGED, CLEAR]]
+
+
 def test_a_cloud_over_sand_stays_a_cloud():
     """Three flagged dates show the sand; on the fourth it is a cloud indeed."""
     days = dates((CLEAR, *SAND), *[(FLAGGED, *SAND)] * 3, (FLAGGED, *CLOUD))

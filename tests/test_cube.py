@@ -1,5 +1,7 @@
 """The cube is a Zarr store like any other, whatever wrote it."""
 
+import shutil
+
 import numpy as np
 import pytest
 import zarr
@@ -66,6 +68,21 @@ def test_zarr_reads_the_same(cube):
     group = zarr.open_group(cube.path / "2024", mode="r")
     for name in ("ndvi", "clear_count"):
         assert (group[name][:] == cube.read(2024, name, np.s_[0:1024, 0:1536])).all()
+
+
+def test_an_array_that_was_made_again_is_another(cube):
+    cube, _, _ = cube
+    layers = ("ndvi", "clear_count")
+    before = cube.made(2024, layers)
+    assert len({*before, ""}) == 3
+    cube.add_year(2024, layers)
+    assert cube.made(2024, layers) == before
+    shutil.rmtree(cube.path / "2024" / "ndvi")
+    assert cube.made(2024, layers) == ["", before[1]]
+    cube.add_year(2024, layers)
+    again = cube.made(2024, layers)
+    assert again[1] == before[1]
+    assert again[0] not in ("", before[0])
 
 
 def test_coverage_comes_back_until_it_is_forgotten(cube):

@@ -45,6 +45,15 @@ def test_a_small_region_joins_the_neighbour_with_the_longest_border():
     assert merged(grid("1111 1221 1331 3333"), 3).tolist() == grid("1111 1111 1331 3333").tolist()
 
 
+def test_of_equal_borders_the_larger_neighbour_then_the_first_takes_a_small_region():
+    assert merged(grid("11123333"), 2).tolist() == grid("11133333").tolist()
+    assert merged(grid("33332111"), 2).tolist() == grid("33333111").tolist()
+    assert (
+        merged(grid("33332111"), 2, np.array([[0.5, 0.5, 0.5, 0.5, 1, 1, 1, 1]])).tolist() == grid("33331111").tolist()
+    )
+    assert merged(grid("3332111"), 2).tolist() == grid("3333111").tolist()
+
+
 def test_what_is_large_enough_stays():
     codes = grid("1122 1122 3333")
     assert merged(codes, 4).tolist() == codes.tolist()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.mapping.zone_pixels import SketchBuilder, mean_of_years, open_water
+from pipeline.mapping.zone_pixels import SketchBuilder, mean_of_years, open_water, places
 from pipeline.stock.sketch import INDEX, Sketch, per_level, pool
 from pipeline.stock.sketch_file import load_sketches, save_sketches
 from pipeline.variables import INDEX_NODATA
@@ -151,6 +151,13 @@ def test_means_of_nothing_are_unknown_and_not_zero(windows):
 )
 def test_a_pixel_is_open_water_by_its_share_of_water(clear, water, share, open_):
     assert open_water(np.array([[[clear]]], "uint8"), np.array([[[water]]], "uint8"), share) == [[[open_]]]
+
+
+def test_years_of_a_period_are_found_among_all():
+    """2020 lies between the two of a period, and is none of them."""
+    years = [2019, 2020, 2021, 2024]
+    assert places((2019, 2021), years) == [0, 2]
+    assert places((2021, 2024), years) == slice(2, 4)
 
 
 def test_saved_sketches_come_back(tmp_path):

@@ -111,7 +111,7 @@ def scene_from_safe(product: Path) -> Scene:
         offsets = {e.get("band_id"): float(e.text) for e in root.iter("BOA_ADD_OFFSET")}
         baseline = _text(root, "PROCESSING_BASELINE")
         carries_offset = float(baseline) >= OFFSET_BASELINE
-        taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME").replace("Z", "+00:00"))
+        taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME"))
     except (OSError, ValueError, TypeError) as error:
         raise SceneError(f"{metadata}: cannot be read ({error}); get the product again") from error
     images = _images(product.name, files)
