@@ -156,6 +156,28 @@ def test_a_window_of_an_hdf_file_is_the_same_as_its_part_of_the_whole(tmp_path):
     assert (beside == -3000).all()
 
 
+def test_beyond_the_edge_of_an_hdf_file_is_nodata(tmp_path):
+    """The grid begins three pixels to the right and two above."""
+    scene = scene_from_hdf(write_hdf4(tmp_path / "MOD13A1.A2023209.h26v04.061.hdf"))
+    grid = footprint(scene.id, scene.bands["red"]).translate_pix(3, -2)
+    found = read_bands(scene, ("nir",), grid)["nir"][0]
+    assert (found[2:, :5] == NDVI[:6, 3:]).all()
+    assert (found[:2] == -3000).all()
+    assert (found[:, 5:] == -3000).all()
+
+
+def test_pixels_of_an_hdf_file_are_averaged_by_their_area(tmp_path):
+    """Half a pixel to the right each pixel is half of two that differ by 100; twice as wide it is of four.
+    What is not covered does not count."""
+    scene = scene_from_hdf(write_hdf4(tmp_path / "MOD13A1.A2023209.h26v04.061.hdf"))
+    whole = footprint(scene.id, scene.bands["red"])
+    half = read_bands(scene, ("nir",), whole.translate_pix(0.5, 0))["nir"][0]
+    assert half[:, :-1] == pytest.approx(NDVI[:, :-1] + 50, abs=1)
+    assert half[:, -1] == pytest.approx(NDVI[:, -1], abs=1)
+    wide = read_bands(scene, ("nir",), whole.zoom_out(2))["nir"][0]
+    assert wide == pytest.approx(NDVI.reshape(4, 2, 4, 2).mean(axis=(1, 3)), abs=1)
+
+
 @pytest.mark.parametrize(
     ("declared", "factor"),
     [(10000, 1e-4), ("10000.0", 1e-4), (1e-4, 1e-4), (np.float32(1e-4), 1e-4)],
