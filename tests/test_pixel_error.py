@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 from scipy.special import ndtri
@@ -14,6 +15,7 @@ from pipeline.ecosystems.rows import Z95
 from pipeline.mapping.map_layer import MapLayer, Strip
 from pipeline.uncertainty.pixel_error import StandErrors, index_errors, stand_errors
 from pipeline.variables import INDEX_NODATA
+from pipeline.zones.zone_stands import ZoneStands
 
 LEVEL_OF_04 = 14_000
 LASTING = 0.7939
@@ -37,6 +39,24 @@ def test_a_pixel_of_grass_errs_by_its_coefficients_in_proportion(ecosystems):
     residual = model.coefficients["residual"].half_width / Z95 * LASTING**0.5
     parts = lognormal(0.6), dryness, 4.79 / 5.79 * lognormal(0.5), 0.07 / Z95, residual
     assert errors.factor[LEVEL_OF_04] / stock == pytest.approx(np.linalg.norm(parts), rel=1e-3)
+
+
+def test_a_stand_is_mapped_by_what_it_covers_of_the_zone_in_a_pixel(ecosystems):
+    """Four pixels of 10 m: of the first the stand covers all, of the second, half of which is the zone's, that half, of
+    the third a quarter; the last is not the zone's. Between stands there is nothing, and not the unknown. A second
+    stand lies outside the window."""
+    left, top = 500_000, 4_500_000
+    near, far = shapely.box(left, top - 10, left + 15, top), shapely.box(left + 900, top - 10, left + 910, top)
+    quarter = shapely.box(left + 20, top - 10, left + 22.5, top)
+    stands = ZoneStands(np.array([near, far, quarter]), ["larch"] * 3, np.ones(3),
+                        {2024: np.array([60.0, 999.0, 60.0])})  # fmt: skip
+    model = zone_model(ecosystems, "forest", "larch_middle", stands=stands)
+    fractions = np.array([[1, 0.5, 1, 0]], "float32")
+    grid = GeoBox((1, 4), from_origin(left, top, 10, 10), "EPSG:32649")
+    layers = np.full((3, 1, 4), INDEX_NODATA, "int16"), np.zeros((3, 1, 4), "uint8"), np.zeros((3, 1, 4), bool)
+    found = Strip(model, grid, fractions, list(CURRENT.years), *layers).values(MapLayer("carbon_stock", CURRENT))
+    carbon = stands.stock(model.ecosystem, 2024)[1][0]
+    np.testing.assert_allclose(found, [[carbon, carbon, carbon / 4, np.nan]], rtol=1e-6)
 
 
 def test_what_passes_is_averaged_over_the_years_that_a_pixel_was_seen(ecosystems):
