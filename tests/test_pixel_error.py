@@ -59,6 +59,19 @@ def test_a_stand_is_mapped_by_what_it_covers_of_the_zone_in_a_pixel(ecosystems):
     np.testing.assert_allclose(found, [[carbon, carbon, carbon / 4, np.nan]], rtol=1e-6)
 
 
+def test_open_water_counts_in_the_years_that_a_pixel_was_seen(ecosystems):
+    """Water in one of two years that were seen, in none of three, in all of one, and never seen."""
+    seen = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 0], [0, 0, 0]], bool).T[:, None]
+    wet = np.array([[0, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]], bool).T[:, None]
+    index = np.where(seen, np.int16(1000), np.int16(INDEX_NODATA))
+    grid = GeoBox((1, 4), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
+    strip = Strip(zone_model(ecosystems), grid, np.ones((1, 4), "float32"), list(CURRENT.years), index,
+                  seen.astype("uint8") * 3, wet)  # fmt: skip
+    np.testing.assert_allclose(strip.values(MapLayer("water_occurrence", CURRENT)), [[0.5, 0, 1, np.nan]])
+    np.testing.assert_allclose(strip.values(MapLayer("clear_count", CURRENT)), [[6, 9, 3, 0]])
+    np.testing.assert_allclose(strip.values(MapLayer("ndvi", CURRENT)), [[0.1, 0.1, 0.1, np.nan]])
+
+
 def test_what_passes_is_averaged_over_the_years_that_a_pixel_was_seen(ecosystems):
     """Two pixels at an index of .4, one seen in three years, one in a single one of them."""
     model = zone_model(ecosystems)
