@@ -249,6 +249,12 @@ def test_the_volume_of_stands_is_that_of_its_date_and_errs_by_inventory_and_area
     assert volume not in drawn(zone_model(ecosystems)).all
 
 
+def test_the_area_of_a_zone_errs_by_its_half_width(ecosystems):
+    """3 % of the area alone are 3 % of the stock, 95 % of the draws within."""
+    alone = drawn(zone_model(ecosystems)).by_cause[STOCK]["area"]
+    assert 1.96 * alone.std() / alone.mean() == pytest.approx(0.03, rel=0.06)
+
+
 @pytest.mark.parametrize("edges", [None, (33.0, 101.5)])
 def test_stands_summed_up_by_species_and_volume_hold_the_same(ecosystems, edges):
     """Also with a table of one's own, whose edges are no multiples of the steps of volume."""

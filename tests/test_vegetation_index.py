@@ -16,7 +16,7 @@ from pipeline.scenes import hdfeos
 from pipeline.scenes.catalog import footprint
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import CLEAR
+from pipeline.scenes.scene import CLEAR, WATER
 from pipeline.scenes.sensors.declared_scale import multiplier
 from pipeline.scenes.sensors.vegetation_index import granules_of, scene_from_hdf, scene_from_tifs
 
@@ -109,6 +109,8 @@ def test_an_hdf_file_as_delivered(tmp_path, write, name, sensor):
     ndvi, clear = on_own_grid(scene)
     if sensor == "modis-vi":
         assert clear[0].tolist() == CLEAR_IN_FIRST_ROW
+    assert clear[1:].all()
+    assert not (read_classes(scene, footprint(scene.id, scene.bands["red"])) & WATER).any()  # told from land by neither
     assert (ndvi[clear] == NDVI[clear]).all()
     assert (scene.sensor, scene.level, scene.tile) == (sensor, "index", "h26v04")
     assert scene.day.isoformat() == "2023-08-05"  # the 16 days from 28 July on
