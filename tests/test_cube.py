@@ -8,7 +8,7 @@ import zarr
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
-from pipeline.compositing.cube import Cube, Tile
+from pipeline.compositing.cube import Cube, Tile, block_aligned_grid
 from pipeline.errors import OutputError
 from pipeline.variables import INDEX_NODATA
 
@@ -28,6 +28,13 @@ def cube(request, tmp_path):
     layers = {"ndvi": (values % 10_000).astype("int16"), "clear_count": (values % 200).astype("uint8")}
     cube.write(2024, Tile(row, column, window), layers)
     return cube, window, layers
+
+
+def test_the_grid_is_whole_blocks_from_the_corner_of_the_scenes():
+    """Blocks of 5120 m: the zones reach half a metre above the corner of the scenes, and 2040 m to its right."""
+    grid = block_aligned_grid((400_103, 4_499_900, 402_000, 4_500_000.5), "EPSG:32649", 10, (399_960, 4_500_000))
+    assert grid.shape == (1024, 512)
+    assert grid.boundingbox.bbox == (399_960, 4_494_880, 405_080, 4_505_120)
 
 
 def test_what_was_written_is_read_and_all_else_is_nodata(cube):
