@@ -8,7 +8,7 @@ from pipeline.outputs.sheets.raster_image import LINE_MM, losses, pale_of
 PALE_MM = 1.8
 """Height of the swatches of the pale colours of a legend."""
 
-LOSS = {"facecolor": "none", "edgecolor": "white", "hatch": "///", "hatch_linewidth": LINE_MM / MM_PER_POINT,
+LOSS = {"facecolor": "none", "edgecolor": "white", "hatch": "////", "hatch_linewidth": LINE_MM / MM_PER_POINT,
         "linewidth": 0}  # fmt: skip
 """The lines over the losses: without colour a loss is as dark as a gain."""
 

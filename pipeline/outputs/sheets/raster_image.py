@@ -8,7 +8,7 @@ from rasterio.enums import Resampling
 
 from pipeline.mapping.styles import PALE, RampStyle, rgb
 
-LINE_MM, LINES_MM = 0.3, 1.0
+LINE_MM, LINES_MM = 0.2, 1.5
 """Width of the lines over a map's pixels, and from one to the next."""
 
 
