@@ -22,7 +22,7 @@ What the columns of the tables are. An empty cell is not known or does not apply
 ends of the 95 % interval, tC tonnes of carbon, tCO2 tonnes of CO2, tDM tonnes of dry matter, wanmu 10 000 mu (万亩).
 Every CSV file has a last column `note`: what its figures are, and are not. Written by `python docs/column_tables.py`.
 
-各表字段的含义。空白表示未知或不适用, 不是零。CSV 为 UTF-8(带 BOM), 末列 `note` 说明数据性质。
+各表字段的含义。空白表示未知或不适用，不是零。CSV 为 UTF-8（带 BOM），末列 `note` 说明数据性质。
 """
 TABLES = {
     "`summary.csv`, layer `zones` of `zones.gpkg` 片区成果": COLUMNS,

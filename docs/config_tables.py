@@ -16,7 +16,7 @@ Every key of a run's YAML file, its values and its default; a key without a defa
 the file. `configs/baotou.yaml` is a template with comments in Chinese. Editors show the same while you type, by
 `configs/schema.json` (in VS Code with the YAML extension). Written by `python docs/config_tables.py`.
 
-配置文件的全部键、取值和默认值; 没有默认值的键必须填写, 路径相对于配置文件。带中文注释的模板见 `configs/baotou.yaml`。
+配置文件的全部键、取值和默认值；没有默认值的键必须填写，路径相对于配置文件。带中文注释的模板见 `configs/baotou.yaml`。
 """
 
 

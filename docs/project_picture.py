@@ -25,7 +25,7 @@ except ImportError:
 
 ROOT = Path(__file__).parent.parent
 PROJECT = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "out" / "sample" / "sample.qgz"
-VIEW, PAGE_ZONE = "碳汇", "F05"
+VIEW, PAGE_ZONE = "碳汇强度", "F05"
 HEIGHT = 760
 
 
@@ -51,7 +51,7 @@ def view(project: QgsProject) -> QImage:
     job.waitForFinished()
     picture = job.renderedImage()
     painter = QPainter(picture)
-    for y, size, words in ((HEIGHT - 36, 12, name), (HEIGHT - 16, 9, "浅色: 像元变化不显著")):
+    for y, size, words in ((HEIGHT - 36, 12, name), (HEIGHT - 16, 9, "浅色：像元变化不显著")):
         painter.setFont(QFont("Noto Sans CJK SC", size))
         painter.drawText(12, y, words)
     painter.end()

@@ -36,7 +36,7 @@ IndexName = Literal["ndvi", "evi2", "savi", "msavi", "kndvi"]
 
 def _index(name: IndexName, en: str, zh: str) -> Variable:
     return Variable(
-        name, "1", f"{en} of the yearly composites, mean of the years", f"{zh}(年合成值的多年平均)",
+        name, "1", f"{en} of the yearly composites, mean of the years", f"{zh}（年合成值的多年平均）",
         "int16", INDEX_STEP, INDEX_NODATA, (-1, 1),
     )  # fmt: skip
 
@@ -51,15 +51,15 @@ VARIABLES = {
         _index("kndvi", "kNDVI", "核归一化植被指数"),
         Variable("fvc", "1", "fractional vegetation cover by satellite", "遥感植被覆盖度",
                  "int16", 1e-4, -32768, (0, 1)),
-        Variable("agb", "t DM/ha", "above-ground biomass, dry matter", "地上生物量(干重)",
+        Variable("agb", "t DM/ha", "above-ground biomass, dry matter", "地上生物量（干重）",
                  "int16", 0.01, -32768, (0, 300)),
-        Variable("carbon_stock", "t C/ha", "biomass carbon stock", "生物量碳储量密度",
+        Variable("carbon_stock", "t C/ha", "biomass carbon stock", "生物量碳密度",
                  "int16", 0.01, -32768, (0, 300)),
         Variable("sink", "t CO2/ha/yr", "carbon sink by stock difference, removal positive",
-                 "碳汇(储量差法, 吸收为正)", "int16", 0.005, -32768, (-160, 160)),
+                 "碳汇强度（储量差法，吸收为正）", "int16", 0.005, -32768, (-160, 160)),
         Variable("clear_count", "1", "number of clear observations", "晴空观测次数",
                  "uint16", 1, 65535, (0, 65534)),
-        Variable("water_occurrence", "1", "open water's share of the observed years", "水面出现频率(占有观测年份)",
+        Variable("water_occurrence", "1", "open water's share of the observed years", "水面出现频率（占有观测年份）",
                  "uint8", 0.01, 255, (0, 1)),
         Variable("sink_class", "1", "class of the carbon sink", "碳汇等级", "uint8", 1, 0, (1, 254)),
         Variable("cover_class", "1", "class of fractional vegetation cover by satellite",

@@ -24,6 +24,20 @@ def test_a_notebook_runs_on_the_results_of_the_sample(path, sample_run, monkeypa
     NotebookClient(nbformat.read(path, as_version=4), timeout=120).execute()
 
 
+HALF_WIDTH = re.compile(r"[\u4e00-\u9fff）”][,;:]|[,;:] ?[\u4e00-\u9fff（“]")
+"""A mark of Latin text beside a Chinese character (GB/T 15834 asks for ，；：)."""
+
+
+def test_chinese_text_has_chinese_marks():
+    docs = {
+        name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("guide.zh", "method", "columns")
+    }
+    docs["method"] = docs["method"].partition("## 计算内容")[2].partition("## Coefficients")[0]
+    titles = [line.split("|")[3] for line in docs.pop("columns").splitlines() if line.startswith("| `")]
+    texts = [re.sub(r"`[^`]*`", "", text) for text in (*docs.values(), *titles)]
+    assert [found.group() for text in texts for found in HALF_WIDTH.finditer(text)] == []
+
+
 GUIDES = ("README.md", "docs/guide.zh.md")
 
 

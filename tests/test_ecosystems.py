@@ -561,6 +561,6 @@ def test_every_coefficient_has_a_chinese_name_of_its_own(ecosystems):
 
 def test_kinds_of_one_quantity_stand_together(ecosystems):
     paths = ["reference_cover", "species.elm.carbon_fraction", "species.oak.carbon_fraction", "shrub.reference_cover"]
-    assert names_zh(ecosystems["forest"], paths) == "参考覆盖度; 榆树、蒙古栎含碳率; 灌木参考覆盖度"
+    assert names_zh(ecosystems["forest"], paths) == "参考覆盖度；榆树、蒙古栎含碳率；灌木参考覆盖度"
     assert names_zh(ecosystems["forest"], ["bcef.pines"]) == "松类BCEF"
     assert names_zh(ecosystems["grassland"], []) == ""

@@ -627,7 +627,7 @@ def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap):
     assert f"{zone}: zone {zone}" not in error
     rows = {row["zone_id"]: row for row in read_csv(world.results / "summary.csv")}
     assert rows[zone]["status"].startswith("failed: ")
-    assert rows[zone]["status_zh"].startswith("计算失败: ")
+    assert rows[zone]["status_zh"].startswith("计算失败：")
     assert float(rows[zone]["area_ha"]) > 0
     assert rows[zone]["carbon_tC"] == rows[zone]["ndvi_mean"] == rows[zone]["observed_fraction"] == ""
     assert all(float(rows[other]["carbon_tC"]) > 0 for other in ("F02", "G01"))
@@ -1009,7 +1009,7 @@ def test_a_zone_clouded_in_the_baseline_alone_has_a_stock_but_no_sink(world):
     assert row["sink_tCO2_yr"] is None
     assert row["baseline_carbon_tC_ha"] is None
     assert "no sink: 0% observed in 2019-2021" in row["status"]
-    assert row["comparability_zh"] == "不可比: 2019-2021年有效观测仅0%"
+    assert row["comparability_zh"] == "不可比：2019-2021年有效观测仅0%"
     assert not list(world.results.glob("zones/W01/*_sink_*.tif"))
     run = FinishedRun.read(world.results)
     answers = what_if(run, ["wetland.carbon_fraction=0.4"])

@@ -422,20 +422,20 @@ def test_the_five_classes_reach_rasters_styles_legends_patches_and_project(tmp_p
     with rasterio.open(folder / "G01_cover_class_2023-2025.tif") as file:
         stored = file.read(1)
         assert file.colormap(1)[2] == (0xD9, 0xF0, 0xA3, 255)
-        assert "(五级)" in file.descriptions[0]
+        assert "（五级）" in file.descriptions[0]
     inside = stored > 0
     assert (stored[inside] == as_stored(cover[inside], "five")).all()
     assert len(np.unique(stored[inside])) > 2
     for name in ("G01_cover_class_2023-2025.qml", "G01_cover_class_2023-2025.tif.aux.xml"):
         text = (folder / name).read_text("utf-8")
-        assert "低覆盖(10-30%)" in text
+        assert "低覆盖（10-30%）" in text
         assert "中低覆盖" not in text
     assert "30 – 50 %" in (folder / "G01_fvc_2023-2025.qml").read_text("utf-8")
     known = {style.zh for style in read_styles().with_cover_scheme("five").classes["cover_class"]}
     assert set(read_patches(world)["cover_class_zh"]) <= known
     with zipfile.ZipFile(world.results / "tiny.qgz") as file:
         project = file.read("tiny.qgs").decode()
-    assert "低覆盖(10-30%)" in project
+    assert "低覆盖（10-30%）" in project
     assert "30 – 50" in project
     assert "30 – 45" not in project
 

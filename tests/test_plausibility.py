@@ -49,7 +49,7 @@ def test_ranges_of_the_steppe_types(stratum, figures):
 def test_a_finding_says_in_both_languages_what_the_range_rests_on_and_whether_that_was_checked():
     (lush,) = unusual(row(ndvi_mean=0.4), "desert_steppe", RANGES)
     assert str(lush).endswith(" (field experience, Damao; unverified)")
-    assert lush.zh == "平均NDVI 0.4, 高于常见范围 0.12 至 0.35 (依据: 达茂实地经验; 未核实)"
+    assert lush.zh == "平均NDVI 0.4，高于常见范围 0.12 至 0.35（依据：达茂实地经验；未核实）"
     (thin,) = unusual(row(carbon_tC_ha=0.5), "desert_steppe", RANGES)
     assert str(thin).endswith(" (derived from Hu F.-L. et al. 2020)")
 
@@ -63,29 +63,29 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
     assert held["sink_tCO2_yr"] is held["sink_tCO2_ha_yr"] is None
     assert held["carbon_tC_ha"] == 150
     assert "carbon_tC_ha 150 outside 0 to 120" in held["status"]
-    basis = " (依据: 大青山落叶松 2024 (9-15), Huang X.-Q. 等 2016)"
-    assert held["status_zh"] == f"碳密度(吨碳/公顷) 150, 高于可能范围 0 至 120{basis}, 不计总量"
-    noted = withhold(heavy | {"status": "ok; no sink: one period only", "status_zh": "正常; 仅一期, 不计碳汇"}, [found])
+    basis = "（依据：大青山落叶松 2024（9-15），Huang X.-Q. 等 2016）"
+    assert held["status_zh"] == f"生物量碳密度(吨碳/公顷) 150，高于可能范围 0 至 120{basis}，不计总量"
+    noted = withhold(heavy | {"status": "ok; no sink: one period only", "status_zh": "正常；仅一期，不计碳汇"}, [found])
     assert noted["status"].startswith("no sink: one period only; no total, impossible: carbon_tC_ha 150")
-    assert noted["status_zh"].startswith("仅一期, 不计碳汇; 碳密度(吨碳/公顷) 150")
+    assert noted["status_zh"].startswith("仅一期，不计碳汇；生物量碳密度(吨碳/公顷) 150")
 
 
 def test_an_unusual_figure_keeps_its_total():
     held = row("forest", carbon_tC_ha=5.0, carbon_tC=1e6)
     say_unusual(held, unusual(held, "larch_middle", RANGES))
     assert held["carbon_tC"] == 1e6
-    assert (held["status"], held["status_zh"]) == ("figures outside usual ranges", "数值超出常见范围, 见合理性")
+    assert (held["status"], held["status_zh"]) == ("figures outside usual ranges", "数值超出常见范围，见合理性")
     assert "unusual: carbon_tC_ha 5 outside 8 to 60" in held["plausibility"]
-    noted = held | {"status": "ok; no sink: one period only", "status_zh": "正常; 仅一期, 不计碳汇"}
+    noted = held | {"status": "ok; no sink: one period only", "status_zh": "正常；仅一期，不计碳汇"}
     say_unusual(noted, unusual(held, "larch_middle", RANGES))
     assert noted["status"] == "no sink: one period only; figures outside usual ranges"
-    assert noted["status_zh"] == "仅一期, 不计碳汇; 数值超出常见范围, 见合理性"
-    assert held["plausibility_zh"].startswith("碳密度(吨碳/公顷) 5, 低于常见范围 8 至 60 (依据: 大青山")
+    assert noted["status_zh"] == "仅一期，不计碳汇；数值超出常见范围，见合理性"
+    assert held["plausibility_zh"].startswith("生物量碳密度(吨碳/公顷) 5，低于常见范围 8 至 60（依据：大青山")
 
 
 def test_a_large_figure_is_printed_with_three_digits_and_no_exponent():
     (found,) = impossible(row("forest", carbon_tC_ha=30_123.4), "larch_middle", RANGES)
-    assert found.zh.startswith("碳密度(吨碳/公顷) 30,100, 高于可能范围 0 至 120 (")
+    assert found.zh.startswith("生物量碳密度(吨碳/公顷) 30,100，高于可能范围 0 至 120（")
 
 
 def test_the_increment_is_the_sink_as_carbon():
@@ -118,7 +118,7 @@ def test_every_range_says_where_it_is_from():
 def test_a_range_without_words_in_chinese_names_its_source_as_it_stands():
     mine = Range(quantity="agb_tDM_ha", where="grassland", usual=(1, 2), hard=(0, 3), source="plots", status="local")
     (found,) = unusual(row(agb_tDM_ha=2.5), "my_own", Ranges(ranges=(mine,)))
-    assert found.zh.endswith(" (依据: plots)")
+    assert found.zh.endswith("（依据：plots）")
 
 
 def test_a_usual_range_lies_within_the_hard_one():

@@ -109,7 +109,7 @@ def test_ground_without_data_is_hatched_below_the_rasters_but_not_where_there_is
     drawn = [layer.get("id") for layer in root.find("layerorder")]
     assert drawn.index("zones_no_data") > max(i for i, name in enumerate(drawn) if name.startswith("raster_"))
     crs = next(item for item in root.iter("LayoutItem") if item.get("id") == "crs")
-    assert crs.get("labelText").endswith("; 斜线: 无数据")
+    assert crs.get("labelText").endswith("；斜线：无数据")
 
 
 def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(world, root):
@@ -126,11 +126,11 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert asked <= COLUMNS.keys()
     assert 'format_number("area_wanmu" * 1, if(abs("area_wanmu" * 1) < 0.1, 4, 2))' in texts["area and cover"]
     assert 'format_number(round("carbon_tC" * 1, @places), max(0, @places))' in texts["carbon"]
-    assert "遥感估算, 不作为交易依据" in texts["note"]
-    assert texts["made"] == "编制单位: 包头市林业和草原局"  # alone in its line, which holds 38 characters
-    assert texts["date"] == "制图日期: [% format_date(now(), 'yyyy-MM-dd') %]"
-    assert "模拟 Sentinel-2 12 景, 每年7月15日–8月31日, 2019-08-01 至 2025-08-11 (全部片区)" in texts["source"]
-    assert """if("stand_area_fraction" is null, '', '小班蓄积 2020、2024 年; ')""" in texts["source"]
+    assert "遥感估算，不作为交易依据" in texts["note"]
+    assert texts["made"] == "编制单位：包头市林业和草原局"  # alone in its line, which holds 38 characters
+    assert texts["date"] == "制图日期：[% format_date(now(), 'yyyy-MM-dd') %]"
+    assert "模拟 Sentinel-2 12 景，每年7月15日–8月31日，2019-08-01 至 2025-08-11（全部片区）" in texts["source"]
+    assert """if("stand_area_fraction" is null, '', '小班蓄积 2020、2024 年；')""" in texts["source"]
     views = {view.get("name") for view in root.find("visibility-presets")}
     assert {item.get("followPresetName") for item in layout if item.get("followPreset")} <= views
     kinds = [item.get("type") for item in layout.iter("LayoutItem")]
@@ -176,7 +176,7 @@ def test_without_a_second_period_the_stock_stands_for_the_sink(tmp_path):
     world.run()
     root = project(world.results)
     maps = [item.get("followPresetName") for item in root.iter("LayoutItem") if item.get("followPresetName")]
-    assert maps[-2:] == ["遥感植被覆盖度 2023-2025", "生物量碳储量密度 2023-2025"]
+    assert maps[-2:] == ["遥感植被覆盖度 2023-2025", "生物量碳密度 2023-2025"]
 
 
 def test_a_view_of_the_sink_is_pale_where_the_change_may_be_zero(tmp_path):
@@ -200,8 +200,8 @@ def test_a_view_of_the_sink_is_pale_where_the_change_may_be_zero(tmp_path):
         (entry,) = found[veil].iter("paletteEntry")
         assert (entry.get("value"), entry.get("alpha")) == ("2", "184")
     texts = [item.get("labelText") for item in root.iter("LayoutItem")]
-    assert "浅色: 像元变化不显著" in texts
-    assert "蓝色: 半数以上年份为开阔水面" in texts
+    assert "浅色：像元变化不显著" in texts
+    assert "蓝色：半数以上年份为开阔水面" in texts
     waters = [f"raster_W01_water_{label}" for label in ("2023-2025", "2019-2021")]
     assert [name for name in names if "_water_2" in name] == waters
     below, blue = found[waters[0]].iter("item")

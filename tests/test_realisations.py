@@ -67,7 +67,7 @@ def test_a_year_that_was_not_seen_has_no_part_in_date_and_error_of_its_period(ec
     alone = replace(model, year_weights=((2019, 2.0), (2020, 0.0), (2021, 0.0)))
     english, chinese = alone.incomparable(BASELINE, CURRENT)
     assert english == "a period was seen in 1.0 years only, 3 are needed"
-    assert chinese == "时段仅1.0年有观测, 少于3年"
+    assert chinese == "时段仅1.0年有观测，少于3年"
 
 
 def test_the_draws_lie_around_the_estimate(ecosystems):
@@ -295,7 +295,7 @@ def test_a_vegetation_type_that_the_boundaries_do_not_give_is_said(ecosystems):
     given, taken = rows_of([model, unsaid], {})[0][:2]
     assert (given["status"], given["status_zh"]) == ("ok", "正常")
     assert taken["status"] == "ok; vegetation type not given, taken as typical_steppe"
-    assert taken["status_zh"] == "正常; 植被类型未给出, 按典型草原计"
+    assert taken["status_zh"] == "正常；植被类型未给出，按典型草原计"
 
 
 def test_the_result_table_gets_its_intervals(ecosystems):

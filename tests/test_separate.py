@@ -92,9 +92,9 @@ methane:
 def test_a_carbon_of_wetland_nowhere_goes_without_saying_that_methane_is_excluded(tmp_path, sinkmap):
     """Nor does that of forest and grass say so by itself; sums of all zones do."""
     world = World.finished(tmp_path / "world")
-    said = "湿地仅CO2, 不含CH4 (wetland CO2 only, CH4 excluded)"
+    said = "湿地仅CO2，不含CH4 (wetland CO2 only, CH4 excluded)"
     for path in world.results.glob("*.csv"):
-        assert all(each["note"].endswith(f"; {said}") for each in read_csv(path)), path
+        assert all(each["note"].endswith(f"；{said}") for each in read_csv(path)), path
     for zone, in_it in (("W01", True), ("F01", False), ("G01", False)):
         rasters = sorted((world.results / "zones" / zone).glob(f"{zone}_*.tif"))
         assert rasters

@@ -67,12 +67,12 @@ def test_numbers_keep_three_digits_and_a_true_minus(value, text):
 
 def test_a_forest_says_what_its_stands_cover():
     row = {"area_wanmu": 22.3, "area_ha": 14_868.0, "declared_wanmu": 22.3, "stand_area_fraction": 0.915}
-    drawn = "面积 22.30 万亩 (14,868 公顷); 申报 22.30 万亩"
-    assert say.area_line(row) == f"{drawn}; 小班覆盖 92%, 其余计0"
+    drawn = "面积 22.30 万亩（14,868 公顷）；申报 22.30 万亩"
+    assert say.area_line(row) == f"{drawn}；小班覆盖 92%，其余计0"
     assert (
         say.area_line(row | {"stand_area_fraction": None}) == say.area_line(row | {"stand_area_fraction": 1}) == drawn
     )
-    assert say.area_line(row | {"stand_area_fraction": None, "declared_wanmu": None}) == drawn.partition(";")[0]
+    assert say.area_line(row | {"stand_area_fraction": None, "declared_wanmu": None}) == drawn.partition("；")[0]
 
 
 def test_a_sink_shows_its_sign_and_zero_has_none():
@@ -113,7 +113,7 @@ def test_a_figure_is_printed_to_the_digits_that_its_interval_supports(figure, pr
 def test_the_estimate_is_not_the_mean_of_the_draws():
     stock = {"zone_id": "city", "quantity": "carbon_tC", "period": "2025"}
     rows = [stock | {"period": "2024"}, stock | {"estimate": 5_166_119.0, "mean": 4_897_646.0, "median": 4_871_976.0}]
-    said = "95%区间不对称: 全部片区储量估计值 517 万吨碳, 模拟均值 490、中位数 487 万吨碳; 各指标见 intervals.csv"
+    said = "95%区间不对称：全部片区生物量碳储量估计值 517、模拟均值 490、中位数 487 万吨碳；各指标见 intervals.csv"
     assert say.skew(rows, "2025") == said
     assert say.skew([], "2025") == ""
 
@@ -146,19 +146,19 @@ SHRINKS = (0.31, 0.29, 0.21, 0.19)
     ],
 )
 def test_a_wetland_shows_its_open_water_and_where_its_carbon_comes_from(zone, value, said):
-    assert say.water_figure(*zone, PERIODS) == ("开阔水面 (%, 基准期 → 现状期)", value, said)
+    assert say.water_figure(*zone, PERIODS) == ("开阔水面（%，基准期 → 现状期）", value, said)
 
 
 def test_open_water_that_is_not_known_or_never_was_is_no_figure():
     assert say.water_figure(*wetland((0.0,) * 4, 11.0), PERIODS) is None
     assert say.water_figure(*wetland((None,) * 4, 11.0), PERIODS) is None
-    assert say.water_figure(*wetland(SHRINKS, 11.0), ((), (2021, 2022))) == ("开阔水面 (%, 现状期)", "20.0", "—")
+    assert say.water_figure(*wetland(SHRINKS, 11.0), ((), (2021, 2022))) == ("开阔水面（%，现状期）", "20.0", "—")
 
 
 def test_a_trend_goes_from_the_first_year_that_is_known_to_the_last():
     covers = None, 0.331, 0.4, 0.447
     years = [{"year": 2019 + place, "fvc_mean": cover, "carbon_tC": 9.0} for place, cover in enumerate(covers)]
-    assert say.trend(years, "fvc_mean", "覆盖度") == "覆盖度 33.1% (2020) → 44.7% (2022)"
+    assert say.trend(years, "fvc_mean", "覆盖度") == "覆盖度 2020年33.1% → 2022年44.7%"
     assert say.trend(years[:2], "fvc_mean", "覆盖度") == ""
 
 
@@ -166,14 +166,14 @@ def test_a_year_that_was_hardly_seen_is_no_end_of_a_trend_and_no_part_of_the_ope
     """A corner of the wetland, half of it a pond, was all that was seen in 2022."""
     row, years = wetland((0.31, 0.29, 0.21, 0.5), 11.0)
     years[-1]["carbon_tC"] = None
-    assert say.trend(years, "open_water_fraction", "开阔水面") == "开阔水面 31.0% (2019) → 21.0% (2021)"
+    assert say.trend(years, "open_water_fraction", "开阔水面") == "开阔水面 2019年31.0% → 2021年21.0%"
     assert say.water_figure(row, years, PERIODS)[1] == "30.0 → 21.0"
 
 
 def test_of_22_zones_that_did_not_change_about_one_seems_to():
     zones = [{"level": "zone", "sink_finding": "unclear"}] * 20 + [{"level": "zone", "sink_finding": "gain"}] * 2
     others = [{"level": "city", "sink_finding": "gain"}, {"level": "zone", "sink_finding": None}]
-    assert say.by_chance(zones + others) == "逐片区判定: 22个片区即使均无变化, 平均也有约1个偶然判为增减"
+    assert say.by_chance(zones + others) == "逐片区判定：22个片区即使均无变化，平均也有约1个偶然判为增减"
     assert say.by_chance(zones[:9] + others) == ""  # 0.45 of a zone
 
 
@@ -200,36 +200,36 @@ def test_the_plan_closes_with_its_total():
 def test_sources_are_counted_by_sensor():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
               {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
-    said = "数据源: GF-6 1 景、Sentinel-2 2 景, 每年7月15日–8月31日, 2019-07-23 至 2023-08-20"
-    assert say.source_line(scenes, (), PEAK, False) == f"{said} (含修改后的 Copernicus Sentinel 数据)"
-    said = "数据源: GF-6 1 景, 每年7月15日–8月31日, 2021-08-01 至 2021-08-01"
+    said = "数据源：GF-6 1 景、Sentinel-2 2 景，每年7月15日–8月31日，2019-07-23 至 2023-08-20"
+    assert say.source_line(scenes, (), PEAK, False) == f"{said}（含修改后的 Copernicus Sentinel 数据）"
+    said = "数据源：GF-6 1 景，每年7月15日–8月31日，2021-08-01 至 2021-08-01"
     assert say.source_line(scenes[2:], (), PEAK, False) == said
 
 
 def test_sources_name_the_inventories_and_what_is_simulated():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}]
     said = say.source_line(scenes, (2020, 2024), Season((6, 1), (9, 30)), True)
-    assert said == "数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 1 景, 每年6月1日–9月30日, 2023-08-20 至 2023-08-20"
-    assert say.source_line([], (2020,), PEAK, False) == "数据源: 小班蓄积 2020 年; 无影像"
+    assert said == "数据源：小班蓄积 2020、2024 年；模拟 Sentinel-2 1 景，每年6月1日–9月30日，2023-08-20 至 2023-08-20"
+    assert say.source_line([], (2020,), PEAK, False) == "数据源：小班蓄积 2020 年；无影像"
 
 
 @pytest.mark.parametrize(("clamped", "said"), [(None, False), (0.05, False), (0.124, True)])
 def test_a_sheet_says_where_much_of_a_zone_is_beyond_the_range_of_its_model(clamped, said):
     lines = say.quality_lines({"status_zh": "正常"}, clamped)
-    assert lines == ("状态: 正常", *(["模型标定: 12% 面积超出模型标定范围"] if said else []))
+    assert lines == ("状态：正常", *(["模型标定：12% 面积超出模型标定范围"] if said else []))
 
 
 def test_a_sheet_gives_the_gain_of_stands_by_increment_beside_the_sink():
     """Among the key figures of a zone and of all forest; without a sink there is nothing to set it beside."""
     known = dict.fromkeys(COLUMNS) | {"level": "zone", "ecosystem": "forest", "area_ha": 900.0, "sink_tCO2_yr": 7000.0}
     known["gain_loss_tCO2_yr"] = 3667.0
-    assert say.key_figures(known)[1] == ("生长量法 (吨CO2/年), 另一口径", "+3,670", "不相加; 碳汇区间不含方法选择")
+    assert say.key_figures(known)[1] == ("生长量法 (吨CO2/年)，另一口径", "+3,670", "不相加；碳汇区间不含方法选择")
     assert "生长量法" not in str(say.key_figures(known | {"sink_tCO2_yr": None}))
     without = known | {"gain_loss_tCO2_yr": None}
     assert "生长量法" not in str(say.key_figures(without))
     group = known | {"zone_id": "forest", "level": "ecosystem"}
     assert say.group_cells([known, without, group], [], {"forest": "森林"})[-1] == (
-        "", "生长量法 (吨CO2/年), 缺1/2个片区", "+3,670", "另一口径, 不与碳汇相加", "碳汇区间不含方法选择",
+        "", "生长量法 (吨CO2/年)，缺1/2个片区", "+3,670", "另一口径，不与碳汇相加", "碳汇区间不含方法选择",
     )  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def test_a_cover_of_a_group_says_which_zones_it_goes_without():
     zones = [known | {"zone_id": "W01", "observed_fraction": 1.0}, known | {"zone_id": "W05", "observed_fraction": 0.5}]
     rows = [*zones, known | {"zone_id": "wetland", "level": "ecosystem"}]
     (cell,) = say.group_cells(as_counted(rows, 0.6), [], {"wetland": "湿地"})
-    assert cell[:3] == ("湿地", "遥感植被覆盖度 (%), 缺1/2个片区", "70.0")
+    assert cell[:3] == ("湿地", "遥感植被覆盖度 (%)，缺1/2个片区", "70.0")
 
 
 # Lines
@@ -256,7 +256,7 @@ def test_a_line_is_set_smaller_and_then_cut_but_never_too_small_to_read():
 
 def test_lines_fit_their_width_and_lose_nothing():
     page = Page(bundled_fonts(), "")
-    text = "状态: 正常 (carbon_tC_ha outside 1 to 5)；内蒙古自治区包头市达尔罕茂明安联合旗，荒漠草原（示意）。" * 3
+    text = "状态：正常（carbon_tC_ha outside 1 to 5）；内蒙古自治区包头市达尔罕茂明安联合旗，荒漠草原（示意）。" * 3
     lines = page.broken(text, 60, 7)
     assert all(page.fonts.width_mm(line, 7) <= 60 for line in lines)
     assert re.sub(r"\s", "", "".join(lines)) == re.sub(r"\s", "", text)
@@ -267,7 +267,7 @@ def test_lines_fit_their_width_and_lose_nothing():
 def test_no_line_begins_with_a_mark_that_closes_or_ends_with_one_that_opens():
     """The texts of a run have Latin commas and brackets between Chinese characters."""
     page = Page(bundled_fonts(), "")
-    text = "储量(依据样方, 未核实), 见工作簿的“系数”表; 荒漠草原: 盛期; 典型草原（示意）, 草甸。" * 3
+    text = "储量（依据样方，未核实），见工作簿的“系数”表；荒漠草原：盛期；典型草原（示意），草甸。" * 3
     for width in range(12, 60):
         lines = page.broken(text, width, 7)
         assert not [line for line in lines if line[0] in "，。；：、）”,.;:)" or line[-1] in "（“("], width

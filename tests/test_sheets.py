@@ -44,8 +44,8 @@ from pipeline.totals.targets import Targets, target_rows
 CRS = "EPSG:32649"
 CORNER = (420_000.0, 4_500_000.0)
 STYLES = read_styles().ramps
-ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
-NOTE = "示意, 模拟数据 (schematic, simulated); 遥感估算, 不作为交易依据 (remote-sensing estimate, not creditable)"
+ENDS = ("← 碳减少（排放）", "碳增加（吸收）→")
+NOTE = "示意，模拟数据 (schematic, simulated)；遥感估算，不作为交易依据 (remote-sensing estimate, not creditable)"
 
 
 def row_of(zone: str, area_ha: float, **changes) -> dict:
@@ -75,9 +75,9 @@ def row_of(zone: str, area_ha: float, **changes) -> dict:
         "sink_tCO2_yr_low95": -0.486 * area_ha,
         "sink_tCO2_yr_high95": 0.078 * area_ha,
         "sink_finding_zh": "变化不显著",
-        "comparability_zh": "有条件可比: 两期反射率定标来源不同",
-        "figure_class": "proxy, not creditable (代理, 不可作为交易依据)",
-        "status_zh": "正常; 3.2%未观测, 按其余部分均值计",
+        "comparability_zh": "有条件可比：两期反射率定标来源不同",
+        "figure_class": "proxy, not creditable (代理，不可作为交易依据)",
+        "status_zh": "正常；3.2%未观测，按其余部分均值计",
     } | changes
 
 
@@ -102,7 +102,7 @@ def write_raster(path: Path, zone: shapely.Geometry, pixel_m: float) -> Path:
 def plan_of(count: int) -> list[tuple[str, ...]]:
     """A plan table of so many suggestions."""
     row = {"patches": 12, "area_ha": 1234.5, "area_mu": 18517.5, "share": 1 / count}
-    return plan_cells([row | {"suggestion_zh": f"措施{n}: 退化草原修复与围栏封育"} for n in range(count)])
+    return plan_cells([row | {"suggestion_zh": f"措施{n}：退化草原修复与围栏封育"} for n in range(count)])
 
 
 def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10, **changes) -> ZoneSheet:
@@ -117,8 +117,8 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "stem": folder / "G05_sheet",
             "fonts": find_fonts("", []),
             "title": "G05 达茂北部荒漠草原片区（示意）",
-            "subtitle": "现状期 2023-2025 年, 与基准期 2019-2021 年比较",
-            "project": "包头市林草湿碳汇监测(示意, 模拟数据)",
+            "subtitle": "现状期 2023-2025 年，与基准期 2019-2021 年比较",
+            "project": "包头市林草湿碳汇监测（示意，模拟数据）",
             "kind": "草原 · 荒漠草原 · 第 17 幅 / 共 22 幅",
             "row": row,
             "by_year": years_of(row, range(2019, 2026)),
@@ -127,16 +127,16 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "others": [shapely.transform(zone, lambda points: np.add(points, (width_m, height_m)))],
             "crs": CRS,
             "pixel_m": pixel_m,
-            "main": SheetMap("碳汇强度图", "碳汇强度, 吸收为正", raster, STYLES["sink"], ENDS, PALE_ZH),
+            "main": SheetMap("碳汇强度图", "碳汇强度，吸收为正", raster, STYLES["sink"], ENDS, PALE_ZH),
             "cover": SheetMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
             "plan": plan_of(6),
             "quality": quality_lines(row),
             "notes": (
-                "方法: NDVI三次地上生物量模型 × (1+根茎比) × 含碳率",
-                "数据源: Sentinel-2 84 景    坐标系: EPSG:32649",
+                "方法：NDVI三次地上生物量模型 × (1+根茎比) × 含碳率",
+                "数据源：Sentinel-2 84 景    坐标系：EPSG:32649",
             ),
             "warning": NOTE,
-            "bars_remark": "调查年之间内插, 之外不变",
+            "bars_remark": "调查年之间内插，之外不变",
         }
         | changes
     )
@@ -189,9 +189,9 @@ LONG = "内蒙古自治区包头市达尔罕茂明安联合旗满都拉镇国家
 
 def test_the_foot_says_who_made_the_sheet_and_when(tmp_path):
     page = sheet_of(tmp_path, 9_000, 8_000, organisation="包头市林业和草原局").draw()
-    assert f"编制单位: 包头市林业和草原局    制图日期: {date.today().isoformat()}" in texts(page)
+    assert f"编制单位：包头市林业和草原局    制图日期：{date.today().isoformat()}" in texts(page)
     assert faults(page) == []
-    assert f"制图日期: {date.today().isoformat()}" in texts(sheet_of(tmp_path, 9_000, 8_000).draw())
+    assert f"制图日期：{date.today().isoformat()}" in texts(sheet_of(tmp_path, 9_000, 8_000).draw())
 
 
 def texts(page: Page) -> list[str]:
@@ -201,9 +201,9 @@ def texts(page: Page) -> list[str]:
 @pytest.mark.parametrize("size", [(60_000, 20_000), (20_000, 20_000)], ids=["wide", "compact"])
 def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     row = row_of(
-        "G05", 203_337.1, status_zh="正常; " + "两期反射率定标来源不同, " * 12,
-        unverified_zh="; ".join(["榆树、侧柏、杨树含碳率"] * 20),
-        plausibility_zh="碳密度(吨碳/公顷) 0.871, 低于常见范围 1 至 5",
+        "G05", 203_337.1, status_zh="正常；" + "两期反射率定标来源不同，" * 12,
+        unverified_zh="；".join(["榆树、侧柏、杨树含碳率"] * 20),
+        plausibility_zh="生物量碳密度(吨碳/公顷) 0.871，低于常见范围 1 至 5",
     )  # fmt: skip
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,
@@ -254,7 +254,7 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares, code):
         project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS,
         rasters={f"{code}00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"],
         ramps=STYLES, legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint=PALE_ZH,
-        notes=("状态: 正常",), warning=NOTE,
+        notes=("状态：正常",), warning=NOTE,
     )  # fmt: skip
     page = sheet.draw()
     assert faults(page) == []
@@ -295,8 +295,8 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
     return MonitoringSheet(
         stem=folder / "monitoring",
         fonts=bundled_fonts(),
-        title="包头市林草湿碳汇监测(示意, 模拟数据)",
-        subtitle="现状期 2023-2025 年, 与基准期 2019-2021 年比较",
+        title="包头市林草湿碳汇监测（示意，模拟数据）",
+        subtitle="现状期 2023-2025 年，与基准期 2019-2021 年比较",
         project="规划与监测",
         kind="22 个片区 · 1,547.0 万亩",
         targets_title="规划目标 (2025 年) 与本次可测的量",
@@ -305,9 +305,9 @@ def monitoring_of(folder: Path, plan: Targets | None = PLAN, years: range = rang
         observed=observed_cells(city, [{"day": f"{year}-08-01"} for year in years]),
         by_year={GROUPS[name]: by_year[name] for name in list(GROUPS)[:3]},
         periods=((2019, 2020, 2021), (2023, 2024, 2025)),
-        notes=("区间所依据的部分系数未核实, 见工作簿的“系数”表。", "数据源: Sentinel-2 84 景    坐标系: EPSG:32649"),
+        notes=("区间所依据的部分系数未核实，见工作簿的“系数”表。", "数据源：Sentinel-2 84 景    坐标系：EPSG:32649"),
         warning=NOTE,
-        bars_remark="有小班的片区: 储量在调查年之间内插, 之外不变",
+        bars_remark="有小班的片区：储量在调查年之间内插，之外不变",
     )
 
 
@@ -335,7 +335,7 @@ def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path)
     sheet = monitoring_of(tmp_path)
     cells = {row[0]: row[1:] for row in sheet.targets}
     assert cells["森林蓄积量"][:5] == (
-        "380 万立方米", "1/1个森林片区小班活立木蓄积, 2024年(模拟数据)", "320", "270 至 370", "不能判定",
+        "380 万立方米", "1/1个森林片区小班活立木蓄积，2024年（模拟数据）", "320", "270 至 370", "不能判定",
     )  # fmt: skip
     assert cells["草原综合植被盖度"][2:4] == ("42", "30 至 55")
     assert cells["湿地保护率"][1:4] == ("—", "—", "—")
@@ -431,17 +431,17 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(undrawn, one_by_one):
     ]  # fmt: skip
     said = atlas.pages[2].extract_text()
     assert "不作为交易依据" in said
-    assert "示意, 模拟数据" in said
+    assert "示意，模拟数据" in said
     assert "2019-2021 → 2023-2025" in said
     season = "每年7月15日–8月31日"
-    assert f"数据源: 小班蓄积 2020、2024 年; 模拟 Sentinel-2 12 景, {season}, 2019-08-01 至 2025-08-11" in said
+    assert f"数据源：小班蓄积 2020、2024 年；模拟 Sentinel-2 12 景，{season}，2019-08-01 至 2025-08-11" in said
     assert "不是永久碳汇" not in said
-    assert "地上与根系生物量, 年际变化随水热波动, 不是永久碳汇" in atlas.pages[4].extract_text()
-    assert "地上生物量, 年际变化随水位和水热波动, 不是永久碳汇" in atlas.pages[5].extract_text()
+    assert "地上与根系生物量，年际变化随水热波动，不是永久碳汇" in atlas.pages[4].extract_text()
+    assert "地上生物量，年际变化随水位和水热波动，不是永久碳汇" in atlas.pages[5].extract_text()
     assert "像元 30 m" in said
     assert re.search(r"各年合计中位 \d+ 次", said)
-    assert "取时段中点蓄积, 调查年之间内插, 首末调查年之外不变" in said
-    assert "有小班的片区: 储量在调查年之间内插, 之外不变" in atlas.pages[1].extract_text()
+    assert "取时段中点蓄积，调查年之间内插，首末调查年之外不变" in said
+    assert "有小班的片区：储量在调查年之间内插，之外不变" in atlas.pages[1].extract_text()
     without_stands = atlas.pages[4].extract_text()
     assert "小班" not in without_stands
     assert "内插" not in without_stands

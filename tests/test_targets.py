@@ -44,7 +44,7 @@ def test_the_volume_of_the_zones_is_a_lower_bound_of_the_city(low, high, finding
 
 def test_a_volume_that_counts_twice_reaches_nothing():
     (row,) = target_rows(VOLUME, forest(4_000_000, 3_900_000, 4_100_000), volume_counts_twice=True)
-    assert (row["finding"], row["reason_zh"]) == ("open", "小班或片区重叠, 蓄积重复计算")
+    assert (row["finding"], row["reason_zh"]) == ("open", "小班或片区重叠，蓄积重复计算")
 
 
 def test_without_stands_no_volume_is_measured():
@@ -95,7 +95,7 @@ def test_what_is_simulated_is_called_so():
     rows = [group("grassland", fvc_mean=0.3)]
     (row,) = target_rows(Targets(year=2025, grassland_cover_percent=38), rows, simulated=True)
     assert row["measured"].endswith("(simulated)")
-    assert row["measured_zh"].endswith("(模拟数据)")
+    assert row["measured_zh"].endswith("（模拟数据）")
 
 
 def test_only_targets_that_are_set_have_a_row():
@@ -124,7 +124,7 @@ def test_a_run_writes_the_targets_of_its_plan_and_takes_them_back_with_it(tmp_pa
     assert float(volume["low95"]) < float(volume["estimate"]) < float(volume["high95"])
     assert (forest_row["stand_stock_year"], done.row("F01")["stand_stock_year"]) == (2024, 2024)
     assert done.row("G01")["stand_stock_year"] is None
-    assert volume["measured_zh"] == "1/2个森林片区小班活立木蓄积, 2024年(模拟数据)"
+    assert volume["measured_zh"] == "1/2个森林片区小班活立木蓄积，2024年（模拟数据）"
     assert float(project["estimate"]) == pytest.approx(done.row("grassland")["area_wanmu"], rel=1e-9)
 
     del world.settings["targets"]

@@ -123,7 +123,7 @@ def test_a_group_says_how_many_of_its_zones_are_not_as_they_should_be():
         "sink_tCO2_yr lacks 1 of 4 zones; 2 of 4 zones conditional; 1 of 4 zones not comparable; "
         "1 of 4 zones outside usual ranges"
     )
-    assert city["status_zh"].endswith("缺1/4个片区; 2/4个片区有条件可比; 1/4个片区不可比; 1/4个片区超出常见范围")
+    assert city["status_zh"].endswith("缺1/4个片区；2/4个片区有条件可比；1/4个片区不可比；1/4个片区超出常见范围")
     assert group_rows([zone_line("F04")], ["forest"])[0]["status_zh"] == "正常"
     assert (forest["sink_tCO2_yr"], forest["sink_finding"], forest["sink_finding_zh"]) == (30, "partial", "缺1/4个片区")
     assert group_rows([zone_line("F04")], ["forest"])[0]["sink_finding"] is None  # left to its interval

@@ -50,7 +50,7 @@ WORDS = {
     "quantity": {
         "carbon_tC": "生物量碳储量(吨碳)",
         "fvc_mean": "遥感植被覆盖度",
-        "sink_tCO2_yr": "碳汇量(吨CO2/年, 吸收为正)",
+        "sink_tCO2_yr": "碳汇量（吨CO2/年，吸收为正）",
         "volume_m3": "小班活立木蓄积(立方米)",
     },
     "status": {"unverified": "未核实 unverified"},

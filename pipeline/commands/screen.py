@@ -88,7 +88,7 @@ RESULT_SHOWN = {
     "observed_fraction": ("观测", ".0%"),
     "fvc_mean": ("覆盖度", ".0%"),
     "carbon_tC_ha": ("tC/ha", ".2f"),
-    "carbon_tC": ("碳储量 tC", ",.0f"),
+    "carbon_tC": ("生物量\n碳储量 tC", ",.0f"),
     "sink_tCO2_yr": ("碳汇 tCO2/yr", "+,.0f"),
     "sink_tCO2_yr_low95": ("95%下限", "+,.0f"),
     "sink_tCO2_yr_high95": ("95%上限", "+,.0f"),

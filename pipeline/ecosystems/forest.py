@@ -98,7 +98,7 @@ class Forest(Ecosystem):
 
     @property
     def method_zh(self) -> str:
-        return "林型平均碳密度 × min(1, 覆盖度/参考覆盖度), 代理估算"
+        return "林型平均生物量碳密度 × min(1, 覆盖度/参考覆盖度)，代理估算"
 
     @property
     def stand_method(self) -> str:

@@ -18,7 +18,7 @@ QUANTITIES = {
     "carbon_fraction": "含碳率",
     "wood_density": "木材密度",
     "biomass_expansion": "BEF",
-    "carbon_t_ha": "碳密度",
+    "carbon_t_ha": "生物量碳密度",
     "above_ground_share": "地上碳占比",
     "soil_index": "裸土端元",
     "vegetation_index": "植被端元",
@@ -50,12 +50,12 @@ def name_zh(ecosystem: Ecosystem, path: str) -> str:
 
 
 def names_zh(ecosystem: Ecosystem | Mapping, paths: Iterable[str]) -> str:
-    """Coefficients in Chinese in one line, kinds of one quantity together: 侧柏、榆树含碳率; 参考覆盖度."""
+    """Coefficients in Chinese in one line, kinds of one quantity together: 侧柏、榆树含碳率；参考覆盖度."""
     kinds: dict[tuple[str, bool], list[str]] = {}
     for path in paths:
         kind, quantity = _parts(ecosystem, path)
         kinds.setdefault((quantity, kind == ""), []).append(kind)
-    return "; ".join("、".join(kind) + quantity for (quantity, _), kind in kinds.items())
+    return "；".join("、".join(kind) + quantity for (quantity, _), kind in kinds.items())
 
 
 def _parts(ecosystem: Ecosystem | Mapping, path: str) -> tuple[str, str]:

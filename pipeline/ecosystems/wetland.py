@@ -46,12 +46,12 @@ class Wetland(Ecosystem):
 
     @property
     def method_zh(self) -> str:
-        gases = "仅CO2, 不含CH4" if self.methane is None else "CO2; CH4单列, 不计入"
-        return f"类型平均地上生物量 × 挺水植被覆盖度 × 含碳率 ({gases})"
+        gases = "仅CO2，不含CH4" if self.methane is None else "CO2；CH4单列，不计入"
+        return f"类型平均地上生物量 × 挺水植被覆盖度 × 含碳率（{gases}）"
 
     @property
     def excluded(self) -> str:
-        return "湿地仅CO2, 不含CH4 (wetland CO2 only, CH4 excluded)" if self.methane is None else ""
+        return "湿地仅CO2，不含CH4 (wetland CO2 only, CH4 excluded)" if self.methane is None else ""
 
     def agb(self, index: np.ndarray, cover: np.ndarray, stratum: str) -> np.ndarray:
         return cover * (self.strata[stratum].agb_g_m2.value * T_HA_PER_G_M2)

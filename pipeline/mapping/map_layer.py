@@ -21,7 +21,7 @@ DRY = np.ones_like(INDEX)
 """What of a pixel is no open water, per index level: its mean leaves open water out."""
 
 STANDARD_ERROR = "标准误 standard error"
-DETECTABLE = "可检出变化(95%) detectable change (95 %)"
+DETECTABLE = "可检出变化（95%）detectable change (95 %)"
 
 WITH_ERROR = {"carbon_stock": (STANDARD_ERROR,), "sink": (STANDARD_ERROR, DETECTABLE)}
 """Variables whose raster has further bands, and what these hold."""

@@ -41,17 +41,20 @@ PATCH_COLUMNS: dict[str, tuple[str, str]] = {
     "cover_class": ("Class of vegetation cover by satellite", "覆盖度等级代码"),
     "cover_class_zh": ("Class of vegetation cover by satellite in Chinese", "遥感植被覆盖度等级"),
     "suggestion": ("Suggestion, no prescription", "建议代码"),
-    "suggestion_zh": ("Suggestion in Chinese, no prescription", "建议措施(非处方)"),
+    "suggestion_zh": ("Suggestion in Chinese, no prescription", "建议措施（非处方）"),
     "area_ha": ("Area on the CGCS2000 ellipsoid, ha", "椭球面积(公顷)"),
     "area_mu": ("Area on the CGCS2000 ellipsoid, mu", "椭球面积(亩)"),
     "class_fraction": (
         "Fraction of the patch that is of its classes; the rest was too small to be one",
-        "本等级面积比例(其余为并入的小块)",
+        "本等级面积比例（其余为并入的小块）",
     ),
     "fvc_mean": ("Mean fractional vegetation cover by satellite", "遥感植被覆盖度"),
     "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
     "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
-    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/(公顷·年), 吸收为正)"),
+    "sink_tCO2_ha_yr": (
+        "Carbon sink, t CO2 per ha and year, removal positive",
+        "碳汇强度（吨CO2/(公顷·年)，吸收为正）",
+    ),
 }
 """Columns of the patches in order: English and Chinese title."""
 

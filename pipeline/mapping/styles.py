@@ -20,8 +20,8 @@ SHIPPED = Path(__file__).with_name("styles.yaml")
 PALE = 0.72
 """How much white is mixed into the colour of a change that is not distinguishable from zero."""
 
-PALE_ZH = "浅色: 像元变化不显著"
-WATER_ZH = "蓝色: 半数以上年份为开阔水面"
+PALE_ZH = "浅色：像元变化不显著"
+WATER_ZH = "蓝色：半数以上年份为开阔水面"
 
 
 def rgb(color: str) -> tuple[int, int, int]:

@@ -231,7 +231,7 @@ def _write_class_rasters(unit: ZonePatches, files: dict) -> None:
 def _class_writer(unit: ZonePatches, name: str, grid: GeoBox) -> CogWriter:
     path = unit.class_rasters[name]
     period = path.stem.removeprefix(f"{unit.zone.id}_{name}_")
-    scheme = f"({SCHEMES_ZH[unit.scheme]})" if name == "cover_class" else ""
+    scheme = f"（{SCHEMES_ZH[unit.scheme]}）" if name == "cover_class" else ""
     description = f"{unit.zone.id} {VARIABLES[name].long_name_zh}{scheme} {period}"
     colors = {style.value: style.color for style in unit.styles.classes[name]}
     return CogWriter(path, grid, VARIABLES[name], description, unit.tags | {"PERIOD": period}, colors)

@@ -62,59 +62,63 @@ DATA_QUALITY = (
 )  # fmt: skip
 
 DEFINITIONS = (
-    ("碳储量 stock", "生物量碳储量, 吨碳; 储量不是碳汇。", "Biomass carbon at a date, t C. A stock is not a sink."),
+    (
+        "生物量碳储量 stock",
+        "某一时点生物量所含的碳，吨碳；储量不是碳汇。",
+        "Biomass carbon at a date, t C. A stock is not a sink.",
+    ),
     (
         "碳汇 sink",
-        "两个时段平均储量之差除以间隔年数, 乘以44/12, 吨CO2/年, 吸收为正。",
+        "两个时段平均储量之差除以间隔年数，乘以44/12，吨CO2/年，吸收为正。",
         "Difference of the mean stocks of two periods by the years between, x 44/12, t CO2 per year, removal positive.",
     ),
     (
         "小班储量 stock of stands",
-        "有小班的森林片区: 取时段中点的小班蓄积, 调查年之间内插, 首末调查年之外不变。",
+        "有小班的森林片区：取时段中点的小班蓄积，调查年之间内插，首末调查年之外不变。",
         "Forest zones with stands: by stand volume at the middle of the period, interpolated between the inventories "
         "and held constant outside them.",
     ),
     (
         "生长量法 by increment",
-        "小班蓄积年生长量乘扩展因子, 减去蓄积减少的损失; 与碳汇(储量差)是两种口径, 可相差数倍, 不相加; "
+        "小班蓄积年生长量乘扩展因子，减去蓄积减少的损失；与碳汇（储量差）是两种口径，可相差数倍，不相加；"
         "碳汇的95%区间不含方法选择。",
         "Yearly volume increment expanded, less losses; another method than the sink, may differ several-fold, never "
         "added to it; the sink's 95 % interval does not hold the choice of method.",
     ),
     (
         "遥感植被覆盖度 cover by satellite",
-        "由植被指数按裸土和植被端元换算得到; 不是草原综合植被盖度, 也不是森林覆盖率。",
+        "由植被指数按裸土和植被端元换算得到；不是草原综合植被盖度，也不是森林覆盖率。",
         "From a vegetation index between bare soil and full cover; neither of the official cover rates.",
     ),
     (
         "数据口径 classes of figures",
-        "统计口径: 用户提供的官方数据(申报面积、小班蓄积、规划目标); 遥感口径: 由影像得到(面积、指数、覆盖度); "
-        "代理: 由系数推算(生物量、碳), 不可作为交易依据。",
+        "统计口径：用户提供的官方数据（申报面积、小班蓄积、规划目标）；遥感口径：由影像得到（面积、指数、覆盖度）；"
+        "代理：由系数推算（生物量、碳），不可作为交易依据。",
         "Official: supplied (declared area, stand volume, targets); by satellite: area, index, cover; proxy: worked "
         "out by coefficients (biomass, carbon), not creditable.",
     ),
     (
         "草原、湿地储量 grass and reeds",
-        "年内生长峰值的现存量, 随降水逐年变化; 湿地仅计CO2, 不含CH4。",
+        "年内生长峰值的现存量，随降水逐年变化；湿地仅计CO2，不含CH4。",
         "Standing crop at the peak of the year, which follows its rain; wetland without methane.",
     ),
     (
         "95%区间 interval",
-        "由误差抽样得到, 一般不对称: 估计值按系数取值计算, 可高于或低于模拟均值; 均值和中位数见不确定性表。",
+        "由误差抽样得到，一般不对称：估计值按系数取值计算，可高于或低于模拟均值；均值和中位数见不确定性表。",
         "From draws of the errors, mostly skewed: the estimate takes the coefficients as they are and may lie above "
         "or below the mean of the draws; mean and median stand among the intervals.",
     ),
     (
         "面积 area",
-        "CGCS2000椭球面积; 1公顷=15亩, 1万亩=666.67公顷。",
+        "CGCS2000椭球面积；1公顷=15亩，1万亩=666.67公顷。",
         "On the ellipsoid of CGCS2000; 1 ha = 15 mu.",
     ),
     (
         "图斑建议 suggestions",
-        "按生态系统、碳汇等级和覆盖度等级查表得到, 仅供实地核查参考, 不作为处方。",
+        "按生态系统、碳汇等级和覆盖度等级查表得到，仅供实地核查参考，不作为处方。",
         "Looked up by ecosystem, sink class and cover class: a start for the field, no prescription.",
     ),
-    ("空白 empty cell", "未知或不计, 不是零。", "Not known or not counted; never zero."),
+    ("空白 empty cell", "未知或不计，不是零。", "Not known or not counted; never zero."),
 )
 """Terms of the cover sheet: term, Chinese and English meaning."""
 

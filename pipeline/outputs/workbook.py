@@ -93,7 +93,7 @@ def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
         *made_by,
         ("说明 note", results.note, ""),
         ("时段 periods", _periods(results), ""),
-        ("影像 scenes", f"{len(results.scenes)}景采用, {len(results.set_aside)}景未采用", "used, set aside"),
+        ("影像 scenes", f"{len(results.scenes)}景采用，{len(results.set_aside)}景未采用", "used, set aside"),
         ("未核实系数 unverified", "见系数表中标色的行", "coloured rows of the coefficients"),
         (),
         *DEFINITIONS,
@@ -241,4 +241,5 @@ def _print_setup(sheet: Worksheet, title: str, note: str) -> None:
     if title:
         head = title.replace("&", "&&")
         sheet.oddHeader.center.text = head if len(head) <= HEAD_LENGTH else f"{head[: HEAD_LENGTH - 1].rstrip('&')}…"
+    sheet.oddFooter.left.size = 8  # else the note may run into the page
     sheet.oddFooter.left.text, sheet.oddFooter.right.text = note.replace("&", "&&"), "&P / &N"

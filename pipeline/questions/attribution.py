@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 ATTRIBUTION_COLUMNS: dict[str, tuple[str, str]] = {
     "zone_id": ("Zone", "片区编号"),
-    "quantity": ("Quantity with its unit", "指标(含单位)"),
+    "quantity": ("Quantity with its unit", "指标（含单位）"),
     "before": ("Recorded by the first run", "前次结果"),
     "after": ("Recorded by the second run", "本次结果"),
     "change": ("Change", "变化"),
     "boundary": ("From the boundary and its area", "边界变化"),
     "clear_pixels": ("From the pixels seen clear", "晴空像元变化"),
     "cover": ("From the index values of pixels that both saw", "植被指数变化"),
-    "clear_pixels_and_cover": ("From the two together, where they cannot be told apart", "像元与指数(未分)"),
+    "clear_pixels_and_cover": ("From the two together, where they cannot be told apart", "像元与指数（未分）"),
     "stands": ("From the stands' inventories and the dates of their stock", "小班调查与时点"),
     "periods": ("From the years that the periods have", "时段变化"),
     "coefficients": ("From coefficients and end-members", "系数变化"),

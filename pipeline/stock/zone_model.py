@@ -144,7 +144,7 @@ class ZoneModel:
         """`unverified` by their Chinese names, in one line."""
         own = [path for path in self.unverified if not path.startswith(SHRUB_PATH)]
         of_shrub = [path for path in self.unverified if path.startswith(SHRUB_PATH)]
-        return "; ".join(filter(None, (
+        return "；".join(filter(None, (
             names_zh(self.ecosystem, own), names_zh({"forest": {SHRUB: self.shrub}}, of_shrub),
         )))  # fmt: skip
 
@@ -183,7 +183,7 @@ class ZoneModel:
     def method_zh(self) -> str:
         if self.stands:
             return self.ecosystem.stand_method_zh
-        return self.ecosystem.method_zh + ("; 灌木: 类型均值×覆盖度/参考覆盖度" if self.shrub else "")
+        return self.ecosystem.method_zh + ("；灌木：类型均值×覆盖度/参考覆盖度" if self.shrub else "")
 
     def stand_density(self, period: Period) -> dict[str, np.ndarray]:
         """agb (t DM/ha) and carbon_stock (t C/ha) of each stand at the date of the period."""
@@ -221,7 +221,7 @@ class ZoneModel:
         need = self.ecosystem.min_window_years
         short = min(len(baseline.years), len(current.years))
         if short < need:
-            return f"a period has {short} years, {need} are needed", f"时段仅{short}年, 少于{need}年"
+            return f"a period has {short} years, {need} are needed", f"时段仅{short}年，少于{need}年"
         known = dict(self.year_weights)
         for period in (baseline, current):
             if not any(known.get(year, 1.0) for year in period.years):
@@ -231,7 +231,7 @@ class ZoneModel:
         if seen < need - UNSEEN_YEARS:
             return (
                 f"a period was seen in {seen:.1f} years only, {need} are needed",
-                f"时段仅{seen:.1f}年有观测, 少于{need}年",
+                f"时段仅{seen:.1f}年有观测，少于{need}年",
             )
         return None
 

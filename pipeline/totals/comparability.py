@@ -103,29 +103,29 @@ def _doubts(baseline: PeriodFacts, current: PeriodFacts, by_maximum: bool) -> It
         if period.clear_per_year < FEW_CLEAR:
             yield (
                 f"{period.clear_per_year:.1f} clear observations a year in {period.label}, fewer than {FEW_CLEAR}",
-                f"{period.label}年均晴空观测仅{period.clear_per_year:.1f}次, 少于{FEW_CLEAR}次",
+                f"{period.label}年均晴空观测仅{period.clear_per_year:.1f}次，少于{FEW_CLEAR}次",
             )
     few, many = sorted([baseline.clear_per_year, current.clear_per_year])
     if by_maximum and many > UNEVEN_CLEAR * few:
         counts = f"{baseline.clear_per_year:.1f} / {current.clear_per_year:.1f}"
         yield (
             f"clear observations a year differ, {counts}, and the maximum of more is higher (composite.method: median)",
-            f"两期年均晴空观测次数不同({counts}), 次数多则最大值合成偏高, 可改用中值合成",
+            f"两期年均晴空观测次数不同（{counts}），次数多则最大值合成偏高，可改用中值合成",
         )
     if abs(baseline.observed_fraction - current.observed_fraction) > UNEVEN_OBSERVED:
         shares = f"{baseline.observed_fraction:.0%} / {current.observed_fraction:.0%}"
-        yield f"the periods saw different shares of the zone, {shares}", f"两期有效观测面积不同({shares})"
+        yield f"the periods saw different shares of the zone, {shares}", f"两期有效观测面积不同（{shares}）"
     if abs(baseline.day_of_year - current.day_of_year) > OTHER_DAYS:
         days = [date(2023, 1, 1) + timedelta(round(period.day_of_year) - 1) for period in (baseline, current)]
         yield (
             f"the scenes are of other days of the season, on average {days[0]:%m-%d} / {days[1]:%m-%d}",
-            f"两期影像季相不同(平均{days[0].month}月{days[0].day}日 / {days[1].month}月{days[1].day}日)",
+            f"两期影像季相不同（平均{days[0].month}月{days[0].day}日 / {days[1].month}月{days[1].day}日）",
         )
     if len(baseline.sensors | current.sensors) > 1:  # the same ones in both may have other shares
         names = [" + ".join(sorted(period.sensors)) for period in (baseline, current)]
         yield (
             f"sensors differ and are not harmonised, {names[0]} / {names[1]}",
-            f"传感器不同且未归一({' / '.join(names)})",
+            f"传感器不同且未归一（{' / '.join(names)}）",
         )
     if baseline.declared_scale or current.declared_scale:
         yield "scale and offset of scenes were declared by hand", "部分影像的定标系数为人工声明"

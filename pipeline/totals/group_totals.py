@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.totals.comparability import VERDICT_ZH
-from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status
+from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status, mark
 from pipeline.zones.zone import GROUP_NAMES
 
 SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
@@ -115,8 +115,8 @@ def lacking_zh(members: list[dict], column: str) -> str:
 
 def _all_named(members: list[dict], column: str) -> str | None:
     """What the members list in a column, each once."""
-    every = [name for member in members if member[column] for name in member[column].split("; ")]
-    return "; ".join(dict.fromkeys(every)) or None
+    every = [name for member in members if member[column] for name in member[column].split(mark(column))]
+    return mark(column).join(dict.fromkeys(every)) or None
 
 
 def _status(members: list[dict]) -> tuple[str, str]:
@@ -144,9 +144,9 @@ def _status(members: list[dict]) -> tuple[str, str]:
         ),
     ]
     said = [(en.format(number), zh.format(number)) for number, en, zh in counted if number] or [("ok", "正常")]
-    said += [] if compared else [("no sink: one period only", "仅一期, 不计碳汇")]
+    said += [] if compared else [("no sink: one period only", "仅一期，不计碳汇")]
     english, chinese = zip(*said, strict=True)
-    return "; ".join(english), "; ".join(chinese)
+    return "; ".join(english), "；".join(chinese)
 
 
 def say_areas(rows: list[dict], ledger: list[dict]) -> None:
@@ -159,7 +159,7 @@ def say_areas(rows: list[dict], ledger: list[dict]) -> None:
             twice, union = own["overlap_ha"], own["counted_ha"]
             said.append((
                 f"{twice:,.1f} ha count twice: the union of the zones is {union:,.1f} ha",
-                f"片区重叠, {twice:,.1f}公顷重复计算, 去重面积{union:,.1f}公顷",
+                f"片区重叠，{twice:,.1f}公顷重复计算，去重面积{union:,.1f}公顷",
             ))  # fmt: skip
         for pair in said:
             add_status(row, *pair)

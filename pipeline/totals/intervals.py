@@ -9,10 +9,10 @@ from pipeline.uncertainty.varying import CAUSES, CAUSES_ZH
 INTERVAL_COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
     "zone_id": ("Zone", "片区编号"),
-    "quantity": ("Quantity with its unit", "指标(含单位)"),
+    "quantity": ("Quantity with its unit", "指标（含单位）"),
     "period": (
         "Years; of the sink, a difference from the baseline, and of the volume those of the current period",
-        "时期(年; 碳汇为与基准期之差, 与蓄积均记现状期)",
+        "时期（年；碳汇为与基准期之差，与蓄积均记现状期）",
     ),
     "estimate": ("Estimate", "估计值"),
     "mean": ("Mean of the draws", "模拟均值"),
@@ -21,9 +21,9 @@ INTERVAL_COLUMNS: dict[str, tuple[str, str]] = {
     "p5": ("Lower end of the 90 % interval", "90%区间下限"),
     "p95": ("Upper end of the 90 % interval", "90%区间上限"),
     "p97_5": ("Upper end of the 95 % interval", "95%区间上限"),
-    "conservative": ("Conservative value, lower end of the 90 % interval", "保守值(90%区间下限)"),
+    "conservative": ("Conservative value, lower end of the 90 % interval", "保守值（90%区间下限）"),
     **{
-        f"share_{cause}": (f"Share of the variance: {cause.replace('_', ' ')}", f"方差占比: {CAUSES_ZH[cause]}")
+        f"share_{cause}": (f"Share of the variance: {cause.replace('_', ' ')}", f"方差占比：{CAUSES_ZH[cause]}")
         for cause in CAUSES
     },
 }

@@ -21,18 +21,18 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
         "超出生物量模型标定范围的面积比例",
     ),
     "shrub_fraction": ("Fraction of the observed area that is counted as shrub", "按灌木计的面积比例"),
-    "inundated_fraction": ("Open water's fraction of the observed area", "淹水(开阔水面)面积比例"),
+    "inundated_fraction": ("Open water's fraction of the observed area", "淹水（开阔水面）面积比例"),
     "gain_tC_yr": ("Biomass carbon gain by volume increment, t C per year", "生长量法碳增量(吨碳/年)"),
     "loss_tC_yr": ("Biomass carbon loss by volume decrease, t C per year", "蓄积减少碳损失(吨碳/年)"),
     "gain_loss_tC_yr": (
         "Gain less loss, t C per year; not to be added to the sink",
-        "增减法碳变化(吨碳/年, 不与碳汇相加)",
+        "增减法碳变化（吨碳/年，不与碳汇相加）",
     ),
     "gain_loss_tCO2_yr": (
         "Gain less loss by volume increment, t CO2 per year; not to be added to the sink",
-        "生长量法(吨CO2/年, 另一口径, 不相加)",
+        "生长量法（吨CO2/年，另一口径，不相加）",
     ),
-    "methane_tCO2e_yr": ("Methane emission, t CO2e per year; not in the sink", "甲烷排放(吨CO2当量/年, 未计入碳汇)"),
+    "methane_tCO2e_yr": ("Methane emission, t CO2e per year; not in the sink", "甲烷排放（吨CO2当量/年，未计入碳汇）"),
     "methane_tCO2e_yr_low95": ("Lower end of its 95 % interval", "甲烷排放95%区间下限(吨CO2当量/年)"),
     "methane_tCO2e_yr_high95": ("Upper end of its 95 % interval", "甲烷排放95%区间上限(吨CO2当量/年)"),
 }

@@ -32,20 +32,20 @@ class Targets(Section):
 
 
 TARGET_COLUMNS: dict[str, tuple[str, str]] = {
-    "target": ("Target of the plan", "规划指标(英文)"),
+    "target": ("Target of the plan", "规划指标（英文）"),
     "target_zh": ("Target in Chinese", "规划指标"),
     "year": ("To be reached by the end of", "目标年"),
     "target_value": ("Target", "目标值"),
     "unit": ("Unit of target, estimate and interval", "单位"),
-    "measured": ("What this run measures beside it", "本次可测的量(英文)"),
+    "measured": ("What this run measures beside it", "本次可测的量（英文）"),
     "measured_zh": ("What this run measures, in Chinese", "本次可测的量"),
     "period": ("Years of the measurement", "测量时段(年)"),
     "estimate": ("Estimate", "估计值"),
     "low95": ("Lower end of its 95 % interval", "95%区间下限"),
     "high95": ("Upper end of its 95 % interval", "95%区间上限"),
-    "finding": ("reached, or open: this run cannot judge it", "判定(英文)"),
+    "finding": ("reached, or open: this run cannot judge it", "判定（英文）"),
     "finding_zh": ("Finding in Chinese", "判定"),
-    "reason": ("Why", "说明(英文)"),
+    "reason": ("Why", "说明（英文）"),
     "reason_zh": ("Why, in Chinese", "说明"),
 }
 """Columns of ``targets.csv``: English and Chinese title."""
@@ -70,7 +70,7 @@ def target_rows(
         row = dict.fromkeys(TARGET_COLUMNS) | {"year": targets.year, "finding": "open"} | row
         row["finding_zh"] = TARGET_FINDINGS[row["finding"]]
         if simulated and row["measured"]:
-            row["measured"], row["measured_zh"] = f"{row['measured']} (simulated)", f"{row['measured_zh']}(模拟数据)"
+            row["measured"], row["measured_zh"] = f"{row['measured']} (simulated)", f"{row['measured_zh']}（模拟数据）"
         shown.append(row)
     return shown
 
@@ -83,7 +83,7 @@ def _forest_cover(targets: Targets) -> dict:
         "unit": "%",
         "reason": "the official rate counts forest by the inventory over all land of the city; cover by satellite is "
         "another quantity",
-        "reason_zh": "按森林资源调查和全市土地面积计, 遥感植被覆盖度口径不同",
+        "reason_zh": "按森林资源调查和全市土地面积计，遥感植被覆盖度口径不同",
     }
 
 
@@ -100,7 +100,7 @@ def _forest_volume(targets: Targets, rows: list[dict], counts_twice: bool) -> di
     if not held and any(zone.get("stand_area_fraction") is not None for zone in forests):
         return row | {
             "reason": "the volume of the stands is withheld, since figures of their zones are impossible",
-            "reason_zh": "有小班的片区数值超出可能范围, 蓄积不计",
+            "reason_zh": "有小班的片区数值超出可能范围，蓄积不计",
         }
     if not held or targets.forest_volume_m3 is None:
         return row | {
@@ -111,24 +111,24 @@ def _forest_volume(targets: Targets, rows: list[dict], counts_twice: bool) -> di
     date, count = whole["stand_stock_year"], f"{len(held)} of {len(forests)} forest zones"
     found = row | _figure(whole, "volume_m3") | {
         "measured": f"live volume of the stands of {count}" + (f" in {date:g}" if date else ""),
-        "measured_zh": f"{len(held)}/{len(forests)}个森林片区小班活立木蓄积" + (f", {date:g}年" if date else ""),
+        "measured_zh": f"{len(held)}/{len(forests)}个森林片区小班活立木蓄积" + (f"，{date:g}年" if date else ""),
         "period": f"{date:g}" if date else None,
     }  # fmt: skip
     if counts_twice:
         return found | {
             "reason": "stands or zones overlap, so that volume counts twice",
-            "reason_zh": "小班或片区重叠, 蓄积重复计算",
+            "reason_zh": "小班或片区重叠，蓄积重复计算",
         }
     if found["low95"] is not None and found["low95"] >= targets.forest_volume_m3:
         return found | {
             "finding": "reached",
             "reason": "the stands of the zones alone hold the target, with the lower end of the interval; it rests on "
             "stands that do not overlap and hold no trees outside forest",
-            "reason_zh": "仅片区内小班的95%区间下限已不低于目标; 以小班不重叠、不含散生木为前提",
+            "reason_zh": "仅片区内小班的95%区间下限已不低于目标；以小班不重叠、不含散生木为前提",
         }
     return found | {
         "reason": "forest outside the stands of the zones is not counted: a lower bound of the city's volume",
-        "reason_zh": "未计片区和小班以外的森林, 仅为全市蓄积的下限",
+        "reason_zh": "未计片区和小班以外的森林，仅为全市蓄积的下限",
     }
 
 
@@ -144,7 +144,7 @@ def _grassland_cover(targets: Targets, rows: list[dict], groups: dict[str, dict]
         "measured": f"mean cover by satellite of {'the' if held == count else f'{held} of {count}'} grassland zones",
         "measured_zh": f"{'' if held == count else f'{held}/{count}个'}草原片区遥感植被覆盖度均值",
         "reason": "the official cover rests on ground plots weighted by the area of grassland types",
-        "reason_zh": "官方口径以地面样方按草地类型面积加权, 遥感值仅供参考",
+        "reason_zh": "官方口径以地面样方按草地类型面积加权，遥感值仅供参考",
     } | (_figure(groups["grassland"], "fvc_mean", 100) if "grassland" in groups else {})
 
 
@@ -155,7 +155,7 @@ def _wetland_protection(targets: Targets) -> dict:
         "target_value": targets.wetland_protection_percent,
         "unit": "%",
         "reason": "protected over total wetland area: whether a wetland is protected shows in no image",
-        "reason_zh": "受保护湿地面积占湿地总面积之比, 影像不反映保护状态",
+        "reason_zh": "受保护湿地面积占湿地总面积之比，影像不反映保护状态",
     }
 
 
@@ -168,7 +168,7 @@ def _project(groups: dict[str, dict], ecosystem: str, target: float) -> dict:
         "measured": f"area of the {ecosystem} zones on the CGCS2000 ellipsoid",
         "measured_zh": f"{ECOSYSTEMS_ZH[ecosystem]}片区椭球面积",
         "reason": "a zone's area is no area of work done: that is in the acceptance records",
-        "reason_zh": "片区面积不是完成面积, 以项目验收台账为准",
+        "reason_zh": "片区面积不是完成面积，以项目验收台账为准",
     }
     return found | (_figure(groups[ecosystem], "area_wanmu") if ecosystem in groups else {})
 

@@ -35,17 +35,20 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "agb_tDM_ha": ("Above-ground biomass, t dry matter per ha", "地上生物量(吨干物质/公顷)"),
     "carbon_tC_ha": ("Biomass carbon stock, t C per ha", "生物量碳密度(吨碳/公顷)"),
     "carbon_tC": ("Biomass carbon stock, t C", "生物量碳储量(吨碳)"),
-    "carbon_tC_low95": ("Lower end of its 95 % interval, t C", "碳储量95%区间下限(吨碳)"),
-    "carbon_tC_high95": ("Upper end of its 95 % interval, t C", "碳储量95%区间上限(吨碳)"),
-    "carbon_tC_conservative": ("Conservative stock, lower end of the 90 % interval, t C", "碳储量保守值(吨碳)"),
+    "carbon_tC_low95": ("Lower end of its 95 % interval, t C", "生物量碳储量95%区间下限(吨碳)"),
+    "carbon_tC_high95": ("Upper end of its 95 % interval, t C", "生物量碳储量95%区间上限(吨碳)"),
+    "carbon_tC_conservative": ("Conservative stock, lower end of the 90 % interval, t C", "生物量碳储量保守值(吨碳)"),
     "volume_m3": ("Live volume of the forest stands, m3", "小班活立木蓄积(立方米)"),
     "volume_m3_low95": ("Lower end of its 95 % interval, m3", "蓄积95%区间下限(立方米)"),
     "volume_m3_high95": ("Upper end of its 95 % interval, m3", "蓄积95%区间上限(立方米)"),
-    "main_cause": ("Main cause of the stock's uncertainty", "碳储量不确定性主因"),
+    "main_cause": ("Main cause of the stock's uncertainty", "生物量碳储量不确定性主因"),
     "baseline_period": ("Years of the baseline", "基准期(年)"),
-    "baseline_carbon_tC_ha": ("Biomass carbon stock of the baseline, t C per ha", "基准期碳密度(吨碳/公顷)"),
-    "sink_tCO2_ha_yr": ("Carbon sink, t CO2 per ha and year, removal positive", "碳汇强度(吨CO2/(公顷·年), 吸收为正)"),
-    "sink_tCO2_yr": ("Carbon sink, t CO2 per year, removal positive", "碳汇量(吨CO2/年, 吸收为正)"),
+    "baseline_carbon_tC_ha": ("Biomass carbon stock of the baseline, t C per ha", "基准期生物量碳密度(吨碳/公顷)"),
+    "sink_tCO2_ha_yr": (
+        "Carbon sink, t CO2 per ha and year, removal positive",
+        "碳汇强度（吨CO2/(公顷·年)，吸收为正）",
+    ),
+    "sink_tCO2_yr": ("Carbon sink, t CO2 per year, removal positive", "碳汇量（吨CO2/年，吸收为正）"),
     "sink_tCO2_yr_low95": ("Lower end of its 95 % interval, t CO2 per year", "碳汇量95%区间下限(吨CO2/年)"),
     "sink_tCO2_yr_high95": ("Upper end of its 95 % interval, t CO2 per year", "碳汇量95%区间上限(吨CO2/年)"),
     "sink_tCO2_yr_conservative": ("Conservative sink, lower end of the 90 % interval", "碳汇量保守值(吨CO2/年)"),
@@ -70,7 +73,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 FIGURE_CLASS = (
     "biomass, carbon: proxy, not creditable; area, index, cover: by satellite; declared area, stand volume: official "
-    "(生物量、碳: 代理, 不可作为交易依据; 面积、指数、覆盖度: 遥感口径; 申报面积、小班蓄积: 统计口径)"
+    "(生物量、碳：代理，不可作为交易依据；面积、指数、覆盖度：遥感口径；申报面积、小班蓄积：统计口径)"
 )
 
 
@@ -111,16 +114,17 @@ def zone_row(
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current), *_ground_notes(model)]
     if certificate is None:
-        notes.append(("no sink: one period only", "仅一期, 不计碳汇"))
+        notes.append(("no sink: one period only", "仅一期，不计碳汇"))
     else:
         then = stock(model, sketches[baseline.label], baseline)["carbon_stock"]
         row |= {"baseline_period": baseline.label, "baseline_carbon_tC_ha": _known(then)} | _verdict(certificate)
         if certificate.verdict == "not comparable":
-            notes.append((f"no sink: {certificate.reasons[0]}", f"{certificate.reasons_zh[0]}, 不计碳汇"))
+            notes.append((f"no sink: {certificate.reasons[0]}", f"{certificate.reasons_zh[0]}，不计碳汇"))
         elif enough:
             sink = float(stock_difference(then, now["carbon_stock"], model.years_between(baseline, current)))
             row |= {"sink_tCO2_ha_yr": sink, "sink_tCO2_yr": sink * zone.area_ha}
-    row["status"], row["status_zh"] = ("; ".join(part) for part in zip(*notes, strict=True))
+    english, chinese = zip(*notes, strict=True)
+    row |= {"status": "; ".join(english), "status_zh": "；".join(chinese)}
     return row
 
 
@@ -129,13 +133,13 @@ def _ground_notes(model: ZoneModel) -> Iterator[tuple[str, str]]:
     zone, stands = model.zone, model.stands
     if stands and stands.overlap:
         twice = f"{stands.twice_ha:,.1f}"
-        yield f"stands overlap: {twice} ha count twice", f"小班重叠, {twice}公顷重复计算"
+        yield f"stands overlap: {twice} ha count twice", f"小班重叠，{twice}公顷重复计算"
     if stands and stands.ground_ha / zone.area_ha < FEW_STANDS:
         share = f"{stands.ground_ha / zone.area_ha:.0%}"
-        yield f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}, 其余按无林计"
+        yield f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}，其余按无林计"
     if not stands and not zone.stratum_given:
         kind = model.ecosystem.strata[zone.stratum]
-        yield f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出, 按{kind.names[0]}计"
+        yield f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出，按{kind.names[0]}计"
 
 
 def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
@@ -144,10 +148,10 @@ def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
 
 
 def _verdict(certificate: Certificate) -> dict:
-    said = "; ".join(certificate.reasons_zh)
+    said = "；".join(certificate.reasons_zh)
     return {
         "comparability": certificate.verdict,
-        "comparability_zh": f"{certificate.verdict_zh}: {said}" if said else certificate.verdict_zh,
+        "comparability_zh": f"{certificate.verdict_zh}：{said}" if said else certificate.verdict_zh,
     }
 
 
@@ -159,7 +163,7 @@ def withhold(row: dict, impossible: list[OutOfRange]) -> dict:
     row = row | dict.fromkeys(("carbon_tC", "volume_m3", "sink_tCO2_ha_yr", "sink_tCO2_yr"))
     row["fvc_mean"] = None if any(f.quantity == "ndvi_mean" for f in impossible) else row["fvc_mean"]
     _say_findings(row, impossible)
-    add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}, 不计总量")
+    add_status(row, f"no total, {impossible[0]}", f"{impossible[0].zh}，不计总量")
     return row
 
 
@@ -167,20 +171,25 @@ def say_unusual(row: dict, unusual: list[OutOfRange]) -> None:
     """Say in the row which of its figures are unusual, and in its status that some are."""
     if unusual:
         _say_findings(row, unusual)
-        add_status(row, "figures outside usual ranges", "数值超出常见范围, 见合理性")
+        add_status(row, "figures outside usual ranges", "数值超出常见范围，见合理性")
 
 
 def _say_findings(row: dict, found: list[OutOfRange]) -> None:
     """Say in the row what was found; with that it is not ok, whatever else its status says."""
-    row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常; ")}
+    row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常；")}
     for column, said in (("plausibility", [str(f) for f in found]), ("plausibility_zh", [f.zh for f in found])):
-        row[column] = "; ".join(filter(None, (row[column], *said)))
+        row[column] = mark(column).join(filter(None, (row[column], *said)))
 
 
 def add_status(row: dict, english: str, chinese: str) -> None:
     """Say something more in the status of a row; then it is no longer plainly ok."""
     for column, text in (("status", english), ("status_zh", chinese)):
-        row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}; {text}"
+        row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}{mark(column)}{text}"
+
+
+def mark(column: str) -> str:
+    """What stands between the things that a column says."""
+    return "；" if column.endswith("_zh") else "; "
 
 
 def _identity(zone: Zone) -> dict:
@@ -200,7 +209,7 @@ def failed_row(zone: Zone, reason: str) -> dict:
     """The row of a zone that could not be computed: what it is and why it has no number."""
     return _identity(zone) | {
         "status": f"failed: {reason}",
-        "status_zh": f"计算失败: {reason}",
+        "status_zh": f"计算失败：{reason}",
     }
 
 
@@ -243,13 +252,13 @@ def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int], m
 
 def _observation_note(observed: float, enough: bool, period: Period) -> tuple[str, str]:
     if observed == 0:
-        return f"no data: no clear observation in {period.label}", f"无数据: {period.label}年无晴空观测"
+        return f"no data: no clear observation in {period.label}", f"无数据：{period.label}年无晴空观测"
     if not enough:
-        return f"{observed:.0%} observed, too little for a total", f"有效观测仅{observed:.0%}, 不计总量"
+        return f"{observed:.0%} observed, too little for a total", f"有效观测仅{observed:.0%}，不计总量"
     if observed < 0.995:
         return (
             f"ok; {1 - observed:.1%} unobserved, taken as the mean of the rest",
-            f"正常; {1 - observed:.1%}未观测, 按其余部分均值计",
+            f"正常；{1 - observed:.1%}未观测，按其余部分均值计",
         )
     return "ok", "正常"
 

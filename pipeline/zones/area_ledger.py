@@ -20,8 +20,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "polygon_ha": ("Area of the polygon as drawn on the CGCS2000 ellipsoid, ha", "片区图形面积(公顷)"),
     "polygon_wanmu": ("The same, 10 000 mu", "片区图形面积(万亩)"),
     "overlap_ha": ("Of it shared with other zones, ha", "与其他片区重叠面积(公顷)"),
-    "counted_ha": ("Area that totals rest on, of several zones that of their union, ha", "计入面积(去重, 公顷)"),
-    "counted_wanmu": ("The same, 10 000 mu", "计入面积(去重, 万亩)"),
+    "counted_ha": ("Area that totals rest on, of several zones that of their union, ha", "计入面积（去重，公顷）"),
+    "counted_wanmu": ("The same, 10 000 mu", "计入面积（去重，万亩）"),
     "pixel_ha": ("Covered pixels times their area on the ellipsoid, ha", "像元覆盖面积(公顷)"),
     "pixel_difference_percent": ("Pixels against the counted area, %", "像元与计入面积之差(%)"),
     "declared_wanmu": ("Declared area, 10 000 mu", "申报面积(万亩)"),
@@ -127,7 +127,8 @@ def _compared(row: dict, tolerance: float) -> dict:
         row[f"{column}_difference_percent"] = difference = 100 * (measured / given - 1)
         if abs(difference) > allowed:
             beyond.append((f"{en} off by {difference:+.2f} %", f"与{zh}相差{difference:+.2f}%"))
-    row["status"], row["status_zh"] = ("; ".join(p) for p in zip(*beyond, strict=True)) if beyond else ("ok", "正常")
+    english, chinese = zip(*beyond, strict=True) if beyond else (["ok"], ["正常"])
+    row["status"], row["status_zh"] = "; ".join(english), "；".join(chinese)
     return row
 
 

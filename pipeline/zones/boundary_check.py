@@ -48,7 +48,7 @@ def check_zones(
     try:
         table = read_vector(path, layer, [name for name in columns.values() if name])
     except ZoneError as error:
-        return [Finding("error", "file", "", str(error), f"无法使用该文件: {error.zh}")]
+        return [Finding("error", "file", "", str(error), f"无法使用该文件：{error.zh}")]
     ids = [one_line(value) for value in table[columns["id"]]]
     found = [*_file(table), *_attributes(path, table, columns, classes, expected, ecosystems)]
     for zone, geometry in zip(ids, table.geometry, strict=True):
@@ -73,14 +73,14 @@ def check_stands(path: Path, layer: str | None, species: str, others: Sequence[s
     try:
         table = read_vector(path, layer, [species, *others])
     except ZoneError as error:
-        return [Finding("error", "file", "stands", str(error), f"无法使用该文件: {error.zh}")]
+        return [Finding("error", "file", "stands", str(error), f"无法使用该文件：{error.zh}")]
     found = [replace(finding, zone="stands") for finding in _file(table)]
     found += _species(table[species].map(one_line), forest)
     empty = table.geometry.isna() | table.geometry.is_empty
     if empty.any():
         found.append(
             Finding("warning", "geometry", "stands", f"{empty.sum()} stands have no geometry and are left out",
-                    f"{empty.sum()}个小班无几何, 不计入", int(empty.sum()), "stands")
+                    f"{empty.sum()}个小班无几何，不计入", int(empty.sum()), "stands")
         )  # fmt: skip
     invalid = table.geometry[~empty & ~table.geometry.is_valid]
     if len(invalid):
@@ -88,7 +88,7 @@ def check_stands(path: Path, layer: str | None, species: str, others: Sequence[s
         places = shapely.multipoints(invalid.representative_point().to_list())
         found.append(
             Finding("warning", "invalid", "stands", f"{len(invalid)} stands cross themselves and are repaired, the "
-                    f"area of one changed by {change:.2%} at most", f"{len(invalid)}个小班自相交, 已修复副本, "
+                    f"area of one changed by {change:.2%} at most", f"{len(invalid)}个小班自相交，已修复副本，"
                     f"面积变化至多{change:.2%}", 100 * change, "%", places)
         )  # fmt: skip
     sound = gpd.GeoDataFrame(
@@ -101,7 +101,7 @@ def check_stands(path: Path, layer: str | None, species: str, others: Sequence[s
         area = sum(overlap.area_ha for overlap in shared)
         found.append(
             Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {area_text(area)} ha, "
-                    "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷, 蓄积重复计算", area,
+                    "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷，蓄积重复计算", area,
                     "ha", shapely.union_all([overlap.geometry for overlap in shared]))
         )  # fmt: skip
     return on_the_map(found, table.crs)
@@ -119,9 +119,9 @@ def _species(names: pd.Series, forest: Forest) -> Iterator[Finding]:
 
 def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
     encoding, datum = table.attrs["encoding"], datum_name(table.crs)
-    yield Finding("note", "encoding", "", f"text is {encoding}", f"文字编码: {encoding}")
+    yield Finding("note", "encoding", "", f"text is {encoding}", f"文字编码：{encoding}")
     yield Finding("note", "crs", "", f"CRS {table.crs.name}, datum {datum}; CGCS2000 and WGS 84 differ by centimetres "
-                  "and count as one", f"坐标系{table.crs.name}; CGCS2000与WGS84相差厘米级, 视为相同")  # fmt: skip
+                  "and count as one", f"坐标系{table.crs.name}；CGCS2000与WGS84相差厘米级，视为相同")  # fmt: skip
 
 
 def _attributes(
@@ -148,7 +148,7 @@ def _attributes(
     for i, zone in enumerate(known):
         twin = next((other for other in known[:i] if other.casefold() == zone.casefold()), None)
         if twin:
-            tried("id", "片区编号重复(或仅大小写不同)", zone, contract.check_ids, [twin, zone])
+            tried("id", "片区编号重复（或仅大小写不同）", zone, contract.check_ids, [twin, zone])
     for zone, word, stratum, area in zip(
         names["id"], names["ecosystem"], names["stratum"], names["declared_wanmu"], strict=True
     ):
@@ -161,7 +161,7 @@ def _attributes(
     tried("count", "片区数与约定不符", "", contract.check_counts, counts, expected)
     for zone, label in zip(ids, names["name"], strict=True):
         if zone and not one_line(label):
-            yield Finding("warning", "name", zone, "has no name, and so no label on maps", "没有名称, 图上不标注")
+            yield Finding("warning", "name", zone, "has no name, and so no label on maps", "没有名称，图上不标注")
     yield Finding("note", "count", "", f"{len(table)} zones: " + ", ".join(f"{n} {k}" for k, n in counts.items()),
                   f"共{len(table)}个片区", len(table), "zones")  # fmt: skip
     for kind, zh, zone, error in problems:
@@ -174,7 +174,7 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
         polygon = contract.sound_polygon(path, zone, geometry, mended := [])
     except ZoneError as error:
         place = geometry if geometry is not None and not geometry.is_empty else None
-        yield Finding("error", "geometry", zone, str(error), f"边界不可用: {error}",
+        yield Finding("error", "geometry", zone, str(error), f"边界不可用：{error}",
                       geometry=place and shapely.force_2d(place).boundary)  # fmt: skip
         return
     if mended:
@@ -182,7 +182,7 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
         change = sound_ha * (1 - geometry.area / polygon.area)  # in the file's plane, as the tolerance is
         yield Finding("warning", "invalid", zone, f"{shapely.is_valid_reason(geometry)}: repaired, area changed by "
                       f"{change:+.4g} ha of {area_text(sound_ha)} ha",
-                      f"边界自相交, 已在副本上修复, 面积变化{change:+.4g}公顷",
+                      f"边界自相交，已在副本上修复，面积变化{change:+.4g}公顷",
                       change, "ha", _fault_place(geometry))  # fmt: skip
     if geometry.has_z or shapely.has_m(geometry):
         yield Finding("note", "dimension", zone, "heights or measures (Z/M) are dropped", "舍去Z/M值")
@@ -195,7 +195,7 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
         area = sum(ellipsoidal_area_ha(gpd.GeoSeries(rings, crs=crs)))
         count = f"{len(rings)} hole{'s' * (len(rings) > 1)}"
         yield Finding("note", "hole", zone, f"{count}, {area_text(area)} ha, not counted",
-                      f"{len(rings)}个孔洞, 共{area_text(area)}公顷, 不计入", area, "ha",
+                      f"{len(rings)}个孔洞，共{area_text(area)}公顷，不计入", area, "ha",
                       shapely.multipolygons(rings))  # fmt: skip
     for part in parts if len(parts) > 1 else []:
         width = _mean_width_m(part, crs)

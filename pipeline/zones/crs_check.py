@@ -22,7 +22,7 @@ def crs_problem(crs: CRS | None, bounds: Bounds) -> tuple[str, str] | None:
     if crs is None:
         return (
             f"has no CRS (a shapefile needs its .prj){_guess(bounds)}; define the projection and save it again",
-            f"缺少坐标系{_guess_zh(bounds)}; 请定义投影后重新保存",
+            f"缺少坐标系{_guess_zh(bounds)}；请定义投影后重新保存",
         )
     crs = _horizontal(crs)
     return _datum_problem(crs) or _coordinate_problem(crs, bounds)
@@ -56,12 +56,12 @@ def _datum_problem(crs: CRS) -> tuple[str, str] | None:
         return (
             f"is in {old[0]} (ellipsoid {crs.ellipsoid.name}), tens of metres and more off CGCS2000; transform it to "
             "CGCS2000 (EPSG:4490) with the seven local parameters or the grid of the surveying office",
-            f"为{old[1]}坐标系, 与CGCS2000相差数十米以上; 请用测绘部门的本地七参数或格网转换为CGCS2000 (EPSG:4490)",
+            f"为{old[1]}坐标系，与CGCS2000相差数十米以上；请用测绘部门的本地七参数或格网转换为CGCS2000 (EPSG:4490)",
         )
     if axis != MODERN_M:
         return (
             f"is on the datum {datum_name(crs)}, which is not CGCS2000 or WGS 84; transform it to CGCS2000 (EPSG:4490)",
-            f"基准面{datum_name(crs)}不是CGCS2000或WGS84; 请转换为CGCS2000 (EPSG:4490)",
+            f"基准面{datum_name(crs)}不是CGCS2000或WGS84；请转换为CGCS2000 (EPSG:4490)",
         )
     return None
 
@@ -73,19 +73,19 @@ def _coordinate_problem(crs: CRS, bounds: Bounds) -> tuple[str, str] | None:
         if _within(CHINA, (bottom, left, top, right)) and not _within(CHINA, bounds):
             return (
                 "has latitude where longitude belongs; swap the axes and save it again",
-                "经纬度次序颠倒; 请交换坐标轴后重新保存",
+                "经纬度次序颠倒；请交换坐标轴后重新保存",
             )
         if not in_degrees:
             return (
                 f"has metres (x from {left:.0f}) in a CRS of degrees, {crs.name}{_guess(bounds)}; define the right "
                 "projection",
-                f"坐标为米而坐标系{crs.name}以度为单位{_guess_zh(bounds)}; 请定义正确的投影",
+                f"坐标为米而坐标系{crs.name}以度为单位{_guess_zh(bounds)}；请定义正确的投影",
             )
         return None
     if in_degrees:
         return (
             f"has degrees in a CRS of metres, {crs.name}; define it as CGCS2000 (EPSG:4490)",
-            f"坐标为度而坐标系{crs.name}以米为单位; 请定义为CGCS2000 (EPSG:4490)",
+            f"坐标为度而坐标系{crs.name}以米为单位；请定义为CGCS2000 (EPSG:4490)",
         )
     if not crs.is_projected or crs.coordinate_operation is None:
         return None
@@ -103,7 +103,7 @@ def _easting_problem(crs: CRS, bounds: Bounds) -> tuple[str, str] | None:
         return (
             f"has northings where eastings belong (x from {left:.0f}, y from {bottom:.0f}); swap the axes and save it "
             "again",
-            "东坐标与北坐标次序颠倒; 请交换坐标轴后重新保存",
+            "东坐标与北坐标次序颠倒；请交换坐标轴后重新保存",
         )
     if prefixed != expected or (expected and int(left // 1e6) != int(false_easting // 1e6)):
         said, said_zh = (
@@ -112,7 +112,7 @@ def _easting_problem(crs: CRS, bounds: Bounds) -> tuple[str, str] | None:
         return (
             f"has eastings {said} (x from {left:.0f}), which {crs.name} does not write so{_guess(bounds)}; define the "
             "right projection",
-            f"东坐标{said_zh}, 与坐标系{crs.name}不符{_guess_zh(bounds)}; 请定义正确的投影",
+            f"东坐标{said_zh}，与坐标系{crs.name}不符{_guess_zh(bounds)}；请定义正确的投影",
         )
     return None
 
@@ -132,4 +132,4 @@ def _guess(bounds: Bounds) -> str:
 
 def _guess_zh(bounds: Bounds) -> str:
     code = _likely(bounds)
-    return f", 坐标形似EPSG:{code}" if code else ""
+    return f"，坐标形似EPSG:{code}" if code else ""

@@ -23,7 +23,7 @@ def shift_findings(zones: gpd.GeoDataFrame, reference: Path) -> Iterator[Finding
     try:
         known = read_vector(reference, None, [])
     except ZoneError as error:
-        yield Finding("error", "reference", "", str(error), f"参考边界不可用: {error.zh}")
+        yield Finding("error", "reference", "", str(error), f"参考边界不可用：{error.zh}")
         return
     shift, outside = zone_shift(zones, known)
     if outside > OUTSIDE_WARNING:
@@ -31,13 +31,13 @@ def shift_findings(zones: gpd.GeoDataFrame, reference: Path) -> Iterator[Finding
                       f"片区面积的{outside:.1%}在参考边界之外", 100 * outside, "%")  # fmt: skip
     if shift is None:
         yield Finding("note", "reference", "", "no outline runs along the reference: a shift cannot be measured",
-                      "片区边界与参考边界无共同段, 无法测定偏移")  # fmt: skip
+                      "片区边界与参考边界无共同段，无法测定偏移")  # fmt: skip
         return
     level, text = ("error", shift_sentence(shift)) if shift.is_gcj02 else (
         ("warning" if shift.length_m > SHIFT_WARNING_M else "note"),
         f"outlines lie {shift.length_m:.0f} m off the reference (east {shift.east_m:+.0f}, north {shift.north_m:+.0f})",
     )  # fmt: skip
-    zh = f"边界相对参考偏移{shift.length_m:.0f}米" + (", 与GCJ-02网络地图偏移一致" if shift.is_gcj02 else "")
+    zh = f"边界相对参考偏移{shift.length_m:.0f}米" + ("，与GCJ-02网络地图偏移一致" if shift.is_gcj02 else "")
     crs = equal_area(zones)
     centre = gpd.GeoSeries([shapely.box(*zones.total_bounds).centroid], crs=zones.crs).to_crs(crs).iloc[0]
     arrow = shapely.LineString([(centre.x - shift.east_m, centre.y - shift.north_m), (centre.x, centre.y)])

@@ -51,7 +51,7 @@ def atlas_layout(
     items = [
         _label((10, 6, 215, 10), "title", '[% coalesce(nullif("name_zh", \'\'), "zone_id") %]', 18, bold=True),
         _label((225, 6, 62, 5.5), "sheet", "[% @atlas_featurenumber %] / [% @atlas_totalfeatures %]", 10, align=RIGHT),
-        _label((225, 11.5, 62, 4.5), "date", "制图日期: [% format_date(now(), 'yyyy-MM-dd') %]", 7, align=RIGHT),
+        _label((225, 11.5, 62, 4.5), "date", "制图日期：[% format_date(now(), 'yyyy-MM-dd') %]", 7, align=RIGHT),
         _label((10, 16, 277, 6), "subtitle", _subtitle(results), 9),
         _label((10, 24, 136, 6), "left heading", _heading(left), 10, bold=True),
         _label((151, 24, 136, 6), "right heading", _heading(right), 10, bold=True),
@@ -61,12 +61,12 @@ def atlas_layout(
         _picture((138, 133.5, 8, 12), "north arrow", NORTH),
         _label((95, 140, 40, 5), "left remark", left.remark, 7, align=RIGHT),
         _label((151, 139, 86, 5), "right remark", right.remark, 7),
-        _label((151, 133, 86, 6), "crs", f"两图比例尺相同; 坐标系 {results.grid_crs}; 斜线: 无数据", 7),
+        _label((151, 133, 86, 6), "crs", f"两图比例尺相同；坐标系 {results.grid_crs}；斜线：无数据", 7),
         _legend((10, 147, 136, 14), "left legend", left, 5),
         _legend((151, 147, 86, 14), "right legend", right, 4),
         _map((239, 135, 48, 52), "locator", locator, extent, follows="left map"),
         _label((10, 162, 112, 26), "area and cover", _figures(AREA_AND_COVER), 8.5),
-        _label((124, 162, 112, 26), "carbon", f"{_figures(CARBON)}\n变化判定: {_said('sink_finding_zh')}", 8.5),
+        _label((124, 162, 112, 26), "carbon", f"{_figures(CARBON)}\n变化判定：{_said('sink_finding_zh')}", 8.5),
         _label((10, 188, 277, 15), "source", f"{QUALITY}\n{_source(results)}", 7),
         _label((10, 203, 175, 5), "note", results.note, 6),
         _label((187, 203, 100, 5), "made", _made_by(results), 7, align=RIGHT),
@@ -104,10 +104,10 @@ AREA_AND_COVER = (
     ("有效观测面积", "observed_fraction", 100, 1, "%"),
 )
 CARBON = (
-    ("碳储量", "carbon_tC", 1, 0, "吨碳"),
-    ("碳密度", "carbon_tC_ha", 1, 2, "吨碳/公顷"),
-    ("基准期碳密度", "baseline_carbon_tC_ha", 1, 2, "吨碳/公顷"),
-    ("碳汇量(吸收为正)", "sink_tCO2_yr", 1, 0, "吨CO2/年"),
+    ("生物量碳储量", "carbon_tC", 1, 0, "吨碳"),
+    ("生物量碳密度", "carbon_tC_ha", 1, 2, "吨碳/公顷"),
+    ("基准期生物量碳密度", "baseline_carbon_tC_ha", 1, 2, "吨碳/公顷"),
+    ("碳汇量（吸收为正）", "sink_tCO2_yr", 1, 0, "吨CO2/年"),
     ("碳汇强度", "sink_tCO2_ha_yr", 1, 3, "吨CO2/(公顷·年)"),
 )
 """Key figures: name, column of the zones, factor, decimals, unit."""
@@ -121,15 +121,15 @@ UNUSUAL = """if("carbon_tC_ha" is null, '无', '未见异常')"""
 """Where no figure is unusual; where there is none, none was judged."""
 
 QUALITY = (
-    f"状态: {_said('status_zh')}    可比性: {_said('comparability_zh')}    "
-    f"合理性: {_said('plausibility_zh', UNUSUAL)}    方法: {_said('method_zh')}"
+    f"状态：{_said('status_zh')}    可比性：{_said('comparability_zh')}    "
+    f"合理性：{_said('plausibility_zh', UNUSUAL)}    方法：{_said('method_zh')}"
 )
 """What the figures are worth: on real data it takes more than one line."""
 
 
 def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
     """A line for each figure with its 95 % interval where there is one; what is not known says so."""
-    return "\n".join(f"{name}: [% coalesce({_figure(*how)}, '无数据') %]" for name, *how in figures)
+    return "\n".join(f"{name}：[% coalesce({_figure(*how)}, '无数据') %]" for name, *how in figures)
 
 
 def _figure(column: str, factor: int, decimals: int, unit: str) -> str:
@@ -141,7 +141,7 @@ def _figure(column: str, factor: int, decimals: int, unit: str) -> str:
     per = ' / "area_ha"' if column in PER_HA else ""
     value, low, high = (f'"{name}"{of} * {factor}' for name, of in ((column, ""), (low, per), (high, per)))
     shown, least, most = (f"format_number(round({part}, @places), max(0, @places))" for part in (value, low, high))
-    both = f"{shown} || ' {unit} (95%区间 ' || {least} || ' 至 ' || {most} || ')'"
+    both = f"{shown} || ' {unit}（95%区间 ' || {least} || ' 至 ' || {most} || '）'"
     places = f"1 - floor(log10(({high} - {low}) / 2))"
     return f"if(coalesce({high} > {low}, false), with_variable('places', {places}, {both}), {alone})"
 
@@ -160,20 +160,20 @@ def _heading(view: MapView) -> str:
 def _subtitle(results: Results) -> str:
     years = f"现状期 {results.current.label}"
     if results.baseline:
-        years = f"基准期 {results.baseline.label}, {years}"
+        years = f"基准期 {results.baseline.label}，{years}"
     return f'{results.title}  |  片区 [% "zone_id" %]  |  {years}'
 
 
 def _made_by(results: Results) -> str:
     """Alone in its line: a name of 38 characters fills it, and what wraps is cut off."""
-    return f"编制单位: {results.organisation}" if results.organisation else ""
+    return f"编制单位：{results.organisation}" if results.organisation else ""
 
 
 def _source(results: Results) -> str:
     """The stands of the zone where its carbon rests on them, and the scenes of the whole run."""
     stands = stands_of(results.inventories)
     stands = stands and f"""[% if("stand_area_fraction" is null, '', '{stands}') %]"""
-    return f"数据源: {stands}{images(results.scenes, results.season, results.simulated)} (全部片区)"
+    return f"数据源：{stands}{images(results.scenes, results.season, results.simulated)}（全部片区）"
 
 
 # --- items ------------------------------------------------------------------------------------------------

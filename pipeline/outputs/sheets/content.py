@@ -36,7 +36,7 @@ from pipeline.totals.group_totals import as_counted
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and what print does not resolve: outlines are carried no finer."""
 
-STAND_DATES = "取时段中点蓄积, 调查年之间内插, 首末调查年之外不变"
+STAND_DATES = "取时段中点蓄积，调查年之间内插，首末调查年之外不变"
 """Of which date the stock of stands is."""
 
 TRENDS = {
@@ -46,7 +46,7 @@ TRENDS = {
 }
 """What beside the stock is told of the years, by ecosystem."""
 
-SINK_ENDS = ("← 碳减少 (排放)", "碳增加 (吸收) →")
+SINK_ENDS = ("← 碳减少（排放）", "碳增加（吸收）→")
 
 
 def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fonts, number: str) -> ZoneSheet:
@@ -59,7 +59,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     vegetation = ecosystem.strata[record.stratum].names[0] if record.stratum_given else "植被类型未给出"
     patches, stands = results.patches.get(zone), results.inventories_of(zone)
     by_year = [year for year in results.by_year if year["zone_id"] == zone]
-    method = f"方法: {row['method_zh']}{f'; {STAND_DATES}' if stands else ''}"
+    method = f"方法：{row['method_zh']}{f'；{STAND_DATES}' if stands else ''}"
     return ZoneSheet(
         stem=results.folder / "zones" / zone / f"{zone}_sheet",
         fonts=fonts,
@@ -84,7 +84,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         ),
         warning=results.note_of(zone),
         organisation=results.organisation,
-        bars_remark="调查年之间内插, 之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
+        bars_remark="调查年之间内插，之外不变" if stands else trend(by_year, *TRENDS[record.ecosystem]),
     )
 
 
@@ -96,7 +96,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
     shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
     city = results.row("city")
     conditional = any(row["sink_finding"] and row["comparability"] == "conditional" for row in results.rows)
-    remarks = (f"状态: {city['status_zh']}", "* 有条件可比" if conditional else "", by_chance(results.rows))
+    remarks = (f"状态：{city['status_zh']}", "* 有条件可比" if conditional else "", by_chance(results.rows))
     remarks += (skew(results.intervals, results.current.label),)
     return OverviewSheet(
         stem=results.folder / "overview",
@@ -137,19 +137,19 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         subtitle=_subtitle(results),
         project="规划与监测",
         kind=_extent(results),
-        targets_title=f"规划目标 ({results.targets[0]['year']} 年) 与本次可测的量" if results.targets else "",
+        targets_title=f"规划目标（{results.targets[0]['year']} 年）与本次可测的量" if results.targets else "",
         targets=target_cells(results.targets),
         figures=group_cells(as_counted(results.with_gain_loss(), results.min_observed), results.intervals, names),
         observed=observed_cells(years["city"], results.scenes),
         by_year={names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"},
         periods=_period_years(results),
         notes=(
-            *(["数值与区间所依据的部分系数未核实, 见工作簿的“系数”表。"] if unverified else []),
+            *(["数值与区间所依据的部分系数未核实，见工作簿的“系数”表。"] if unverified else []),
             f"{_source(results)}    {_crs_line(results)}",
         ),
         warning=results.note,
         organisation=results.organisation,
-        bars_remark="有小班的片区: 储量在调查年之间内插, 之外不变" if has_stands else "",
+        bars_remark="有小班的片区：储量在调查年之间内插，之外不变" if has_stands else "",
     )
 
 
@@ -169,7 +169,7 @@ def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | N
     hint = PALE_ZH if variable == "sink" and results.intervals else WATER_ZH if water else ""
     return SheetMap(
         title=f"{name}图  {label.replace('_', ' → ')}",
-        legend=f"{name}, {sense}" if sense else name,
+        legend=f"{name}，{sense}" if sense else name,
         path=path,
         style=results.styles.ramps[variable],
         ends=SINK_ENDS if variable == "sink" else None,
@@ -204,7 +204,7 @@ def _extent(results: Results) -> str:
 
 def _subtitle(results: Results) -> str:
     current = f"现状期 {results.current.label} 年"
-    return f"{current}, 与基准期 {results.baseline.label} 年比较" if results.baseline else f"{current}, 仅一期"
+    return f"{current}，与基准期 {results.baseline.label} 年比较" if results.baseline else f"{current}，仅一期"
 
 
 def _period_years(results: Results) -> Periods:
@@ -219,7 +219,7 @@ def _source(results: Results, zone: str | None = None) -> str:
 
 
 def _crs_line(results: Results) -> str:
-    drawn = f"坐标系: 图面 {results.grid_crs} ({CRS(results.grid_crs).name}), 经纬网与面积 CGCS2000 (EPSG:4490)"
+    drawn = f"坐标系：图面 {results.grid_crs}（{CRS(results.grid_crs).name}），经纬网与面积 CGCS2000 (EPSG:4490)"
     return f"{drawn}    sinkmap {__version__}"
 
 

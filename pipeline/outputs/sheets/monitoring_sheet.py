@@ -12,7 +12,7 @@ TARGETS = (
     Column("规划指标", 34, numeric=False),
     Column("目标", 25, numeric=False),
     Column("本次可测的量", 62, numeric=False),
-    Column("估计值 (同单位)", 24),
+    Column("估计值（同单位）", 24),
     Column("95%区间", 28),
     Column("判定", 20, numeric=False),
     Column("说明", 86, numeric=False),
@@ -22,9 +22,9 @@ FIGURES = (
     Column("指标", 38, numeric=False),
     Column("估计值", 20),
     Column("95%区间", 31),
-    Column("主要误差来源 (方差占比)", 45, numeric=False),
+    Column("主要误差来源（方差占比）", 45, numeric=False),
 )
-OBSERVED = (Column("年份", 52, numeric=False), Column("影像 (景)", 20), Column("有效观测 (面积比例, %)", 76))
+OBSERVED = (Column("年份", 52, numeric=False), Column("影像 (景)", 20), Column("有效观测（面积比例，%）", 76))
 """Columns of the three tables, mm."""
 
 LEAST_ROW_MM = 3.2

@@ -19,18 +19,18 @@ WIDEST_ID_MM = 24.0
 COLUMNS = (
     Column("编号", 9, numeric=False),
     Column("片区", 40, numeric=False),
-    Column("万亩", 14),
+    Column("万亩", 13),
     Column("覆盖度 (%)", 14),
-    Column("碳密度 (吨碳/公顷)", 22),
+    Column("生物量碳密度 (吨碳/公顷)", 27),
     Column("", 22),
     Column("95%区间", 27),
     Column("变化判定", 17),
 )
 """Columns of the table, mm; the one of the names takes what is left, that of the total is sink or stock."""
 
-SINK, STOCK = ("sink_tCO2_yr", "碳汇量 (吨CO2/年)"), ("carbon_tC", "碳储量 (吨碳)")
+SINK, STOCK = ("sink_tCO2_yr", "碳汇量 (吨CO2/年)"), ("carbon_tC", "生物量碳储量 (吨碳)")
 SINK_HA, STOCK_HA = (
-    ("sink_tCO2_ha_yr", "各片区碳汇强度 (吨CO2/(公顷·年), 吸收为正)"),
+    ("sink_tCO2_ha_yr", "各片区碳汇强度（吨CO2/(公顷·年)，吸收为正）"),
     ("carbon_tC_ha", "各片区生物量碳密度 (吨碳/公顷)"),
 )
 """Column of the result table and its title, where two periods compare and where they do not."""
@@ -127,7 +127,7 @@ class OverviewSheet:
         column, title = SINK_HA if self.compares else STOCK_HA
         inner = page.heading(box, title)
         if any(None not in bounds(row, column) for row in zones):
-            unclear = "; 空心: 变化不显著" if any(row.get("sink_finding") == "unclear" for row in zones) else ""
+            unclear = "；空心：变化不显著" if any(row.get("sink_finding") == "unclear" for row in zones) else ""
             page.text(box.right, box.top - 3.6, f"竖线为95%区间{unclear}", 6.5, ha="right", color=MUTED)
         ends = [end for row in zones for end in (row[column], *bounds(row, column), 0.0) if end is not None]
         base, room = inner.bottom + 7, inner.height - 8

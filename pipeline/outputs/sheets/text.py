@@ -21,7 +21,7 @@ KEY_FIGURES = (
     ("carbon_tC_ha", "生物量碳密度 (吨碳/公顷)", 1, False),
     ("agb_tDM_ha", "地上生物量 (吨干物质/公顷)", 1, False),
     ("fvc_mean", "遥感植被覆盖度 (%)", 100, False),
-    ("index_mean", "平均{index} (年合成值)", 1, False),
+    ("index_mean", "平均{index}（年合成值）", 1, False),
 )
 """Column of the result table, what the sheet calls it, factor, and whether a plus is shown."""
 
@@ -70,7 +70,7 @@ def bounds(row: dict, column: str) -> tuple[float, float] | tuple[None, None]:
 
 
 INCREMENT = "生长量法 (吨CO2/年)"
-INCREMENT_REMARKS = "另一口径, 不与碳汇相加", "碳汇区间不含方法选择"
+INCREMENT_REMARKS = "另一口径，不与碳汇相加", "碳汇区间不含方法选择"
 """The gain less loss of stands by their volume increment, and what is said of it."""
 
 
@@ -86,8 +86,8 @@ def key_figures(row: dict) -> list[tuple[str, str, str]]:
     observed = UNKNOWN if seen is None else f"{seen * 100:.1f}%"
     times = "" if row["clear_obs_median"] is None else f"各年合计中位 {row['clear_obs_median']:.0f} 次"
     if beside := _increment(row):
-        figures.insert(1, (f"{INCREMENT}, 另一口径", beside, f"不相加; {INCREMENT_REMARKS[1]}"))
-    return [*figures, ("有效观测 (面积比例, 晴空次数)", observed, times)]
+        figures.insert(1, (f"{INCREMENT}，另一口径", beside, f"不相加；{INCREMENT_REMARKS[1]}"))
+    return [*figures, ("有效观测（面积比例，晴空次数）", observed, times)]
 
 
 def _increment(row: dict) -> str | None:
@@ -117,24 +117,24 @@ def water_figure(
         land, before, now = 1 - shares[0], row["baseline_carbon_tC_ha"], row["carbon_tC_ha"]
         if land == 0 or 0 < (now - before) / 2 * land < (shares[0] - shares[1]) * before:
             said = "碳增加主要来自水面转为植被"
-    return f"开阔水面 (%, {label})", " → ".join(fixed(100 * share, 1) for share in shares), said
+    return f"开阔水面（%，{label}）", " → ".join(fixed(100 * share, 1) for share in shares), said
 
 
 def trend(by_year: list[dict], column: str, name: str) -> str:
     """A share in the first and the last year that have a total, others were hardly seen; "" for fewer than two."""
     known = [(year["year"], year[column]) for year in by_year if None not in (year.get(column), year["carbon_tC"])]
-    ends = [f"{fixed(100 * value, 1)}% ({year})" for year, value in (known[0], known[-1])] if len(known) > 1 else []
+    ends = [f"{year}年{fixed(100 * value, 1)}%" for year, value in (known[0], known[-1])] if len(known) > 1 else []
     return f"{name} {' → '.join(ends)}" if ends else ""
 
 
 def area_line(row: dict) -> str:
     """The area of a zone, drawn and declared, and how much of it its stands cover: what they do not holds nothing."""
-    said = [f"面积 {area(row['area_wanmu'])} 万亩 ({number(row['area_ha'])} 公顷)"]
+    said = [f"面积 {area(row['area_wanmu'])} 万亩（{number(row['area_ha'])} 公顷）"]
     if row["declared_wanmu"] is not None:
         said.append(f"申报 {area(row['declared_wanmu'])} 万亩")
     if (covered := row.get("stand_area_fraction")) is not None and covered < 0.995:
-        said.append(f"小班覆盖 {covered:.0%}, 其余计0")
-    return "; ".join(said)
+        said.append(f"小班覆盖 {covered:.0%}，其余计0")
+    return "；".join(said)
 
 
 def area(wanmu: float) -> str:
@@ -146,7 +146,7 @@ QUALITY = (
     ("sink_finding_zh", "变化判定"),
     ("comparability_zh", "可比性"),
     ("plausibility_zh", "合理性"),
-    ("main_cause", "储量不确定性主因"),
+    ("main_cause", "生物量碳储量不确定性主因"),
     ("unverified_zh", "未核实系数"),
 )
 
@@ -158,9 +158,9 @@ WORTH_A_WORD = 0.05
 def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
     """What the figures of a zone are worth: a sentence for each column that says something, and one where more than
     `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model."""
-    lines = [f"状态: {row['status_zh']}", *(f"{label}: {row[column]}" for column, label in QUALITY if row.get(column))]
+    lines = [f"状态：{row['status_zh']}", *(f"{label}：{row[column]}" for column, label in QUALITY if row.get(column))]
     if clamped and clamped > WORTH_A_WORD:
-        lines.append(f"模型标定: {clamped:.0%} 面积超出模型标定范围")
+        lines.append(f"模型标定：{clamped:.0%} 面积超出模型标定范围")
     return tuple(lines)
 
 
@@ -169,12 +169,12 @@ def by_chance(rows: list[dict]) -> str:
     twenty, whatever their errors share. "" where that is not one zone."""
     judged = sum(row["level"] == "zone" and row.get("sink_finding") is not None for row in rows)
     expected = round(0.05 * judged)
-    return f"逐片区判定: {judged}个片区即使均无变化, 平均也有约{expected}个偶然判为增减" if expected else ""
+    return f"逐片区判定：{judged}个片区即使均无变化，平均也有约{expected}个偶然判为增减" if expected else ""
 
 
 SEASONAL = {
-    "grassland": "季节性: 储量为生长季现存的地上与根系生物量, 年际变化随水热波动, 不是永久碳汇",
-    "wetland": "季节性: 储量为生长季现存的地上生物量, 年际变化随水位和水热波动, 不是永久碳汇",
+    "grassland": "季节性：储量为生长季现存的地上与根系生物量，年际变化随水热波动，不是永久碳汇",
+    "wetland": "季节性：储量为生长季现存的地上生物量，年际变化随水位和水热波动，不是永久碳汇",
 }
 """What the stock of herbs is, by ecosystem."""
 
@@ -185,20 +185,20 @@ def skew(intervals: list[dict], current: str) -> str:
     for row in intervals:
         if (row["zone_id"], row["quantity"], row["period"]) == stock:
             estimate, mean, median = (three_digits(row[name] / 1e4) for name in ("estimate", "mean", "median"))
-            values = f"全部片区储量估计值 {estimate} 万吨碳, 模拟均值 {mean}、中位数 {median} 万吨碳"
-            return f"95%区间不对称: {values}; 各指标见 intervals.csv"
+            values = f"全部片区生物量碳储量估计值 {estimate}、模拟均值 {mean}、中位数 {median} 万吨碳"
+            return f"95%区间不对称：{values}；各指标见 intervals.csv"
     return ""
 
 
 def source_line(scenes: list[dict], inventories: tuple[int, ...], season: Season, simulated: bool) -> str:
     """Years of the forest inventories, sensors, number of scenes, the season of each year that they are taken from, and
     their first and last day."""
-    return f"数据源: {stands_of(inventories)}{images(scenes, season, simulated)}"
+    return f"数据源：{stands_of(inventories)}{images(scenes, season, simulated)}"
 
 
 def stands_of(inventories: tuple[int, ...]) -> str:
     """The forest inventories by their years as they stand before the `images`; "" for none."""
-    return f"小班蓄积 {'、'.join(map(str, inventories))} 年; " if inventories else ""
+    return f"小班蓄积 {'、'.join(map(str, inventories))} 年；" if inventories else ""
 
 
 def images(scenes: list[dict], season: Season, simulated: bool) -> str:
@@ -208,18 +208,17 @@ def images(scenes: list[dict], season: Season, simulated: bool) -> str:
     # a name that a manifest gives stays as it is
     counts = Counter(s["sensor"] if s.get("scale_known_from") == "manifest" else _named(s["sensor"]) for s in scenes)
     days = sorted(scene["day"] for scene in scenes)
-    kind = "模拟 " if simulated else ""
-    listed = "、".join(f"{kind}{sensor} {count} 景" for sensor, count in sorted(counts.items()))
+    listed = "、".join(f"{'模拟 ' if simulated else ''}{sensor} {count} 景" for sensor, count in sorted(counts.items()))
     copernicus = not simulated and any(sensor.casefold().startswith(("sentinel", "hls")) for sensor in counts)
     window = "–".join(f"{month}月{day}日" for month, day in season)
-    return f"{listed}, 每年{window}, {days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
+    return f"{listed}，每年{window}，{days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
 
 
 def _named(sensor: str) -> str:
     return sensor[:1].upper() + sensor[1:]
 
 
-COPERNICUS = " (含修改后的 Copernicus Sentinel 数据)"
+COPERNICUS = "（含修改后的 Copernicus Sentinel 数据）"
 """What the licence of Sentinel data asks of who publishes what was made of them."""
 
 
@@ -258,13 +257,13 @@ def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) 
     for row in groups:
         members = [zone for zone in rows if zone["level"] == "zone" and row["zone_id"] in ("city", zone["ecosystem"])]
         for place, (column, label, factor, signed) in enumerate(figures):
-            said = ", ".join(filter(None, (label, lacking_zh(members, column))))
+            said = "，".join(filter(None, (label, lacking_zh(members, column))))
             cells.append((
                 "" if place else names[row["zone_id"]], said, *figure(row, column, factor, signed),
                 causes(found.get((row["zone_id"], column, row["period"]), {})),
             ))  # fmt: skip
         if beside := _increment(row):
-            said = ", ".join(filter(None, (INCREMENT, lacking_zh(members, "gain_loss_tCO2_yr"))))
+            said = "，".join(filter(None, (INCREMENT, lacking_zh(members, "gain_loss_tCO2_yr"))))
             cells.append(("", said, beside, *INCREMENT_REMARKS))
     return cells
 

@@ -55,7 +55,7 @@ def draw_period_keys(
         page.rectangle(Box(x, box.bottom + 0.2, 3, 2.2), facecolor=color, edgecolor="none")
         page.text(x + 4, box.bottom + 0.3, label, 6.5, color=MUTED)
     remarks = [remark, "竖线为95%区间" if any(None not in bounds(row, column) for row in by_year) else ""]
-    said, room = "; ".join(filter(None, remarks)), box.width - KEY_MM * len(keys)
+    said, room = "；".join(filter(None, remarks)), box.width - KEY_MM * len(keys)
     page.text(box.right, box.bottom + 0.3, said, 6.5, ha="right", color=MUTED, width=room)
 
 

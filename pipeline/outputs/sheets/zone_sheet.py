@@ -138,8 +138,8 @@ def draw_foot(page: Page, notes: tuple[str, ...], warning: str, organisation: st
     may begin."""
     left, right, bottom = 9, page.width - 9, 7.0
     page.text(left, bottom + 0.8, warning, 8, bold=True, color=WARNING, width=right - left - MADE_MM - 3)
-    made = [f"编制单位: {organisation}"] if organisation else []
-    made = "    ".join([*made, f"制图日期: {date.today().isoformat()}"])
+    made = [f"编制单位：{organisation}"] if organisation else []
+    made = "    ".join([*made, f"制图日期：{date.today().isoformat()}"])
     page.text(right, bottom + 0.8, made, 8, ha="right", width=MADE_MM)
     size, room = 6.8, 18.0
     lines = [line for note in notes for line in page.broken(note, right - left, size)]
@@ -235,11 +235,11 @@ def _draw_figures(page: Page, sheet: ZoneSheet, box: Box) -> None:
 
 
 def _draw_plan(page: Page, sheet: ZoneSheet, box: Box) -> None:
-    inner = page.heading(box, "一片一方案: 各类措施面积 (建议, 不作为处方)")
+    inner = page.heading(box, "一片一方案：各类措施面积（建议，不作为处方）")
     if sheet.plan is None:
         page.text(inner.left, inner.top - 4, "未划定图斑", 8, color=MUTED)
         return
-    page.text(box.right, box.top - 3.6, "分级阈值未核实, 未计误差", 6.5, ha="right", color=MUTED)
+    page.text(box.right, box.top - 3.6, "分级阈值未核实，未计误差", 6.5, ha="right", color=MUTED)
     widths = (inner.width - 84, 17, 25, 22, 20)
     columns = [
         Column(title, width, place > 0) for place, (title, width) in enumerate(zip(PLAN_COLUMNS, widths, strict=True))
