@@ -19,12 +19,12 @@ PAGE, MAP, PICTURE, LABEL, LEGEND, SCALE_BAR = 65638, 65639, 65640, 65641, 65642
 """How QGIS numbers the kinds of layout items."""
 
 NORTH = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 36"><path d="M10 14 L17 35 L10 30 L3 35 Z" fill="#222"/>'
-    '<path d="M6.5 11 V1 L13.5 11 V1" fill="none" stroke="#222" stroke-width="1.8" stroke-linejoin="bevel"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 13 20 23">'
+    '<path d="M10 14 L17 35 L10 30 L3 35 Z" fill="#222"/></svg>'
 )
 """A north arrow; it travels within the project."""
 
-LEFT, RIGHT = 1, 2
+LEFT, RIGHT, CENTRE = 1, 2, 4
 """How QGIS numbers the sides that text keeps to."""
 
 Box = tuple[float, float, float, float]
@@ -58,7 +58,8 @@ def atlas_layout(
         _map((10, 30, 136, 102), "left map", left.theme, extent),
         _map((151, 30, 136, 102), "right map", right.theme, extent),
         _scale_bar((10, 134, 90, 11), "left map"),
-        _picture((138, 133.5, 8, 12), "north arrow", NORTH),
+        _label((138, 133.3, 8, 4), "north", "北", 8, align=CENTRE),
+        _picture((138, 137.5, 8, 8), "north arrow", NORTH),
         _label((95, 140, 40, 5), "left remark", left.remark, 7, align=RIGHT),
         _label((151, 139, 86, 5), "right remark", right.remark, 7),
         _label((151, 133, 86, 6), "crs", f"两图比例尺相同；坐标系 {results.grid_crs}；斜线：无数据", 7),
