@@ -149,7 +149,7 @@ KEYED = {
     "sketch": ("work", SKETCH_CODE, OF_MAPS),
     "map": ("work", MAP_CODE, {"stock.sketch_file"}),
     "patches": ("outputs.patches", patches.CODE, OF_RESULTS | OF_PATCHES),
-    "sheets": ("outputs.sheets.atlas", atlas.CODE, OF_RESULTS | OF_SHEETS),
+    "sheets": ("outputs.sheets.atlas", atlas.CODE, (OF_RESULTS | OF_SHEETS) - {"outputs.note"}),
 }
 """Unit of work: its module, the modules that its key of code names, and further ones that do not reach it."""
 

@@ -65,6 +65,13 @@ def test_numbers_keep_three_digits_and_a_true_minus(value, text):
     assert say.number(value) == text
 
 
+def test_words_of_a_table_are_printed_with_a_true_minus_but_ranges_and_names_keep_their_hyphen():
+    """In the table itself they keep it: GBK, of Shapefiles, has no true minus."""
+    row = {"status_zh": "与申报面积相差-3.20%", "plausibility_zh": "年变化 -0.639（依据：大青山 2024（9-15），GF-6）"}
+    said = ("状态：与申报面积相差−3.20%", "合理性：年变化 −0.639（依据：大青山 2024（9-15），GF-6）")
+    assert say.quality_lines(row) == said
+
+
 def test_a_forest_says_what_its_stands_cover():
     row = {"area_wanmu": 22.3, "area_ha": 14_868.0, "declared_wanmu": 22.3, "stand_area_fraction": 0.915}
     drawn = "面积 22.30 万亩（14,868 公顷）；申报 22.30 万亩"

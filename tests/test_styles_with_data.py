@@ -250,7 +250,7 @@ def test_zones_are_coloured_by_sink_and_hatched_where_it_is_not_distinguishable_
     style = zone_style(STYLES, "sink")
     cases = [
         ({"sink_tCO2_ha_yr": 1.5, "sink_finding": "gain"}, "1.5 – 3.0 吨CO2/(公顷·年)", False),
-        ({"sink_tCO2_ha_yr": -0.02, "sink_finding": "loss"}, "-0.1 – 0.1 吨CO2/(公顷·年)", False),
+        ({"sink_tCO2_ha_yr": -0.02, "sink_finding": "loss"}, "−0.1 – 0.1 吨CO2/(公顷·年)", False),
         ({"sink_tCO2_ha_yr": 0.7, "sink_finding": "unclear"}, "变化不显著", True),
         ({"sink_tCO2_ha_yr": None, "sink_finding": None}, "无数据", True),
     ]

@@ -68,7 +68,7 @@ class RampStyle(Frozen):
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """What the legend says of each class, without the unit."""
-        shown = [f"{value * self.factor:.{self.decimals}f}" for value in self.breaks]
+        shown = [f"{value * self.factor:.{self.decimals}f}".replace("-", "−") for value in self.breaks]
         if self.counts:
             lasts = [f"{value - 1:.0f}" for value in self.breaks]
             between = [low if low == last else f"{low} – {last}" for low, last in zip(shown, lasts[1:], strict=False)]

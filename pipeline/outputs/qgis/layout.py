@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from pipeline.mapping.styles import RampStyle
+from pipeline.outputs.note import HYPHEN_MINUS
 from pipeline.outputs.qgis.layers import ProjectLayer
 from pipeline.outputs.results import Results
 from pipeline.outputs.sheets.text import PER_HA, images, stands_of
@@ -115,7 +116,7 @@ CARBON = (
 
 
 def _said(column: str, nothing: str = "'无'") -> str:
-    return f'[% coalesce("{column}", {nothing}) %]'
+    return f"""[% regexp_replace(coalesce("{column}", {nothing}), '{HYPHEN_MINUS}', '\\\\1−') %]"""
 
 
 UNUSUAL = """if("carbon_tC_ha" is null, '无', '未见异常')"""
@@ -130,7 +131,7 @@ QUALITY = (
 
 def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
     """A line for each figure with its 95 % interval where there is one; what is not known says so."""
-    return "\n".join(f"{name}：[% coalesce({_figure(*how)}, '无数据') %]" for name, *how in figures)
+    return "\n".join(f"{name}：[% coalesce(replace({_figure(*how)}, '-', '−'), '无数据') %]" for name, *how in figures)
 
 
 def _figure(column: str, factor: int, decimals: int, unit: str) -> str:

@@ -35,7 +35,7 @@ from pipeline.outputs.swap import swapped
 CODE = (
     "outputs/sheets/atlas", "outputs/sheets/content", "outputs/sheets/zone_sheet", "outputs/sheets/overview_sheet",
     "outputs/sheets/monitoring_sheet", "outputs/sheets/year_bars", "outputs/sheets/maps", "outputs/sheets/legend",
-    "outputs/sheets/raster_image", "outputs/sheets/text", "outputs/sheets/page", "outputs/sheets/fonts",
+    "outputs/sheets/raster_image", "outputs/sheets/text", "outputs/note", "outputs/sheets/page", "outputs/sheets/fonts",
     "mapping/patches", "mapping/styles", "variables", "carbon", "totals/group_totals", "uncertainty/varying",
     "scenes/season",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from pipeline import __version__
 from pipeline.mapping.cover_classes import OPEN_WATER
 from pipeline.mapping.patches import plan_rows
 from pipeline.mapping.styles import PALE_ZH
+from pipeline.outputs.note import true_minus
 from pipeline.outputs.results import Results
 from pipeline.outputs.sheets.fonts import Fonts
 from pipeline.outputs.sheets.legend import WATER_ZH
@@ -96,7 +97,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
     shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
     city = results.row("city")
     conditional = any(row["sink_finding"] and row["comparability"] == "conditional" for row in results.rows)
-    remarks = (f"状态：{city['status_zh']}", "* 有条件可比" if conditional else "", by_chance(results.rows))
+    remarks = (f"状态：{true_minus(city['status_zh'])}", "* 有条件可比" if conditional else "", by_chance(results.rows))
     remarks += (skew(results.intervals, results.current.label),)
     return OverviewSheet(
         stem=results.folder / "overview",

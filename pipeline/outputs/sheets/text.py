@@ -5,6 +5,7 @@ from collections import Counter
 
 import pandas as pd
 
+from pipeline.outputs.note import true_minus
 from pipeline.scenes.season import Season
 from pipeline.totals.group_totals import lacking_zh
 from pipeline.uncertainty.varying import CAUSES_ZH
@@ -161,7 +162,7 @@ def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
     lines = [f"状态：{row['status_zh']}", *(f"{label}：{row[column]}" for column, label in QUALITY if row.get(column))]
     if clamped and clamped > WORTH_A_WORD:
         lines.append(f"模型标定：{clamped:.0%} 面积超出模型标定范围")
-    return tuple(lines)
+    return tuple(map(true_minus, lines))
 
 
 def by_chance(rows: list[dict]) -> str:
