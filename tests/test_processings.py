@@ -36,7 +36,7 @@ def test_two_parts_of_one_tile_and_other_acquisitions_stay():
 
 
 def test_a_run_a_list_and_a_local_fit_use_the_newer_one(tmp_path):
-    """The first processing, by id before the other, used to give the pixels of the day."""
+    """By id the first processing comes before the other, whose pixels those of the day are."""
     write_item(tmp_path, FIRST, "2023-08-01")
     write_item(tmp_path, COLLECTION_1, "2023-08-01")
     area = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)

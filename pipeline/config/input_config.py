@@ -65,7 +65,7 @@ def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
 ONE_YEAR = {"type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}
 YEARS_WRITTEN = [
     ONE_YEAR,
-    {"type": "string", "pattern": r"^\s*\d{4}\s*(-\s*\d{4}\s*)?$"},
+    {"type": "string", "pattern": f"^{WRITTEN.pattern}$"},
     {"type": "array", "items": ONE_YEAR, "minItems": 1},
 ]
 Years = Annotated[

@@ -1,9 +1,9 @@
 """Field plots: read from a table, paired with the index of their pixel and year in the cube."""
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -75,7 +75,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             with path.open(encoding=encoding, newline="") as file:
-                return _table(path, csv.reader(file, strict=True))
+                return _table(path, file)
         except UnicodeDecodeError:
             continue
         except FileNotFoundError:
@@ -87,9 +87,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     raise PlotError(f"{path}: is neither UTF-8 nor GB18030 text; export it again as a CSV file")
 
 
-def _table(path: Path, reader: Iterable[list[str]]) -> pd.DataFrame:
+def _table(path: Path, file: TextIO) -> pd.DataFrame:
     rows, line = {}, 1
-    for row in reader:
+    for row in (reader := csv.reader(file, strict=True)):
         if any(cells := [cell.strip() for cell in row]):
             rows[line] = cells
         line = reader.line_num + 1

@@ -14,7 +14,7 @@ from pipeline.mapping.styles import PALE_ZH
 from pipeline.outputs.note import true_minus
 from pipeline.outputs.results import Results
 from pipeline.outputs.sheets.fonts import Fonts
-from pipeline.outputs.sheets.legend import WATER_ZH
+from pipeline.outputs.sheets.legend import LINED_WATER_ZH
 from pipeline.outputs.sheets.maps import Water
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
@@ -167,7 +167,7 @@ def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | N
     names = {"sink": ("碳汇强度", "吸收为正"), "carbon_stock": ("生物量碳密度", ""), "fvc": ("遥感植被覆盖度", "")}
     name, sense = names[variable]
     water = _water(results, zone, label) if variable == "fvc" else None
-    hint = PALE_ZH if variable == "sink" and results.intervals else WATER_ZH if water else ""
+    hint = PALE_ZH if variable == "sink" and results.intervals else LINED_WATER_ZH if water else ""
     return SheetMap(
         title=f"{name}图  {label.replace('_', ' → ')}",
         legend=f"{name}，{sense}" if sense else name,

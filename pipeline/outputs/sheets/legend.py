@@ -12,7 +12,7 @@ LOSS = {"facecolor": "none", "edgecolor": "white", "hatch": "////", "hatch_linew
         "linewidth": 0}  # fmt: skip
 """The lines over the losses: without colour a loss is as dark as a gain."""
 
-WATER_ZH = "蓝底横线：半数以上年份为开阔水面"
+LINED_WATER_ZH = "蓝底横线：半数以上年份为开阔水面"
 
 
 def draw_legend(

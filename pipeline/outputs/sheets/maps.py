@@ -130,8 +130,8 @@ def draw_raster(
     water: Water | None = None,
 ) -> None:
     """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone. A change
-    no larger than what can be told from none, the last band, is pale, a loss beyond it lined; open ``water`` lies over
-    it, lined too."""
+    no larger than what can be told from none, the last band, is pale, a loss beyond it lined. Over a raster
+    that is no change open ``water`` lies, lined too."""
     pixels = round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
     (values, *further), (left, bottom, right, top) = read_decimated(path, pixels)
     (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
