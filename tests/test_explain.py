@@ -413,7 +413,7 @@ def test_a_record_that_is_none_is_one_sentence(tmp_path, content):
         FinishedRun.read(tmp_path)
 
 
-def test_grouped_with_the_tables_the_stands_hold_the_very_same_stock(finished):
+def test_stands_on_both_sides_of_a_root_bin_are_summed_up_apart(finished):
     """Biomass of 36-39 m3/ha x 1.4 lies on both sides of 50 t/ha, the edge of the roots."""
     forest = finished.ecosystems["forest"]
     volumes = np.array([35.2, 35.6, 36.0, 38.0])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.carbon import HA_PER_MU
-from pipeline.stock.sketch import Sketch
+from pipeline.stock.sketch import Sketch, seen_enough
 
 EXACT = 6
 """Decimals to which a cover is compared with a bound: a cover at the bound belongs above it, whatever float32 makes
@@ -100,7 +100,7 @@ def class_rows(
     """
     rows = []
     for period, sketch in sketches.items():
-        enough = sketch.observed_fraction >= max(min_observed, 1e-9)
+        enough = seen_enough(sketch.observed_fraction, min_observed)
         fractions = [*cover_class_areas(sketch, per_level_cover, scheme), sketch.water_fraction]
         for cover_class, fraction in zip((*SCHEMES[scheme], OPEN_WATER), fractions, strict=True):
             about = zone | {"period": period, "scheme": scheme, "status": STATUS[scheme]}

@@ -29,6 +29,11 @@ FIRST_PART = np.array([[1], [0], [0]])
 """Times a quantity per index level: that of the first part of a mosaic, without the shrub."""
 
 
+def seen_enough(observed_fraction: float, least: float) -> bool:
+    """Whether what was seen of a zone may stand for all of it: ``least`` of it or more, and something at all."""
+    return observed_fraction > 0 and observed_fraction >= least
+
+
 @dataclass(frozen=True)
 class Sketch:
     """Distribution of one zone over a year or a period, in pixels of the grid.

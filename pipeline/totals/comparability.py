@@ -7,6 +7,8 @@ from math import nan
 from statistics import fmean
 from typing import Literal
 
+from pipeline.stock.sketch import seen_enough
+
 Verdict = Literal["comparable", "conditional", "not comparable"]
 
 VERDICT_ZH: dict[Verdict, str] = {
@@ -93,7 +95,7 @@ def certify(
 
 def _refusals(baseline: PeriodFacts, current: PeriodFacts, min_observed: float) -> Iterator[tuple[str, str]]:
     for period in (baseline, current):
-        if period.observed_fraction < max(min_observed, 1e-9):
+        if not seen_enough(period.observed_fraction, min_observed):
             share = f"{period.observed_fraction:.0%}"
             yield f"{share} observed in {period.label}", f"{period.label}年有效观测仅{share}"
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.stock.sketch import seen_enough
 from pipeline.totals.comparability import VERDICT_ZH
 from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status, mark
 from pipeline.zones.zone import GROUP_NAMES
@@ -19,7 +20,7 @@ MIN_SHARED_HA = 0.1
 def counted(row: dict, min_observed: float) -> dict:
     """The row of a zone as groups count it: without the means of a zone of which less than ``min_observed`` was seen,
     and without densities where its total is withheld. They stand in its own row, and would stand for all of it."""
-    left_out = SEEN if (row["observed_fraction"] or 0) < min_observed else ()
+    left_out = () if seen_enough(row["observed_fraction"] or 0, min_observed) else SEEN
     left_out += (*HELD, "baseline_carbon_tC_ha", "sink_tCO2_ha_yr") if row["carbon_tC"] is None else ()
     return row | dict.fromkeys(left_out)
 
@@ -50,7 +51,7 @@ def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]
             stocks, covers = ([row[column] for row in own] for column in ("carbon_tC", "fvc_mean"))
             whole = len(own) == len(members)
             means = ["observed_fraction", "open_water_fraction"]
-            if whole and all(row["observed_fraction"] >= max(min_observed, 1e-9) for row in own):
+            if whole and all(seen_enough(row["observed_fraction"], min_observed) for row in own):
                 means += SEEN if None not in covers else ["ndvi_mean"]
             if whole and None not in stocks:
                 means += HELD

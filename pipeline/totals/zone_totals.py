@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.carbon import HA_PER_WANMU, stock_difference
-from pipeline.stock.sketch import Sketch
+from pipeline.stock.sketch import Sketch, seen_enough
 from pipeline.stock.zone_model import Period, ZoneModel, stock
 from pipeline.totals.comparability import Certificate
 from pipeline.totals.plausibility import OutOfRange
@@ -144,7 +144,7 @@ def _ground_notes(model: ZoneModel) -> Iterator[tuple[str, str]]:
 
 def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
     """Whether what was seen of a zone may stand for all of it; stands need no observation."""
-    return model.stands is not None or sketch.observed_fraction >= max(min_observed, 1e-9)
+    return model.stands is not None or seen_enough(sketch.observed_fraction, min_observed)
 
 
 def _verdict(certificate: Certificate) -> dict:
