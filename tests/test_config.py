@@ -217,6 +217,8 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
             r"run\.yaml:2: uncertainty\.carlson_ripley_chance: .* 0\.5",
         ),
         ("EPSG:32649", "EPSG:3395", r"run\.yaml:8: grid\.crs: is a Mercator CRS"),
+        ("EPSG:32649", "+proj=merc +ellps=GRS80 +towgs84=0,0,0", r"run\.yaml:8: grid\.crs: is a Mercator CRS"),
+        ("EPSG:32649", "EPSG:32649+5773", r"run\.yaml:8: grid\.crs: has heights, too; take one of x and y alone"),
     ],
 )
 def test_a_wrong_config_is_refused_with_the_line_and_what_to_write(tmp_path, old, new, says):

@@ -13,6 +13,7 @@ from pyproj.exceptions import CRSError
 from pipeline.frozen import Section
 from pipeline.scenes import MAX_MEGAPIXELS
 from pipeline.scenes.season import PEAK, Season
+from pipeline.zones.crs_check import horizontal
 from pipeline.zones.zone import EcosystemName
 
 WRITTEN = re.compile(r"\s*(\d{4})\s*(?:-\s*(\d{4})\s*)?")
@@ -235,6 +236,8 @@ class Grid(Section):
             raise ValueError("is not a CRS; write it like EPSG:32649") from None
         if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
             raise ValueError("is not a projected CRS in metres; take one like EPSG:32649")
-        if crs.coordinate_operation.method_name.startswith(MERCATOR):
+        if crs.is_compound:
+            raise ValueError("has heights, too; take one of x and y alone, like EPSG:32649")
+        if horizontal(crs).coordinate_operation.method_name.startswith(MERCATOR):
             raise ValueError("is a Mercator CRS (web map), whose metres are not true lengths; take one like EPSG:32649")
         return value

@@ -24,7 +24,7 @@ def crs_problem(crs: CRS | None, bounds: Bounds) -> tuple[str, str] | None:
             f"has no CRS (a shapefile needs its .prj){_guess(bounds)}; define the projection and save it again",
             f"缺少坐标系{_guess_zh(bounds)}；请定义投影后重新保存",
         )
-    crs = _horizontal(crs)
+    crs = horizontal(crs)
     return _datum_problem(crs) or _coordinate_problem(crs, bounds)
 
 
@@ -42,7 +42,7 @@ def datum_name(crs: CRS) -> str:
     return crs.datum.name if crs.datum else "unknown"
 
 
-def _horizontal(crs: CRS) -> CRS:
+def horizontal(crs: CRS) -> CRS:
     """The CRS of x and y alone: without heights (a .prj with VERTCS), and without a way to WGS 84 (TOWGS84)."""
     while crs.is_compound or crs.is_bound:
         crs = crs.sub_crs_list[0] if crs.is_compound else crs.source_crs
