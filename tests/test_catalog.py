@@ -90,7 +90,7 @@ def test_one_item_is_read_alone(tmp_path):
         item = write_item(tmp_path, name)
     assert find(item) == (["B"], [])
     item.write_text(item.read_text()[:-9])
-    with pytest.raises(SceneError, match=r"B\.json: is not a STAC catalogue; correct scenes\.path"):
+    with pytest.raises(SceneError, match=r"B\.json: is not a STAC catalogue or item; correct scenes\.path"):
         find(item)
 
 

@@ -246,7 +246,7 @@ def _linked_items(catalogue: Path) -> tuple[list[Path], list[Path]]:
             links = None
         if not isinstance(links, list):
             if place == catalogue:
-                raise SceneError(f"{place}: is not a STAC catalogue; correct scenes.path")
+                raise SceneError(f"{place}: is not a STAC catalogue or item; correct scenes.path")
             damaged.append(place)
             continue
         found += _linked(links, "item", place.parent)
