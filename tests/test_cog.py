@@ -59,7 +59,7 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_raster(tmp_path, monkeypatch
     """Of one write that is refused GDAL says nothing, and zeros pass for pixels."""
 
     def refuse_a_write(path, mode="r", **options):
-        if mode == "r+":
+        if path == tmp_path / "x.raw.tif" and mode == "r":
             with open(path, "r+b") as raw:
                 raw.seek(cog.BLOCK_PX**2)
                 raw.write(bytes(4096))
@@ -71,6 +71,25 @@ def test_a_disk_that_is_full_for_a_moment_leaves_no_raster(tmp_path, monkeypatch
     with pytest.raises(OutputError, match=r"x\.tif: cannot be written .*x\.raw\.tif does not hold .*; free disk space"):
         written(tmp_path / "x.tif", VARIABLES["ndvi"], [(0, 0, np.full(GRID.shape, 7, "int16"))])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_what_is_said_of_a_raster_nothing_goes_by_way_of_the_file(tmp_path, monkeypatch):
+    """Names, statistics and overviews that are lost there would not be missed: only pixels can be read back."""
+    held = []
+
+    def watched(source, target, real=cog.copy, **options):
+        held.append((tmp_path / "x.raw.tif").read_bytes())
+        real(source, target, **options)
+
+    monkeypatch.setattr(cog, "IN_MEMORY_PX", 0)
+    monkeypatch.setattr(cog, "copy", watched)
+    path = written(tmp_path / "x.tif", VARIABLES["ndvi"], [(0, 0, np.full(GRID.shape, 7, "int16"))])
+    with rasterio.open(path) as file:
+        assert file.overviews(1) == [2, 4]
+    with rasterio.MemoryFile(held[-1]) as memory, memory.open() as raw:
+        assert raw.overviews(1) == []
+        assert "STATISTICS_MEAN" not in raw.tags(1)
+    assert held[0] == held[-1]
 
 
 @pytest.mark.parametrize("limit", [0, cog.IN_MEMORY_PX], ids=["by way of a file", "in memory"])

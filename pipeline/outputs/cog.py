@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil lets through on a full disk
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.io import MemoryFile
+from rasterio.io import DatasetReader, DatasetWriter, MemoryFile
 from rasterio.shutil import copy
 from rasterio.windows import Window
 
@@ -37,10 +37,10 @@ class CogWriter:
     """Takes a raster window by window and leaves a valid COG at ``path``, or nothing.
 
     The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
-    built before the one copy to a COG, at half the time of letting that driver build them. The COG is made in memory,
-    compressed, and written from there: of a write that the disk refuses, as when it is full for a moment, GDAL does not
-    always tell. A class raster comes with its ``colors`` (#rrggbb by value) as a colour table. ``further`` names the
-    bands after the first, in the same unit.
+    built before the one copy to a COG, at half the time of letting that driver build them. Of a write that the disk
+    refuses, as when it is full for a moment, GDAL does not always tell: the temporary file holds pixels alone and is
+    read back; all else, and the COG, compressed, is made in memory and written from there. A class raster comes with
+    its ``colors`` (#rrggbb by value) as a colour table. ``further`` names the bands after the first, in the same unit.
     """
 
     def __init__(
@@ -54,6 +54,8 @@ class CogWriter:
         further: tuple[str, ...] = (),
     ) -> None:
         self._path, self._variable = path, variable
+        self._names = (description, *(f"{description} {name}" for name in further))
+        self._tags, self._colors = tags, colors
         self._raw = path.with_suffix(".raw.tif")
         bands = 1 + len(further)
         self._sums = np.zeros((bands, 3), "int64")  # whole numbers add up the same in any order
@@ -68,15 +70,6 @@ class CogWriter:
             for row in range(0, grid.height, BLOCK_PX):
                 here = nodata[:, : grid.height - row]
                 self._file.write(here, window=Window(0, row, grid.width, here.shape[1]))
-        self._file.scales = (variable.scale,) * bands
-        self._file.units = (variable.unit,) * bands
-        self._file.descriptions = (description, *(f"{description} {name}" for name in further))
-        self._file.update_tags(
-            TIFFTAG_IMAGEDESCRIPTION=f"{variable.long_name} [{variable.unit}]", TIFFTAG_SOFTWARE="sinkmap", **tags
-        )
-
-        if colors:
-            self._file.write_colormap(1, {value: tuple(bytes.fromhex(color[1:])) for value, color in colors.items()})
 
     def write(self, stored: np.ndarray, row: int, column: int, band: int = 1) -> None:
         """Put stored integers with their top left pixel at (row, column)."""
@@ -104,29 +97,48 @@ class CogWriter:
                     leftover.unlink(missing_ok=True)
 
     def _finish(self) -> None:
-        if self._raw.exists():
-            self._reopen()
-        for band, (sums, found) in enumerate(zip(self._sums, self._ranges, strict=True), start=1):
-            self._file.update_tags(band, **_statistics(*sums, found, self._file.width * self._file.height))
-        how = Resampling.nearest if self._variable.scale == 1 else Resampling.average
-        self._file.build_overviews(overview_factors(self._file.width, self._file.height), how)
-        with MemoryFile() as made, whole(self._path) as part:
-            copy(self._file, made.name, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
-            part.write_bytes(made.getbuffer())
-            # what a GIS has noted beside the older raster, such as its statistics, is not of this one
-            Path(f"{self._path}.aux.xml").unlink(missing_ok=True)
-
-    def _reopen(self) -> None:
-        """Read the uncompressed file as the disk has it. Raises OSError where it does not hold what was written."""
+        if self._file.driver == IN_MEMORY["driver"]:
+            self._deliver(self._file)
+            return
+        place = self._file.crs, self._file.transform, self._file.nodata
         self._file.close()
-        self._file = rasterio.open(self._raw, "r+")
-        windows = (window for _, window in self._file.block_windows())
+        with MemoryFile(ext=".vrt") as view:
+            with rasterio.open(self._raw) as raw:
+                self._compare(raw)
+                copy(raw, view.name, driver="VRT")
+            with rasterio.open(view.name, "r+") as described:
+                described.crs, described.transform, described.nodata = place
+                self._deliver(described)
+
+    def _compare(self, raw: DatasetReader) -> None:
+        """Raises OSError where the disk does not hold what was written."""
+        windows = (window for _, window in raw.block_windows())
         kept = sum(
-            np.array([_summary(stored, self._variable.nodata)[2:] for stored in self._file.read(window=window)])
+            np.array([_summary(stored, self._variable.nodata)[2:] for stored in raw.read(window=window)])
             for window in windows
         )
         if not np.array_equal(kept, self._sums):
             raise OSError(errno.EIO, f"{self._raw.name} does not hold what was written to it")
+
+    def _deliver(self, file: DatasetWriter) -> None:
+        """Say in ``file`` what it holds, give it overviews, and put its copy in place."""
+        variable = self._variable
+        file.scales = (variable.scale,) * file.count
+        file.units = (variable.unit,) * file.count
+        file.descriptions = self._names
+        title = f"{variable.long_name} [{variable.unit}]"
+        file.update_tags(TIFFTAG_IMAGEDESCRIPTION=title, TIFFTAG_SOFTWARE="sinkmap", **self._tags)
+        if self._colors:
+            file.write_colormap(1, {value: tuple(bytes.fromhex(color[1:])) for value, color in self._colors.items()})
+        for band, (sums, found) in enumerate(zip(self._sums, self._ranges, strict=True), start=1):
+            file.update_tags(band, **_statistics(*sums, found, file.width * file.height))
+        how = Resampling.nearest if variable.scale == 1 else Resampling.average
+        file.build_overviews(overview_factors(file.width, file.height), how)
+        with MemoryFile() as made, whole(self._path) as part:
+            copy(file, made.name, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
+            part.write_bytes(made.getbuffer())
+            # what a GIS has noted beside the older raster, such as its statistics, is not of this one
+            Path(f"{self._path}.aux.xml").unlink(missing_ok=True)
 
 
 def _statistics(count: int, total: int, squares: int, found: list[int], size: int) -> dict[str, str]:
