@@ -1,6 +1,7 @@
 """The record of a run: what it rested on, so that any number can be traced and made again."""
 
 import re
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -15,9 +16,11 @@ from pipeline.vegetation import EndMembers
 
 
 def remember_pace(run: Run, pace: dict[str, float]) -> None:
-    """Keep what a unit of each stage took, seconds of the whole run, for the estimate of the next plan."""
+    """Keep what a unit of each stage took, seconds of the whole run, for the estimate of the next plan. Where it cannot
+    be kept the results are whole all the same."""
     if pace:
-        write_json(run.work / "pace.json", (read_json(run.work / "pace.json") or {}) | pace)
+        with suppress(OSError):
+            write_json(run.work / "pace.json", (read_json(run.work / "pace.json") or {}) | pace)
 
 
 def put_away(run: Run) -> None:

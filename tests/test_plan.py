@@ -1,5 +1,7 @@
 """The plan says what will run and why, and the run then does just that."""
 
+from types import SimpleNamespace
+
 import pytest
 from tiny_world import DAYS, ZONES, World, box, landscape, undisturbed
 
@@ -7,6 +9,7 @@ from pipeline import plan, units
 from pipeline.config.run_config import read_config
 from pipeline.execution.provenance import Marks, key_parts
 from pipeline.plan import plan_lines
+from pipeline.record import remember_pace
 from pipeline.run import prepare
 
 
@@ -46,6 +49,10 @@ def test_after_a_finished_run_there_is_nothing_to_do(world):
     assert "1 composite: 0 of 12 tile-years to read, the rest is kept." in lines
     assert "3 map: 0 rasters of 0 zones to write, the rest is kept." in lines
     assert any("only the tables" in line for line in lines)
+
+
+def test_a_pace_that_cannot_be_kept_does_not_fail_a_run_that_delivered_all(tmp_path):
+    remember_pace(SimpleNamespace(work=tmp_path / "gone"), {"map": 1.0})
 
 
 def test_before_the_first_run_all_is_new(tmp_path):
