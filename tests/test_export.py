@@ -5,6 +5,7 @@ import os
 import geopandas as gpd
 import pandas as pd
 import pytest
+import shapely
 from tiny_world import World, read_csv
 
 from pipeline.config.run_config import read_config
@@ -92,7 +93,7 @@ def test_field_names_have_ten_characters_and_none_is_there_twice():
 def layers(**changes) -> dict:
     table = gpd.GeoDataFrame(
         {"zone_id": ["F01", "F02"], "name_zh": ["甲", "乙"], "status": ["ok", "ok"]},
-        geometry=gpd.points_from_xy([110, 111], [41, 41]), crs=4490,
+        geometry=shapely.box([110, 111], 41, [110.1, 111.1], 41.1), crs=4490,
     )  # fmt: skip
     for name, value in changes.items():
         table.loc[1, name] = value
@@ -126,6 +127,40 @@ def test_a_text_of_254_bytes_is_kept_whole(tmp_path):
 def test_a_name_that_a_shapefile_cannot_hold_is_refused(tmp_path, changes, says):
     with pytest.raises(OutputError, match=says):
         export._shapefiles(layers(**changes), tmp_path, "tiny")
+
+
+@pytest.mark.parametrize("write", [export._shapefiles, export._geodatabase], ids=["shp", "gdb"])
+def test_a_column_that_the_disk_did_not_take_is_no_export(tmp_path, monkeypatch, write):
+    """Of one write that is refused, as while a disk is full for a moment, GDAL says nothing."""
+
+    def loses_a_text(table, path, real=export.pyogrio.write_dataframe, **options):
+        real(table.assign(name_zh=["甲", None]), path, **options)
+
+    monkeypatch.setattr(export.pyogrio, "write_dataframe", loses_a_text)
+    with pytest.raises(OSError, match=r"(zones\.shp|tiny\.gdb) does not hold what was written to it"):
+        write(layers(), tmp_path, "tiny")
+
+
+def test_what_says_how_to_read_a_shapefile_is_there_also_where_gdal_could_not_write_it(tmp_path, monkeypatch):
+    def loses_small_files(table, path, real=export.pyogrio.write_dataframe, **options):
+        assert path.with_suffix(".cpg").exists(), "GDAL would crash where it cannot make it"
+        real(table, path, **options)
+        path.with_suffix(".cpg").write_text("")
+        path.with_suffix(".prj").unlink()
+
+    monkeypatch.setattr(export.pyogrio, "write_dataframe", loses_small_files)
+    export._shapefiles(layers(), tmp_path, "tiny")
+    assert (tmp_path / "zones.cpg").read_text() == "GBK"
+    assert gpd.read_file(tmp_path / "zones.shp").crs.to_epsg() == 4490
+
+
+def test_numbers_and_texts_of_any_kind_read_back(tmp_path):
+    """A file is refused for what it lost, not for the decimals and blanks that its format does not keep."""
+    kinds = {"carbon_tC": [1 / 3e9, None], "carbon_tC_ha": [123456789.123456789, -1e-12], "status_zh": [" 甲 ", ""],
+             "figure_class": [None, None], "area_ha": [1.5, 2e7], "unverified_zh": ["a\nb", "~"]}  # fmt: skip
+    table = {"zones": layers()["zones"].assign(**kinds)}
+    export._shapefiles(table, tmp_path, "tiny")
+    export._geodatabase(table, tmp_path, "tiny")
 
 
 def test_a_failed_export_leaves_the_last_one_and_no_half(world, monkeypatch):

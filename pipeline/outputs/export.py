@@ -1,5 +1,6 @@
 """Zones and patches in other vector formats, on request: Shapefile in GBK, FileGDB, GeoParquet."""
 
+import errno
 import shutil
 import warnings
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyogrio
 
@@ -128,9 +130,14 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
                 "bytes of a shapefile; take gdb or the GeoPackage for them"
             )
         table = table.drop(columns=too_long).rename(columns=short)
+        file = folder / f"{layer}.shp"
+        file.with_suffix(".cpg").touch()  # GDAL crashes where it cannot make it
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # GDAL only warns of what it cuts
-            pyogrio.write_dataframe(table, folder / f"{layer}.shp", driver="ESRI Shapefile", encoding=DBF_ENCODING)
+            pyogrio.write_dataframe(table, file, driver="ESRI Shapefile", encoding=DBF_ENCODING)
+        file.with_suffix(".cpg").write_text(DBF_ENCODING)
+        file.with_suffix(".prj").write_text(table.crs.to_wkt("WKT1_ESRI"))
+        _read_back(table, file)
     write_csv(folder / "fields.csv", fields[0], fields)
     return notes
 
@@ -175,7 +182,27 @@ def _geodatabase(layers: Layers, folder: Path, name: str) -> list[str]:
             table, folder / f"{name}.gdb", layer=layer, driver="OpenFileGDB", geometry_type="MultiPolygon",
             promote_to_multi=True,
         )  # fmt: skip
+    for layer, table in layers.items():
+        _read_back(table, folder / f"{name}.gdb", layer)
     return []
+
+
+def _read_back(table: gpd.GeoDataFrame, file: Path, layer: str | None = None) -> None:
+    """Raises OSError where a file does not hold the columns that GDAL wrote to it: of a write that the disk refuses it
+    does not always tell."""
+    kept = pyogrio.read_dataframe(file, layer=layer, read_geometry=False)
+    wrong = [column for column in table.columns.drop("geometry") if not _same(table[column], kept.get(column))]
+    if wrong or len(kept) != len(table):
+        raise OSError(errno.EIO, f"{file.name} does not hold what was written to it")
+
+
+def _same(ours: pd.Series, kept: pd.Series | None) -> bool:
+    """Whether a column reads back as it was, but for the 15 decimals of a DBF and blanks around a text."""
+    if kept is None or len(kept) != len(ours):
+        return False
+    if pd.api.types.is_numeric_dtype(ours):
+        return np.allclose(kept.astype(float), ours.astype(float), rtol=1e-12, atol=1e-15, equal_nan=True)
+    return kept.fillna("").astype(str).str.strip().tolist() == ours.fillna("").astype(str).str.strip().tolist()
 
 
 def _geoparquet(layers: Layers, folder: Path, name: str) -> list[str]:
