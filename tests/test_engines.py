@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landscape, undisturbed
 
-from pipeline.errors import SinkmapError
+from pipeline.errors import ConfigError, SinkmapError
 from pipeline.execution.cores import available_cores
 from pipeline.execution.engine import Engine, open_engine
 from pipeline.outputs.sheets import atlas
@@ -123,6 +123,20 @@ def test_beside_another_cluster_of_the_machine_workers_start_without_a_word(recw
         with open_engine(Console(quiet=True), workers=1) as engine:
             assert engine.run("count", abs, [-1]) == [1]
     assert [str(warning.message) for warning in recwarn if "Port" in str(warning.message)] == []
+
+
+def test_processes_that_do_not_start_are_said_in_one_sentence(monkeypatch):
+    """As where the machine has no memory for them."""
+
+    def fails(**options):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("distributed.LocalCluster", fails)
+    with (
+        pytest.raises(ConfigError, match=r"--workers 2: the processes cannot be started \(Nanny failed to start.\); "),
+        open_engine(Console(quiet=True), workers=2),
+    ):
+        pass
 
 
 @pytest.fixture(scope="module")

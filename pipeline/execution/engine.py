@@ -128,7 +128,7 @@ def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
 @contextmanager
 def open_engine(console: Console, workers: int | None = None, cluster: str | None = None) -> Iterator[Engine]:
     """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at
-    the address ``cluster``. Raises ConfigError where that cluster does not answer."""
+    the address ``cluster``. Raises ConfigError where that cluster does not answer or processes cannot be started."""
     if workers is None and cluster is None:
         yield Engine(console, available_cores())
         return
@@ -139,10 +139,16 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
         # at a free port: the usual one may be another cluster's, of which there would be a warning
         place = {"dashboard_address": "127.0.0.1:0"}
         with kept_from_children():
-            local = LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL,
-                scheduler_kwargs=place,
-            )  # fmt: skip
+            try:
+                local = LocalCluster(
+                    n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL,
+                    scheduler_kwargs=place,
+                )  # fmt: skip
+            except RuntimeError as error:
+                raise ConfigError(
+                    f"--workers {workers}: the processes cannot be started ({error}); give fewer, or leave it out for "
+                    "threads"
+                ) from error
         with local, Client(local) as client:
             yield Engine(console, workers, client)
         return
