@@ -109,6 +109,7 @@ def test_ground_without_data_is_hatched_below_the_rasters_but_not_where_there_is
     drawn = [layer.get("id") for layer in root.find("layerorder")]
     assert drawn.index("zones_no_data") > max(i for i, name in enumerate(drawn) if name.startswith("raster_"))
     crs = next(item for item in root.iter("LayoutItem") if item.get("id") == "crs")
+    assert re.match(r"两图比例尺 1:\[%[^%]+'left map'[^%]+%\]；坐标系", crs.get("labelText"))
     assert crs.get("labelText").endswith("；斜线：无数据")
 
 

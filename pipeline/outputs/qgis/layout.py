@@ -63,7 +63,7 @@ def atlas_layout(
         _picture((138, 137.5, 8, 8), "north arrow", NORTH),
         _label((95, 140, 40, 5), "left remark", left.remark, 7, align=RIGHT),
         _label((151, 139, 86, 5), "right remark", right.remark, 7),
-        _label((151, 133, 86, 6), "crs", f"两图比例尺相同；坐标系 {results.grid_crs}；斜线：无数据", 7),
+        _label((151, 133, 86, 6), "crs", f"两图比例尺 1:{SCALE}；坐标系 {results.grid_crs}；斜线：无数据", 7),
         _legend((10, 147, 136, 14), "left legend", left, 5),
         _legend((151, 147, 86, 14), "right legend", right, 4),
         _map((239, 135, 48, 52), "locator", locator, extent, follows="left map"),
@@ -118,6 +118,10 @@ CARBON = (
 def _said(column: str, nothing: str = "'无'") -> str:
     return f"""[% regexp_replace(coalesce("{column}", {nothing}), '{HYPHEN_MINUS}', '\\\\1−') %]"""
 
+
+SCALE = """[% with_variable('scale', map_get(item_variables('left map'), 'map_scale'),
+replace(format_number(round(@scale, 2 - floor(log10(@scale))), 0), ',', ' ')) %]"""
+"""The scale of both maps to three digits, written as on the sheets: 217 000."""
 
 UNUSUAL = """if("carbon_tC_ha" is null, '无', '未见异常')"""
 """Where no figure is unusual; where there is none, none was judged."""
