@@ -260,6 +260,10 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares, code):
     assert faults(page) == []
     said = [text.get_text() for text in page.figure.findobj(Text)]
     assert said.count(f"{code}21") >= 2  # whole in the table and on the map
+    if not compares:
+        assert "缺1/22个片区" not in said
+        rows[3] |= dict.fromkeys(("carbon_tC", "carbon_tC_low95", "carbon_tC_high95"))
+        assert "缺1/22个片区" in texts(sheet.draw())  # beside the city's stock
     assert all(text.get_size() >= 4.5 for text in page.figure.findobj(Text))
     # 1.34 t C/ha by the classes of a stock, though the map, as of withheld totals, shows a sink; 0.157 lost by its own
     bar = {True: STYLES["sink"].colors[3], False: STYLES["carbon_stock"].colors[2]}[compares]

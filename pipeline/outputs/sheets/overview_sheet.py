@@ -12,6 +12,7 @@ from pipeline.outputs.sheets.legend import draw_legend
 from pipeline.outputs.sheets.page import INK, MUTED, SMALLEST, Box, Column, Page
 from pipeline.outputs.sheets.text import UNKNOWN, area, bounds, figure
 from pipeline.outputs.sheets.zone_sheet import draw_foot, draw_head
+from pipeline.totals.group_totals import lacking_zh
 
 ID, NAME, TOTAL = 0, 1, 5
 WIDEST_ID_MM = 24.0
@@ -108,7 +109,7 @@ class OverviewSheet:
                 figure(row, "fvc_mean", 100)[0],
                 figure(row, "carbon_tC_ha")[0],
                 *figure(row, total, signed=self.compares),
-                _finding(row),
+                _finding(row) if self.compares else self._lacking(row),
             )
             for row in self.rows
         ]
@@ -120,6 +121,12 @@ class OverviewSheet:
         columns[NAME] = replace(COLUMNS[NAME], width=COLUMNS[NAME].width + rest)
         columns[TOTAL] = replace(COLUMNS[TOTAL], title=title)
         page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
+
+    def _lacking(self, row: dict) -> str:
+        """How many zones a stock goes without: where no periods compare, it has no finding that would say so."""
+        zones = [zone for zone in self.rows if zone["level"] == "zone"]
+        members = [zone for zone in zones if row["zone_id"] in ("city", zone["ecosystem"])]
+        return lacking_zh(members, STOCK[0]) or UNKNOWN
 
     def _draw_bars(self, page: Page, box: Box) -> None:
         """Sink or stock per ha of each zone about a line of zero, in the colours of its maps, with its interval."""
