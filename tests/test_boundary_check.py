@@ -429,6 +429,7 @@ def test_the_real_zones_in_gbk_are_read_and_their_holes_and_parts_told(ecosystem
     found = check_zones(REAL / "zones" / "zones_t33_gbk.shp", None, columns, CLASS_WORDS, expected, ecosystems)
     assert {finding.level for finding in found} == {"note"}
     assert "GB18030, as the text is not UTF-8" in of_kind(found, "encoding")[0].en
+    assert of_kind(found, "encoding")[0].zh == "文字编码：GB18030"
     assert (len(of_kind(found, "hole")), len(of_kind(found, "multipart"))) == (4, 3)
 
 

@@ -632,6 +632,7 @@ def test_a_zone_that_fails_leaves_the_others_delivered(world, sinkmap):
     assert rows[zone]["carbon_tC"] == rows[zone]["ndvi_mean"] == rows[zone]["observed_fraction"] == ""
     assert all(float(rows[other]["carbon_tC"]) > 0 for other in ("F02", "G01"))
     assert "carbon_tC lacks 1 of 4 zones" in rows["city"]["status"]
+    assert "生物量碳储量缺1/4个片区" in rows["city"]["status_zh"]
     assert not list(world.results.glob(f"zones/{zone}/*.tif"))
     assert len(list(world.results.glob("zones/*/*.tif"))) == 35
     assert [entry["zone"] for entry in json.loads((world.results / "run.json").read_text("utf-8"))["failed_zones"]] == [

@@ -64,10 +64,10 @@ def test_an_impossible_figure_takes_the_total_away_and_says_why():
     assert held["carbon_tC_ha"] == 150
     assert "carbon_tC_ha 150 outside 0 to 120" in held["status"]
     basis = "（依据：大青山落叶松 2024（9-15），Huang X.-Q. 等 2016）"
-    assert held["status_zh"] == f"生物量碳密度(吨碳/公顷) 150，高于可能范围 0 至 120{basis}，不计总量"
+    assert held["status_zh"] == f"生物量碳密度 150 吨碳/公顷，高于可能范围 0 至 120{basis}，不计总量"
     noted = withhold(heavy | {"status": "ok; no sink: one period only", "status_zh": "正常；仅一期，不计碳汇"}, [found])
     assert noted["status"].startswith("no sink: one period only; no total, impossible: carbon_tC_ha 150")
-    assert noted["status_zh"].startswith("仅一期，不计碳汇；生物量碳密度(吨碳/公顷) 150")
+    assert noted["status_zh"].startswith("仅一期，不计碳汇；生物量碳密度 150 吨碳/公顷，高于")
 
 
 def test_an_unusual_figure_keeps_its_total():
@@ -80,18 +80,19 @@ def test_an_unusual_figure_keeps_its_total():
     say_unusual(noted, unusual(held, "larch_middle", RANGES))
     assert noted["status"] == "no sink: one period only; figures outside usual ranges"
     assert noted["status_zh"] == "仅一期，不计碳汇；数值超出常见范围，见合理性"
-    assert held["plausibility_zh"].startswith("生物量碳密度(吨碳/公顷) 5，低于常见范围 8 至 60（依据：大青山")
+    assert held["plausibility_zh"].startswith("生物量碳密度 5 吨碳/公顷，低于常见范围 8 至 60（依据：大青山")
 
 
 def test_a_large_figure_is_printed_with_three_digits_and_no_exponent():
     (found,) = impossible(row("forest", carbon_tC_ha=30_123.4), "larch_middle", RANGES)
-    assert found.zh.startswith("生物量碳密度(吨碳/公顷) 30,100，高于可能范围 0 至 120（")
+    assert found.zh.startswith("生物量碳密度 30,100 吨碳/公顷，高于可能范围 0 至 120（")
 
 
 def test_the_increment_is_the_sink_as_carbon():
     """-20 t CO2/ha/yr is -5.45 t C/ha/yr, beyond the hard limit of -5."""
     (found,) = impossible(row("forest", sink_tCO2_ha_yr=-20.0), "larch_middle", RANGES)
     assert found.value == pytest.approx(-20 * 12 / 44)
+    assert found.zh.startswith("生物量碳密度年变化 -5.45 吨碳/(公顷·年)，低于可能范围")
 
 
 @pytest.mark.parametrize(("high95", "flagged"), [(79_000.0, True), (81_000.0, False)])

@@ -203,7 +203,7 @@ def test_nothing_overlaps_where_a_sheet_says_much(tmp_path, size):
     row = row_of(
         "G05", 203_337.1, status_zh="正常；" + "两期反射率定标来源不同，" * 12,
         unverified_zh="；".join(["榆树、侧柏、杨树含碳率"] * 20),
-        plausibility_zh="生物量碳密度(吨碳/公顷) 0.871，低于常见范围 1 至 5",
+        plausibility_zh="生物量碳密度 0.871 吨碳/公顷，低于常见范围 1 至 5",
     )  # fmt: skip
     sheet = sheet_of(
         tmp_path, *size, title=f"G05 {LONG}", project=LONG, kind=LONG, row=row,

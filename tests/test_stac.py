@@ -88,6 +88,7 @@ def test_times_and_places_cover_the_periods_and_zones(world, moved):
     (west, south, east, north), *_ = moved.extent.spatial.bboxes
     assert 109 < west < east < 111
     assert 40 < south < north < 41
+    assert moved.description.startswith(f"{moved.title}。")
     assert "不作为交易依据" in moved.description
     assert comparison["processing:lineage"].endswith("; 12 scenes")
     assert "; inventories of 2020, 2024; " in items["tiny-F01-2023-2025"].properties["processing:lineage"]

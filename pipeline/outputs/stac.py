@@ -75,7 +75,7 @@ def _collection(results: Results) -> pystac.Collection:
     """The collection without its extent, which its items give."""
     everywhere = pystac.Extent(pystac.SpatialExtent([[-180, -90, 180, 90]]), pystac.TemporalExtent([[None, None]]))
     collection = pystac.Collection(
-        id=results.name, title=results.title, description=f"{results.title}. {results.note}", extent=everywhere,
+        id=results.name, title=results.title, description=f"{results.title}。{results.note}", extent=everywhere,
         license="other", href=f"{PLACE}collection.json", stac_extensions=COLLECTION_EXTENSIONS,
         catalog_type=pystac.CatalogType.SELF_CONTAINED, extra_fields=_made_by(),
     )  # fmt: skip

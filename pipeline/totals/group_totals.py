@@ -130,8 +130,8 @@ def _status(members: list[dict]) -> tuple[str, str]:
 
     counted = [
         *(
-            (count(name, None), f"{name} lacks {{}} of {total} zones", f"{COLUMNS[name][1]}缺{{}}/{total}个片区")
-            for name in ("carbon_tC", *(["sink_tCO2_yr"] if compared else []))
+            (count(column, None), f"{column} lacks {{}} of {total} zones", f"{zh}缺{{}}/{total}个片区")
+            for column, zh in (("carbon_tC", "生物量碳储量"), *([("sink_tCO2_yr", "碳汇量")] if compared else []))
         ),
         *(
             (count("comparability", verdict), f"{{}} of {total} zones {verdict}", f"{{}}/{total}个片区{zh}")

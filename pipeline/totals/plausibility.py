@@ -15,12 +15,12 @@ SHIPPED = Path(__file__).with_name("plausibility.yaml")
 
 
 QUANTITIES_ZH = {
-    "ndvi_mean": "平均NDVI",
-    "agb_tDM_ha": "地上生物量(吨干物质/公顷)",
-    "carbon_tC_ha": "生物量碳密度(吨碳/公顷)",
-    "increment_tC_ha_yr": "生物量碳密度年变化(吨碳/(公顷·年))",
+    "ndvi_mean": ("平均NDVI", ""),
+    "agb_tDM_ha": ("地上生物量", "吨干物质/公顷"),
+    "carbon_tC_ha": ("生物量碳密度", "吨碳/公顷"),
+    "increment_tC_ha_yr": ("生物量碳密度年变化", "吨碳/(公顷·年)"),
 }
-"""What findings call the quantities in Chinese."""
+"""What findings call the quantities in Chinese, and their units."""
 
 
 class Range(Frozen):
@@ -80,9 +80,10 @@ class OutOfRange(Frozen):
         """The finding in Chinese."""
         low, high = self.bound
         side, kind = "低于" if self.value < low else "高于", "可能" if self.impossible else "常见"
-        value = float(f"{self.value:.3g}")  # three digits, without an exponent
+        name, unit = QUANTITIES_ZH[self.quantity]
+        said = " ".join(filter(None, (name, f"{float(f'{self.value:.3g}'):,g}", unit)))  # three digits, no exponent
         source = self.source_zh if self.verified else f"{self.source_zh}；未核实"
-        return f"{QUANTITIES_ZH[self.quantity]} {value:,g}，{side}{kind}范围 {low:.3g} 至 {high:.3g}（依据：{source}）"
+        return f"{said}，{side}{kind}范围 {low:.3g} 至 {high:.3g}（依据：{source}）"
 
 
 def read_ranges(path: Path | None = None) -> Ranges:

@@ -26,7 +26,7 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
     "loss_tC_yr": ("Biomass carbon loss by volume decrease, t C per year", "蓄积减少碳损失(吨碳/年)"),
     "gain_loss_tC_yr": (
         "Gain less loss, t C per year; not to be added to the sink",
-        "增减法碳变化（吨碳/年，不与碳汇相加）",
+        "生长量法碳净变化（吨碳/年，不与碳汇相加）",
     ),
     "gain_loss_tCO2_yr": (
         "Gain less loss by volume increment, t CO2 per year; not to be added to the sink",

@@ -119,7 +119,8 @@ def _species(names: pd.Series, forest: Forest) -> Iterator[Finding]:
 
 def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
     encoding, datum = table.attrs["encoding"], datum_name(table.crs)
-    yield Finding("note", "encoding", "", f"text is {encoding}", f"文字编码：{encoding}")
+    name = encoding.split(",")[0]  # what follows says in English how it was found
+    yield Finding("note", "encoding", "", f"text is {encoding}", f"文字编码：{name}")
     yield Finding("note", "crs", "", f"CRS {table.crs.name}, datum {datum}; CGCS2000 and WGS 84 differ by centimetres "
                   "and count as one", f"坐标系{table.crs.name}；CGCS2000与WGS84相差厘米级，视为相同")  # fmt: skip
 
