@@ -22,8 +22,8 @@ from pipeline.vegetation import EndMembers
 BYTES_PER_TILE_PIXEL = 24
 """Classes and bands of one observation, and the state of the composite, while a tile is read."""
 
-BYTES_PER_MAP_PIXEL = 6
-"""A sink of three bands, whose file is made in memory, if nothing in it could be compressed."""
+BYTES_PER_MAP_PIXEL = 8
+"""A sink of three bands, whose overviews and file are made in memory, if nothing in it could be compressed."""
 
 PROCESS_BYTES = 500 << 20
 """Interpreter, libraries and compiled kernels."""

@@ -284,6 +284,8 @@ def test_of_scenes_of_several_pixel_sizes_those_are_copied_that_are_nearest_to_t
     assert (first.id, second.id) == ("landsat", "sentinel")
     assert grid_origin([first, second], CRS, 10) == (LEFT, TOP)
     assert grid_origin([first, second], CRS, 30) == (LEFT - 15, TOP + 15)
+    elsewhere = replace(second, grids=tuple((name, "EPSG:32650", *place) for name, _, *place in second.grids))
+    assert grid_origin([first, elsewhere], CRS, 10) == (LEFT - 15, TOP + 15)  # the only one whose pixels can be copied
 
 
 # Manifest

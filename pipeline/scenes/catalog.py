@@ -195,8 +195,12 @@ def _refuse_mask(scene: str, band: Band, file: rasterio.DatasetReader) -> None:
 
 
 def grid_origin(scenes: list[Scene], crs: str, resolution_m: float) -> tuple[float, float]:
-    """A corner for the run's grid: that of the (first) scene whose pixels are nearest to its own in size, where that is
-    in ``crs``, so that they can be copied. Corners of Landsat lie half a pixel off those of Sentinel-2."""
-    scene = min(scenes, key=lambda scene: round(abs(scene.pixel_m - resolution_m), 3))
+    """A corner for the run's grid: of the scenes in its ``crs`` that of the first whose pixels are nearest to its own
+    in size, so that they can be copied: corners of Landsat lie half a pixel off those of Sentinel-2. (0, 0) where no
+    scene is in that CRS."""
+    here = [scene for scene in scenes if CRS(scene.grids[0][1]) == CRS(crs)]
+    if not here:
+        return 0.0, 0.0
+    scene = min(here, key=lambda scene: round(abs(scene.pixel_m - resolution_m), 3))
     box = footprint(scene.id, scene.bands["red"])
-    return (box.affine.c, box.affine.f) if box.crs == CRS(crs) else (0.0, 0.0)
+    return box.affine.c, box.affine.f
