@@ -131,7 +131,7 @@ def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = N
     alone. ``rasters`` are those to write; ``force`` is for the zone ``only`` where that is given."""
     if "sheets" not in run.config.deliverables:
         return []
-    from pipeline.outputs.sheets.atlas import CODE, KINDS  # which brings matplotlib
+    from pipeline.outputs.sheets.atlas import CODE, sheet_files  # which brings matplotlib
 
     code, mapped, jobs = key_parts(code=code_key(*CODE)), {job.zone for job in rasters}, []
     pages = [(name, "", run.results / name) for name in ("overview", "monitoring")]
@@ -140,7 +140,7 @@ def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = N
         mark = f"sheet-{run.results.name}-{name}"
         done = run.marks.read(mark)
         kept = {part: done[part] for part in done if part != FILES} if isinstance(done, dict) else {}
-        parts = run.marks.why_stale(mark, kept | code, *(stem.with_name(f"{stem.name}.{kind}") for kind in KINDS))
+        parts = run.marks.why_stale(mark, kept | code, *sheet_files(stem))
         if not parts and (zone in mapped or (name == "overview" and mapped)):
             parts = ["rasters"]
         if why := _why(parts, force and only in (None, zone)):

@@ -444,6 +444,14 @@ def test_a_label_lies_on_no_other_shape_while_there_is_room_beside_it():
     assert shapely.box(isle.left, isle.bottom, isle.right, isle.top).distance(island["isle"]) < 2
 
 
+def test_a_label_that_finds_no_place_in_its_map_is_left_out():
+    """Of 300 zones the names lay in heaps on the table beside the map."""
+    shapes = {str(number): shapely.Point(5, 5).buffer(1) for number in range(9)}
+    places = label_places(Box(0, 0, 10, 10), shapes, dict.fromkeys(shapes, (8, 3)))
+    assert 0 < len(places) < 9
+    assert all(min(p.left, p.bottom) >= 0 and max(p.right, p.top) <= 10 for p in places.values())
+
+
 def test_labels_lie_on_large_shapes_and_beside_small_ones():
     shapes = {
         "large": shapely.box(10, 10, 50, 50),

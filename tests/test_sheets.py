@@ -231,6 +231,25 @@ def test_a_sheet_of_one_period_says_what_is_not_known(tmp_path, size):
     assert said.count("—") >= 14
 
 
+def overview_of(folder: Path, centres: list[tuple[float, float]], code: str = "G", **changes) -> OverviewSheet:
+    """The overview of round zones about these places, those below 0 small."""
+    zones = {
+        f"{code}{place:02d}": shapely.Point(CORNER[0] + x * 30_000, CORNER[1] + y * 30_000).buffer(
+            12_000 if y >= 0 else 900
+        )
+        for place, (x, y) in enumerate(centres)
+    }
+    rows = [row_of(zone, shape.area / 1e4, **changes) for zone, shape in zones.items()]
+    rows += [row_of("city", 1e6, **changes) | {"level": "city", "name_zh": "全部片区合计"}]
+    raster = write_raster(folder / "raster.tif", zones[f"{code}00"], 500)
+    return OverviewSheet(
+        stem=folder / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
+        project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS, rasters={f"{code}00": raster},
+        style=STYLES["sink"], ramps=STYLES, legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint=PALE_ZH,
+        notes=("状态：正常",), warning=NOTE,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("compares", "code"),
     [(True, "G"), (False, "G"), (True, "1502210010")],
@@ -239,36 +258,42 @@ def test_a_sheet_of_one_period_says_what_is_not_known(tmp_path, size):
 def test_nothing_overlaps_on_the_overview(tmp_path, compares, code):
     """22 zones, the smallest of them in a heap."""
     centres = [(x, y) for x in range(3) for y in range(3)] + [(0.1 * x, -1) for x in range(13)]
-    zones = {
-        f"{code}{place:02d}": shapely.Point(CORNER[0] + x * 30_000, CORNER[1] + y * 30_000).buffer(
-            12_000 if y >= 0 else 900
-        )
-        for place, (x, y) in enumerate(centres)
-    }
     changes = {} if compares else dict.fromkeys(("sink_tCO2_yr", "sink_tCO2_ha_yr", "sink_finding_zh"))
-    rows = [row_of(zone, shape.area / 1e4, **changes) for zone, shape in zones.items()]
-    rows += [row_of("city", 1e6, **changes) | {"level": "city", "name_zh": "全部片区合计"}]
-    first = zones[f"{code}00"]
-    sheet = OverviewSheet(
-        stem=tmp_path / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
-        project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS,
-        rasters={f"{code}00": write_raster(tmp_path / "raster.tif", first, 500)}, style=STYLES["sink"],
-        ramps=STYLES, legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint=PALE_ZH,
-        notes=("状态：正常",), warning=NOTE,
-    )  # fmt: skip
+    sheet = overview_of(tmp_path, centres, code, **changes)
     page = sheet.draw()
     assert faults(page) == []
     said = [text.get_text() for text in page.figure.findobj(Text)]
     assert said.count(f"{code}21") >= 2  # whole in the table and on the map
     if not compares:
         assert "缺1/22个片区" not in said
-        rows[3] |= dict.fromkeys(("carbon_tC", "carbon_tC_low95", "carbon_tC_high95"))
+        sheet.rows[3] |= dict.fromkeys(("carbon_tC", "carbon_tC_low95", "carbon_tC_high95"))
         assert "缺1/22个片区" in texts(sheet.draw())  # beside the city's stock
     assert all(text.get_size() >= 4.5 for text in page.figure.findobj(Text))
     # 1.34 t C/ha by the classes of a stock, though the map, as of withheld totals, shows a sink; 0.157 lost by its own
     bar = {True: STYLES["sink"].colors[3], False: STYLES["carbon_stock"].colors[2]}[compares]
     bars = [patch for patch in page.figure.findobj(Rectangle) if patch.get_edgecolor() == to_rgba(MUTED)]
     assert sum(patch.get_facecolor() == to_rgba(bar) and patch.get_linewidth() == 0.3 for patch in bars) >= 22
+    assert page.further == []
+
+
+@pytest.mark.parametrize(("count", "pages"), [(24, 1), (25, 2), (65, 3)])
+def test_the_table_of_many_zones_goes_on_on_further_pages(tmp_path, count, pages):
+    """Rows were set closer together without end: those of 65 zones in 4 points."""
+    sheet = overview_of(tmp_path, [(place % 20, place // 20) for place in range(count)])
+    drawn = [first := sheet.draw(), *first.further]
+    assert len(drawn) == sheet.pages == pages
+    listed = []
+    for number, page in enumerate(drawn, 1):
+        assert faults(page) == []
+        assert min(text.get_size() for text in page.figure.findobj(Text)) >= 6
+        assert texts(page).count(NOTE) == 1
+        assert (f"总览图（{number}/{pages}）" if pages > 1 else "总览图") in texts(page)
+        listed += [said.removesuffix("片区（示意）") for said in texts(page) if said.endswith("片区（示意）")]
+    assert listed == [row["zone_id"] for row in sheet.rows if row["level"] == "zone"]
+    assert "全部片区合计" in texts(first)
+    first.save(sheet.stem)
+    assert len(PdfReader(tmp_path / "overview.pdf").pages) == pages
+    assert len(list(tmp_path.glob("overview*.png"))) == pages
 
 
 PLAN = Targets(
@@ -451,6 +476,26 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(undrawn, one_by_one):
     assert "内插" not in without_stands
     with Image.open(world.results / "overview.png") as picture:
         assert picture.size == (2338, 1653)
+
+
+def test_the_pages_of_the_overview_are_in_the_atlas_drawn_again_when_lost_and_removed_when_outdated(
+    undrawn, monkeypatch
+):
+    world = undrawn
+    monkeypatch.setattr("pipeline.outputs.sheets.overview_sheet.FIRST_PAGE", 2)
+    monkeypatch.setattr("pipeline.outputs.sheets.overview_sheet.FURTHER_PAGE", 1)
+    world.run(workers=1)
+    atlas = PdfReader(world.results / "atlas.pdf")
+    assert len(atlas.pages) == 3 + 1 + len(ZONES)
+    places = [atlas.get_destination_page_number(entry) for entry in atlas.outline]
+    assert places == [0, 3, 4, 5, 6, 7]
+    second = world.results / "overview_2.png"
+    second.unlink()
+    world.run(workers=1)
+    assert second.is_file()
+    monkeypatch.undo()
+    world.run(workers=1)
+    assert not list(world.results.glob("overview_*"))
 
 
 def test_a_sheet_names_no_vegetation_type_that_the_boundaries_do_not_give(undrawn):

@@ -69,7 +69,14 @@ FILES: dict[str, tuple[str, ...]] = {
     "patches": ("patches.csv",),
     "styles": ("zones/*/*.qml", "zones/*/*.tif.aux.xml", "zones/*/*.gpkg"),
     "project": ("{name}.qgz",),
-    "sheets": ("atlas.pdf", "overview.*", "monitoring.*", "zones/*/*_sheet.pdf", "zones/*/*_sheet.png"),
+    "sheets": (
+        "atlas.pdf",
+        "overview.*",
+        "overview_*.png",
+        "monitoring.*",
+        "zones/*/*_sheet.pdf",
+        "zones/*/*_sheet.png",
+    ),
     "workbook": ("{name}.xlsx",),
     "stac": ("collection.json", "zones/*/*.json"),
 }

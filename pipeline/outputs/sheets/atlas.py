@@ -1,4 +1,4 @@
-"""Sheets: one A4 page for each zone and two of the city, as PDF and PNG, and an atlas of all pages.
+"""Sheets: an A4 page for each zone and two of the city, more where zones are many, and an atlas of all pages.
 
 A sheet is drawn again only when something that it shows has changed.
 """
@@ -29,6 +29,7 @@ from pipeline.outputs.sheets.content import monitoring_sheet, overview_sheet, zo
 from pipeline.outputs.sheets.fonts import Fonts, find_fonts
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
+from pipeline.outputs.sheets.page import sheet_files
 from pipeline.outputs.sheets.zone_sheet import ZoneSheet
 from pipeline.outputs.swap import swapped
 
@@ -39,9 +40,6 @@ CODE = (
     "mapping/patches", "mapping/styles", "variables", "carbon", "totals/group_totals", "uncertainty/varying",
     "scenes/season",
 )  # fmt: skip
-
-KINDS = ("pdf", "png")
-"""Files of a sheet."""
 
 Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 
@@ -57,7 +55,7 @@ class SheetUnit:
 
     @property
     def files(self) -> list[Path]:
-        return [self.sheet.stem.with_name(f"{self.sheet.stem.name}.{kind}") for kind in KINDS]
+        return sheet_files(self.sheet.stem, self.sheet.pages if isinstance(self.sheet, OverviewSheet) else 1)
 
     @property
     def writes_to(self) -> Path:
@@ -89,13 +87,13 @@ def draw_sheet(unit: SheetUnit) -> None:
 
 
 def make_sheets(results: Results, engine: Engine) -> None:
-    """Write zones/<id>/<id>_sheet, overview, monitoring (.pdf and .png) and atlas.pdf. Raises OutputError."""
+    """Write zones/<id>/<id>_sheet, overview, monitoring (`sheet_files`) and atlas.pdf. Raises OutputError."""
     units = sheet_units(results)
     stale = [unit for unit in units if not unit.is_done]
     with _drawing(engine, len(stale)) as draw:
         successes(engine.run("sheets", draw, stale))
     _bind_atlas(results, units)
-    _remove_outdated(results.folder / "zones", {unit.sheet.stem for unit in units})
+    _remove_outdated(results.folder, {file for unit in units for file in unit.files})
 
 
 @contextmanager
@@ -189,7 +187,8 @@ def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
 
 
 def _remove_outdated(folder: Path, wanted: set[Path]) -> None:
-    """Delete sheets of zones that are no longer there: they would pass for results."""
-    for file in folder.glob("*/*_sheet.*"):
-        if file.with_suffix("") not in wanted:
-            delete(file)
+    """Delete sheets of zones, and pages, that are no longer there: they would pass for results."""
+    for pattern in ("zones/*/*_sheet.*", "overview_*.png"):
+        for file in folder.glob(pattern):
+            if file not in wanted:
+                delete(file)

@@ -244,7 +244,8 @@ def draw_north(page: Page, x: float, bottom: float, frame: MapFrame, height: flo
 
 
 def draw_names(page: Page, frame: MapFrame, shapes: dict[str, shapely.Geometry]) -> None:
-    """The names of shapes on or beside them, none over another, a line to those that had to go far."""
+    """The names of shapes on or beside them, as many as the frame holds, none over another, a line to those that had to
+    go far."""
     high = NAME_PT * MM_PER_POINT * 1.15
     on_page = {name: frame.on_page(shape) for name, shape in shapes.items()}
     sizes = {name: (page.fonts.width_mm(name, NAME_PT, bold=True) + 0.8, high) for name in shapes}
@@ -262,7 +263,8 @@ def label_places(
 ) -> dict[str, Box]:
     """Where labels of ``sizes`` (width, height in mm) go: within the box, clear of each other and of shapes too small
     to carry one; on their own shape if it is large, else as near to it as can be. On the ground of another shape, which
-    it would name, a label lies only where `NEAR_MM` leaves no other place. All in page coordinates."""
+    it would name, a label lies only where `NEAR_MM` leaves no other place; one that finds none is left out. All in page
+    coordinates."""
     inside = shapely.box(box.left, box.bottom, box.right, box.top)
     small = [name for name, shape in shapes.items() if shape.area < 4 * sizes[name][0] * sizes[name][1]]
     taken = [shapes[name] for name in small]
@@ -279,7 +281,9 @@ def label_places(
                     spot = label
                 if alone:
                     break
-        left, bottom, _, _ = (label if spot is None else spot).bounds
+        if spot is None:
+            continue
+        left, bottom, _, _ = spot.bounds
         taken.append(shapely.box(left, bottom, left + sizes[name][0], bottom + sizes[name][1]).buffer(0.2))
         places[name] = Box(left, bottom, *sizes[name])
     return places

@@ -1,5 +1,6 @@
 """The overview sheet of the city: the sink of all zones on one map, their figures in one table."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,9 @@ COLUMNS = (
     Column("95%区间", 27),
     Column("变化判定", 17),
 )
-"""Columns of the table, mm; the one of the names takes what is left, that of the total is sink or stock."""
+"""Columns of the table, mm; the one of the names gives what lacks, that of the total is sink or stock."""
+FIRST_PAGE, FURTHER_PAGE = 24, 34
+"""Zones on a page at most, beside the map and without it: so figures below bars and rows of the table keep 6 points."""
 
 SINK, STOCK = ("sink_tCO2_yr", "碳汇量 (吨CO2/年)"), ("carbon_tC", "生物量碳储量 (吨碳)")
 SINK_HA, STOCK_HA = (
@@ -63,14 +66,38 @@ class OverviewSheet:
     organisation: str = ""
 
     def draw(self) -> Page:
-        """The page. Raises OutputError for a character without a glyph."""
+        """The first page, with those on which its table goes on. Raises OutputError for a character without a glyph."""
+        first, *further = (self._draw_page(number, rows) for number, rows in enumerate(self.parts, 1))
+        first.further = further
+        return first
+
+    @property
+    def parts(self) -> list[list[dict]]:
+        """The rows of each page: all on one, or sums and some of the zones on the first, the other zones evenly on as
+        few as hold them."""
+        zones = [row for row in self.rows if row["level"] == "zone"]
+        if not (rest := zones[FIRST_PAGE:]):
+            return [self.rows]
+        sums = [row for row in self.rows if row["level"] != "zone"]
+        step = math.ceil(len(rest) / math.ceil(len(rest) / FURTHER_PAGE))
+        return [sums + zones[:FIRST_PAGE], *(rest[start : start + step] for start in range(0, len(rest), step))]
+
+    @property
+    def pages(self) -> int:
+        return len(self.parts)
+
+    def _draw_page(self, number: int, rows: list[dict]) -> Page:
+        """A page with a table of ``rows`` and the bars of their zones, the first with the map."""
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
-        draw_head(page, self.title, self.subtitle, self.project, self.kind)
+        project = f"{self.project}（{number}/{self.pages}）" if self.pages > 1 else self.project
+        draw_head(page, self.title, self.subtitle, project, self.kind)
         foot = draw_foot(page, self.notes, self.warning, self.organisation)
-        top, left, middle, right = page.height - 26, 9.0, 122.0, page.width - 9
-        self._draw_map(page, Box(left, foot, middle - 5 - left, top - foot))
-        self._draw_table(page, Box(middle, foot + 37, right - middle, top - foot - 37))
-        self._draw_bars(page, Box(middle, foot, right - middle, 34))
+        top, left, right = page.height - 26, 9.0, page.width - 9
+        if number == 1:
+            self._draw_map(page, Box(left, foot, 108.0, top - foot))
+            left = 122.0
+        self._draw_table(page, Box(left, foot + 37, right - left, top - foot - 37), rows)
+        self._draw_bars(page, Box(left, foot, right - left, 34), rows)
         return page
 
     @property
@@ -99,7 +126,7 @@ class OverviewSheet:
         maps.draw_scale_bar(page, Box(box.left + 5, box.bottom, 46, 11), frame)
         maps.draw_north(page, box.right - 6, box.bottom, frame, 10.5)
 
-    def _draw_table(self, page: Page, box: Box) -> None:
+    def _draw_table(self, page: Page, box: Box, shown: list[dict]) -> None:
         total, title = SINK if self.compares else STOCK
         rows = [
             (
@@ -111,15 +138,18 @@ class OverviewSheet:
                 *figure(row, total, signed=self.compares),
                 _finding(row) if self.compares else self._lacking(row),
             )
-            for row in self.rows
+            for row in shown
         ]
-        groups = [place for place, row in enumerate(self.rows) if row["level"] != "zone"]
+        groups = [place for place, row in enumerate(shown) if row["level"] != "zone"]
         columns = list(COLUMNS)
         longest = max(page.fonts.width_mm(row["zone_id"], 7) for row in self.rows if row["level"] == "zone")
         columns[ID] = replace(COLUMNS[ID], width=min(max(COLUMNS[ID].width, longest + 2), WIDEST_ID_MM))
         rest = box.width - sum(column.width for column in columns)
-        columns[NAME] = replace(COLUMNS[NAME], width=COLUMNS[NAME].width + rest)
-        columns[TOTAL] = replace(COLUMNS[TOTAL], title=title)
+        if rest > 0:  # the whole breadth of a page
+            wider = box.width / (box.width - rest)
+            columns, rest = [replace(column, width=column.width * wider) for column in columns], 0.0
+        columns[NAME] = replace(columns[NAME], width=columns[NAME].width + rest)
+        columns[TOTAL] = replace(columns[TOTAL], title=title)
         page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
 
     def _lacking(self, row: dict) -> str:
@@ -128,8 +158,9 @@ class OverviewSheet:
         members = [zone for zone in zones if row["zone_id"] in ("city", zone["ecosystem"])]
         return lacking_zh(members, STOCK[0]) or UNKNOWN
 
-    def _draw_bars(self, page: Page, box: Box) -> None:
-        """Sink or stock per ha of each zone about a line of zero, in the colours of its maps, with its interval."""
+    def _draw_bars(self, page: Page, box: Box, shown: list[dict]) -> None:
+        """Sink or stock per ha of each zone about a line of zero, in the colours of its maps, with its interval; all
+        pages have one scale."""
         zones = [row for row in self.rows if row["level"] == "zone"]
         column, title = SINK_HA if self.compares else STOCK_HA
         inner = page.heading(box, title)
@@ -140,8 +171,9 @@ class OverviewSheet:
         base, room = inner.bottom + 7, inner.height - 8
         scale = room / (max(ends) - min(ends) or 1)
         zero = base - min(ends) * scale
-        step = inner.width / len(zones)
-        for place, row in enumerate(zones):
+        shown = [row for row in shown if row["level"] == "zone"]
+        step = inner.width / len(shown)
+        for place, row in enumerate(shown):
             x = inner.left + step * (place + 0.5)
             name = _short_id(page, row["zone_id"], step - 0.4)
             page.text(x, inner.bottom + 2.9, name, 6.5, ha="center", color=MUTED, width=step - 0.4)

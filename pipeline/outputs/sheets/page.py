@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch, Rectangle
@@ -64,10 +64,12 @@ class Column:
 
 
 class Page:
-    """An A4 page in landscape. Raises OutputError for a character that the fonts lack."""
+    """An A4 page in landscape, with the ``further`` ones on which it goes on. Raises OutputError for a character that
+    the fonts lack."""
 
     def __init__(self, fonts: Fonts, title: str) -> None:
         self.fonts, self.title = fonts, title
+        self.further: list[Page] = []
         self.width, self.height = A4_LANDSCAPE
         self.figure = Figure(figsize=(self.width / 25.4, self.height / 25.4))
         self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(0, self.height))
@@ -159,22 +161,28 @@ class Page:
                 self.rule(box.left, below, x, below, 0.3)
 
     def save(self, stem: Path) -> None:
-        """Write ``stem``.pdf and ``stem``.png, each whole or not at all. Raises OSError."""
+        """Write the `sheet_files` of this page and its further ones, each whole or not at all. Raises OSError."""
         stem.parent.mkdir(parents=True, exist_ok=True)
-        pdf, png = stem.with_name(f"{stem.name}.pdf"), stem.with_name(f"{stem.name}.png")
-        FigureCanvasPdf(self.figure)
-        with whole(pdf) as part:
-            self.figure.savefig(
-                part, format="pdf", dpi=PDF_DPI,
-                metadata={"Title": self.title, "Creator": "sinkmap", "CreationDate": None},
-            )  # fmt: skip
-        FigureCanvasAgg(self.figure)
-        # hinting rounds the advance of each glyph to pixels: a long line would be wider than it was laid out
-        with rc_context({"text.hinting": "none"}), whole(png) as part:
-            self.figure.savefig(
-                part, format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None},
-                pil_kwargs={"compress_level": 3},
-            )  # fmt: skip
+        pages = [self, *self.further]
+        pdf, *pictures = sheet_files(stem, len(pages))
+        metadata = {"Title": self.title, "Creator": "sinkmap", "CreationDate": None}
+        with whole(pdf) as part, PdfPages(part, metadata=metadata) as bound:
+            for page in pages:
+                bound.savefig(page.figure, dpi=PDF_DPI)
+        for page, png in zip(pages, pictures, strict=True):
+            FigureCanvasAgg(page.figure)
+            # hinting rounds the advance of each glyph to pixels: a long line would be wider than it was laid out
+            with rc_context({"text.hinting": "none"}), whole(png) as part:
+                page.figure.savefig(
+                    part, format="png", dpi=PNG_DPI, metadata={"Title": self.title, "Software": None},
+                    pil_kwargs={"compress_level": 3},
+                )  # fmt: skip
+
+
+def sheet_files(stem: Path, pages: int = 1) -> list[Path]:
+    """The files of a sheet: all pages in ``stem``.pdf, the first in ``stem``.png, the second in ``stem``_2.png ..."""
+    numbers = ["", *(f"_{number}" for number in range(2, pages + 1))]
+    return [stem.with_name(f"{stem.name}.pdf"), *(stem.with_name(f"{stem.name}{number}.png") for number in numbers)]
 
 
 CLOSING, OPENING = "，。；：、）”,.;:)!%", "（“("
