@@ -25,7 +25,7 @@ from pipeline.execution.engine import GDAL_CACHE_BYTES, Engine, successes
 from pipeline.execution.provenance import Marks, code_key, key_parts
 from pipeline.execution.whole_file import delete
 from pipeline.outputs.results import Results
-from pipeline.outputs.sheets.content import monitoring_sheet, overview_sheet, zone_sheet
+from pipeline.outputs.sheets.content import monitoring_sheet, overview_sheet, zone_sheet, zones_to_draw
 from pipeline.outputs.sheets.fonts import Fonts, find_fonts
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
@@ -132,7 +132,7 @@ def _draw_in(pool: ProcessPoolExecutor, unit: SheetUnit) -> None:
 
 def sheet_units(results: Results) -> list[SheetUnit]:
     """The sheets of the city and of all zones that have rasters, with their keys."""
-    zones = results.zones.to_crs(results.grid_crs)
+    zones = zones_to_draw(results)
     shown = [zone for zone in zones["id"] if any(path.is_file() for path in results.rasters[zone].values())]
     given = [results.title, results.organisation, *zones["name"], *zones["id"], *results.ecosystems]
     fonts = find_fonts("\n".join(given))

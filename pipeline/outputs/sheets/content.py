@@ -50,8 +50,15 @@ TRENDS = {
 SINK_ENDS = ("← 碳减少（排放）", "碳增加（吸收）→")
 
 
+def zones_to_draw(results: Results) -> gpd.GeoDataFrame:
+    """The zones in the CRS of the grid, with their outlines ``from_afar``, no finer than print resolves in the locator
+    of another."""
+    zones = results.zones.to_crs(results.grid_crs)
+    return zones.assign(from_afar=zones.simplify(_finest(_breadth(zones) / 4)))
+
+
 def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Fonts, number: str) -> ZoneSheet:
-    """The sheet of a zone; ``zones`` are in the CRS of the grid, ``number`` says which of all pages it is."""
+    """The sheet of a zone; ``zones`` are `zones_to_draw`, ``number`` says which of all pages it is."""
     record = zones[zones["id"] == zone].iloc[0]
     ecosystem, row = results.ecosystems[record.ecosystem], results.row(zone)
     main = _main_map(results, zone)
@@ -90,11 +97,10 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
 
 
 def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], fonts: Fonts) -> OverviewSheet:
-    """The overview of the zones that are ``shown``, those that have rasters; ``zones`` are in the CRS of the grid."""
+    """The overview of the zones that are ``shown``, those that have rasters; ``zones`` are `zones_to_draw`."""
     found = {zone: shown_map for zone in shown if (shown_map := _main_map(results, zone))}
     first = next((m for m in found.values() if m.ends), next(iter(found.values())))
-    width = zones.total_bounds[2] - zones.total_bounds[0]
-    shapes = zones.geometry.simplify(width / FRAME_MM * FINEST_MM)
+    shapes = zones.geometry.simplify(_finest(_breadth(zones)))
     city = results.row("city")
     conditional = any(row["sink_finding"] and row["comparability"] == "conditional" for row in results.rows)
     remarks = (f"状态：{true_minus(city['status_zh'])}", "* 有条件可比" if conditional else "", by_chance(results.rows))
@@ -191,12 +197,20 @@ def _outlines(zones: gpd.GeoDataFrame, zone: str) -> tuple[shapely.Geometry, lis
     """The outline of a zone and those of the others, no finer than print resolves on its map or in its locator."""
     own = zones.geometry[zones["id"] == zone].iloc[0]
     left, bottom, right, top = own.bounds
-    span, city = max(right - left, top - bottom), zones.total_bounds[2] - zones.total_bounds[0]
-    fine, coarse = (length / FRAME_MM * FINEST_MM for length in (span, city / 4))
+    span = max(right - left, top - bottom)
     around = shapely.box(left - 2 * span, bottom - 2 * span, right + 2 * span, top + 2 * span)
-    others = zones.geometry[zones["id"] != zone]
+    others, fine = zones[zones["id"] != zone], _finest(span)
     near = others.intersects(around)
-    return own.simplify(fine), [*others[near].simplify(fine), *others[~near].simplify(coarse)]
+    return own.simplify(fine), [*others.geometry[near].simplify(fine), *others["from_afar"][~near]]
+
+
+def _breadth(zones: gpd.GeoDataFrame) -> float:
+    return zones.total_bounds[2] - zones.total_bounds[0]
+
+
+def _finest(breadth: float) -> float:
+    """What print does not resolve of so many metres across a map."""
+    return breadth / FRAME_MM * FINEST_MM
 
 
 def _extent(results: Results) -> str:
