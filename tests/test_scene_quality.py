@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import shapely
 from conftest import CRS, LEFT, TOP, make_grid, write_item
+from rasterio.features import geometry_mask
 from tiny_world import World
 
 from pipeline.compositing.cube import Cube, Tile
 from pipeline.errors import OutputError
+from pipeline.questions import scene_quality
 from pipeline.questions.scene_quality import ZoneQuality, ZoneScene, write_quality, zone_quality
 from pipeline.scenes.catalog import Wanted, find_scenes
 from pipeline.scenes.season import PEAK
@@ -36,6 +38,23 @@ def test_shares_of_a_zone(tmp_path):
     assert row.seen_percent == 90
     assert (row.clear_percent, row.water_percent) == (100 * 70 / 90, 100 * 20 / 90)
     assert row.flagged_percent == 100 * 20 / 90
+
+
+def test_the_pixels_of_a_zone_are_found_once_for_all_scenes(tmp_path, monkeypatch):
+    """For each scene anew, 25 000 vertices cost more than the scenes."""
+    for name, day in (("A", "2023-08-01"), ("B", "2023-08-11")):
+        write_item(tmp_path, name, day)
+    grid = make_grid(16, 16)
+    found, _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom))
+    zone = Zone("G01", "-", "grassland", "-", 1.0, None, ZONE)
+    cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)))
+    masks = []
+    monkeypatch.setattr(
+        scene_quality, "geometry_mask", lambda *args: masks.append(mask := geometry_mask(*args)) or mask
+    )
+    rows = zone_quality(ZoneQuality(cube, (tile,), zone, tuple(found), tmp_path))
+    assert [(row.scene, row.seen_percent) for row in rows] == [("A", 4), ("B", 4)]  # scenes of 4 x 4 pixels
+    assert len(masks) == 1
 
 
 def test_the_command_writes_a_row_for_each_zone_and_scene(tmp_path, sinkmap):

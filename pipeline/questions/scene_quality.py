@@ -49,7 +49,14 @@ class ZoneQuality:
 
 def zone_quality(unit: ZoneQuality) -> list[ZoneScene]:
     """One row for each scene that reaches the zone's tiles. Raises SceneError for an unreadable one."""
-    return [_of_scene(unit, scene) for scene in unit.scenes]
+    counts = np.zeros((len(unit.scenes), 4), "int64")
+    for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
+        grid = unit.cube.grid[window]
+        inside = ~geometry_mask([unit.zone.geometry], grid.shape, grid.affine)
+        if inside.any():
+            for place, scene in enumerate(unit.scenes):
+                counts[place] += _counts(scene, grid, inside)
+    return [_shares(unit.zone, *counted) for counted in zip(unit.scenes, counts.tolist(), strict=True)]
 
 
 def write_quality(path: Path, rows: list[ZoneScene]) -> None:
@@ -61,18 +68,10 @@ def _cell(value: str | float | None) -> str | None:
     return f"{value:.1f}" if isinstance(value, float) else value
 
 
-def _of_scene(unit: ZoneQuality, scene: Scene) -> ZoneScene:
-    counts = np.zeros(4, "int64")
-    for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
-        grid = unit.cube.grid[window]
-        inside = ~geometry_mask([unit.zone.geometry], grid.shape, grid.affine)
-        if inside.any():
-            counts += _counts(scene, grid, inside)
-    pixels, seen, clear, water = counts.tolist()
+def _shares(zone: Zone, scene: Scene, counts: list[int]) -> ZoneScene:
+    pixels, seen, clear, water = counts
     shares = [100 * part / seen for part in (clear, water, seen - clear)] if seen else [None] * 3
-    return ZoneScene(
-        unit.zone.id, scene.id, str(scene.day), scene.sensor, 100 * seen / pixels if pixels else 0.0, *shares
-    )
+    return ZoneScene(zone.id, scene.id, str(scene.day), scene.sensor, 100 * seen / pixels if pixels else 0.0, *shares)
 
 
 def _counts(scene: Scene, grid: GeoBox, inside: np.ndarray) -> list[int]:
