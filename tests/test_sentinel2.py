@@ -15,7 +15,8 @@ from pipeline.scenes.admission import admit
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.reflectance import read_band, read_classes
 from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
-from pipeline.scenes.sensors.sentinel2 import SCENE_CLASSIFICATION, scene_from_item, scene_from_safe
+from pipeline.scenes.sensors.sentinel2 import SCENE_CLASSIFICATION, scene_from_safe
+from pipeline.scenes.sensors.sentinel2_item import scene_from_item
 
 RED = np.arange(500, 1524, 16, dtype="uint16").reshape(8, 8)
 NIR = np.full((8, 8), 2500, "uint16")
@@ -332,6 +333,115 @@ def test_an_item_that_leaves_the_offset_open_is_refused_by_name(tmp_path, applie
 def test_an_item_that_contradicts_itself_is_refused(tmp_path, applied, declared, baseline, says):
     with pytest.raises(SceneError, match=f"scene A.*{says}"):
         of_state(tmp_path, applied, declared, baseline)
+
+
+CDSE = "S2A_MSIL2A_20230801T032541_N0510_R018_T49TDE_20240516T022440"
+"""A product in the Copernicus Data Space, whose item goes by its name."""
+
+
+def of_data_space(folder: Path, baseline: str = "05.10", assets: dict | None = None, name: str = CDSE):
+    """The scene of an item as the Copernicus Data Space has them: STAC 1.1, bands by code and resolution, scale and
+    offset in the asset, the same offset whatever the baseline."""
+    declared = {"data_type": "uint16", "nodata": 0, "raster:scale": 1e-4, "raster:offset": -0.1, "bands": [{}]}
+    bands = {"B04_10m": "red", "B04_20m": "scl", "B08_10m": "nir", "B11_20m": "red"}
+    properties = {"earthsearch:boa_offset_applied": None, "product:type": "S2MSI2A", "processing:version": baseline,
+                  "grid:code": "MGRS-49TDE"}  # fmt: skip
+    found = {"red": None, "nir": None, "scl": None, "SCL_20m": {"href": f"{name}_scl.tif"}}
+    found |= {key: {"href": f"{name}_{file}.tif", **declared} for key, file in bands.items()}
+    return from_item(folder, name=name, stac_version="1.1.0", properties=properties, assets=found | (assets or {}))
+
+
+def test_items_of_the_copernicus_data_space_are_read(tmp_path):
+    scene = of_data_space(tmp_path)
+    assert {name: (Path(band.path).name, band.scale, band.offset) for name, band in scene.bands.items()} == {
+        "red": (f"{CDSE}_red.tif", 1e-4, -0.1),
+        "nir": (f"{CDSE}_nir.tif", 1e-4, -0.1),
+        "swir16": (f"{CDSE}_red.tif", 1e-4, -0.1),
+    }
+    assert (Path(scene.quality.path).name, scene.tile) == (f"{CDSE}_scl.tif", "49TDE")
+    assert ndvi_of_item(scene) == pytest.approx((3500 - 1900) / (3500 + 1900 - 2000))
+    assert "baseline 05.10" in scene.origin
+    assert "baseline 05.10" in of_data_space(tmp_path, baseline=None).origin  # the name tells it, too
+
+
+def ndvi_of_item(scene) -> float:
+    red, nir = (
+        read_band(scene, name, make_grid(4, 4))[0, 0] * scene.bands[name].scale + scene.bands[name].offset
+        for name in ("red", "nir")
+    )
+    return (nir - red) / (nir + red)
+
+
+def test_an_offset_may_stand_in_the_one_band_of_an_asset(tmp_path):
+    """As the raster extension 2.0 allows."""
+    bands = {"bands": [{"name": "B04", "raster:scale": 1e-4, "raster:offset": -0.1}]}
+    assets = {name: {"href": f"A_{name}.tif", **bands} for name in ("red", "nir")}
+    scene = from_item(tmp_path, properties={"earthsearch:boa_offset_applied": None}, assets=assets)
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, -0.1)}
+
+
+def test_an_item_of_level_1c_of_the_copernicus_data_space_is_refused(tmp_path):
+    with pytest.raises(SceneError, match="scene A is level 1C, not surface reflectance"):
+        from_item(tmp_path, properties={"product:type": "S2MSI1C"})
+
+
+def test_an_offset_that_the_baseline_cannot_have_is_refused_unless_the_metadata_decide(tmp_path):
+    """The catalogue declares -0.1 of products from before the offset, too."""
+    with pytest.raises(SceneError, match=r"declares the offset -0.1, but its baseline 02.14 has none; download"):
+        of_data_space(tmp_path, "02.14")
+    (tmp_path / "MTD_MSIL2A.xml").write_text(metadata("02.14", None), encoding="utf-8")
+    scene = of_data_space(tmp_path, "02.14", {"product_metadata": {"href": "MTD_MSIL2A.xml"}})
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, 0.0)}
+    assert scene.origin == "MTD_MSIL2A.xml baseline 02.14"
+
+
+def of_planetary_computer(folder: Path, baseline: str, xml: str | None = None):
+    """The scene of an item as the Planetary Computer has them: bands by code, nothing on scale or offset."""
+    name = "S2A_MSIL2A_20230801T032541_R018_T49TDE_20230801T080000"
+    assets = {"red": None, "nir": None, "scl": None, "B04": {"href": f"{name}_red.tif"},
+              "B08": {"href": f"{name}_nir.tif"}, "SCL": {"href": f"{name}_scl.tif"},
+              "product-metadata": {"href": "https://far.example/MTD_MSIL2A.xml"}}  # fmt: skip
+    if xml:
+        (folder / "MTD_MSIL2A.xml").write_text(xml, encoding="utf-8")
+        assets["product-metadata"] = {"href": "./MTD_MSIL2A.xml"}
+    properties = {"earthsearch:boa_offset_applied": None, "s2:product_type": "S2MSI2A", "s2:mgrs_tile": "49TDE",
+                  "s2:processing_baseline": baseline}  # fmt: skip
+    return from_item(folder, name=name, properties=properties, assets=assets)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "xml", "offset"),
+    [("05.09", metadata("05.09", -1000), -0.1), ("04.00", metadata("04.00", -900), -0.09), ("03.01", None, 0.0)],
+)
+def test_items_of_the_planetary_computer_take_the_offset_from_the_metadata_of_their_product(
+    tmp_path, baseline, xml, offset
+):
+    scene = of_planetary_computer(tmp_path, baseline, xml)
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, offset)}
+    assert (sorted(scene.bands), scene.tile) == (["nir", "red"], "49TDE")
+
+
+@pytest.mark.parametrize(
+    ("baseline", "xml", "says"),
+    [
+        ("05.09", None, r"nothing says whether the offset .* download its MTD_MSIL2A.xml .asset product_metadata."),
+        ("05.09", metadata("03.01", None), "has baseline 05.09, but its metadata MTD_MSIL2A.xml has 03.01"),
+        ("05.09", metadata("05.09", -1000, without="B08"), "baseline 05.09 but no BOA_ADD_OFFSET of B08"),
+        ("05.09", "<html>sign in</html>", "MTD_MSIL2A.xml: cannot be read"),
+    ],
+    ids=["none", "of another product", "no offset", "no metadata"],
+)
+def test_an_item_of_the_planetary_computer_without_sound_metadata_is_refused(tmp_path, baseline, xml, says):
+    with pytest.raises(SceneError, match=says):
+        of_planetary_computer(tmp_path, baseline, xml)
+
+
+def test_metadata_do_not_undo_what_the_item_says_of_its_pixels(tmp_path):
+    """Earth Search took the offset out of its pixels; the metadata are those of the product as ESA made it."""
+    (tmp_path / "MTD_MSIL2A.xml").write_text(metadata("05.09", -1000), encoding="utf-8")
+    assets = {"product_metadata": {"href": "MTD_MSIL2A.xml"}}
+    scene = from_item(tmp_path, assets=assets, properties={"s2:processing_baseline": "05.09"})
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, 0.0)}
 
 
 def test_a_product_with_the_image_of_another_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Sentinel-2 L2A, native resolution 10 m (B8A, B11, SCL 20 m): .SAFE folders and their zips, STAC items (COG, JP2).
+"""Sentinel-2 L2A, native resolution 10 m (B8A, B11, SCL 20 m): .SAFE folders and their zips.
 
 The offset of baseline 04.00 and later comes from the product's own metadata. The scene classification is one rule for
 all ecosystems: open water is clear and marked, and each ecosystem says itself what share of water it bears.
@@ -13,13 +13,11 @@ from typing import IO
 from xml.etree.ElementTree import Element, ParseError
 from zipfile import BadZipFile, ZipFile
 
-import pystac
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError, too_long
 from pipeline.scenes.scene import Band, QualityRule, Scene
 from pipeline.scenes.sensors.declared_number import number_or_none
-from pipeline.scenes.sensors.hrefs import local_file
 
 PRODUCT, SENSOR = "Sentinel-2 L2A", "sentinel-2"
 
@@ -41,12 +39,6 @@ DIGESTS = ("md5", "sha3_256")
 MAX_XML_BYTES = 32 << 20
 """Metadata of a product has some 100 kB."""
 
-OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-"""What says in an item that the offset is in its pixels already."""
-
-BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
-"""What names the processing baseline in an item, of Earth Search v1 and v0 and of the STAC extension."""
-
 SCENE_CLASSIFICATION = QualityRule(
     clear=frozenset({4, 5}),
     water=frozenset({6}),
@@ -56,91 +48,66 @@ SCENE_CLASSIFICATION = QualityRule(
 )
 
 
-def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
-    """The scene of a STAC item whose relative hrefs start from ``folder``.
-
-    Scale and offset come from the item: `raster:bands` declares them, `earthsearch:boa_offset_applied`
-    says whether the copy has them applied already. Raises SceneError where they stay unknown, for
-    level 1C, and where red, nir or SCL is not on disk.
-    """
-    if item.properties.get("s2:product_type", "S2MSI2A") != "S2MSI2A" or "l1c" in (item.collection_id or "").lower():
-        raise SceneError(f"scene {item.id} is level 1C, not surface reflectance; get its L2A product")
-    bands = {}
-    for code, name in COMMON_NAMES.items():
-        asset = item.assets.get(name) or item.assets.get(code)
-        path = asset and local_file(asset.href, folder)
-        if path:
-            scale, offset = _scale_offset(item, asset)
-            bands[name] = Band(str(path), scale=scale, offset=offset)
-    if len({(band.scale, band.offset) for band in bands.values()}) > 1:
-        raise SceneError(f"scene {item.id} declares several scales or offsets for its bands; correct the item")
-    asset = item.assets.get("scl") or item.assets.get("SCL")
-    scl = asset and local_file(asset.href, folder)
-    _require(item.id, bands, scl is not None)
-    if item.datetime is None:
-        raise SceneError(f"scene {item.id} has no datetime; add it to the item")
-    return Scene(
-        id=item.id,
-        sensor=SENSOR,
-        taken=item.datetime,
-        bands=bands,
-        quality=Band(str(scl)),
-        rule=SCENE_CLASSIFICATION,
-        origin=_origin(item),
-        product=PRODUCT,
-        platform=str(item.properties.get("platform", "")).lower(),
-        tile=str(item.properties.get("grid:code", "")).removeprefix("MGRS-"),
-        cloud_percent=number_or_none(item.properties.get("eo:cloud_cover")),
-    )
-
-
 def scene_from_safe(product: Path) -> Scene:
     """The scene of a .SAFE folder or of a zip of one; scale and offset from its MTD_MSIL2A.xml, never from the date.
 
     Raises SceneError for level 1C, unreadable metadata and missing bands.
     """
-    files, metadata = _safe_files(product), product / "MTD_MSIL2A.xml"
+    files = _safe_files(product)
     if "MTD_MSIL2A.xml" not in files:
         level = "level 1C, not surface reflectance" if "MTD_MSIL1C.xml" in files else "without MTD_MSIL2A.xml"
         raise SceneError(f"{product.name} is {level}; get its complete L2A product")
-    try:
-        root = _xml(files["MTD_MSIL2A.xml"])
-        quantification = float(_text(root, *QUANTIFICATION))
-        if not quantification > 0:
-            raise ValueError(f"BOA_QUANTIFICATION_VALUE is {quantification:g}")
-        offsets = {e.get("band_id"): float(e.text) for e in root.iter("BOA_ADD_OFFSET")}
-        baseline = _text(root, "PROCESSING_BASELINE")
-        carries_offset = float(baseline) >= OFFSET_BASELINE
-        taken = datetime.fromisoformat(_text(root, "PRODUCT_START_TIME"))
-    except (OSError, ValueError, TypeError) as error:
-        raise SceneError(f"{metadata}: cannot be read ({error}); get the product again") from error
+    metadata = ProductMetadata(files["MTD_MSIL2A.xml"], product / "MTD_MSIL2A.xml")
     images = _images(product.name, files)
-    missing = [code for code in COMMON_NAMES if images[code] and BAND_IDS[code] not in offsets]
-    if carries_offset and missing:
-        raise SceneError(
-            f"{product.name} has baseline {baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; "
-            "get its metadata again"
-        )
+    scales = metadata.scales(product.name, [code for code in COMMON_NAMES if images[code]])
     bands = {
-        name: replace(images[code], scale=1 / quantification, offset=offsets.get(BAND_IDS[code], 0) / quantification)
-        for code, name in COMMON_NAMES.items()
-        if images[code]
+        COMMON_NAMES[code]: replace(images[code], scale=scale, offset=offset)
+        for code, (scale, offset) in scales.items()
     }
-    _require(product.name, bands, images["SCL"] is not None)
+    require(product.name, bands, images["SCL"] is not None)
     tile = re.search(r"_T(\d\d[A-Z]{3})_", product.name)
     return Scene(
         id=product.name.removesuffix(".zip").removesuffix(".SAFE"),
         sensor=SENSOR,
-        taken=taken,
+        taken=metadata.taken,
         bands=bands,
         quality=images["SCL"],
         rule=SCENE_CLASSIFICATION,
-        origin=f"MTD_MSIL2A.xml baseline {baseline}",
+        origin=metadata.origin,
         product=PRODUCT,
-        platform=(root.findtext(".//SPACECRAFT_NAME") or "").lower(),
+        platform=(metadata.root.findtext(".//SPACECRAFT_NAME") or "").lower(),
         tile=tile[1] if tile else "",
-        cloud_percent=number_or_none(root.findtext(".//Cloud_Coverage_Assessment")),
+        cloud_percent=number_or_none(metadata.root.findtext(".//Cloud_Coverage_Assessment")),
     )
+
+
+class ProductMetadata:
+    """What the MTD_MSIL2A.xml at ``place`` says; ``root`` is all of it. Raises SceneError for what cannot be read."""
+
+    def __init__(self, file: Band, place: Path) -> None:
+        try:
+            self.root = _xml(file)
+            self.quantification = float(_text(self.root, *QUANTIFICATION))
+            if not self.quantification > 0:
+                raise ValueError(f"BOA_QUANTIFICATION_VALUE is {self.quantification:g}")
+            self.offsets = {e.get("band_id"): float(e.text) for e in self.root.iter("BOA_ADD_OFFSET")}
+            self.baseline = _text(self.root, "PROCESSING_BASELINE")
+            self.carries_offset = float(self.baseline) >= OFFSET_BASELINE
+            self.taken = datetime.fromisoformat(_text(self.root, "PRODUCT_START_TIME"))
+        except (OSError, ValueError, TypeError) as error:
+            raise SceneError(f"{place}: cannot be read ({error}); get the product again") from error
+        self.origin = f"MTD_MSIL2A.xml baseline {self.baseline}"
+
+    def scales(self, product: str, codes: list[str]) -> dict[str, tuple[float, float]]:
+        """(scale, offset) of each band that turn the product's values into reflectance. Raises SceneError."""
+        missing = [code for code in codes if BAND_IDS[code] not in self.offsets]
+        if self.carries_offset and missing:
+            raise SceneError(
+                f"{product} has baseline {self.baseline} but no BOA_ADD_OFFSET of {', '.join(missing)}; "
+                "get its metadata again"
+            )
+        offsets = {code: self.offsets.get(BAND_IDS[code], 0) for code in codes}
+        return {code: (1 / self.quantification, offset / self.quantification) for code, offset in offsets.items()}
 
 
 def _safe_files(product: Path) -> dict[str, Band]:
@@ -207,54 +174,8 @@ def _text_of(file: IO[bytes]) -> bytes:
     return content
 
 
-def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]:
-    """(scale, offset) that turn the stored values of this copy into reflectance."""
-    applied = _offset_applied(item)
-    declared = (asset.extra_fields.get("raster:bands") or [asset.extra_fields])[0]
-    try:
-        scale, offset = (
-            None if (number := declared.get(name, declared.get(f"raster:{name}"))) is None else float(number)
-            for name in ("scale", "offset")
-        )
-    except (TypeError, ValueError) as error:
-        raise SceneError(f"scene {item.id}: its scale or offset is no number ({error}); correct the item") from error
-    baseline = number_or_none(_baseline(item))
-    if applied is True or (offset is None and baseline is not None and baseline < OFFSET_BASELINE):
-        return scale or 1e-4, 0.0
-    if offset == 0 and baseline is not None and baseline >= OFFSET_BASELINE:
-        raise SceneError(
-            f"scene {item.id} declares the offset 0, but its baseline has one, and earthsearch:boa_offset_applied is "
-            "not true; correct the item"
-        )
-    if offset is None:
-        raise SceneError(
-            f"scene {item.id}: nothing says whether the offset of -1000 is still in its pixels; "
-            "give raster:bands offset or earthsearch:boa_offset_applied in the item"
-        )
-    return scale or 1e-4, offset
-
-
-def _offset_applied(item: pystac.Item) -> bool | None:
-    """Whether the pixels have the offset in them already; None where the item does not say. Raises SceneError."""
-    told = [item.properties[name] for name in OFFSET_APPLIED if item.properties.get(name) is not None]
-    if not all(isinstance(value, bool) for value in told) or len(set(told)) > 1:
-        raise SceneError(f"scene {item.id}: {OFFSET_APPLIED[0]} is neither true nor false; correct the item")
-    return told[0] if told else None
-
-
-def _baseline(item: pystac.Item) -> object:
-    """The processing baseline as the item tells it; older items do so in the name of their product alone."""
-    named = re.search(r"_N(\d\d)(\d\d)_", str(item.properties.get("sentinel:product_id")))
-    told = (item.properties[name] for name in BASELINE if name in item.properties)
-    return next(told, f"{named[1]}.{named[2]}" if named else "unknown")
-
-
-def _origin(item: pystac.Item) -> str:
-    applied = _offset_applied(item)
-    return f"STAC item, baseline {_baseline(item)}, boa_offset_applied {applied}"
-
-
-def _require(scene: str, bands: dict, has_quality: bool) -> None:
+def require(scene: str, bands: dict, has_quality: bool) -> None:
+    """Raises SceneError where red, nir or the scene classification is missing."""
     missing = [name for name in ("red", "nir") if name not in bands] + ([] if has_quality else ["SCL"])
     if missing:
         raise SceneError(f"scene {scene} lacks {', '.join(missing)}; download these files beside the item or metadata")
