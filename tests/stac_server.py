@@ -14,13 +14,15 @@ PAGE = 2
 
 
 class StacServer:
-    """Serves ``items`` (dicts) and the files below ``folder``; ``lacking`` is the answer for a file that is not there.
-    ``requests`` are what was asked, by method and path."""
+    """Serves ``items`` (dicts) and the files below ``folder``; ``lacking`` is the answer for a file that is not there,
+    ``closed`` are those that it gives to nobody, with the status that it answers. ``requests`` are what was asked, by
+    method and path."""
 
     def __init__(self, folder: Path, items: list[dict], post: bool) -> None:
         self.folder, self.items, self.post = folder, items, post
         self.requests: list[str] = []
         self.lacking = 404
+        self.closed: dict[str, int] = {}
         self.url = ""
 
     def landing(self) -> dict:
@@ -70,6 +72,8 @@ def serving(folder: Path, items: list[dict], post: bool = True) -> Iterator[Stac
             file = stac.folder / unquote(asked.path.removeprefix("/files/"))
             if asked.path == "/search":
                 self._json(stac.search({key: value[0] for key, value in parse_qs(asked.query).items()}, "GET"))
+            elif file.name in stac.closed:
+                self._send(stac.closed[file.name], b"{}", "application/json")
             elif asked.path.startswith("/files/") and file.is_file():
                 self._send(200, file.read_bytes(), "application/octet-stream")
             elif asked.path == "/":

@@ -113,6 +113,80 @@ def test_pixels_on_a_server_are_downloaded_if_the_config_allows(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+def of_planetary_computer(scenes: Path, server) -> None:
+    """One item as the Planetary Computer has them: bands by code, the offset told by the product's metadata alone."""
+    name = "S2A_MSIL2A_20230801T032541_R018_T49TDE_20230801T080000"
+    write_item(scenes, name, properties={"earthsearch:boa_offset_applied": None, "s2:processing_baseline": "05.09"})
+    offsets = "".join(f'<BOA_ADD_OFFSET band_id="{band}">-1000</BOA_ADD_OFFSET>' for band in (3, 7))
+    (scenes / "MTD_MSIL2A.xml").write_text(
+        "<product><PRODUCT_START_TIME>2023-08-01T03:25:41.024Z</PRODUCT_START_TIME>"
+        "<PROCESSING_BASELINE>05.09</PROCESSING_BASELINE>"
+        f"<BOA_QUANTIFICATION_VALUE>10000</BOA_QUANTIFICATION_VALUE>{offsets}</product>"
+    )
+    (item,) = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+    item["assets"] = {code: item["assets"][key] for code, key in {"B04": "red", "B08": "nir", "SCL": "scl"}.items()}
+    item["assets"]["product-metadata"] = {"href": f"{server.url}/files/MTD_MSIL2A.xml"}
+    server.items = [item]
+
+
+def test_the_metadata_of_a_product_are_downloaded_with_its_pixels(tmp_path):
+    with serving(tmp_path / "scenes", []) as server:
+        of_planetary_computer(tmp_path / "scenes", server)
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+    (scene,) = scenes_in(folder)
+    assert {(band.scale, band.offset) for band in scene.bands.values()} == {(1e-4, -0.1)}
+
+
+def test_metadata_that_a_server_does_not_give_cost_no_other_scene(tmp_path):
+    """Some lie behind an account where the pixels are open, and the items of most catalogues do without."""
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}")
+        for item, href in zip(server.items, ("s3://closed/a.xml", f"{server.url}/files/b.xml"), strict=False):
+            item["assets"]["product_metadata"] = {"href": href}
+        server.closed["b.xml"] = 403
+        folder = fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        assert found_in(folder) == ["A", "B", "D", "E"]
+        for item in server.items:
+            for key in ("red", "nir", "scl"):
+                item["assets"][key]["href"] = (scenes / f"{item['id']}_{key}.tif").as_uri()
+        folder = fetch_items(search(server.url), tmp_path / "other", remote=False)
+    assert found_in(folder) == ["A", "B", "D", "E"]
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_pixels_in_a_storage_that_takes_an_account_are_refused_with_what_to_do(tmp_path, remote):
+    """As those of the Copernicus Data Space."""
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, items_below(scenes, Path.as_uri)) as server:
+        server.items[1]["assets"]["nir"]["href"] = "s3://eodata/Sentinel-2/B_B08_10m.jp2"
+        with pytest.raises(SceneError, match=r"^scene B has its pixels at s3://\S+jp2, which takes an account; downl"):
+            fetch_items(search(server.url), tmp_path / "cache", remote=remote)
+
+
+@pytest.mark.parametrize("status", [401, 403, 409])
+def test_pixels_that_a_server_gives_to_nobody_are_refused_without_the_signature(tmp_path, status):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, []) as server:
+        server.items = items_below(scenes, lambda file: f"{server.url}/files/{file.name}?sig=mine")
+        server.closed["B_red.tif"] = status
+        with pytest.raises(SceneError, match=r"B_red.tif: the server gives no pixels without account or sig") as error:
+            fetch_items(search(server.url), tmp_path / "cache", remote=True)
+    assert "mine" not in str(error.value)
+
+
+def test_addresses_that_lack_their_signature_are_told_from_a_file_that_is_gone(tmp_path):
+    """The storage of the Planetary Computer answers 404 to them."""
+    with serving(tmp_path / "scenes", []) as server:
+        of_planetary_computer(tmp_path / "scenes", server)
+        for file in ("*.tif", "*.xml"):
+            for path in (tmp_path / "scenes").glob(file):
+                path.unlink()
+        with pytest.raises(SceneError, match=r"none of its pixels is where its items say; .* signed address, download"):
+            fetch_items(search(server.url), tmp_path / "cache", remote=True)
+        assert not list(tmp_path.rglob("search.json"))
+
+
 @contextmanager
 def broken_off(tmp_path):
     """A server of five scenes at which a search failed for want of E's near infrared, and what puts it there."""
@@ -165,8 +239,12 @@ def test_only_the_bands_that_are_asked_for_are_downloaded(tmp_path):
         ("blue red nir08 swir16 qa_pixel qa_radsat qa_aerosol", "red nir08 qa_pixel qa_radsat"),
         ("B02 B04 B08 B8A B11 SCL AOT", "B04 B08 SCL"),
         ("red nir nir08 scl red-jp2 thumbnail", "red nir scl"),
+        (
+            "B04_10m B04_20m B08_10m B8A_20m SCL_20m SCL_60m product_metadata safe_manifest",
+            "B04_10m B08_10m SCL_20m product_metadata",
+        ),
     ],
-    ids=["Landsat", "Sentinel-2 by code", "Sentinel-2 by name"],
+    ids=["Landsat", "Sentinel-2 by code", "Sentinel-2 by name", "Sentinel-2 by code and resolution"],
 )
 def test_a_band_goes_by_the_name_that_its_product_gives_it(tmp_path, assets, kept):
     scenes = five(tmp_path / "scenes")

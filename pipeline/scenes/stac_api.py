@@ -25,18 +25,31 @@ from pipeline.execution.provenance import content_key, read_json, write_json
 from pipeline.execution.whole_file import whole
 from pipeline.scenes.season import Season
 from pipeline.scenes.sensors.declared_number import number_or_none
+from pipeline.scenes.sensors.sentinel2_item import PRODUCT_METADATA
 
-ASSETS = {"red": ("red", "B04"), "nir": ("nir", "B08", "nir08"), "nir08": ("nir08", "B8A"), "swir16": ("swir16", "B11")}
+ASSETS = {
+    "red": ("red", "B04", "B04_10m"),
+    "nir": ("nir", "B08", "B08_10m", "nir08"),
+    "nir08": ("nir08", "B8A", "B8A_20m"),
+    "swir16": ("swir16", "B11", "B11_20m"),
+}
 """What a band is called among the assets of the products, the first that an item has counts."""
 
-QUALITY = frozenset(("scl", "SCL", "qa_pixel", "qa_radsat"))
+QUALITY = frozenset(("scl", "SCL", "SCL_20m", "qa_pixel", "qa_radsat"))
 """Quality layers, fetched whatever the bands."""
 
 TIMEOUT_S = (10.0, 60.0)
 """To connect, and between two pieces of an answer."""
 
+HTTP = ("http", "https")
+
 GONE = (404, 410)
 """What a server answers for a file that it does not hold: asking again does not help."""
+
+CLOSED = (401, 403, 409)
+"""What it answers for one that takes an account or a signed address."""
+
+BY_HAND = "download them with that catalogue's own tools and name their folder as scenes.path (docs/data.md)"
 
 NO_STAC = (pystac.STACError, pystac.STACTypeError, KeyError, ValueError, TypeError, AttributeError)
 """What pystac raises for an answer that is no valid STAC."""
@@ -77,7 +90,7 @@ def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
     Assets on disk are used where they lie. With ``remote``, those that a server holds are downloaded, where no other
     answer below ``cache`` has done so; without it they are refused. One that the server does not hold keeps its href,
     so that its scene lacks it. Delete the folder to ask again, and ``cache`` to download again, too. Raises SceneError
-    where the API does not answer, finds nothing, or has pixels that may not be fetched.
+    where the API does not answer, finds nothing, or has pixels that may not or cannot be fetched.
     """
     folder = cache / content_key(asdict(search))
     if read_json(folder / ASKED) == json.loads(json.dumps(asdict(search))):
@@ -88,11 +101,17 @@ def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
         items = _ask(search)
         if not items:
             raise SceneError(f"{search.url}: has no scene of {', '.join(search.collections)} there; widen scenes.api")
+        held = False
         for item in items:
             # an item that was issued again has other properties, and may have other pixels
             issue = content_key(search.url, item.collection_id, item.properties)[:16]
             name = _one_name(item.id)
-            _keep(item, search.bands, folder / name, cache / PIXELS / f"{name}-{issue}", remote)
+            held |= _keep(item, search.bands, folder / name, cache / PIXELS / f"{name}-{issue}", remote)
+        if not held:  # private storage answers an address without a signature as if the file were not there
+            raise SceneError(
+                f"{search.url}: none of its pixels is where its items say; where they take an account or a signed "
+                f"address, {BY_HAND}"
+            )
     except (APIError, requests.RequestException, *NO_STAC) as error:
         raise SceneError(
             f"{search.url}: the STAC API cannot be read ({error}); check scenes.api and the network, then run again"
@@ -123,26 +142,34 @@ def _ask(search: Search) -> list[pystac.Item]:
     return [found[key] for key in sorted(found)]
 
 
-def _keep(item: pystac.Item, bands: tuple[str, ...], folder: Path, pixels: Path, remote: bool) -> None:
-    """Store an item in ``folder`` with the assets of ``bands`` and `QUALITY` alone, their hrefs leading to files on
-    disk: those that are downloaded to ``pixels``."""
+def _keep(item: pystac.Item, bands: tuple[str, ...], folder: Path, pixels: Path, remote: bool) -> bool:
+    """Store an item in ``folder`` with the assets of ``bands``, `QUALITY` and `PRODUCT_METADATA` alone, their hrefs
+    leading to files on disk: those that are downloaded to ``pixels``. Whether any pixels are to be had."""
     folder.mkdir(parents=True, exist_ok=True)
     item.make_asset_hrefs_absolute()
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
     content["links"] = []
     names = {next((name for name in ASSETS[band] if name in content["assets"]), None) for band in bands}
-    content["assets"] = {key: asset for key, asset in content["assets"].items() if key in names | QUALITY}
+    wanted = names | QUALITY | {*PRODUCT_METADATA}
+    content["assets"] = {key: asset for key, asset in content["assets"].items() if key in wanted}
+    held = False
     for key, asset in content["assets"].items():
-        if urlparse(asset["href"]).scheme in ("http", "https"):
-            if not remote:
-                raise SceneError(
-                    f"scene {item.id} has its pixels at {asset['href']}; set scenes.remote: true to download them"
-                )
+        href, is_pixels = asset["href"], key not in PRODUCT_METADATA
+        scheme = urlparse(href).scheme
+        here = scheme == "file" or len(scheme) < 2  # C: is a drive
+        if is_pixels and not here and scheme not in HTTP:
+            raise SceneError(f"scene {item.id} has its pixels at {href}, which takes an account; {BY_HAND}")
+        if is_pixels and not here and not remote:
+            raise SceneError(f"scene {item.id} has its pixels at {href}; set scenes.remote: true to download them")
+        if remote and scheme in HTTP:
             # two assets may have one file name, told apart by folder or query alone
-            file = _download(asset["href"], pixels / f"{key}_{_file_name(asset['href'])}")
+            file = _download(href, pixels / f"{key}_{_file_name(href)}", is_pixels)
             if file is not None:
                 asset["href"] = Path(os.path.relpath(file, folder)).as_posix()
+            here = file is not None
+        held |= here and is_pixels
     write_json(folder / "item.json", content)
+    return held
 
 
 def _one_name(name: str) -> str:
@@ -156,13 +183,17 @@ def _file_name(href: str) -> str:
     return _one_name(unquote(urlparse(href).path).rsplit("/", 1)[-1])
 
 
-def _download(href: str, target: Path) -> Path | None:
-    """The file behind ``href`` as ``target``, None where the server does not hold it; one that is there is whole."""
+def _download(href: str, target: Path, needed: bool) -> Path | None:
+    """The file behind ``href`` as ``target``, None where the server does not hold it; one that is there is whole.
+    Raises SceneError where it is ``needed`` and the server does not give it to everybody."""
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with requests.get(href, stream=True, timeout=TIMEOUT_S) as answer:
-        if answer.status_code in GONE:
+        if answer.status_code in CLOSED and needed:
+            place = href.partition("?")[0]  # behind it may be somebody's signature
+            raise SceneError(f"{place}: the server gives no pixels without account or signature; {BY_HAND}")
+        if answer.status_code in (*GONE, *CLOSED):
             return None
         answer.raise_for_status()
         with whole(target) as part, part.open("wb") as file:
