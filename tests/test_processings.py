@@ -49,6 +49,19 @@ def test_a_run_a_list_and_a_local_fit_use_the_newer_one(tmp_path):
     assert [scene.id for scene in scenes_in(tmp_path)] == [COLLECTION_1]
 
 
+def test_two_processings_are_told_where_the_ids_of_items_lack_the_baseline(tmp_path):
+    """As those of the Planetary Computer do; an item of Earth Search keeps its own id."""
+    for product in (FIRST, COLLECTION_1):
+        name = product.replace("_N0208_", "_").replace("_N0500_", "_")
+        write_item(tmp_path, name, "2023-08-01", properties={"s2:product_uri": f"{product}.SAFE"})
+    write_item(tmp_path, "S2A_49TCF_20180803_0_L2A", "2023-08-02", properties={"s2:product_uri": f"{FIRST}.SAFE"})
+    area = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)
+    wanted = Wanted((2023,), PEAK, ("red", "nir"), CRS, area)
+    scenes, aside = find_scenes(tmp_path, wanted)
+    assert ([scene.id for scene in scenes], aside) == ([COLLECTION_1, "S2A_49TCF_20180803_0_L2A"], [])
+    assert {one.name: one.remark for one in list_scenes(tmp_path, wanted, area)}[FIRST] == f"older than {COLLECTION_1}"
+
+
 def test_the_older_one_is_used_where_the_newer_is_not(tmp_path):
     write_item(tmp_path, FIRST, "2023-08-01")
     write_item(tmp_path, COLLECTION_1, "2023-08-01", assets={"nir": None})

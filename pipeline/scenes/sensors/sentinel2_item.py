@@ -61,7 +61,7 @@ def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
     if item.datetime is None:
         raise SceneError(f"scene {item.id} has no datetime; add it to the item")
     return Scene(
-        id=item.id,
+        id=_product(item),
         sensor=SENSOR,
         taken=item.datetime,
         bands=bands,
@@ -73,6 +73,13 @@ def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
         tile=str(about.get("grid:code", about.get("s2:mgrs_tile", ""))).removeprefix("MGRS-"),
         cloud_percent=number_or_none(about.get("eo:cloud_cover")),
     )
+
+
+def _product(item: pystac.Item) -> str:
+    """The item's id, with the baseline in it where the catalogue leaves that alone out of the product's name: by it
+    `processings` tell two of one acquisition."""
+    product = str(item.properties.get("s2:product_uri")).removesuffix(".SAFE")
+    return product if re.sub(r"_N\d{4}_", "_", product) == item.id else item.id
 
 
 def _scales(
