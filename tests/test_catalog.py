@@ -17,6 +17,7 @@ from rasterio.enums import Resampling
 
 from pipeline.errors import ConfigError, SceneError
 from pipeline.scenes.catalog import Wanted, find_scenes, grid_origin
+from pipeline.scenes.layouts import unknown
 from pipeline.scenes.reflectance import read_band, read_classes
 from pipeline.scenes.scene import BUFFERED, CLEAR, WATER, Band, QualityRule, Scene
 from pipeline.scenes.season import PEAK, Season
@@ -69,6 +70,29 @@ def test_a_catalogue_gives_the_items_that_it_links_to(tmp_path):
     write_catalogue(tmp_path / "year" / "catalog.json", ("root", "../catalog.json"), ("item", "../items/C.json"))
     assert find(tmp_path) == (["A", "C"], [])
     assert find(tmp_path / "year" / "catalog.json") == (["C"], [])
+
+
+def test_the_saved_answer_to_a_search_gives_the_items_that_were_downloaded(tmp_path):
+    """An ItemCollection, as pystac-client and stac-asset save it; C has not been downloaded."""
+    items = []
+    for name in ("A", "B", "C"):
+        path = write_item(tmp_path / name, name, "2023-08-01")
+        item = json.loads(path.read_text())
+        for asset in item["assets"].values():
+            file = tmp_path / name / asset["href"]
+            asset["href"] = {"A": f"A/{file.name}", "B": str(file), "C": f"https://far.example/{file.name}"}[name]
+        path.unlink()
+        items.append(item)
+    collection = tmp_path / "item-collection.json"
+    collection.write_text(json.dumps({"type": "FeatureCollection", "features": [*items, None, {"type": "Feature"}]}))
+    assert find(tmp_path) == (["A", "B"], [])
+    assert list(unknown(tmp_path)) == []
+    scenes, (reason,) = find(collection)
+    assert (scenes, reason[:26]) == (["A", "B"], "scene C lacks red, nir, SC")
+    for features in ({}, None, [{"type": "Feature", "stac_version": "1.0.0", "assets": [1]}]):
+        collection.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+        with pytest.raises(SceneError, match="holds no scene of a known product"):
+            find(tmp_path)
 
 
 def test_a_catalogue_that_links_to_nothing_gives_the_items_below_it(tmp_path):

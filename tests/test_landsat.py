@@ -230,6 +230,17 @@ def test_a_stac_item_gives_the_same_reflectance(tmp_path):
     assert (scene.sensor, scene.platform) == ("landsat-oli", "landsat-9")
 
 
+def test_an_item_among_those_of_a_search_describes_the_bands_in_a_folder_below(tmp_path):
+    """As stac-asset leaves them: the items in one file, the files of each in a folder."""
+    item = stac_item(tmp_path / "LC09").to_dict()
+    next((tmp_path / "LC09").glob("*_MTL.txt")).unlink()
+    for asset in item["assets"].values():
+        asset["href"] = f"LC09/{asset['href']}"
+    (tmp_path / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
+    ((name, read),) = candidates(tmp_path)
+    assert (name, reflectance(read())) == ("LC09", pytest.approx([0.0475, 0.2950]))
+
+
 def test_a_stac_item_of_level_1_is_refused(tmp_path):
     with pytest.raises(SceneError, match="scene LC09 is L1TP, not surface reflectance"):
         scene_from_landsat_item(stac_item(tmp_path, **{"landsat:correction": "L1TP"}), tmp_path)

@@ -108,9 +108,18 @@ def _bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
         for main, bands, ending in KEY_FILES:
             described = {match[1] for name in files if (match := main.fullmatch(name))}
             for scene in dict.fromkeys(match[1] for name in files if (match := bands.fullmatch(name))):
-                if scene not in described:
+                if scene not in described and not _told_above(folder, folders):
                     lacking = f"the bands of {scene} have no {scene}{ending} beside them"
                     yield scene, partial(_refuse, f"{folder}: {lacking}; get the product again")
+
+
+def _told_above(folder: Path, folders: list[tuple[Path, list[str]]]) -> bool:
+    """Whether a folder above holds items of other folders in one file."""
+    for file in (above / name for above, names in folders if above in folder.parents for name in names):
+        with suppress(OSError, ValueError):
+            if file.suffix == ".json" and (content := _read_json(file)).get("features") and _items_in(content):
+                return True
+    return False
 
 
 def unknown(path: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -134,11 +143,11 @@ def _is_layer(name: str) -> bool:
 
 
 def _describes(file: Path) -> bool:
-    """Whether a file may say what other files are: a manifest, an item or a catalogue."""
+    """Whether a file may say what other files are: a manifest, an item, several or a catalogue."""
     if file.suffix != ".json" or _is_of_other_product(file):
         return file.name == MANIFEST
     with suppress(OSError, ValueError):
-        return "stac_version" in _read_json(file)
+        return "stac_version" in (content := _read_json(file)) or bool(_items_in(content))
     return False
 
 
@@ -166,11 +175,11 @@ def _refuse(sentence: str) -> Scene:
 
 
 def _items(file: Path) -> Iterator[Candidate]:
-    """One STAC item, or the items linked by a catalogue, or those lying below it where it links none (a subset that was
-    copied)."""
+    """One STAC item, or several in one file, or the items linked by a catalogue, or those lying below it where it links
+    none (a subset that was copied)."""
     with suppress(OSError, ValueError):  # told of below
-        if _is_item(content := _read_json(file)):
-            yield _item(content, file)
+        if found := _items_in(_read_json(file)):
+            yield from (_item(content, file) for content in found)
             return
     items, damaged = _linked_items(file)
     for child in damaged:
@@ -189,12 +198,24 @@ def _item_files(files: list[Path]) -> Iterator[Candidate]:
                 sentence = f"{file}: cannot be read as JSON ({error}); get the product again"
                 yield file.name, partial(_refuse, sentence)
             continue
-        if _is_item(content):
-            yield _item(content, file)
+        found = _items_in(content)
+        if found != [content]:  # the answer to a search, which may have been saved before anything was downloaded
+            found = [item for item in found if _is_downloaded(item, file.parent)]
+        yield from (_item(item, file) for item in found)
 
 
-def _is_item(content: dict) -> bool:
-    return content.get("type") == "Feature" and "stac_version" in content
+def _items_in(content: dict) -> list[dict]:
+    """The STAC items that a JSON object is or holds: an ItemCollection is a GeoJSON FeatureCollection of items."""
+    features = content.get("features") if content.get("type") == "FeatureCollection" else [content]
+    found = [feature for feature in features if isinstance(feature, dict)] if isinstance(features, list) else []
+    return [feature for feature in found if feature.get("type") == "Feature" and "stac_version" in feature]
+
+
+def _is_downloaded(item: dict, folder: Path) -> bool:
+    """Whether any file of an item is on disk."""
+    assets = item.get("assets")
+    found = [asset for asset in assets.values() if isinstance(asset, dict)] if isinstance(assets, dict) else []
+    return any(isinstance(href := asset.get("href"), str) and local_file(href, folder) for asset in found)
 
 
 def _item(content: dict, file: Path) -> Candidate:
