@@ -93,14 +93,11 @@ def stamp(path: str) -> str:
 def checksum(path: str) -> list[str]:
     """Stamp and checksum of a file, `UNREADABLE` where it cannot be read."""
     when = stamp(path)
-    digest = xxhash.xxh3_128()
     try:
         with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+            return [when, hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()]
     except OSError:
         return [when, UNREADABLE]
-    return [when, digest.hexdigest()]
 
 
 def write_json(path: Path, content: Any) -> None:

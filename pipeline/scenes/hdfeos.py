@@ -26,7 +26,6 @@ UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeE
 """What comes of a file that is damaged: h5py gives bytes for names, and types or nothing for datasets."""
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_GRIDS, _FIELDS = "HDFEOS/GRIDS", "Data Fields"
 _HDF4 = Lock()
 """The HDF4 library keeps state of its own and bears one caller at a time."""
 
@@ -67,8 +66,8 @@ def read(path: str, layer: str, window: tuple[slice, slice]) -> np.ndarray:
     not in it."""
     if _is_hdf5(path):
         with h5py.File(path) as file:
-            for grid in file.get(_GRIDS, {}).values():
-                if isinstance(data := grid.get(f"{_FIELDS}/{layer}"), h5py.Dataset) and data.ndim == 2:
+            for name, data in _fields(file):
+                if name == layer:
                     return data[window]
         raise ValueError(f"it has no layer {layer!r}")
     with _hdf4(path) as file:
@@ -86,8 +85,8 @@ def _hdf4_window(data: object, window: tuple[slice, slice]) -> np.ndarray:
 
 def _fields(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     """Datasets of all grids of an HDF-EOS5 file by name."""
-    for grid in file.get(_GRIDS, {}).values():
-        for name, data in grid.get(_FIELDS, {}).items():
+    for grid in file.get("HDFEOS/GRIDS", {}).values():
+        for name, data in grid.get("Data Fields", {}).items():
             if isinstance(data, h5py.Dataset) and data.ndim == 2:
                 yield name, data
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 from zipfile import BadZipFile, ZipFile
@@ -16,8 +17,6 @@ from zlib import error as DeflateError
 from pipeline.errors import AwayError, SceneError
 from pipeline.execution.provenance import Marks
 from pipeline.scenes.scene import Band, Scene, SetAside
-
-CHUNK_BYTES = 1 << 20
 
 DAMAGED = (BadZipFile, EOFError, DeflateError, RuntimeError)
 """What comes of a damaged zip; RuntimeError of a password, or of a compression that Python does not know."""
@@ -61,11 +60,9 @@ def refuse_damaged(scene: str, band: Band) -> None:
     """Raises SceneError for a file that has another digest than the product gives, or whose zip says that it is
     damaged, and AwayError for one that cannot be read now."""
     algorithm, _, expected = band.digest.partition(":")
-    digest = hashlib.new(algorithm or "md5", usedforsecurity=False)
     try:
         with opened(band) as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
+            digest = hashlib.file_digest(file, partial(hashlib.new, algorithm or "md5", usedforsecurity=False))
     except OSError as error:
         away = f"scene {scene}: {band.path} cannot be read now ({error}); see that it is there, then run again"
         raise AwayError(away) from error

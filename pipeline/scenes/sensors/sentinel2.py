@@ -5,17 +5,16 @@ all ecosystems: open water is clear and marked, and each ecosystem says itself w
 """
 
 import re
-import zlib
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 from xml.etree.ElementTree import Element, ParseError
 from zipfile import BadZipFile, ZipFile
 
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError, too_long
+from pipeline.scenes.integrity import DAMAGED, opened
 from pipeline.scenes.scene import Band, QualityRule, Scene
 from pipeline.scenes.sensors.declared_number import number_or_none
 
@@ -157,21 +156,14 @@ def _with_digests(files: dict[str, Band]) -> dict[str, Band]:
 def _xml(file: Band) -> Element:
     """The XML in a file, which may lie in a zip. Raises OSError, and ValueError for what is damaged, or too large."""
     try:
-        if not file.member:
-            with open(file.path, "rb") as opened:
-                return fromstring(_text_of(opened))
-        with ZipFile(file.path) as archive, archive.open(file.member) as opened:
-            return fromstring(_text_of(opened))
-    except (BadZipFile, zlib.error, EOFError, RuntimeError, ParseError, LookupError) as error:
-        raise ValueError(str(error)) from error  # LookupError is an unknown encoding, RuntimeError a password
-
-
-def _text_of(file: IO[bytes]) -> bytes:
-    """What the file holds, up to `MAX_XML_BYTES`: a few megabytes of a zip may unpack to more than any memory."""
-    content = file.read(MAX_XML_BYTES + 1)
-    if len(content) > MAX_XML_BYTES:
-        raise ValueError(f"it is larger than {MAX_XML_BYTES >> 20} MiB, as no product's metadata is")
-    return content
+        with opened(file) as stream:
+            # a few megabytes of a zip may unpack to more than any memory
+            content = stream.read(MAX_XML_BYTES + 1)
+        if len(content) > MAX_XML_BYTES:
+            raise ValueError(f"it is larger than {MAX_XML_BYTES >> 20} MiB, as no product's metadata is")
+        return fromstring(content)
+    except (*DAMAGED, ParseError, LookupError) as error:  # LookupError is an unknown encoding
+        raise ValueError(str(error)) from error
 
 
 def require(scene: str, bands: dict, has_quality: bool) -> None:
