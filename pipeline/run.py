@@ -189,7 +189,7 @@ class Run:
         for unit in (f"coverage-{kept}", f"sketch-{kept}", f"patches-{kept}", f"sheet-{here}-zone-{zone.id}"):
             self.marks.take_back(unit)
         variables = "|".join(VARIABLES)
-        self.marks.forget_like(rf"map-{re.escape(f'{here}-{zone.id}')}_({variables})_[\d+-]+(_[\d+-]+)?")
+        self.marks.forget(rf"map-{re.escape(f'{here}-{zone.id}')}_({variables})_[\d+-]+(_[\d+-]+)?")
 
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
         """Go on without these scenes, and remember those that are bad for what they hold, as long as their files stay
@@ -224,12 +224,6 @@ class Run:
         config = self.config
         return area_ledger(self.zone_table, config.zones.planned_wanmu, config.area_tolerance_percent, covered_ha)
 
-    def give_up_zones(self, reasons: dict[str, str]) -> None:
-        """Go on without the zones of these ids; the others are delivered."""
-        self.failed += [FailedZone(zone, reasons[zone.id]) for zone in self.zones if zone.id in reasons]
-        self.failed.sort(key=lambda failed: failed.zone.id)
-        self.zones = [zone for zone in self.zones if zone.id not in reasons]
-
     def isolate_failures(self, zones: list[str], results: list, strict: bool) -> None:
         """Give up the zones whose unit failed, so that the others are delivered. Raises the error where no zone is
         left, where a result cannot be written, which soon stops the others, too, and with ``strict``."""
@@ -238,8 +232,9 @@ class Run:
         for error in failed.values():
             if strict or isinstance(error, OutputError) or len(failed) == len(self.zones):
                 raise error
-        if failed:
-            self.give_up_zones({zone: str(error) for zone, error in failed.items()})
+        self.failed += [FailedZone(zone, str(failed[zone.id])) for zone in self.zones if zone.id in failed]
+        self.failed.sort(key=lambda given_up: given_up.zone.id)
+        self.zones = [zone for zone in self.zones if zone.id not in failed]
 
 
 def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None = None) -> Run:
@@ -294,6 +289,6 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     if force and only:
         run.forget(by_id[only])
     elif force:
-        run.marks.forget("set-aside", "intact-", "tile-", "coverage-", "sketch-", "map-", "patches-", "sheet-")
+        run.marks.forget()
     run.leave_out_known_bad()
     return run

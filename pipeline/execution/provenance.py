@@ -45,12 +45,10 @@ def key_parts(**parts: Any) -> dict[str, str]:
 
 @cache
 def code_key(*modules: str) -> str:
-    """Digest of the source of modules or folders of the package: results are redone when their code changes."""
+    """Digest of the source of modules of the package: results are redone when their code changes."""
     digest = hashlib.sha256()
     for module in modules:
-        path = PACKAGE / module
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]:
-            digest.update(file.read_bytes())
+        digest.update((PACKAGE / module).with_suffix(".py").read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -147,13 +145,7 @@ class Marks:
         must not find the old mark on a new result."""
         delete(self.folder / f"{unit}.json")
 
-    def forget(self, *prefixes: str) -> None:
-        """Take back the marks of units whose name begins with one of ``prefixes``."""
-        for prefix in prefixes:
-            for file in self.folder.glob(f"{prefix}*.json"):
-                delete(file)
-
-    def forget_like(self, pattern: str) -> None:
+    def forget(self, pattern: str = ".*") -> None:
         """Take back the marks of units whose whole name has a form: the zone F1_sink begins as another's raster."""
         for file in self.folder.glob("*.json"):
             if re.fullmatch(pattern, file.stem):
