@@ -7,7 +7,7 @@ reflectance of its clear days in both red and near infrared. The limits are expe
 
 import numpy as np
 
-from pipeline.compositing.indices import reflectance_of
+from pipeline.compositing.indices import reflectance_at
 from pipeline.execution.compiled import njit
 from pipeline.scenes.scene import BUFFERED, CLEAR, Stored
 
@@ -39,22 +39,20 @@ class BrightSoil:
 
     def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
         """Add a scene of the day: its classes before clouds are grown, and its red and near infrared."""
-        _add(classes, *bands["red"], *bands["nir"], self._red, self._nir, self._clear, self._flagged, self._today)
+        _add(classes, bands["red"], bands["nir"], self._red, self._nir, self._clear, self._flagged, self._today)
 
     def rescue(self, classes: np.ndarray, bands: dict[str, Stored]) -> np.ndarray:
         """The classes of a scene with bright soil clear, and no longer to be grown as cloud."""
         found = classes.copy()
-        _rescue(found, *bands["red"], *bands["nir"], self._red, self._nir, self._clear, self._flagged)
+        _rescue(found, bands["red"], bands["nir"], self._red, self._nir, self._clear, self._flagged)
         return found
 
 
 @njit(nogil=True, cache=True)
-def _add(classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
-         red_sum, nir_sum, clear, flagged, today):  # fmt: skip
+def _add(classes, red, nir, red_sum, nir_sum, clear, flagged, today):
     for y in range(classes.shape[0]):
         for x in range(classes.shape[1]):
-            r = reflectance_of(red[y, x], red_scale, red_offset, red_nodata)
-            n = reflectance_of(nir[y, x], nir_scale, nir_offset, nir_nodata)
+            r, n = reflectance_at(red, y, x), reflectance_at(nir, y, x)
             before = today[y, x]
             if r != r or n != n or before == SEEN_CLEAR:
                 continue
@@ -70,16 +68,15 @@ def _add(classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_of
 
 
 @njit(nogil=True, cache=True)
-def _rescue(classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
-            red_sum, nir_sum, clear, flagged):  # fmt: skip
+def _rescue(classes, red, nir, red_sum, nir_sum, clear, flagged):
     for y in range(classes.shape[0]):
         for x in range(classes.shape[1]):
             dates = clear[y, x]
             if classes[y, x] & CLEAR or dates == 0 or flagged[y, x] < MIN_FLAGGED or flagged[y, x] <= dates:
                 continue
             usual_red, usual_nir = red_sum[y, x] / dates, nir_sum[y, x] / dates
-            off_red = abs(reflectance_of(red[y, x], red_scale, red_offset, red_nodata) - usual_red)
-            off_nir = abs(reflectance_of(nir[y, x], nir_scale, nir_offset, nir_nodata) - usual_nir)
+            off_red = abs(reflectance_at(red, y, x) - usual_red)
+            off_nir = abs(reflectance_at(nir, y, x) - usual_nir)
             # what is missing is NaN, which is within no limit
             if usual_red >= MIN_RED and off_red <= TOLERANCE and off_nir <= TOLERANCE:
                 classes[y, x] = (classes[y, x] | CLEAR) & (255 - BUFFERED)

@@ -13,6 +13,7 @@ from pipeline.compositing.indices import (
     NORMALISED_DIFFERENCE,
     index_value,
     normalised_difference,
+    reflectance_at,
     reflectance_of,
 )
 from pipeline.execution.compiled import njit
@@ -73,7 +74,7 @@ class Composite(ABC):
         Raises ValueError where more than a tenth of the clear land cannot be reflectance.
         """
         clear, impossible = _observe(
-            self._places, classes, *bands["red"], *bands["nir"], self._day, self._seen, self._taken,
+            self._places, classes, bands["red"], bands["nir"], self._day, self._seen, self._taken,
             self._place("ndvi"), self._peak_day, self._counts["clear_count"], self._counts["water_count"],
         )  # fmt: skip
         if impossible > max(50, clear / 10):
@@ -102,13 +103,7 @@ class Composite(ABC):
 def store_index(name: str, bands: dict[str, Stored], here: np.ndarray, out: np.ndarray) -> None:
     """Write an index into ``out`` where ``here``: nodata where it is NaN or a band is missing, held within -1 to 1."""
     index = INDICES[name]
-    first, second = (bands[band] for band in index.bands)
-    _store_index(index.formula, *first, *second, here, out)
-
-
-def store_reflectance(band: Stored, here: np.ndarray, out: np.ndarray) -> None:
-    """Write a band into ``out`` (int16, steps of 1e-4) where ``here``, nodata where it is missing."""
-    _store_reflectance(*band, here, out)
+    _store_index(index.formula, *(bands[band] for band in index.bands), here, out)
 
 
 def buffer_clouds(classes: np.ndarray, radius_px: int, margin_px: int = 0) -> np.ndarray:
@@ -165,17 +160,14 @@ def _difference_level(low, high):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _store_index(
-    formula, first, first_scale, first_offset, first_nodata, second, second_scale, second_offset, second_nodata,
-    here, out,
-):  # fmt: skip
+def _store_index(formula, first, second, here, out):
     """A normalised difference is worked out of every pixel of a row, as in `_observe`; the others cost too much to be
     worked out where they are not wanted."""
     height, width = out.shape
     low, high, levels = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.int16)
     for y in range(height):
-        _reflectances(first[y], first_scale, first_offset, first_nodata, low)
-        _reflectances(second[y], second_scale, second_offset, second_nodata, high)
+        _reflectances(first, y, 0, low)
+        _reflectances(second, y, 0, high)
         if formula == NORMALISED_DIFFERENCE:
             for x in range(width):
                 levels[x] = _difference_level(low[x], high[x])
@@ -187,18 +179,23 @@ def _store_index(
 
 
 @njit(nogil=True, cache=True)
-def _store_reflectance(stored, scale, offset, nodata, here, out):
+def store_reflectance(band, here, out):
+    """Write a band (`scene.Stored`) into ``out`` (int16, steps of 1e-4) where ``here``, nodata where it is missing."""
     limit = np.float32(HIGHEST_LEVEL * INDEX_STEP)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             if here[y, x]:
-                out[y, x] = _level(reflectance_of(stored[y, x], scale, offset, nodata), limit)
+                out[y, x] = _level(reflectance_at(band, y, x), limit)
 
 
 @njit(nogil=True, cache=True)
-def _reflectances(stored, scale, offset, nodata, out):
+def _reflectances(band, row, left, out):
+    """Put the reflectance of a row of a band, from the column ``left`` on, into ``out``: of a slice, which lets the
+    compiler take many pixels at once."""
+    stored, scale, offset, nodata = band
+    values = stored[row, left : left + out.size]
     for x in range(out.size):
-        out[x] = reflectance_of(stored[x], scale, offset, nodata)
+        out[x] = reflectance_of(values[x], scale, offset, nodata)
 
 
 @njit(nogil=True, cache=True)
@@ -210,10 +207,7 @@ def _lay(values, where, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _observe(
-    places, classes, red, red_scale, red_offset, red_nodata, nir, nir_scale, nir_offset, nir_nodata,
-    day, seen, taken, ndvi, peak_day, clear_count, water_count,
-):  # fmt: skip
+def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_count, water_count):
     """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
     higher; ``taken`` marks where it was. Returns (clear, impossible) land; what is impossible counts as not seen.
 
@@ -235,8 +229,8 @@ def _observe(
         for y in range(top, bottom):
             bits, was_seen, higher = classes[y, left:right], seen[y, left:right], taken[y, left:right]
             peaks, clears, waters = ndvi[y, left:right], clear_count[y, left:right], water_count[y, left:right]
-            _reflectances(red[y, left:right], red_scale, red_offset, red_nodata, r)
-            _reflectances(nir[y, left:right], nir_scale, nir_offset, nir_nodata, n)
+            _reflectances(red, y, left, r)
+            _reflectances(nir, y, left, n)
             for x in range(width):
                 new[x] = (bits[x] & CLEAR != 0) & ~was_seen[x] & (r[x] == r[x]) & (n[x] == n[x])
             for x in range(width):

@@ -26,6 +26,13 @@ def reflectance_of(stored, scale, offset, nodata):
     return NAN if missing else value * np.float32(scale) + np.float32(offset)
 
 
+@njit(nogil=True, cache=True)
+def reflectance_at(band, y, x):
+    """`reflectance_of` a pixel of a band (`scene.Stored`)."""
+    stored, scale, offset, nodata = band
+    return reflectance_of(stored[y, x], scale, offset, nodata)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def normalised_difference(low, high):
     """(high - low) / (high + low): NDVI of red and NIR (Rouse 1974), NDMI of SWIR 1.6 um and NIR (Gao 1996)."""
