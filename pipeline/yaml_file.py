@@ -1,10 +1,11 @@
 """YAML files: read safely, checked against a model, errors with file and line."""
 
 import difflib
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError, ValidationInfo
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import MappingNode, SequenceNode
@@ -18,6 +19,14 @@ class _Constructor(SafeConstructor):
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _from_folder(path: Path, read: ValidationInfo) -> Path:
+    return Path(os.path.normpath(read.context / path)) if read.context else path
+
+
+FilePath = Annotated[Path, AfterValidator(_from_folder)]
+"""A path that is written relative to the file that it stands in; absolute once that is read."""
 
 
 def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
@@ -44,7 +53,7 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
         hint = "; write paths of Windows with / or in single quotes" if "escape" in problem else ""
         raise ConfigError(f"{path}{line}: not valid YAML: {problem}{hint}") from error
     try:
-        return adapter.validate_python(content)
+        return adapter.validate_python(content, context=Path(os.path.abspath(path)).parent)
     except ValidationError as error:
         root = YAML(typ="safe").compose(text)
         # a value that fits no member of a union fails for each of them: the first says it

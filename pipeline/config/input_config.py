@@ -3,7 +3,6 @@
 import re
 from calendar import monthrange
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
@@ -13,6 +12,7 @@ from pyproj.exceptions import CRSError
 from pipeline.frozen import Section
 from pipeline.scenes import MAX_MEGAPIXELS
 from pipeline.scenes.season import PEAK, Season
+from pipeline.yaml_file import FilePath
 from pipeline.zones.crs_check import horizontal
 from pipeline.zones.zone import EcosystemName
 
@@ -103,7 +103,7 @@ class StacApi(Section):
 class Scenes(Section):
     """Where the scenes are, and which of them count."""
 
-    path: Path | None = None
+    path: FilePath | None = None
     """Folder of products, STAC catalogue or item, or manifest; this or `api`."""
     api: StacApi | None = None
     """A STAC API in place of `path`."""
@@ -145,7 +145,7 @@ class ZoneColumns(Section):
 class Zones(Section):
     """The zone boundaries."""
 
-    path: Path
+    path: FilePath
     """Shapefile (GBK or UTF-8), GeoPackage, FileGDB or GeoJSON, in a CRS on CGCS2000 or WGS 84."""
     layer: str | None = None
     """Layer of the file; where it holds one, that."""
@@ -159,7 +159,7 @@ class Zones(Section):
     overlaps: Literal["refuse", "warn", "clip"] = "refuse"
     """What becomes of ground that two zones claim: the run stops; or it counts twice, with a warning; or it is one
     zone's, wetland before forest before grassland."""
-    reference: Path | None = None
+    reference: FilePath | None = None
     """An outline known to be right, such as the districts', which shows a shift of the zones (GCJ-02)."""
 
     @field_validator("classes")
@@ -185,7 +185,7 @@ class StandColumns(Section):
 class Stands(Section):
     """Forest and shrub stands (小班)."""
 
-    path: Path
+    path: FilePath
     """A vector file, as for the zones."""
     layer: str | None = None
     """Layer of the file; where it holds one, that."""
@@ -203,7 +203,7 @@ class LandCover(Section):
     """A land-cover map that tells where shrub grows in grassland zones, and in forest zones without stands, beyond the
     ground of stands."""
 
-    path: Path
+    path: FilePath
     """Raster of integer classes, such as ESA WorldCover, in any CRS and pixel size."""
     shrub: Annotated[tuple[int, ...], Field(min_length=1)]
     """The classes that are shrub, [20] in ESA WorldCover."""

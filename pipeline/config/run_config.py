@@ -15,7 +15,7 @@ from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import ConfigError
 from pipeline.frozen import Section
 from pipeline.totals.targets import Targets
-from pipeline.yaml_file import read_yaml
+from pipeline.yaml_file import FilePath, read_yaml
 from pipeline.zones.file_parts import parts_of
 from pipeline.zones.zone import EcosystemName
 
@@ -95,7 +95,7 @@ class Patches(Section):
 
     min_area_mu: Annotated[float, Field(gt=0)] = 15.0
     """Least area of a patch, 亩; smaller ones join a neighbour."""
-    suggestions: Path | None = None
+    suggestions: FilePath | None = None
     """A table of suggestions in place of the shipped one; copy `pipeline/mapping/suggestions.yaml` to change it."""
 
 
@@ -133,15 +133,15 @@ class RunConfig(Section):
     cover_classes: Literal["sl190", "five"] = "sl190"
     """Limits of the cover classes of tables, maps and patches: 30, 45, 60 and 75 % (SL 190), or 10, 30, 50 and 70 %."""
     periods: Periods
-    coefficients: Path
+    coefficients: FilePath
     """Folder of the coefficient files; copy `configs/coefficients` to change them."""
-    harmonise: Literal["none", "hls_bandpass", "roy2016"] | Path = "none"
+    harmonise: Literal["none", "hls_bandpass", "roy2016"] | FilePath = "none"
     """How the reflectance of one sensor is made like another's: not at all, by a published set, or by a file that
     `sinkmap harmonise` wrote."""
     uncertainty: Uncertainty = Uncertainty()
-    plausibility: Path | None = None
+    plausibility: FilePath | None = None
     """A file of plausible ranges in place of the shipped one; copy `pipeline/totals/plausibility.yaml` to change it."""
-    styles: Path | None = None
+    styles: FilePath | None = None
     """A file of class breaks and colours in place of the shipped one; copy `pipeline/mapping/styles.yaml` to change
     it."""
     patches: Patches = Patches()
@@ -209,24 +209,7 @@ def read_config(path: Path) -> RunConfig:
     """The run of the YAML file ``path``, with its paths made absolute. Raises ConfigError."""
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such config file; see configs/ for examples")
-    config = read_yaml(path, RunConfig)
-    folder = Path(os.path.abspath(path)).parent
-
-    def absolute(part: Section, field: str) -> dict:
-        return {field: Path(os.path.normpath(folder / getattr(part, field)))}
-
-    updates: dict = absolute(config, "coefficients")
-    for name in ("styles", "plausibility", "harmonise"):
-        if getattr(config, name) and not isinstance(getattr(config, name), str):
-            updates |= absolute(config, name)
-    if config.patches.suggestions:
-        updates["patches"] = config.patches.model_copy(update=absolute(config.patches, "suggestions"))
-    for name in ("scenes", "zones", "stands", "land_cover"):
-        if (part := getattr(config, name)) is not None and part.path is not None:
-            updates[name] = part.model_copy(update=absolute(part, "path"))
-    if config.zones.reference:
-        updates["zones"] = updates["zones"].model_copy(update=absolute(config.zones, "reference"))
-    return config.model_copy(update=updates)
+    return read_yaml(path, RunConfig)
 
 
 def placeless(config: dict) -> dict:
