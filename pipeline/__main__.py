@@ -10,7 +10,7 @@ from typing import Annotated, get_args
 import typer
 
 from pipeline.commands import questions, scenes
-from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, errors
+from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, errors, prepared, settings_of
 from pipeline.errors import (
     ConfigError,
     OutputError,
@@ -58,9 +58,9 @@ def _stage(name: str, help_text: str) -> None:
     ) -> None:  # fmt: skip
         if dry_run:
             plan(config, zone, year, workers, out, force)
-        else:
-            _run(config, "publish" if name == "zones" else name, zone, year, workers, cluster, out, strict, force,
-                 export)  # fmt: skip
+            return
+        with prepared(settings_of(config, year).with_exports(export or []), out, force, zone) as run:
+            _run_stages(run, "publish" if name == "zones" else name, zone, workers, cluster, strict)
 
     app.command(name, help=help_text)(command)
 
@@ -79,13 +79,9 @@ def plan(
 ) -> None:  # fmt: skip
     """Say what would run and why, what is kept, and the time, memory and disk it takes; read no pixel."""
     from pipeline.execution.cores import available_cores
-    from pipeline.execution.output_folder import held
     from pipeline.plan import plan_lines
-    from pipeline.run import prepare
 
-    settings = _settings(config, year)
-    with held(absolute(out) / settings.name / "work"):
-        run = prepare(settings, absolute(out), only=zone)
+    with prepared(settings_of(config, year), out, only=zone) as run:
         run.check_years()
         for line in plan_lines(run, workers or available_cores(), force, zone):
             console.print(line, soft_wrap=True)
@@ -96,12 +92,11 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
     from pipeline.commands.screen import boundary_findings, boundary_tables, ledger_table, zone_table
     from pipeline.config.run_config import read_coefficients
-    from pipeline.execution.output_folder import held, writable_folder
+    from pipeline.execution.output_folder import writable_folder
     from pipeline.outputs.findings import write_findings
-    from pipeline.run import prepare
     from pipeline.zones.counted_zones import passed_areas
 
-    settings = _settings(config, None).with_exports([])
+    settings = settings_of(config).with_exports([])
     found = boundary_findings(settings, read_coefficients(settings.coefficients))
     file = writable_folder(absolute(out) / settings.name) / "boundary_findings.gpkg"
     write_findings(file, found)
@@ -111,14 +106,13 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     if errors := [finding for finding in found if finding.level == "error"]:
         raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
     # areas beyond tolerance stop a run, but the ledger that shows them is printed first
-    with held(absolute(out) / settings.name / "work"):
-        run = prepare(settings.model_copy(update={"area_mismatch": "warn"}), absolute(out))
-    console.print(zone_table(run))
-    console.print(ledger_table(ledger := run.ledger()))
-    console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
-    _print_notes(run)
-    passed_areas(ledger, settings.area_mismatch)
-    run.check_years()
+    with prepared(settings.model_copy(update={"area_mismatch": "warn"}), out) as run:
+        console.print(zone_table(run))
+        console.print(ledger_table(ledger := run.ledger()))
+        console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
+        _print_notes(run)
+        passed_areas(ledger, settings.area_mismatch)
+        run.check_years()
 
 
 for command in (
@@ -149,23 +143,20 @@ def fit(
     out: OutPath = Path("out"),
 ) -> None:
     """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
-    from pipeline.execution.output_folder import held
     from pipeline.questions.local_coefficients import write_local_coefficients
     from pipeline.questions.plots import PlotColumns, fit_plots, pair_plots, read_plots, report, unit_doubt
-    from pipeline.run import prepare
     from pipeline.totals.plausibility import read_ranges
     from pipeline.variables import IndexName
 
     if index not in get_args(IndexName):
         raise ConfigError(f"a zone is not mapped by {index}; fit on one of {', '.join(get_args(IndexName))}")
-    settings = _settings(config, None)
+    settings = settings_of(config)
     if index not in settings.indices:
         kept = ", ".join(settings.indices)
         raise ConfigError(f"{config}: the composites keep {kept}, not {index}; add it to composite.indices")
-    with held(absolute(out) / settings.name / "work"):
-        run = prepare(settings, absolute(out))
-        table = read_plots(plots, PlotColumns(x, y, date, agb, crs), run.config.grid.crs)
-        _run_held(run, "composite", None, None, None, strict=False)
+    with prepared(settings, out) as run:
+        table = read_plots(plots, PlotColumns(x, y, date, agb, crs), settings.grid.crs)
+        _run_stages(run, "composite")
     paired = pair_plots(table, run.cube, run.tiles, run.years, run.config.scenes.season, index)
     found = fit_plots(plots, paired, form.value, 1000 * block_km, force)
     folder = to or run.out / "coefficients"
@@ -201,25 +192,10 @@ def schema() -> None:
     print(json.dumps(RunConfig.model_json_schema(), indent=1, ensure_ascii=False))
 
 
-def _settings(config: Path, year: int | None):
-    from pipeline.config.run_config import read_config
-
-    settings = read_config(config)
-    return settings if year is None else settings.for_year(year)
-
-
-def _run(config: Path, until: str, zone: str | None, year: int | None, workers: int | None, cluster: str | None,
-         out: Path, strict: bool, force: bool, export: list[str] | None) -> None:  # fmt: skip
-    from pipeline.execution.output_folder import held
-    from pipeline.run import prepare
-
-    settings = _settings(config, year).with_exports(export or [])
-    with held(absolute(out) / settings.name / "work"):
-        run = prepare(settings, absolute(out), force, zone)
-        _run_held(run, until, zone, workers, cluster, strict)
-
-
-def _run_held(run, until: str, zone: str | None, workers: int | None, cluster: str | None, strict: bool) -> None:
+def _run_stages(
+    run, until: str, zone: str | None = None, workers: int | None = None, cluster: str | None = None,
+    strict: bool = False,
+) -> None:  # fmt: skip
     from pipeline.calibration import calibration_block
     from pipeline.commands.screen import result_table
     from pipeline.execution.engine import open_engine

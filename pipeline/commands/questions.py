@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console
+from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, settings_of
 from pipeline.errors import ConfigError
 
 AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
@@ -27,12 +27,10 @@ def what_if(
     out: OutPath = Path("out"),
 ) -> None:
     """Totals with other coefficients, at once: from the sketches of the last run, no raster is read."""
-    from pipeline.config.run_config import read_config
     from pipeline.questions.finished import FinishedRun
     from pipeline.questions.what_if import what_if as answers
 
-    settings = read_config(config)
-    settings = settings if year is None else settings.for_year(year)
+    settings = settings_of(config, year)
     run = FinishedRun.read(settings.results(absolute(out)))
     _say_changed(run, changed_since(run, settings))
     found = answers(run, changes, zone)
@@ -65,13 +63,12 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say where a figure comes from: formula, coefficients, scenes, ground seen, boundary, interval."""
-    from pipeline.config.run_config import read_config
     from pipeline.questions.explain import explain as explained
     from pipeline.questions.explain_group import explain_group
     from pipeline.questions.finished import FinishedRun
     from pipeline.zones.zone import GROUP_NAMES
 
-    settings, alone = read_config(config), []
+    settings, alone = settings_of(config), []
     if year is not None and not (settings.results(absolute(out)) / "run.json").is_file():
         # which may have been mapped alone: it is that run's current period
         settings, alone, year = settings.for_year(year), ["--year", str(year)], None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipeline.commands.terminal import absolute, console
+from pipeline.commands.terminal import console, prepared, settings_of
 
 
 def scenes(
@@ -62,16 +62,11 @@ def quality(
     out: Annotated[Path, typer.Option("--out", help="Folder of all runs.")] = Path("out"),
 ) -> None:
     """Write scene_quality.csv: what share of each zone each scene shows clear, as water, or flagged."""
-    from pipeline.config.run_config import read_config
     from pipeline.execution.engine import open_engine, successes
-    from pipeline.execution.output_folder import held
     from pipeline.flow import leave_out_damaged
     from pipeline.questions.scene_quality import ZoneQuality, write_quality, zone_quality
-    from pipeline.run import prepare
 
-    settings = read_config(config)
-    with held(absolute(out) / settings.name / "work"):
-        run = prepare(settings, absolute(out))
+    with prepared(settings_of(config), out) as run:
         file = run.out / "scene_quality.csv"
         with open_engine(console) as engine:
             leave_out_damaged(run, engine, strict=False)
@@ -90,14 +85,14 @@ def _wanted(config: Path | None) -> tuple:
     """What the run of a config asks of its scenes, and its zones on its grid; nothing without one."""
     import shapely
 
-    from pipeline.config.run_config import read_coefficients, read_config
+    from pipeline.config.run_config import read_coefficients
     from pipeline.inputs import wanted_of
     from pipeline.zones.boundaries import zones_on_grid
     from pipeline.zones.counted_zones import counted_zones
 
     if config is None:
         return ()
-    settings = read_config(config)
+    settings = settings_of(config)
     table, _ = counted_zones(settings, read_coefficients(settings.coefficients))
     outline = shapely.union_all([zone.geometry for zone in zones_on_grid(table, settings.grid.crs)])
     return wanted_of(settings, outline.bounds), outline

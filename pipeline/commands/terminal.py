@@ -1,7 +1,9 @@
-"""What the commands share: the terminal they print to, their usual arguments."""
+"""What the commands share: the terminal they print to, their usual arguments, the run that these mean."""
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,3 +23,21 @@ OutPath = Annotated[Path, typer.Option("--out", help="Folder of all runs; the re
 def absolute(path: Path) -> Path:
     """The path from its root on. A drive's letter stays, for which `Path.resolve` puts the network share behind it."""
     return Path(os.path.abspath(path))
+
+
+def settings_of(config: Path, year: int | None = None):
+    """The `RunConfig` of a YAML file, with a ``year`` of that one alone. Raises ConfigError."""
+    from pipeline.config.run_config import read_config
+
+    settings = read_config(config)
+    return settings if year is None else settings.for_year(year)
+
+
+@contextmanager
+def prepared(settings, out: Path, force: bool = False, only: str | None = None) -> Iterator:
+    """The `Run` of a `RunConfig`, as `prepare` makes it; this process holds its folder until the block ends."""
+    from pipeline.execution.output_folder import held
+    from pipeline.run import prepare
+
+    with held(absolute(out) / settings.name / "work"):
+        yield prepare(settings, absolute(out), force, only)
