@@ -34,17 +34,18 @@ def stands_of(
     if config.stands is None:
         return {}
     columns = config.stands.columns
-    table = read_stands(
+    table, mended = read_stands(
         config.stands.path,
         config.stands.layer,
         columns.species,
         columns.volume_m3_ha,
         ecosystems["forest"],
         columns.cover,
-    ).to_crs(config.grid.crs)
-    notes += table.attrs.get("mended", [])
+    )
+    table = table.to_crs(config.grid.crs)
+    notes += mended
     cut = {
-        zone.id: stands_in_zone(table, zone.geometry, sorted(columns.volume_m3_ha))
+        zone.id: stands_in_zone(table, zone.geometry, config.stands.years)
         for zone in zones
         if zone.ecosystem != "wetland"
     }

@@ -185,7 +185,8 @@ def test_geometry_that_is_no_area_is_refused(tmp_path, ecosystems, geometry, say
 def stands(folder, ecosystems, species=("油松",), then=(60.0,), now=(80.0,), geometry=None, column="树种"):
     rows = {column: list(species), "V2020": list(then), "V2024": list(now)}
     path = write_vector(folder / "stands.gpkg", rows, geometry or [square(i) for i in range(len(species))])
-    return read_stands(path, None, "树种", {2020: "V2020", 2024: "V2024"}, ecosystems["forest"])
+    found, _ = read_stands(path, None, "树种", {2020: "V2020", 2024: "V2024"}, ecosystems["forest"])
+    return found
 
 
 def test_stands_carry_species_and_volume_of_each_inventory(tmp_path, ecosystems):
@@ -225,7 +226,8 @@ def shrubs(folder, ecosystems, cover, cover_column="盖度"):
     """A shrub stand without volume beside a pine stand without cover."""
     rows = {"树种": ["柠条", "油松"], "V": [None, 60.0], "盖度": [cover, None]}
     path = write_vector(folder / "shrubs.gpkg", rows, [square(0), square(1)])
-    return read_stands(path, None, "树种", {2020: "V"}, ecosystems["forest"], cover_column)
+    found, _ = read_stands(path, None, "树种", {2020: "V"}, ecosystems["forest"], cover_column)
+    return found
 
 
 def test_a_shrub_stand_needs_its_cover_and_no_volume(tmp_path, ecosystems):

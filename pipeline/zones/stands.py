@@ -1,5 +1,6 @@
 """Forest stands (小班): species and live volume at the inventories, cover of shrubs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,19 +18,19 @@ from pipeline.zones.zone_stands import ZoneStands
 
 def read_stands(
     path: Path, layer: str | None, species: str, volume_m3_ha: dict[int, str], forest: Forest, cover: str | None = None
-) -> gpd.GeoDataFrame:
+) -> tuple[gpd.GeoDataFrame, list[str]]:
     """The stands with species (key of the forest table), one volume column named by each inventory year, cover where
-    its column is named, and geometry in the file's CRS. Shrubs have no volume, so theirs is 0. Raises ZoneError for an
-    unknown species, one without the parameters of the expansion, a volume that is no finite number >= 0, and a cover of
-    shrubs that is no fraction. What was mended or left out stands in ``attrs["mended"]``.
+    its column is named, and geometry in the file's CRS; and the sentences of what was mended or left out. Shrubs have
+    no volume, so theirs is 0. Raises ZoneError for an unknown species, one without the parameters of the expansion, a
+    volume that is no finite number >= 0, and a cover of shrubs that is no fraction.
     """
     found = read_vector(path, layer, [species, *volume_m3_ha.values(), *([cover] if cover else [])])
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
+    mended = []
     if invalid := int((found.geometry.notna() & ~found.geometry.is_valid).sum()):
-        stands.attrs["mended"] = [f"{path}: {invalid} stands cross themselves, repaired in the run's copy; see check"]
+        mended.append(f"{path}: {invalid} stands cross themselves, repaired in the run's copy; see check")
     if empty := int((stands.geometry.isna() | stands.geometry.is_empty).sum()):
-        said = f"{path}: {empty} of {len(stands)} stands have no geometry and do not count"
-        stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
+        mended.append(f"{path}: {empty} of {len(stands)} stands have no geometry and do not count")
     names = found[species].map(one_line)
     unknown, unexpanded = unusable_species(names, forest)
     if unknown:
@@ -61,9 +62,10 @@ def read_stands(
     # several species of one polygon are several rows, rightly; the same row again is none
     again = pd.DataFrame(stands).assign(geometry=stands.geometry.to_wkb()).duplicated()
     if doubled := int(again.sum()):
-        said = f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
-        stands.attrs["mended"] = [*stands.attrs.get("mended", []), said]
-    return stands[~again]
+        mended.append(
+            f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
+        )
+    return stands[~again], mended
 
 
 def unusable_species(names: pd.Series, forest: Forest) -> tuple[dict[str, int], dict[str, int]]:
@@ -103,7 +105,7 @@ def _is_number(value: object) -> bool:
     return True
 
 
-def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: list[int]) -> ZoneStands | None:
+def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: Iterable[int]) -> ZoneStands | None:
     """The stands cut to a zone, both in the CRS of the grid; None where the inventory does not reach it."""
     near = stands.iloc[stands.sindex.query(zone, predicate="intersects")]
     shapely.prepare(zone)
