@@ -94,7 +94,7 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
     from pipeline.config.run_config import read_coefficients
     from pipeline.execution.output_folder import writable_folder
     from pipeline.outputs.findings import write_findings
-    from pipeline.zones.counted_zones import passed_areas
+    from pipeline.zones.area_ledger import passed_areas
 
     settings = settings_of(config).with_exports([])
     found = boundary_findings(settings, read_coefficients(settings.coefficients))

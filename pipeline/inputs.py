@@ -1,4 +1,4 @@
-"""What a run reads: its stands, shrub and scenes, found as its config asks for them."""
+"""What a run reads: its zones, stands, shrub and scenes, found as its config asks for them."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pipeline.compositing.indices import bands_of
 from pipeline.config.run_config import Cover, RunConfig
 from pipeline.ecosystems import Ecosystem
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, ZoneError
 from pipeline.execution.provenance import Checksums
 from pipeline.mapping.land_cover import LandCover, reach_of
 from pipeline.mapping.shrub_ground import ShrubGround
@@ -20,9 +20,30 @@ from pipeline.scenes.harmonise import NARROW, SHIPPED_ROWS, Row
 from pipeline.scenes.scene import INDEX, SURFACE_REFLECTANCE, Scene
 from pipeline.totals.plausibility import read_ranges
 from pipeline.yaml_file import read_yaml
+from pipeline.zones.area_ledger import area_ledger, passed_areas
+from pipeline.zones.boundaries import read_zones
+from pipeline.zones.overlaps import settle_overlaps
+from pipeline.zones.shift_check import shift_sentence, zone_shift
 from pipeline.zones.stands import read_stands, stands_in_zone
+from pipeline.zones.vector_file import read_vector
 from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import ZoneStands
+
+
+def counted_zones(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:
+    """The zones as they are counted, and the sentences of what was mended or is beyond tolerance. Raises ZoneError
+    for what the config does not let pass: overlaps, a shift like that of web maps, areas beyond tolerance."""
+    zones = config.zones
+    table, notes = read_zones(
+        zones.path, zones.layer, zones.columns.model_dump(), zones.classes, zones.expected, ecosystems
+    )
+    if zones.reference:
+        shift, _ = zone_shift(table, read_vector(zones.reference, None, []))
+        if shift and shift.is_gcj02:
+            raise ZoneError(f"{zones.path}: {shift_sentence(shift)}")
+    table, overlapping = settle_overlaps(table, zones.overlaps)
+    ledger = area_ledger(table, zones.planned_wanmu, config.area_tolerance_percent)
+    return table, notes + overlapping + passed_areas(ledger, config.area_mismatch)
 
 
 def stands_of(

@@ -35,7 +35,6 @@ from pipeline.uncertainty.monte_carlo import mean_correlation
 from pipeline.uncertainty.varying import Settings
 from pipeline.variables import VARIABLES
 from pipeline.zones import area_ledger
-from pipeline.zones.counted_zones import passed_areas
 from pipeline.zones.vector_file import CGCS2000
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
@@ -144,7 +143,7 @@ def covered_ledger(run: Run, sketches: Sketches) -> list[dict]:
         for zone in run.zones
     }
     ledger = run.ledger(covered)
-    passed_areas(ledger, run.config.area_mismatch)
+    area_ledger.passed_areas(ledger, run.config.area_mismatch)
     return ledger
 
 

@@ -10,6 +10,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from pipeline import inputs
 from pipeline.blocks import packed
 from pipeline.compositing.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.compositing.tile_year import COMPOSITE_CODE
@@ -19,7 +20,6 @@ from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.execution.engine import Failure
 from pipeline.execution.output_folder import writable_folder
 from pipeline.execution.provenance import Checksums, Marks, code_key, content_key, stamp
-from pipeline.inputs import check_levels, check_library, check_names, place_of_scenes, shrub_of, stands_of, wanted_of
 from pipeline.mapping.shrub_ground import ShrubGround
 from pipeline.mapping.styles import Styles, read_styles
 from pipeline.mapping.suggestions import Suggestions, read_suggestions
@@ -33,7 +33,6 @@ from pipeline.uncertainty.varying import Settings
 from pipeline.variables import VARIABLES
 from pipeline.zones.area_ledger import area_ledger
 from pipeline.zones.boundaries import zones_on_grid
-from pipeline.zones.counted_zones import counted_zones
 from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import ZoneStands
 
@@ -246,25 +245,25 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     """
     stamps = {path: stamp(path) for path in config.tables()}
     ecosystems = read_coefficients(config.coefficients)
-    check_library(config, ecosystems)
-    table, notes = counted_zones(config, ecosystems)
-    check_names(config, table)
+    inputs.check_library(config, ecosystems)
+    table, notes = inputs.counted_zones(config, ecosystems)
+    inputs.check_names(config, table)
     zones = zones_on_grid(table, config.grid.crs)
     by_id = {zone.id: zone for zone in zones}
     if only is not None and only not in by_id:
         raise ConfigError(f"there is no zone {only}; the zones are {', '.join(by_id)}")
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     folder = out / config.name
-    wanted = wanted_of(config, extent)
-    scenes, aside = find_scenes(place_of_scenes(config, extent, folder / "work" / "stac"), wanted)
-    check_levels(config.composite.method, scenes)
+    wanted = inputs.wanted_of(config, extent)
+    scenes, aside = find_scenes(inputs.place_of_scenes(config, extent, folder / "work" / "stac"), wanted)
+    inputs.check_levels(config.composite.method, scenes)
     notes += [sentence] if (sentence := without_scenes(wanted.rows, scenes)) else []
     origin = grid_origin(scenes, config.grid.crs, config.grid.resolution_m)
     grid = block_aligned_grid(extent, config.grid.crs, config.grid.resolution_m, origin)
     work = writable_folder(folder / "work")
     writable_folder(work / "sketches")
     checksums = Checksums(work / "checksums.json")
-    stands = stands_of(config, ecosystems, zones, notes)
+    stands = inputs.stands_of(config, ecosystems, zones, notes)
     run = Run(
         config=config,
         out=folder,
@@ -272,7 +271,7 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
         zone_table=table,
         zones=zones,
         stands={zone.id: stands[zone.id] for zone in zones if zone.ecosystem == "forest" and zone.id in stands},
-        shrub=shrub_of(config, stands, zones, checksums, notes),
+        shrub=inputs.shrub_of(config, stands, zones, checksums, notes),
         scenes=scenes,
         set_aside=aside,
         cube=Cube(work / "cube.zarr", grid, config.grid.tile_px),

@@ -86,9 +86,8 @@ def _wanted(config: Path | None) -> tuple:
     import shapely
 
     from pipeline.config.run_config import read_coefficients
-    from pipeline.inputs import wanted_of
+    from pipeline.inputs import counted_zones, wanted_of
     from pipeline.zones.boundaries import zones_on_grid
-    from pipeline.zones.counted_zones import counted_zones
 
     if config is None:
         return ()

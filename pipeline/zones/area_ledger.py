@@ -1,6 +1,7 @@
 """The ledger of areas: what was drawn, what the pixels cover, what was declared, and what the plan says."""
 
 from functools import cache
+from statistics import median
 
 import geopandas as gpd
 import numpy as np
@@ -8,6 +9,7 @@ import shapely
 from pyproj import CRS, Proj, Transformer
 
 from pipeline.carbon import HA_PER_WANMU
+from pipeline.errors import ZoneError
 from pipeline.zones.overlaps import Overlap, find_overlaps
 from pipeline.zones.vector_file import CGCS2000, area_text, ellipsoidal_area_ha
 from pipeline.zones.zone import GROUP_NAMES
@@ -36,6 +38,12 @@ COLUMNS: dict[str, tuple[str, str]] = {
 
 PIXEL_TOLERANCE_PERCENT = 0.1
 """Covered fractions are exact: what is left is the change of the map scale within a zone."""
+
+SHOWN = 3
+"""Rows beyond tolerance that a sentence names."""
+
+UNITS = {1e-4: "mu 亩", 15: "10 000 ha 万公顷", 15e-4: "ha 公顷"}
+"""Areas in 万亩 over the same in other units, and how these are called."""
 
 
 def area_ledger(
@@ -146,6 +154,25 @@ def mismatches(ledger: list[dict]) -> list[str]:
             what = "zone" if row["level"] == "zone" else "the zones of"
             sentences.append(f"{what} {row['zone_id']}: {row['status']} ({given})")
     return sentences
+
+
+def passed_areas(ledger: list[dict], how: str) -> list[str]:
+    """The sentences on areas beyond tolerance. Raises ZoneError with them unless ``how`` is warn."""
+    beyond = mismatches(ledger)
+    if beyond and how == "stop":
+        more = f" and {len(beyond) - SHOWN} more, which `sinkmap check` lists" if len(beyond) > SHOWN else ""
+        raise ZoneError(
+            f"areas differ beyond tolerance: {'; '.join(beyond[:SHOWN])}{more}; correct the boundaries or the declared "
+            f"areas{_unit_doubt(ledger)}, or set area_mismatch to warn"
+        )
+    return beyond
+
+
+def _unit_doubt(ledger: list[dict]) -> str:
+    """Which unit the declared areas seem to be in, where that is plainly not 万亩."""
+    ratios = [row["polygon_wanmu"] / row["declared_wanmu"] for row in ledger if row["declared_wanmu"]]
+    found = [name for ratio, name in UNITS.items() if ratios and abs(median(ratios) / ratio - 1) < 0.1]
+    return f" (they seem to be in {found[0]}, not in 10 000 mu 万亩)" if found else ""
 
 
 def covered_ha(size_px: float, pixel_m: float, geometry: shapely.Geometry, crs: str) -> float:
