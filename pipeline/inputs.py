@@ -34,9 +34,7 @@ def counted_zones(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[
     """The zones as they are counted, and the sentences of what was mended or is beyond tolerance. Raises ZoneError
     for what the config does not let pass: overlaps, a shift like that of web maps, areas beyond tolerance."""
     zones = config.zones
-    table, notes = read_zones(
-        zones.path, zones.layer, zones.columns.model_dump(), zones.classes, zones.expected, ecosystems
-    )
+    table, notes = read_zones(zones.file, ecosystems)
     if zones.reference:
         shift, _ = zone_shift(table, read_vector(zones.reference, None, []))
         if shift and shift.is_gcj02:

@@ -23,6 +23,7 @@ from pipeline.run import prepare
 from pipeline.zones.boundary_check import check_stands, check_zones
 from pipeline.zones.boundary_shift import gcj02_shift_m, measured_shift
 from pipeline.zones.crs_check import crs_problem, gauss_kruger_epsg
+from pipeline.zones.zone import ZoneFile
 
 COLUMNS = {"id": "ID", "name": "NAME", "ecosystem": "KIND", "declared_wanmu": None, "stratum": None}
 BOUNDARIES = REAL / "boundaries"
@@ -40,7 +41,7 @@ def write(folder, shapes, ids=None, words=None, crs=CRS, name="zones.gpkg", name
 
 
 def findings(path, ecosystems, expected=None, **options):
-    return check_zones(path, None, COLUMNS, CLASS_WORDS, expected or {}, ecosystems, **options)
+    return check_zones(ZoneFile(path, None, COLUMNS, CLASS_WORDS, expected or {}), ecosystems, **options)
 
 
 def of_kind(found, kind):
@@ -426,7 +427,8 @@ def test_the_real_points_without_projection_are_refused(ecosystems):
 def test_the_real_zones_in_gbk_are_read_and_their_holes_and_parts_told(ecosystems):
     columns = {"id": "ZONE_ID", "name": "片区名称", "ecosystem": "ECO", "declared_wanmu": "面积万亩", "stratum": None}
     expected = {"forest": 12, "grassland": 5, "wetland": 5}
-    found = check_zones(REAL / "zones" / "zones_t33_gbk.shp", None, columns, CLASS_WORDS, expected, ecosystems)
+    file = ZoneFile(REAL / "zones" / "zones_t33_gbk.shp", None, columns, CLASS_WORDS, expected)
+    found = check_zones(file, ecosystems)
     assert {finding.level for finding in found} == {"note"}
     assert "GB18030, as the text is not UTF-8" in of_kind(found, "encoding")[0].en
     assert of_kind(found, "encoding")[0].zh == "文字编码：GB18030"

@@ -14,6 +14,7 @@ from pipeline.config.input_config import CLASS_WORDS, CONTRACT
 from pipeline.errors import ZoneError
 from pipeline.zones.boundaries import read_zones, zones_on_grid
 from pipeline.zones.stands import read_stands, stands_in_zone
+from pipeline.zones.zone import ZoneFile
 from pipeline.zones.zone_stands import ZoneStands
 
 COLUMNS = {"id": "编号", "name": "名称", "ecosystem": "类型", "declared_wanmu": "万亩", "stratum": "植被"}
@@ -31,7 +32,7 @@ def zones(folder, ecosystems, *rows, expected=None, geometry=None):
     table = {"编号": ids, "名称": [f"片区{i}" for i in ids], "类型": words, "万亩": declared, "植被": kinds}
     shapes = geometry or [square(i) for i in range(len(rows))]
     path = write_vector(folder / "zones.gpkg", {key: list(values) for key, values in table.items()}, shapes)
-    return read_zones(path, None, COLUMNS, CLASS_WORDS, expected or {}, ecosystems)
+    return read_zones(ZoneFile(path, None, COLUMNS, CLASS_WORDS, expected or {}), ecosystems)
 
 
 # The contract
@@ -72,7 +73,7 @@ def test_a_name_of_several_lines_becomes_one_line(tmp_path, ecosystems):
     """A cell of Excel with Alt+Enter; no sheet could draw the line break."""
     table = {"编号": ["F01"], "名称": ["青山\n林场\x07 "], "类型": ["林地"], "万亩": [0.15], "植被": [None]}
     path = write_vector(tmp_path / "zones.gpkg", table, [square()])
-    found, _ = read_zones(path, None, COLUMNS, CLASS_WORDS, {}, ecosystems)
+    found, _ = read_zones(ZoneFile(path, None, COLUMNS, CLASS_WORDS, {}), ecosystems)
     assert found["name"].tolist() == ["青山 林场"]
 
 
@@ -95,10 +96,10 @@ def test_ids_and_classes_in_a_column_of_decimals_are_whole_numbers(tmp_path, eco
     """A field of type Double, in which ArcGIS and Excel keep numbers."""
     table = {"编号": [7.0], "名称": ["甲"], "类型": [2.0], "万亩": [0.15], "植被": [None]}
     path = write_vector(tmp_path / "zones.gpkg", table, [square()])
-    found, _ = read_zones(path, None, COLUMNS, {"forest": ("1",), "grassland": ("2",)}, {}, ecosystems)
+    found, _ = read_zones(ZoneFile(path, None, COLUMNS, {"forest": ("1",), "grassland": ("2",)}, {}), ecosystems)
     assert found[["id", "ecosystem"]].values.tolist() == [["7", "grassland"]]
     with pytest.raises(ZoneError, match="zone 7 is of class '2', which"):
-        read_zones(path, None, COLUMNS, {"forest": ("1",)}, {}, ecosystems)
+        read_zones(ZoneFile(path, None, COLUMNS, {"forest": ("1",)}, {}), ecosystems)
 
 
 def test_an_area_that_was_not_declared_is_none_beside_areas_that_were(tmp_path, ecosystems):

@@ -15,10 +15,7 @@ COLOURS = {"error": "red", "warning": "yellow", "note": ""}
 def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]:
     """All findings on the zones and the stands of a `RunConfig`."""
     zones, stands = config.zones, config.stands
-    found = check_zones(
-        zones.path, zones.layer, zones.columns.model_dump(), zones.classes, zones.expected, ecosystems,
-        zones.overlaps, zones.reference,
-    )  # fmt: skip
+    found = check_zones(zones.file, ecosystems, zones.overlaps, zones.reference)
     if stands:
         wanted = stands.columns
         others = [*wanted.volume_m3_ha.values(), *([wanted.cover] if wanted.cover else [])]

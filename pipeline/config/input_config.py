@@ -14,7 +14,7 @@ from pipeline.scenes import MAX_MEGAPIXELS
 from pipeline.scenes.season import PEAK, Season
 from pipeline.yaml_file import FilePath
 from pipeline.zones.crs_check import horizontal
-from pipeline.zones.zone import EcosystemName
+from pipeline.zones.zone import EcosystemName, ZoneFile
 
 WRITTEN = re.compile(r"\s*(\d{4})\s*(?:-\s*(\d{4})\s*)?")
 """A year or a span of years."""
@@ -161,6 +161,11 @@ class Zones(Section):
     zone's, wetland before forest before grassland."""
     reference: FilePath | None = None
     """An outline known to be right, such as the districts', which shows a shift of the zones (GCJ-02)."""
+
+    @property
+    def file(self) -> ZoneFile:
+        """The file and what it is to hold."""
+        return ZoneFile(self.path, self.layer, self.columns.model_dump(), self.classes, self.expected)
 
     @field_validator("classes")
     @classmethod

@@ -9,7 +9,7 @@ from pandas import isna
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vector
-from pipeline.zones.zone import GROUP_NAMES, Zone
+from pipeline.zones.zone import GROUP_NAMES, Zone, ZoneFile
 
 MAX_REPAIR = 0.01
 """Share of its area that the repair of an invalid outline may change."""
@@ -18,37 +18,26 @@ DEVICES = {"con", "prn", "aux", "nul", *(port + digit for port in ("com", "lpt")
 """What no file or folder on Windows can be called, in any capitals."""
 
 
-def read_zones(
-    path: Path,
-    layer: str | None,
-    columns: dict[str, str | None],
-    classes: dict[str, tuple[str, ...]],
-    expected: dict[str, int],
-    ecosystems: dict[str, Ecosystem],
-) -> tuple[gpd.GeoDataFrame, list[str]]:
+def read_zones(file: ZoneFile, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:
     """The checked zones, sorted by id, with id, name, ecosystem, stratum, stratum_given (not the default), area_ha,
     drawn_ha (the same until overlaps are clipped), declared_wanmu and geometry in the file's CRS; and the sentences of
-    what was mended.
-
-    ``columns`` names the columns for id, name, ecosystem, declared_wanmu and stratum (the last two may be
-    None); ``classes`` gives the words for each ecosystem. Raises ZoneError for duplicate or unsafe ids,
-    unknown words, wrong counts, empty or unrepairable geometry.
+    what was mended. Raises ZoneError for duplicate or unsafe ids, unknown words, wrong counts, empty or unrepairable
+    geometry.
     """
-    found = read_vector(path, layer, [name for name in columns.values() if name])
-    zones = gpd.GeoDataFrame(
-        {key: found[name] if name else None for key, name in columns.items()}, geometry=found.geometry, crs=found.crs
-    )
+    path, found = file.path, read_vector(file.path, file.layer, file.named)
+    columns = {key: found[name] if name else None for key, name in file.columns.items()}
+    zones = gpd.GeoDataFrame(columns, geometry=found.geometry, crs=found.crs)
     zones["id"] = [safe_id(path, value) for value in zones["id"]]
     check_ids(path, zones["id"].tolist())
     zones["name"] = [one_line(name) for name in zones["name"]]
     zones["ecosystem"] = [
-        ecosystem_of(path, *pair, classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
+        ecosystem_of(path, *pair, file.classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
     ]
     zones["stratum_given"] = [bool(vegetation_word(word)) for word in zones["stratum"]]
     zones["stratum"] = [
         stratum_of(path, zone.id, ecosystems[zone.ecosystem], zone.stratum) for zone in zones.itertuples()
     ]
-    check_counts(path, zones["ecosystem"].value_counts().to_dict(), expected)
+    check_counts(path, zones["ecosystem"].value_counts().to_dict(), file.expected)
     mended = []
     zones.geometry = [sound_polygon(path, *pair, mended) for pair in zip(zones["id"], zones.geometry, strict=True)]
     zones["area_ha"] = zones["drawn_ha"] = ellipsoidal_area_ha(zones.geometry)

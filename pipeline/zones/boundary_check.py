@@ -23,6 +23,7 @@ from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
 from pipeline.zones.stands import unusable_species
 from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line, read_vector
+from pipeline.zones.zone import ZoneFile
 
 SLIVER_WIDTH_M = 10.0
 """Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
@@ -35,24 +36,17 @@ DUPLICATE_SHARE = 0.99
 
 
 def check_zones(
-    path: Path,
-    layer: str | None,
-    columns: dict[str, str | None],
-    classes: dict[str, tuple[str, ...]],
-    expected: dict[str, int],
-    ecosystems: dict[str, Ecosystem],
-    overlaps: str = "refuse",
-    reference: Path | None = None,
+    file: ZoneFile, ecosystems: dict[str, Ecosystem], overlaps: str = "refuse", reference: Path | None = None
 ) -> list[Finding]:
-    """All findings on a zone file; arguments as of `boundaries.read_zones`."""
+    """All findings on a zone file."""
     try:
-        table = read_vector(path, layer, [name for name in columns.values() if name])
+        table = read_vector(file.path, file.layer, file.named)
     except ZoneError as error:
         return [Finding("error", "file", "", str(error), f"无法使用该文件：{error.zh}")]
-    ids = [one_line(value) for value in table[columns["id"]]]
-    found = [*_file(table), *_attributes(path, table, columns, classes, expected, ecosystems)]
+    ids = [one_line(value) for value in table[file.columns["id"]]]
+    found = [*_file(table), *_attributes(file, table, ecosystems)]
     for zone, geometry in zip(ids, table.geometry, strict=True):
-        found += _geometry(path, zone, geometry, table.crs)
+        found += _geometry(file.path, zone, geometry, table.crs)
     usable = table[[g is not None and not g.is_empty and "Polygon" in g.geom_type for g in table.geometry]]
     sound = gpd.GeoDataFrame(
         {"id": [ids[i] for i in usable.index]},
@@ -125,25 +119,18 @@ def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
                   "and count as one", f"坐标系{table.crs.name}；CGCS2000与WGS84相差厘米级，视为相同")  # fmt: skip
 
 
-def _attributes(
-    path: Path,
-    table: gpd.GeoDataFrame,
-    columns: dict[str, str | None],
-    classes: dict[str, tuple[str, ...]],
-    expected: dict[str, int],
-    ecosystems: dict[str, Ecosystem],
-) -> Iterator[Finding]:
+def _attributes(file: ZoneFile, table: gpd.GeoDataFrame, ecosystems: dict[str, Ecosystem]) -> Iterator[Finding]:
     """What the contract asks of ids, classes, strata, declared areas and counts."""
     problems: list[tuple[str, str, str, ZoneError]] = []
     counts: dict[str, int] = {}
 
     def tried(kind: str, zh: str, zone: str, check, *arguments):
         try:
-            return check(path, *arguments)
+            return check(file.path, *arguments)
         except ZoneError as error:
             problems.append((kind, zh, zone, error))
 
-    names = {key: table[name] if name else [None] * len(table) for key, name in columns.items()}
+    names = {key: table[name] if name else [None] * len(table) for key, name in file.columns.items()}
     ids = [tried("id", "片区编号不可用", one_line(value), contract.safe_id, value) for value in names["id"]]
     known = [zone for zone in ids if zone]
     for i, zone in enumerate(known):
@@ -154,12 +141,12 @@ def _attributes(
         names["id"], names["ecosystem"], names["stratum"], names["declared_wanmu"], strict=True
     ):
         name = one_line(zone)
-        ecosystem = tried("class", "类型用词未登记", name, contract.ecosystem_of, name, word, classes)
+        ecosystem = tried("class", "类型用词未登记", name, contract.ecosystem_of, name, word, file.classes)
         if ecosystem:
             counts[ecosystem] = counts.get(ecosystem, 0) + 1
             tried("stratum", "植被类型未知", name, contract.stratum_of, name, ecosystems[ecosystem], stratum)
         tried("declared", "申报面积不是数字", name, contract.declared_number, name, area)
-    tried("count", "片区数与约定不符", "", contract.check_counts, counts, expected)
+    tried("count", "片区数与约定不符", "", contract.check_counts, counts, file.expected)
     for zone, label in zip(ids, names["name"], strict=True):
         if zone and not one_line(label):
             yield Finding("warning", "name", zone, "has no name, and so no label on maps", "没有名称，图上不标注")

@@ -1,7 +1,8 @@
-"""A development zone, the value that everything below the reading of boundaries works with."""
+"""A development zone, the value that everything below the reading of boundaries works with, and the file of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 import shapely
@@ -20,6 +21,24 @@ class Zone:
     declared_wanmu: float | None
     geometry: shapely.Geometry
     stratum_given: bool = True
+
+
+@dataclass(frozen=True)
+class ZoneFile:
+    """A file of zones and what it is to hold: the names of its ``columns`` for id, name, ecosystem, declared_wanmu and
+    stratum (the last two may be None), the words for each ecosystem (``classes``) and the number of its zones
+    (``expected``)."""
+
+    path: Path
+    layer: str | None
+    columns: dict[str, str | None]
+    classes: dict[str, tuple[str, ...]]
+    expected: dict[str, int]
+
+    @property
+    def named(self) -> list[str]:
+        """The columns that it has to have."""
+        return [name for name in self.columns.values() if name]
 
 
 class OnZone(Protocol):
