@@ -17,7 +17,7 @@ from pipeline.scenes.catalog import footprint
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.reflectance import read_bands, read_classes
 from pipeline.scenes.scene import CLEAR, WATER
-from pipeline.scenes.sensors.declared_scale import multiplier
+from pipeline.scenes.sensors.metadata import multiplier
 from pipeline.scenes.sensors.vegetation_index import granules_of, scene_from_hdf, scene_from_tifs
 
 SIDE = 8

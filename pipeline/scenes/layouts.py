@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError, SceneError
 from pipeline.scenes.scene import Scene
 from pipeline.scenes.sensors import hls, landsat, vegetation_index
 from pipeline.scenes.sensors.declared import MANIFEST, scenes_of_manifest
-from pipeline.scenes.sensors.hrefs import local_file
+from pipeline.scenes.sensors.metadata import local_file
 from pipeline.scenes.sensors.sentinel2 import scene_from_safe
 from pipeline.scenes.sensors.sentinel2_item import scene_from_item
 

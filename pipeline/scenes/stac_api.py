@@ -24,7 +24,7 @@ from pipeline.errors import SceneError
 from pipeline.execution.provenance import content_key, read_json, write_json
 from pipeline.execution.whole_file import whole
 from pipeline.scenes.season import Season
-from pipeline.scenes.sensors.declared_number import number_or_none
+from pipeline.scenes.sensors.metadata import number_or_none
 from pipeline.scenes.sensors.sentinel2_item import PRODUCT_METADATA
 
 ASSETS = {

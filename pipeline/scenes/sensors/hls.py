@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import SceneError
 from pipeline.scenes.scene import Band, BitRule, Bits, Scene
-from pipeline.scenes.sensors.declared_scale import scale_of_tif
+from pipeline.scenes.sensors.metadata import scale_of_tif
 
 PRODUCT = "HLS v2"
 GRANULE = re.compile(r"HLS\.[LS]30\.T", re.IGNORECASE)

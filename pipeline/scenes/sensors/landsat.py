@@ -17,8 +17,7 @@ from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError
 from pipeline.scenes.scene import Band, BitRule, Bits, Check, Scene
-from pipeline.scenes.sensors.declared_number import number_or_none
-from pipeline.scenes.sensors.hrefs import local_file
+from pipeline.scenes.sensors.metadata import local_file, number_or_none
 
 PRODUCT = "Landsat C2 L2"
 MTL_KINDS = ("json", "txt", "xml")
@@ -77,8 +76,10 @@ def scene_from_mtl(path: Path) -> Scene:
     found |= {layer: path.with_name(f"{name}_{layer}.TIF") for layer in ("QA_PIXEL", "QA_RADSAT")}
     files = {layer: file for layer, file in found.items() if file.is_file()}
     origin = f"MTL, collection {collection} {contents['PROCESSING_LEVEL']}"
-    cloud = number_or_none(image.get("CLOUD_COVER"))
-    return _scene(name, sensor, bands, taken, files, scales, origin, str(image.get("SPACECRAFT_ID")), tile, cloud)
+    return _scene(
+        name, sensor, bands, files, scales, taken=taken, origin=origin, platform=str(image.get("SPACECRAFT_ID")),
+        tile=tile, cloud_percent=number_or_none(image.get("CLOUD_COVER")),
+    )  # fmt: skip
 
 
 def is_landsat(item: pystac.Item) -> bool:
@@ -109,19 +110,22 @@ def scene_from_landsat_item(item: pystac.Item, folder: Path) -> Scene:
     if item.datetime is None:
         raise SceneError(f"scene {item.id} has no datetime; add it to the item")
     tile = f"{about.get('landsat:wrs_path', '')}{about.get('landsat:wrs_row', '')}"
-    platform, cloud = str(about.get("platform", "")), number_or_none(about.get("eo:cloud_cover"))
-    return _scene(item.id, sensor, bands, item.datetime, files, scales, "STAC item", platform, tile, cloud)
+    return _scene(
+        item.id, sensor, bands, files, scales, taken=item.datetime, origin="STAC item",
+        platform=str(about.get("platform", "")), tile=tile, cloud_percent=number_or_none(about.get("eo:cloud_cover")),
+    )  # fmt: skip
 
 
-def _scene(name: str, sensor: str, numbers: dict[str, int], taken: datetime, files: dict[str, Path], scales: dict,
-           origin: str, platform: str, tile: str, cloud: float | None) -> Scene:  # fmt: skip
+def _scene(
+    name: str, sensor: str, numbers: dict[str, int], files: dict[str, Path], scales: dict, platform: str, **about
+) -> Scene:
+    """The scene of these files; ``about`` is what else `Scene` holds."""
     missing = [layer for layer in ("red", "nir", "QA_PIXEL", "QA_RADSAT") if layer not in files]
     if missing:
         raise SceneError(f"scene {name} lacks {', '.join(missing)}; get the complete product")
     return Scene(
         id=name,
         sensor=sensor,
-        taken=taken,
         bands={
             band: Band(str(files[band]), scale=scales[band][0], offset=scales[band][1])
             for band in numbers
@@ -129,12 +133,10 @@ def _scene(name: str, sensor: str, numbers: dict[str, int], taken: datetime, fil
         },
         quality=Band(str(files["QA_PIXEL"]), nodata=1),
         rule=PIXEL_QUALITY,
-        origin=origin,
         checks=(Check(Band(str(files["QA_RADSAT"])), saturation_rule(sensor, numbers)),),
         product=PRODUCT,
         platform=platform.lower().replace("_", "-"),
-        tile=tile,
-        cloud_percent=cloud,
+        **about,
     )
 
 

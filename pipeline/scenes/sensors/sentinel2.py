@@ -16,7 +16,7 @@ from defusedxml.ElementTree import fromstring
 from pipeline.errors import SceneError, too_long
 from pipeline.scenes.integrity import DAMAGED, opened
 from pipeline.scenes.scene import Band, QualityRule, Scene
-from pipeline.scenes.sensors.declared_number import number_or_none
+from pipeline.scenes.sensors.metadata import number_or_none
 
 PRODUCT, SENSOR = "Sentinel-2 L2A", "sentinel-2"
 

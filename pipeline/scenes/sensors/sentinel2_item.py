@@ -11,8 +11,7 @@ import pystac
 
 from pipeline.errors import SceneError
 from pipeline.scenes.scene import Band, Scene
-from pipeline.scenes.sensors.declared_number import number_or_none
-from pipeline.scenes.sensors.hrefs import local_file
+from pipeline.scenes.sensors.metadata import local_file, number_or_none
 from pipeline.scenes.sensors.sentinel2 import (
     COMMON_NAMES,
     NATIVE_RESOLUTION,

@@ -17,7 +17,7 @@ from rasterio.errors import RasterioIOError
 from pipeline.errors import SceneError
 from pipeline.scenes import hdfeos
 from pipeline.scenes.scene import INDEX, Band, BitRule, Bits, Check, QualityRule, Scene, index_bands
-from pipeline.scenes.sensors.declared_scale import multiplier, scale_of_tif
+from pipeline.scenes.sensors.metadata import multiplier, scale_of_tif
 
 NAME = re.compile(r"(M[OY]D13[AQ]1|V(?:NP|J1)13A1)(?![A-Za-z0-9]).*", re.IGNORECASE)
 DAY = re.compile(r"(?:A|doy)(\d{4})(\d{3})(?:\d{6})?(?!\d)|(\d{4})[_-]?(\d\d)[_-]?(\d\d)(?!\d)")

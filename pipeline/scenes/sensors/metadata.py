@@ -1,4 +1,10 @@
-"""The scale that a file declares of itself: some products write a multiplier, others a divisor."""
+"""What products declare of themselves: numbers of their metadata, the scale of their files, and where those are."""
+
+import os
+from math import isfinite
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import rasterio
 from rasterio.errors import RasterioIOError
@@ -9,13 +15,19 @@ PLAUSIBLE = (1e-5, 1e-3)
 """Scales of reflectance and indices stored as integers: 1e-4 almost always, 2.75e-5 of Landsat."""
 
 
+def number_or_none(given: object) -> float | None:
+    """A value of the metadata as a number, None where it is none."""
+    try:
+        number = float(str(given))
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
 def multiplier(scene: str, declared: object) -> float:
     """The factor of stored integers. MOD13 declares 10000 and means a divisor, MOD09 and VIIRS 1e-4 and mean a factor;
     both say 1e-4. Raises SceneError for what is neither."""
-    try:
-        number = float(str(declared))
-    except ValueError:
-        number = 0.0
+    number = number_or_none(declared) or 0.0
     factor = 1 / number if number > 1 else number
     if not PLAUSIBLE[0] <= factor <= PLAUSIBLE[1]:
         raise SceneError(
@@ -41,3 +53,16 @@ def scale_of_tif(scene: str, path: str, index: int, documented: float) -> tuple[
     if tag is not None:
         return multiplier(scene, tag), "scale_factor of the file"
     return documented, "user guide of the product"
+
+
+def local_file(href: str, folder: Path) -> Path | None:
+    """The file behind an href, relative ones from ``folder``; None for a remote one, as pixels come from disk, for what
+    is no address, and where there is no such file."""
+    try:
+        parts = urlparse(href)
+    except ValueError:
+        return None
+    if len(parts.scheme) > 1 and parts.scheme != "file":
+        return None
+    file = url2pathname(parts.path) if parts.scheme == "file" else os.path.normpath(folder / href)
+    return Path(file) if os.path.isfile(file) else None  # pathlib raises for a name that is too long
