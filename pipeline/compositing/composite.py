@@ -58,6 +58,11 @@ class Composite(ABC):
         self._day = 0
         self._seen = np.zeros(shape, "bool")
         self._taken = np.zeros(shape, "bool")
+        self._make_room(days)
+
+    @abstractmethod
+    def _make_room(self, days: int) -> None:
+        """Lay out what is kept of ``days`` days."""
 
     def next_day(self, day_of_year: int) -> None:
         """Begin a day: overlapping tiles of one day are one observation, the first in which a pixel is clear."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.blocks import Cells
 from pipeline.compositing.composite import Composite, store_index, store_reflectance
 from pipeline.compositing.indices import bands_of
 from pipeline.compositing.median import geometric_median, median_of_days
@@ -22,11 +21,8 @@ class PeakComposite(Composite):
     """Each index at the date of peak NDVI = (NIR - R) / (NIR + R), the maximum of the clear observations. The maximum
     does not depend on their order."""
 
-    def __init__(
-        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
-    ) -> None:
-        super().__init__(shape, indices, days, cells)
-        self._peaks = {name: np.full(shape, INDEX_NODATA, "int16") for name in indices}
+    def _make_room(self, days: int) -> None:
+        self._peaks = {name: np.full(self._shape, INDEX_NODATA, "int16") for name in self._indices}
 
     def _place(self, name: str) -> np.ndarray:
         return self._peaks[name]
@@ -41,12 +37,9 @@ class _OfAllDays(Composite):
 
     _kept: Callable[[tuple[str, ...]], tuple[str, ...]]
 
-    def __init__(
-        self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
-    ) -> None:
-        super().__init__(shape, indices, days, cells)
-        self._names = self._kept(indices)
-        self._stack = np.empty((len(self._names), days, *shape), "int16")
+    def _make_room(self, days: int) -> None:
+        self._names = self._kept(self._indices)
+        self._stack = np.empty((len(self._names), days, *self._shape), "int16")
         self._used = 0
         self._fresh = False
 
