@@ -33,11 +33,12 @@ from pipeline.units import (
     all_maps,
     cube_layers,
     finished_rasters,
-    stale_coverages,
+    scene_files,
+    stale,
     stale_maps,
-    stale_sketches,
-    stale_tiles,
-    unverified_scenes,
+    tile_years,
+    zone_coverages,
+    zone_sketches,
 )
 from pipeline.vegetation import EndMembers
 from pipeline.work import ZoneMaps, map_zone, sketch_zone
@@ -94,7 +95,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
         run.check_years()
         for year in run.years:
             run.cube.add_year(year, cube_layers(run))
-        tiles, zones = stale_tiles(run), largest_first(stale_coverages(run))
+        tiles, zones = stale(run, tile_years(run)), largest_first(stale(run, zone_coverages(run)))
         done = engine.run("composite", tile_or_zone, tiles, isolate=not strict, beside=zones)
         run.refuse_replaced(tiles)
         failed = {aside.scene: aside for result in successes(done[: len(tiles)]) for aside in result}
@@ -108,7 +109,7 @@ def composite(run: Run, engine: Engine, strict: bool = False) -> None:
 
 def leave_out_damaged(run: Run, engine: Engine, strict: bool) -> None:
     """Set aside the scenes whose files are not what their product says; with ``strict`` raises SceneError."""
-    found = successes(engine.run("verify", verify_scene, unverified_scenes(run)))
+    found = successes(engine.run("verify", verify_scene, stale(run, scene_files(run))))
     damaged = [aside for of_scene in found for aside in of_scene]
     if damaged and strict:
         raise SceneError(damaged[0].reason)
@@ -127,7 +128,7 @@ def tile_or_zone(unit: TileYear | ZoneCoverage) -> list[SetAside] | None:
 
 def calibrate(run: Run, engine: Engine, strict: bool = False) -> tuple[Sketches, dict[str, EndMembers]]:
     """Sketch every zone, then take the end-members: frozen for all years, by zone id."""
-    units = largest_first(stale_sketches(run))
+    units = largest_first(stale(run, zone_sketches(run)))
     done = engine.run("calibrate", sketch_zone, units, isolate=not strict)
     run.isolate_failures([unit.zone.id for unit in units], done, strict)
     sketches = {zone.id: load_sketches(run.sketch_path(zone)) for zone in run.zones}

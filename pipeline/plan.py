@@ -16,7 +16,7 @@ from pipeline.flow import zone_models
 from pipeline.run import Run
 from pipeline.stock.sketch import LEVELS, Sketches
 from pipeline.stock.sketch_file import load_sketches
-from pipeline.units import MAPPED, all_maps, scene_files, tile_years, unverified_scenes, zone_sketches
+from pipeline.units import MAPPED, all_maps, scene_files, stale, tile_years, why_stale, zone_sketches
 from pipeline.vegetation import EndMembers
 
 BYTES_PER_TILE_PIXEL = 24
@@ -56,7 +56,7 @@ def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = N
     this zone is mapped, and forced."""
     whole = force and only is None
     told = scene_files(run)
-    unverified = told if whole else unverified_scenes(run)
+    unverified = told if whole else stale(run, told)
     tiles, sketches = stale_composites(run, whole), stale_zones(run, force, only)
     upstream = {job.zone for job in sketches}
     rasters = [job for job in stale_rasters(run, force, upstream) if only in (None, job.zone)]
@@ -93,7 +93,7 @@ def stale_composites(run: Run, force: bool) -> list[Job]:
     return [
         Job(f"{unit.year} {unit.tile.name}", "", why)
         for unit in tile_years(run)
-        if (why := _why(run.marks.why_stale(unit.name, unit.key), force))
+        if (why := _why(why_stale(run, unit), force))
     ]
 
 
@@ -102,7 +102,7 @@ def stale_zones(run: Run, force: bool, only: str | None = None) -> list[Job]:
     return [
         Job(unit.zone.id, unit.zone.id, why)
         for unit in zone_sketches(run)
-        if (why := _why(run.marks.why_stale(unit.name, unit.key, unit.path), force and only in (None, unit.zone.id)))
+        if (why := _why(why_stale(run, unit), force and only in (None, unit.zone.id)))
     ]
 
 

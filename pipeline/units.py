@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -42,6 +43,20 @@ CUBE = "cube"
 """Part of a composite's key: the arrays that hold it. What is worked out from it rests on its content, not on them."""
 
 
+Unit = TypeVar("Unit", SceneFiles, TileYear, ZoneCoverage, ZoneSketches)
+
+
+def stale(run: Run, units: list[Unit]) -> list[Unit]:
+    """Those of the units that are not done yet with their present key."""
+    return [unit for unit in units if why_stale(run, unit)]
+
+
+def why_stale(run: Run, unit: Unit) -> list[str]:
+    """Why the unit is to be done, as `Marks.why_stale` says it."""
+    files = [unit.path] if isinstance(unit, ZoneSketches) else []
+    return run.marks.why_stale(unit.name, unit.key, *files)
+
+
 def cube_layers(run: Run) -> tuple[str, ...]:
     """What the cube holds of each year."""
     return (*run.config.indices, "clear_count", "water_count", "peak_day")
@@ -55,11 +70,6 @@ def scene_files(run: Run) -> list[SceneFiles]:
             files = [[run.checksums[band.path], band.member, band.digest] for band in bands]
             units.append(SceneFiles(scene, run.marks, key_parts(files=files)))
     return units
-
-
-def unverified_scenes(run: Run) -> list[SceneFiles]:
-    """Those of them that nobody has held against it yet."""
-    return [unit for unit in scene_files(run) if run.marks.why_stale(unit.name, unit.key)]
 
 
 def tile_years(run: Run) -> list[TileYear]:
@@ -99,11 +109,6 @@ def _cells(mark: object, touched: Cells) -> Cells:
     return cells if cells[touched].all() else around
 
 
-def stale_tiles(run: Run) -> list[TileYear]:
-    """The composites that are not done yet with their present key."""
-    return [unit for unit in tile_years(run) if run.marks.why_stale(unit.name, unit.key)]
-
-
 def zone_coverages(run: Run) -> list[ZoneCoverage]:
     """What all zones cover of their pixels, with its keys."""
     grid, code = run.cube.grid, code_key(*COVERAGE_CODE)
@@ -114,11 +119,6 @@ def zone_coverages(run: Run) -> list[ZoneCoverage]:
         key = key_parts(code=code, grid=place, boundary=zone.geometry.wkb.hex())
         units.append(ZoneCoverage(run.cube, tiles, zone, kept_as, run.marks, key))
     return units
-
-
-def stale_coverages(run: Run) -> list[ZoneCoverage]:
-    """The coverages that are not done yet with their present key."""
-    return [unit for unit in zone_coverages(run) if run.marks.why_stale(unit.name, unit.key)]
 
 
 def zone_sketches(run: Run) -> list[ZoneSketches]:
@@ -153,11 +153,6 @@ def zone_composites(run: Run) -> dict[str, dict[int, str]]:
         zone.id: {year: content_key([tile_keys[tile.name, year] for tile in run.tiles_of(zone)]) for year in run.years}
         for zone in run.zones
     }
-
-
-def stale_sketches(run: Run) -> list[ZoneSketches]:
-    """The sketches that are not done yet with their present key."""
-    return [unit for unit in zone_sketches(run) if run.marks.why_stale(unit.name, unit.key, unit.path)]
 
 
 def zone_layers(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list[MapLayer]:
