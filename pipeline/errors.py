@@ -58,19 +58,6 @@ class PlotError(SinkmapError):
     exit_code = 7
 
 
-def unreadable(scene: str, path: str, error: Exception) -> SceneError:
-    """The error for a file of a scene that its reader gave up with ``error``. It is away where its bytes cannot be read
-    either."""
-    try:
-        with open(path, "rb") as file:
-            while file.read(1 << 20):
-                pass
-    except OSError as away:
-        mend = too_long(path) or "see that it is there, then run again"
-        return AwayError(f"scene {scene}: {path} cannot be read now ({away}); {mend}")
-    return SceneError(f"scene {scene}: {path} cannot be read ({error}); get the product again")
-
-
 def too_long(path: str | Path) -> str:
     """What to do where a path is longer than Windows opens; nothing elsewhere."""
     if os.name != "nt" or len(os.path.abspath(path)) <= LONGEST_PATH:

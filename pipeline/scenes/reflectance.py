@@ -6,6 +6,7 @@ fly, which saves a float32 copy of every band.
 
 import numpy as np
 import rasterio
+import shapely
 from odc.geo.geobox import GeoBox
 from odc.geo.overlap import compute_reproject_roi
 from odc.geo.warp import rio_reproject
@@ -14,8 +15,8 @@ from rasterio.dtypes import in_dtype_range
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from pipeline.blocks import Blocks, rectangles
-from pipeline.errors import SceneError, unreadable
+from pipeline.blocks import Blocks, pixel_box, rectangles
+from pipeline.errors import AwayError, SceneError, too_long
 from pipeline.scenes import hdfeos
 from pipeline.scenes.scene import CLEAR, DOUBTFUL, INDEX, Band, Scene, Stored
 
@@ -203,6 +204,19 @@ def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.nda
     return stored
 
 
+def unreadable(scene: str, path: str, error: Exception) -> SceneError:
+    """The error for a file of a scene that its reader gave up with ``error``. It is away where its bytes cannot be read
+    either."""
+    try:
+        with open(path, "rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as away:
+        mend = too_long(path) or "see that it is there, then run again"
+        return AwayError(f"scene {scene}: {path} cannot be read now ({away}); {mend}")
+    return SceneError(f"scene {scene}: {path} cannot be read ({error}); get the product again")
+
+
 def _refuse_no_index(scene: Scene, band: Band, pixels: np.ndarray) -> None:
     """Raises SceneError for stored values that are no index: a damaged stream of HDF4 is decoded without an error."""
     most = round(1.001 / abs(2 * band.scale))  # of `index_bands`
@@ -215,8 +229,4 @@ def _refuse_no_index(scene: Scene, band: Band, pixels: np.ndarray) -> None:
 def _window(source: GeoBox, grid: GeoBox) -> tuple[slice, slice]:
     """The pixels of ``source`` that ``grid`` touches, and two more on each side."""
     reach = grid.extent.to_crs(source.crs, resolution=max(grid.shape) * abs(grid.resolution.x) / 16).boundingbox
-    (x0, y0), (x1, y1) = source.wld2pix(reach.left, reach.top), source.wld2pix(reach.right, reach.bottom)
-    return tuple(
-        slice(int(np.clip(np.floor(low) - 2, 0, size)), int(np.clip(np.ceil(high) + 2, 0, size)))
-        for low, high, size in ((y0, y1, source.height), (x0, x1, source.width))
-    )
+    return pixel_box(source, shapely.box(*reach.buffered(2 * abs(source.resolution.x))))
