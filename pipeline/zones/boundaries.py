@@ -33,7 +33,7 @@ def read_zones(file: ZoneFile, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.Ge
     zones["ecosystem"] = [
         ecosystem_of(path, *pair, file.classes) for pair in zip(zones["id"], zones["ecosystem"], strict=True)
     ]
-    zones["stratum_given"] = [bool(vegetation_word(word)) for word in zones["stratum"]]
+    zones["stratum_given"] = [bool(one_line(word)) for word in zones["stratum"]]
     zones["stratum"] = [
         stratum_of(path, zone.id, ecosystems[zone.ecosystem], zone.stratum) for zone in zones.itertuples()
     ]
@@ -103,8 +103,9 @@ def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[s
 
 
 def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
-    """Key of the vegetation stratum. Raises ZoneError for an unknown name."""
-    word = vegetation_word(name)
+    """Key of the vegetation stratum by its name or code, of the default where there is none. Raises ZoneError for an
+    unknown one."""
+    word = one_line(name) or None
     try:
         return ecosystem.stratum_key(word)
     except KeyError:
@@ -113,11 +114,6 @@ def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str
             f"{path}: zone {zone} has the vegetation type {word!r}, unknown to {ecosystem.ecosystem} ({known}); "
             "add the name to the coefficient file"
         ) from None
-
-
-def vegetation_word(value: object) -> str | None:
-    """The vegetation type that the boundaries give, by name or as a code; None where they give none."""
-    return one_line(value) or None
 
 
 def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:

@@ -33,7 +33,12 @@ def on_the_map(findings: list[Finding], crs) -> list[Finding]:
     return sorted(moved, key=lambda finding: list(LEVELS).index(finding.level))
 
 
+def centre(table: gpd.GeoDataFrame) -> shapely.Point:
+    """The middle of the features, in EPSG:4490."""
+    return gpd.GeoSeries([shapely.box(*table.total_bounds).centroid], crs=table.crs).to_crs(CGCS2000).iloc[0]
+
+
 def equal_area(table: gpd.GeoDataFrame) -> str:
-    """An equal-area CRS in metres around the features."""
-    centre = gpd.GeoSeries([shapely.box(*table.total_bounds).centroid], crs=table.crs).to_crs(CGCS2000).iloc[0]
-    return f"+proj=laea +lat_0={centre.y:.4f} +lon_0={centre.x:.4f} +ellps=GRS80 +units=m"
+    """An equal-area CRS in metres around the features, with its origin at their `centre`."""
+    middle = centre(table)
+    return f"+proj=laea +lat_0={middle.y:.4f} +lon_0={middle.x:.4f} +ellps=GRS80 +units=m"

@@ -10,8 +10,8 @@ import shapely
 from pipeline.errors import ZoneError
 from pipeline.zones.boundaries import repaired
 from pipeline.zones.boundary_shift import Shift, measured_shift
-from pipeline.zones.finding import Finding, equal_area
-from pipeline.zones.vector_file import CGCS2000, read_vector
+from pipeline.zones.finding import Finding, centre, equal_area
+from pipeline.zones.vector_file import read_vector
 
 SHIFT_WARNING_M = 50.0
 OUTSIDE_WARNING = 0.01
@@ -38,11 +38,9 @@ def shift_findings(zones: gpd.GeoDataFrame, reference: Path) -> Iterator[Finding
         f"outlines lie {shift.length_m:.0f} m off the reference (east {shift.east_m:+.0f}, north {shift.north_m:+.0f})",
     )  # fmt: skip
     zh = f"边界相对参考偏移{shift.length_m:.0f}米" + ("，与GCJ-02网络地图偏移一致" if shift.is_gcj02 else "")
-    crs = equal_area(zones)
-    centre = gpd.GeoSeries([shapely.box(*zones.total_bounds).centroid], crs=zones.crs).to_crs(crs).iloc[0]
-    arrow = shapely.LineString([(centre.x - shift.east_m, centre.y - shift.north_m), (centre.x, centre.y)])
+    arrow = shapely.LineString([(-shift.east_m, -shift.north_m), (0, 0)])
     yield Finding(level, "shift", "", text, zh, shift.length_m, "m",
-                  gpd.GeoSeries([arrow], crs=crs).to_crs(zones.crs).iloc[0])  # fmt: skip
+                  gpd.GeoSeries([arrow], crs=equal_area(zones)).to_crs(zones.crs).iloc[0])  # fmt: skip
 
 
 def shift_sentence(shift: Shift) -> str:
@@ -61,9 +59,7 @@ def zone_shift(zones: gpd.GeoDataFrame, reference: gpd.GeoDataFrame) -> tuple[Sh
         np.array([repaired(g)[0] for g in table.geometry.to_crs(crs).dropna() if not g.is_empty])
         for table in (zones, reference)
     )
-    centre = gpd.GeoSeries([shapely.box(*zones.total_bounds).centroid], crs=zones.crs).to_crs(CGCS2000).iloc[0]
-    shift = measured_shift(
-        shapely.union_all(shapely.boundary(drawn)), shapely.union_all(shapely.boundary(known)), (centre.x, centre.y)
-    )
+    outlines, reference_lines = (shapely.union_all(shapely.boundary(polygons)) for polygons in (drawn, known))
+    shift = measured_shift(outlines, reference_lines, centre(zones).coords[0])
     area = shapely.union_all(drawn)
     return shift, area.difference(shapely.union_all(known)).area / area.area
