@@ -129,10 +129,17 @@ def wanted_of(config: RunConfig, extent: np.ndarray) -> Wanted:
     """What the run asks of its scenes; ``extent`` holds its zones (left, bottom, right, top in the CRS of the grid)."""
     scenes, grid = config.scenes, config.grid
     return Wanted(
-        scenes.years, scenes.season, bands_of(config.indices), grid.crs, shapely.box(*extent), scenes.remote,
-        scenes.max_megapixels, None if grid.allow_coarser else grid.resolution_m, config.indices,
-        read_harmonisation(config.harmonise),
-    )  # fmt: skip
+        years=scenes.years,
+        season=scenes.season,
+        bands=bands_of(config.indices),
+        crs=grid.crs,
+        area=shapely.box(*extent),
+        remote=scenes.remote,
+        max_megapixels=scenes.max_megapixels,
+        finest_m=None if grid.allow_coarser else grid.resolution_m,
+        indices=config.indices,
+        rows=read_harmonisation(config.harmonise),
+    )
 
 
 def check_library(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
