@@ -161,14 +161,14 @@ def zone_models(
     shrubby = run.shrub.keys() & {*found, *unsketched}
     return {
         zone.id: ZoneModel(
-            zone,
-            run.ecosystems[zone.ecosystem],
-            end_members[zone.id],
-            run.stands.get(zone.id),
-            run.cover_of(zone.ecosystem).end_members == "shipped",
-            run.sensor_errors(zone),
-            run.ecosystems["forest"].shrub if zone.id in shrubby else None,
-            _year_weights(run, sketches[zone.id]) if zone.id in sketches else (),
+            zone=zone,
+            ecosystem=run.ecosystems[zone.ecosystem],
+            end_members=end_members[zone.id],
+            stands=run.stands.get(zone.id),
+            shipped_end_members=run.cover_of(zone.ecosystem).end_members == "shipped",
+            sensor_errors=run.sensor_errors(zone),
+            shrub=run.ecosystems["forest"].shrub if zone.id in shrubby else None,
+            year_weights=_year_weights(run, sketches[zone.id]) if zone.id in sketches else (),
         )
         for zone in run.zones
     }

@@ -89,10 +89,8 @@ def tile_years(run: Run) -> list[TileYear]:
                 **{CUBE: run.cube.made(year, layers)},
             )  # fmt: skip
             unit = TileYear(run.cube, tile, year, scenes, *how, run.marks, key, settings.bright_soil)
-            if tile.cells is not None:
-                cells = _cells(run.marks.read(unit.name), tile.cells)
-                unit = replace(unit, cells=cells, key=key | {"ground": packed(cells)})
-            units.append(unit)
+            cells = _cells(run.marks.read(unit.name), tile.cells)
+            units.append(replace(unit, cells=cells, key=key | {"ground": packed(cells)}))
     return units
 
 
@@ -133,8 +131,11 @@ def zone_sketches(run: Run) -> list[ZoneSketches]:
             code=code, settings=[index, share], boundary=zone.geometry.wkb.hex(), composites=composites[zone.id],
             periods=[period.years for period in periods], **_shrub_key(run, zone.id),
         )  # fmt: skip
-        place = (run.sketch_path(zone), run.marks, key, run.shrub.get(zone.id))
-        units.append(ZoneSketches(run.cube, run.tiles_of(zone), zone, index, periods, share, *place))
+        unit = ZoneSketches(
+            cube=run.cube, tiles=run.tiles_of(zone), zone=zone, index=index, periods=periods, min_water_share=share,
+            path=run.sketch_path(zone), marks=run.marks, key=key, shrub=run.shrub.get(zone.id),
+        )  # fmt: skip
+        units.append(unit)
     return units
 
 
@@ -187,9 +188,11 @@ def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list
             )
             for layer in zone_layers(run, model, sketches.get(zone.id, {}))
         }
-        coverage = run.kept_as(zone)
-        place = (run.cube, run.tiles_of(zone), model, coverage, layers, run.zone_folder(zone))
-        units.append(ZoneMaps(*place, note, run.marks, run.draws))
+        unit = ZoneMaps(
+            cube=run.cube, tiles=run.tiles_of(zone), model=model, coverage=run.kept_as(zone), layers=layers,
+            folder=run.zone_folder(zone), description=note, marks=run.marks, errors=run.draws,
+        )  # fmt: skip
+        units.append(unit)
     return units
 
 

@@ -51,16 +51,16 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
     shapely.prepare(moved.geometry.to_numpy())  # each is asked whether it meets each scene
     return [
         Zone(
-            z.id,
-            z.name,
-            z.ecosystem,
-            z.stratum,
-            z.area_ha,
-            None if isna(z.declared_wanmu) else z.declared_wanmu,
-            z.geometry,
-            z.stratum_given,
+            id=zone.id,
+            name=zone.name,
+            ecosystem=zone.ecosystem,
+            stratum=zone.stratum,
+            area_ha=zone.area_ha,
+            declared_wanmu=None if isna(zone.declared_wanmu) else zone.declared_wanmu,
+            geometry=zone.geometry,
+            stratum_given=zone.stratum_given,
         )
-        for z in moved.itertuples(index=False)
+        for zone in moved.itertuples(index=False)
     ]
 
 
