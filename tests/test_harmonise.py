@@ -153,7 +153,7 @@ def test_a_local_fit_finds_what_one_sensor_does_to_the_other(tmp_path, monkeypat
     monkeypatch.setattr("pipeline.scenes.same_day.WINDOW", window)
     a = write_sensor(tmp_path / "a", "gf-1-wfv4", pixel=10, side=90)
     b = write_sensor(tmp_path / "b", "landsat-oli", slope=0.95, intercept=0.012)
-    rows = fit_rows(scenes_in(a), scenes_in(b), "local")
+    rows = fit_rows(scenes_in(a), scenes_in(b))
     for row in rows:
         assert (row.slope, row.intercept) == pytest.approx((0.95, 0.012), abs=2e-4)
         assert row.rmse < 1e-4
@@ -170,7 +170,7 @@ def test_small_clouds_of_the_finer_sensor_are_in_no_pair(tmp_path):
         image.write(bands)
         quality.write(classes, 1)
     b = write_sensor(tmp_path / "b", "landsat-oli", slope=0.95, intercept=0.012)
-    for row in fit_rows(scenes_in(a), scenes_in(b), "local"):
+    for row in fit_rows(scenes_in(a), scenes_in(b)):
         assert (row.slope, row.intercept) == pytest.approx((0.95, 0.012), abs=2e-4)
         assert 500 < row.n < 30 * 28
 
@@ -216,7 +216,7 @@ def test_a_fit_without_pairs_is_refused(tmp_path, day, sensor, side, says):
     a = write_sensor(tmp_path / "a", "gf-1-wfv4", side=side)
     b = write_sensor(tmp_path / "b", sensor, day, side=side)
     with pytest.raises(SceneError, match=says):
-        fit_rows(scenes_in(a), scenes_in(b), "local")
+        fit_rows(scenes_in(a), scenes_in(b))
 
 
 def test_sensors_that_do_not_see_the_same_ground_give_no_fit(tmp_path):
@@ -225,4 +225,4 @@ def test_sensors_that_do_not_see_the_same_ground_give_no_fit(tmp_path):
     b = write_sensor(tmp_path / "b", "landsat-oli", slope=-0.04, intercept=0.3)
     says = r"gf-1-wfv4 against landsat-oli, red: one does not rise with the other \(slope -0\.04\d*\); check that"
     with pytest.raises(SceneError, match=says):
-        fit_rows(scenes_in(a), scenes_in(b), "local")
+        fit_rows(scenes_in(a), scenes_in(b))

@@ -218,4 +218,4 @@ def test_a_damaged_scene_enters_no_fit(tmp_path):
     damage(image(safe))
     a = scene_from_safe(safe)
     with pytest.raises(SceneError, match=f"scene {NAME}: .* has another checksum than its manifest.safe says"):
-        fit_rows([a], [replace(a, id="B", sensor="landsat-oli")], "local")
+        fit_rows([a], [replace(a, id="B", sensor="landsat-oli")])

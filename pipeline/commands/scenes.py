@@ -47,7 +47,7 @@ def harmonise(
     from pipeline.scenes.same_day import fit_rows, scenes_in
     from pipeline.yaml_file import write_yaml
 
-    rows = fit_rows(scenes_in(source), scenes_in(target), "local")
+    rows = fit_rows(scenes_in(source), scenes_in(target))
     title = f"{rows[0].origin} -> {rows[0].to}, {rows[0].days} days, NDVI ± {rows[0].u95_ndvi:.3f} (95 %)"
     table = Table("band", "slope", "intercept", "RMSE", "n", title=title)
     for row in rows:

@@ -43,7 +43,7 @@ def scenes_in(folder: Path) -> list[Scene]:
     return [scene for scene in found if scene.id not in older]
 
 
-def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
+def fit_rows(source: list[Scene], target: list[Scene]) -> list[Row]:
     """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Pixels of the coarser
     of the two, same local day, those alone that are clear land all over; the finer is averaged by area.
 
@@ -73,7 +73,7 @@ def fit_rows(source: list[Scene], target: list[Scene], name: str) -> list[Row]:
     u95 = ndvi_u95(fits["red"].rmse, fits["nir"].rmse, len(days))
     return [
         Row(**{
-            "set": name, "from": couples[0][0].sensor, "to": couples[0][1].sensor, "band": band,
+            "set": "local", "from": couples[0][0].sensor, "to": couples[0][1].sensor, "band": band,
             "slope": round(fit.slope, 4), "intercept": round(fit.intercept, 4), "rmse": round(fit.rmse, 4), "n": fit.n,
             "days": len(days), "u95_ndvi": round(u95, 4),
             "source": f"local same-day regression, {', '.join(days)}", "status": "local",
