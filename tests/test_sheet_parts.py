@@ -18,10 +18,10 @@ from pipeline.mapping.styles import PALE_ZH, RampStyle
 from pipeline.outputs.sheets import text as say
 from pipeline.outputs.sheets.content import _outlines, zones_to_draw
 from pipeline.outputs.sheets.fonts import MARKS, bundled_fonts, find_fonts
-from pipeline.outputs.sheets.legend import draw_legend
-from pipeline.outputs.sheets.maps import MapFrame, Water, angle, draw_raster, label_places, round_scale
+from pipeline.outputs.sheets.maps import MapFrame, angle, label_places, round_scale
 from pipeline.outputs.sheets.page import Box, Page
 from pipeline.outputs.sheets.raster_image import coloured, read_decimated
+from pipeline.outputs.sheets.raster_map import RasterMap, Water, draw_legend, draw_raster
 from pipeline.scenes.season import PEAK, Season
 from pipeline.totals.group_totals import as_counted
 from pipeline.totals.zone_totals import COLUMNS
@@ -351,12 +351,12 @@ def test_classes_are_coloured_as_the_style_says():
     assert pale.tolist() == [[[255, 183, 183, 255], [0, 255, 0, 255]], [[0, 0, 255, 255], [0, 0, 0, 0]]]
 
 
-def test_a_legend_shows_the_pale_colours_below_the_full_ones():
+def test_a_legend_shows_the_pale_colours_below_the_full_ones(tmp_path):
     style = RampStyle(breaks=(0.5,), colors=("#000000", "#00ff00"), unit_zh="")
     shown = {}
     for hint in ("", PALE_ZH):
         page = Page(bundled_fonts(), "")
-        draw_legend(page, Box(10, 10, 80, 14), "碳汇强度", style, ("减少", "增加"), hint)
+        draw_legend(page, Box(10, 10, 80, 14), RasterMap("", "碳汇强度", tmp_path, style, ("减少", "增加"), hint))
         shown[hint] = [(patch.get_y(), to_hex(patch.get_facecolor())) for patch in page.axes.patches]
     assert [color for _, color in shown[""]] == ["#000000", "#00ff00"]
     assert [color for _, color in shown[PALE_ZH]] == ["#000000", "#00ff00", "#b8b8b8", "#b8ffb8"]
@@ -374,7 +374,7 @@ def test_a_change_that_may_be_zero_is_pale(tmp_path):
     page = Page(bundled_fonts(), "")
     style = RampStyle(breaks=(0.5,), colors=("#000000", "#00ff00"), unit_zh="")
     frame = MapFrame.around(Box(0, 0, 100, 100), "EPSG:32649", zone.bounds)
-    draw_raster(page, frame, tmp_path / "sink.tif", style, zone, is_change=True)
+    draw_raster(page, frame, RasterMap("", "", tmp_path / "sink.tif", style, ("减少", "增加")), zone)
     (image,) = page.axes.images
     assert image.get_array().tolist() == [[[183, 183, 183, 255], [183, 255, 183, 255], [0, 255, 0, 255]]]
 
@@ -396,7 +396,8 @@ def test_open_water_lies_over_the_cover(tmp_path):
     page = Page(bundled_fonts(), "")
     frame = MapFrame.around(Box(0, 0, 100, 100), "EPSG:32649", zone.bounds)
     style = RampStyle(breaks=(0.5,), colors=("#ffffff", "#00ff00"), unit_zh="")
-    draw_raster(page, frame, tmp_path / "cover.tif", style, zone, water=Water(tmp_path / "water.tif", "#0000ff"))
+    water = Water(tmp_path / "water.tif", "#0000ff")
+    draw_raster(page, frame, RasterMap("", "", tmp_path / "cover.tif", style, water=water), zone)
     (image,) = page.axes.images
     shown = image.get_array()
     half = len(shown) // 2
@@ -421,7 +422,7 @@ def test_a_loss_that_can_be_told_from_none_is_lined_as_its_class_in_the_legend(t
     page = Page(bundled_fonts(), "")
     style = RampStyle(breaks=(-3, -1, 1), colors=("#543005", "#bf812d", "#dbd9d4", "#003c30"), unit_zh="")
     frame = MapFrame.around(Box(0, 0, 100, 100), "EPSG:32649", zone.bounds)
-    draw_raster(page, frame, tmp_path / "sink.tif", style, zone, is_change=True)
+    draw_raster(page, frame, RasterMap("", "", tmp_path / "sink.tif", style, ("减少", "增加")), zone)
     (image,) = page.axes.images
     lined = [(part == 255).all(axis=2).mean() for part in np.split(image.get_array(), 4, axis=1)]
     assert 0.1 < lined[0] < 0.2
@@ -429,7 +430,7 @@ def test_a_loss_that_can_be_told_from_none_is_lined_as_its_class_in_the_legend(t
 
     def hatched(ends):
         sheet = Page(bundled_fonts(), "")
-        draw_legend(sheet, Box(10, 10, 80, 14), "碳汇强度", style, ends)
+        draw_legend(sheet, Box(10, 10, 80, 14), RasterMap("", "碳汇强度", tmp_path, style, ends))
         return [(patch.get_x(), patch.get_width()) for patch in sheet.axes.patches if patch.get_hatch()]
 
     assert hatched(("减少", "增加")) == [(10, 40)]

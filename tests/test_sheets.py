@@ -34,9 +34,10 @@ from pipeline.outputs.sheets.fonts import bundled_fonts, find_fonts
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
 from pipeline.outputs.sheets.page import MUTED, Box, Page
+from pipeline.outputs.sheets.raster_map import RasterMap
 from pipeline.outputs.sheets.text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
 from pipeline.outputs.sheets.year_bars import draw_years
-from pipeline.outputs.sheets.zone_sheet import SheetMap, ZoneSheet
+from pipeline.outputs.sheets.zone_sheet import ZoneSheet
 from pipeline.plan import plan_lines
 from pipeline.run import prepare
 from pipeline.totals.targets import Targets, target_rows
@@ -127,8 +128,8 @@ def sheet_of(folder: Path, width_m: float, height_m: float, pixel_m: float = 10,
             "others": [shapely.transform(zone, lambda points: np.add(points, (width_m, height_m)))],
             "crs": CRS,
             "pixel_m": pixel_m,
-            "main": SheetMap("碳汇强度图", "碳汇强度，吸收为正", raster, STYLES["sink"], ENDS, PALE_ZH),
-            "cover": SheetMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
+            "main": RasterMap("碳汇强度图", "碳汇强度，吸收为正", raster, STYLES["sink"], ENDS, PALE_ZH),
+            "cover": RasterMap("遥感植被覆盖度图", "遥感植被覆盖度", raster, STYLES["fvc"]),
             "plan": plan_of(6),
             "quality": quality_lines(row),
             "notes": (
@@ -242,11 +243,11 @@ def overview_of(folder: Path, centres: list[tuple[float, float]], code: str = "G
     rows = [row_of(zone, shape.area / 1e4, **changes) for zone, shape in zones.items()]
     rows += [row_of("city", 1e6, **changes) | {"level": "city", "name_zh": "全部片区合计"}]
     raster = write_raster(folder / "raster.tif", zones[f"{code}00"], 500)
+    shown = RasterMap("碳汇强度图", "碳汇强度", raster, STYLES["sink"], ("← 碳减少", "碳增加 →"), PALE_ZH)
     return OverviewSheet(
         stem=folder / "overview", fonts=bundled_fonts(), title="包头市林草湿碳汇监测", subtitle="现状期 2023-2025 年",
-        project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS, rasters={f"{code}00": raster},
-        style=STYLES["sink"], ramps=STYLES, legend="碳汇强度", ends=("← 碳减少", "碳增加 →"), hint=PALE_ZH,
-        notes=("状态：正常",), warning=NOTE,
+        project="总览图", kind="22 个片区", rows=rows, outlines=zones, crs=CRS, rasters={f"{code}00": shown},
+        ramps=STYLES, notes=("状态：正常",), warning=NOTE,
     )  # fmt: skip
 
 

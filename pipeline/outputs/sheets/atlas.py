@@ -35,7 +35,7 @@ from pipeline.outputs.swap import swapped
 
 CODE = (
     "outputs/sheets/atlas", "outputs/sheets/content", "outputs/sheets/zone_sheet", "outputs/sheets/overview_sheet",
-    "outputs/sheets/monitoring_sheet", "outputs/sheets/year_bars", "outputs/sheets/maps", "outputs/sheets/legend",
+    "outputs/sheets/monitoring_sheet", "outputs/sheets/year_bars", "outputs/sheets/maps", "outputs/sheets/raster_map",
     "outputs/sheets/raster_image", "outputs/sheets/text", "outputs/note", "outputs/sheets/page", "outputs/sheets/fonts",
     "mapping/patches", "mapping/styles", "variables", "carbon", "totals/group_totals", "uncertainty/varying",
     "scenes/season",
@@ -144,7 +144,7 @@ def sheet_units(results: Results) -> list[SheetUnit]:
     if not shown:
         return []
     overview = overview_sheet(results, zones, shown, fonts)
-    city = [_unit(results, overview, "overview", code, list(overview.rasters.values()))]
+    city = [_unit(results, overview, "overview", code, [m.path for m in overview.rasters.values()])]
     return [*city, _unit(results, monitoring_sheet(results, fonts), "monitoring", code, []), *units]
 
 

@@ -14,10 +14,9 @@ from pipeline.mapping.styles import PALE_ZH
 from pipeline.outputs.note import true_minus
 from pipeline.outputs.results import Results
 from pipeline.outputs.sheets.fonts import Fonts
-from pipeline.outputs.sheets.legend import LINED_WATER_ZH
-from pipeline.outputs.sheets.maps import Water
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
+from pipeline.outputs.sheets.raster_map import LINED_WATER_ZH, RasterMap, Water
 from pipeline.outputs.sheets.text import (
     SEASONAL,
     by_chance,
@@ -31,7 +30,7 @@ from pipeline.outputs.sheets.text import (
     trend,
 )
 from pipeline.outputs.sheets.year_bars import Periods
-from pipeline.outputs.sheets.zone_sheet import SheetMap, ZoneSheet
+from pipeline.outputs.sheets.zone_sheet import ZoneSheet
 from pipeline.totals.group_totals import as_counted
 
 FRAME_MM, FINEST_MM = 170, 0.05
@@ -115,12 +114,8 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
         rows=results.rows,
         outlines=dict(zip(zones["id"], shapes, strict=True)),
         crs=results.grid_crs,
-        rasters={zone: m.path for zone, m in found.items() if m.legend == first.legend},
-        style=first.style,
+        rasters={zone: m for zone, m in found.items() if m.legend == first.legend},
         ramps={name: results.styles.ramps[name] for name in ("sink", "carbon_stock")},
-        legend=first.legend,
-        ends=first.ends,
-        hint=first.hint,
         notes=(
             "    ".join(filter(None, remarks)),
             f"{_source(results)}    {_crs_line(results)}",
@@ -160,13 +155,13 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
     )
 
 
-def _main_map(results: Results, zone: str) -> SheetMap | None:
+def _main_map(results: Results, zone: str) -> RasterMap | None:
     """The sink, or the carbon stock where the periods give none."""
     sink = _map(results, zone, "sink", results.sink_label) if results.sink_label else None
     return sink or _map(results, zone, "carbon_stock", results.current.label)
 
 
-def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | None:
+def _map(results: Results, zone: str, variable: str, label: str) -> RasterMap | None:
     path = results.rasters[zone].get((variable, label))
     if path is None or not path.is_file():
         return None
@@ -174,7 +169,7 @@ def _map(results: Results, zone: str, variable: str, label: str) -> SheetMap | N
     name, sense = names[variable]
     water = _water(results, zone, label) if variable == "fvc" else None
     hint = PALE_ZH if variable == "sink" and results.intervals else LINED_WATER_ZH if water else ""
-    return SheetMap(
+    return RasterMap(
         title=f"{name}图  {label.replace('_', ' → ')}",
         legend=f"{name}，{sense}" if sense else name,
         path=path,

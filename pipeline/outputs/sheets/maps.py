@@ -1,22 +1,17 @@
-"""Maps on a page: a frame at a round scale, rasters in their classes, graticule, scale bar, north arrow."""
+"""Maps on a page: a frame at a round scale, graticule, scale bar, north arrow, names."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import shapely
 from pyproj import Transformer
 
-from pipeline.mapping.patches import MOSTLY_WATER
-from pipeline.mapping.styles import RampStyle, rgb
 from pipeline.outputs.sheets.fonts import MM_PER_POINT
-from pipeline.outputs.sheets.page import FAINT, INK, MUTED, PDF_DPI, Box, Page, outline_path
-from pipeline.outputs.sheets.raster_image import coloured, lined, losses, read_decimated
+from pipeline.outputs.sheets.page import FAINT, INK, MUTED, Box, Page
 from pipeline.zones.vector_file import CGCS2000
 
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
@@ -31,13 +26,6 @@ NEAR_MM = 8.0
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
 UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
 """Ground without data is hatched: white is also the lowest class of some variables."""
-
-
-class Water(NamedTuple):
-    """Open water to show: the raster of its ``occurrence``, and its colour."""
-
-    occurrence: Path
-    color: str
 
 
 @dataclass(frozen=True)
@@ -118,35 +106,6 @@ def draw_unknown(page: Page, frame: MapFrame, zone: shapely.Geometry) -> None:
     """The ground of a zone as one of which nothing is known; a raster covers what it knows."""
     clip = page.rectangle(frame.box, facecolor="none", edgecolor="none")
     page.shape(frame.on_page(zone), clip, **UNKNOWN)
-
-
-def draw_raster(
-    page: Page,
-    frame: MapFrame,
-    path: Path,
-    style: RampStyle,
-    zone: shapely.Geometry,
-    is_change: bool = False,
-    water: Water | None = None,
-) -> None:
-    """A raster in the classes of its style, no finer than print resolves, cut to the outline of its zone. A change
-    no larger than what can be told from none, the last band, is pale, a loss beyond it lined. Over a raster
-    that is no change open ``water`` lies, lined too."""
-    pixels = round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
-    (values, *further), (left, bottom, right, top) = read_decimated(path, pixels)
-    (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
-    pale = np.abs(values) <= further[-1] if is_change and further else None
-    image, pixel_mm = coloured(values, style, pale), (x1 - x0) / values.shape[1]
-    if is_change:
-        lost = style.classify(values) < losses(style)  # NaN is of the last class
-        image = lined(image, lost if pale is None else lost & ~pale, pixel_mm)
-    if water:
-        (occurrence,), _ = read_decimated(water.occurrence, pixels)
-        wet = occurrence >= MOSTLY_WATER
-        image[wet] = (*rgb(water.color), 255)
-        image = lined(image, wet, pixel_mm, level=True)
-    image = page.axes.imshow(image, extent=(x0, x1, y0, y1), interpolation="nearest", aspect="auto", zorder=1.5)
-    image.set_clip_path(outline_path(frame.on_page(zone)), page.axes.transData)
 
 
 def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width: float = 0.9) -> None:

@@ -9,8 +9,8 @@ import shapely
 from pipeline.mapping.styles import RampStyle
 from pipeline.outputs.sheets import maps
 from pipeline.outputs.sheets.fonts import Fonts
-from pipeline.outputs.sheets.legend import draw_legend
 from pipeline.outputs.sheets.page import INK, MUTED, SMALLEST, Box, Column, Page
+from pipeline.outputs.sheets.raster_map import RasterMap, draw_legend, draw_raster
 from pipeline.outputs.sheets.text import UNKNOWN, area, bounds, figure
 from pipeline.outputs.sheets.zone_sheet import draw_foot, draw_head
 from pipeline.totals.group_totals import lacking_zh
@@ -42,9 +42,9 @@ SINK_HA, STOCK_HA = (
 
 @dataclass(frozen=True)
 class OverviewSheet:
-    """All that the overview shows. ``rows`` are those of the result table; ``outlines`` by zone id and ``rasters`` in
-    ``crs``; ``style`` is the one of the rasters, which ``legend`` names, ``ends`` those of the ramp; ``ramps`` are the
-    classes of sink and carbon_stock for the bars; ``organisation`` makes the sheet."""
+    """All that the overview shows. ``rows`` are those of the result table; ``outlines`` by zone id in ``crs``, and the
+    ``rasters``, all of one variable; ``ramps`` are the classes of sink and carbon_stock for the bars; ``organisation``
+    makes the sheet."""
 
     stem: Path
     fonts: Fonts
@@ -55,12 +55,8 @@ class OverviewSheet:
     rows: list[dict]
     outlines: dict[str, shapely.Geometry]
     crs: str
-    rasters: dict[str, Path]
-    style: RampStyle
+    rasters: dict[str, RasterMap]
     ramps: dict[str, RampStyle]
-    legend: str
-    ends: tuple[str, str] | None
-    hint: str
     notes: tuple[str, ...]
     warning: str
     organisation: str = ""
@@ -113,16 +109,14 @@ class OverviewSheet:
         maps.draw_graticule(page, frame)
         for outline in self.outlines.values():
             maps.draw_unknown(page, frame, outline)
-        for zone, path in self.rasters.items():
-            maps.draw_raster(page, frame, path, self.style, self.outlines[zone], self.ends is not None)
+        for zone, shown in self.rasters.items():
+            draw_raster(page, frame, shown, self.outlines[zone])
         for outline in self.outlines.values():
             maps.draw_outline(page, frame, outline, 0.5)
         maps.draw_neatline(page, frame)
         maps.draw_names(page, frame, self.outlines)
-        draw_legend(
-            page, Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12), self.legend, self.style, self.ends,
-            self.hint,
-        )  # fmt: skip
+        legend = Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12)
+        draw_legend(page, legend, next(iter(self.rasters.values())))
         maps.draw_scale_bar(page, Box(box.left + 5, box.bottom, 46, 11), frame)
         maps.draw_north(page, box.right - 6, box.bottom, frame, 10.5)
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import shapely
 
-from pipeline.mapping.styles import RampStyle
 from pipeline.outputs.sheets import maps
 from pipeline.outputs.sheets.fonts import MM_PER_POINT, Fonts
-from pipeline.outputs.sheets.legend import draw_legend
 from pipeline.outputs.sheets.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
+from pipeline.outputs.sheets.raster_map import RasterMap, draw_legend, draw_raster
 from pipeline.outputs.sheets.text import PLAN_COLUMNS, area_line, key_figures, water_figure
 from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
 
@@ -36,23 +35,6 @@ MIN_PIXELS = 12
 
 
 @dataclass(frozen=True)
-class SheetMap:
-    """A raster to show: what its map and its legend are called, the classes, and the open water over it."""
-
-    title: str
-    legend: str
-    path: Path
-    style: RampStyle
-    ends: tuple[str, str] | None = None
-    hint: str = ""
-    water: maps.Water | None = None
-
-    @property
-    def is_change(self) -> bool:
-        return self.ends is not None
-
-
-@dataclass(frozen=True)
 class ZoneSheet:
     """All that the sheet of a zone shows. ``row`` and ``by_year`` are the zone's of the result tables, ``outline`` and
     ``others`` in ``crs``; ``main`` or ``cover`` is None where there is no raster; ``plan`` is None without patches.
@@ -73,8 +55,8 @@ class ZoneSheet:
     others: list[shapely.Geometry]
     crs: str
     pixel_m: float
-    main: SheetMap | None
-    cover: SheetMap | None
+    main: RasterMap | None
+    cover: RasterMap | None
     plan: list[tuple[str, ...]] | None
     quality: tuple[str, ...]
     notes: tuple[str, ...]
@@ -175,7 +157,7 @@ def _draw_compact(page: Page, sheet: ZoneSheet, box: Box) -> None:
     maps.draw_north(page, box.right - 4, box.bottom, frame, 10)
 
 
-def _draw_map(page: Page, sheet: ZoneSheet, shown: SheetMap | None, box: Box) -> maps.MapFrame:
+def _draw_map(page: Page, sheet: ZoneSheet, shown: RasterMap | None, box: Box) -> maps.MapFrame:
     """A titled map of the zone with its graticule, in ``box``."""
     page.text(box.left, box.top - 3.6, shown.title if shown else NO_MAP, 9, bold=True, width=box.width)
     frame = sheet.frame(Box(box.left + 5, box.bottom + 5, box.width - 5, box.height - 11))
@@ -185,17 +167,17 @@ def _draw_map(page: Page, sheet: ZoneSheet, shown: SheetMap | None, box: Box) ->
     return frame
 
 
-def _draw_zone(page: Page, sheet: ZoneSheet, shown: SheetMap | None, frame: maps.MapFrame) -> None:
+def _draw_zone(page: Page, sheet: ZoneSheet, shown: RasterMap | None, frame: maps.MapFrame) -> None:
     maps.draw_unknown(page, frame, sheet.outline)
     if shown:
-        maps.draw_raster(page, frame, shown.path, shown.style, sheet.outline, shown.is_change, shown.water)
+        draw_raster(page, frame, shown, sheet.outline)
     maps.draw_outline(page, frame, sheet.outline)
     maps.draw_neatline(page, frame)
 
 
-def _draw_ramp(page: Page, shown: SheetMap | None, box: Box) -> None:
+def _draw_ramp(page: Page, shown: RasterMap | None, box: Box) -> None:
     if shown:
-        draw_legend(page, box, shown.legend, shown.style, shown.ends, shown.hint)
+        draw_legend(page, box, shown)
 
 
 def _draw_key(page: Page, x: float, y: float, label: str, style: dict) -> None:
