@@ -27,21 +27,17 @@ from pipeline.execution.whole_file import delete
 from pipeline.outputs.results import Results
 from pipeline.outputs.sheets.content import monitoring_sheet, overview_sheet, zone_sheet, zones_to_draw
 from pipeline.outputs.sheets.fonts import Fonts, find_fonts
-from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
-from pipeline.outputs.sheets.overview_sheet import OverviewSheet
 from pipeline.outputs.sheets.page import sheet_files
-from pipeline.outputs.sheets.zone_sheet import ZoneSheet
+from pipeline.outputs.sheets.sheet import Sheet
 from pipeline.outputs.swap import swapped
 
 CODE = (
     "outputs/sheets/atlas", "outputs/sheets/content", "outputs/sheets/zone_sheet", "outputs/sheets/overview_sheet",
-    "outputs/sheets/monitoring_sheet", "outputs/sheets/year_bars", "outputs/sheets/maps", "outputs/sheets/raster_map",
-    "outputs/sheets/raster_image", "outputs/sheets/text", "outputs/note", "outputs/sheets/page", "outputs/sheets/fonts",
-    "mapping/patches", "mapping/styles", "variables", "carbon", "totals/group_totals", "uncertainty/varying",
-    "scenes/season",
+    "outputs/sheets/monitoring_sheet", "outputs/sheets/sheet", "outputs/sheets/year_bars", "outputs/sheets/maps",
+    "outputs/sheets/raster_map", "outputs/sheets/raster_image", "outputs/sheets/text", "outputs/note",
+    "outputs/sheets/page", "outputs/sheets/fonts", "mapping/patches", "mapping/styles", "variables", "carbon",
+    "totals/group_totals", "uncertainty/varying", "scenes/season",
 )  # fmt: skip
-
-Sheet = ZoneSheet | OverviewSheet | MonitoringSheet
 
 
 @dataclass(frozen=True)
@@ -55,16 +51,11 @@ class SheetUnit:
 
     @property
     def files(self) -> list[Path]:
-        return sheet_files(self.sheet.stem, self.sheet.pages if isinstance(self.sheet, OverviewSheet) else 1)
+        return sheet_files(self.sheet.stem, self.sheet.pages)
 
     @property
     def writes_to(self) -> Path:
         return self.files[0]
-
-    @property
-    def entry(self) -> str:
-        """What the atlas calls the page in its table of contents."""
-        return self.sheet.title if isinstance(self.sheet, ZoneSheet) else self.sheet.project
 
     @property
     def is_done(self) -> bool:
@@ -180,7 +171,7 @@ def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
     results.marks.take_back(mark)
     with swapped(path) as part, PdfWriter() as atlas:
         for unit in units:
-            atlas.append(unit.writes_to, outline_item=unit.entry)
+            atlas.append(unit.writes_to, outline_item=unit.sheet.entry)
         atlas.add_metadata({"/Title": results.title, "/Creator": "sinkmap"})
         atlas.write(part)
     results.marks.write(mark, key, path)

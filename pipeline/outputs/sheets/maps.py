@@ -191,8 +191,8 @@ def draw_scale_bar(page: Page, box: Box, frame: MapFrame) -> None:
     page.text(box.left + 0.4 + bar, y - 0.8, f"{length / divisor:g} {unit}", 6.5, va="top")
 
 
-def draw_north(page: Page, x: float, bottom: float, frame: MapFrame, height: float = 9) -> None:
-    """An arrow to true north, its foot at (x, bottom)."""
+def draw_north(page: Page, x: float, bottom: float, frame: MapFrame, height: float) -> None:
+    """An arrow to true north, ``height`` mm with its letter, its foot at (x, bottom)."""
     turn = math.radians(frame.north_degrees())
     rotate = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     long = height - 3.6

@@ -1,12 +1,10 @@
 """The monitoring sheet of the city: targets of the plan, figures with intervals and causes, state of every year."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.outputs.sheets.fonts import Fonts
 from pipeline.outputs.sheets.page import Box, Column, Page
+from pipeline.outputs.sheets.sheet import Sheet
 from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
-from pipeline.outputs.sheets.zone_sheet import draw_foot, draw_head
 
 TARGETS = (
     Column("规划指标", 34, numeric=False),
@@ -31,35 +29,24 @@ LEAST_ROW_MM = 3.2
 """Height of a row that can still be read."""
 
 
-@dataclass(frozen=True)
-class MonitoringSheet:
+@dataclass(frozen=True, kw_only=True)
+class MonitoringSheet(Sheet):
     """All that the sheet shows. ``targets``, ``figures`` and ``observed`` are cells of the three tables, no targets
     where the plan sets none; ``by_year`` maps the Chinese name of an ecosystem to its rows of the table of years;
-    ``bars_remark`` is what their bars need to be read; ``organisation`` makes the sheet."""
+    ``bars_remark`` is what their bars need to be read."""
 
-    stem: Path
-    fonts: Fonts
-    title: str
-    subtitle: str
-    project: str
-    kind: str
     targets_title: str
     targets: list[tuple[str, ...]]
     figures: list[tuple[str, ...]]
     observed: list[tuple[str, ...]]
     by_year: dict[str, list[dict]]
     periods: Periods
-    notes: tuple[str, ...]
-    warning: str
     bars_remark: str = ""
-    organisation: str = ""
 
     def draw(self) -> Page:
-        """The page. Raises OutputError for a character without a glyph."""
         page = Page(self.fonts, f"{self.title} {self.project}")
-        draw_head(page, self.title, self.subtitle, self.project, self.kind)
-        foot = draw_foot(page, self.notes, self.warning, self.organisation)
-        top, left, right = page.height - 26, 9.0, page.width - 9
+        body = self.draw_frame(page)
+        foot, top, left, right = body.bottom, body.top, body.left, body.right
         if self.targets:
             high = 6 + 5.2 * (len(self.targets) + 1)
             box = Box(left, top - high, right - left, high)
@@ -87,4 +74,4 @@ class MonitoringSheet:
             for column, bottom in (("carbon_tC", box.bottom + key + height + gap), ("fvc_mean", box.bottom + key)):
                 draw_years(page, Box(left, bottom, width, height), name, rows, column, self.periods)
         every = [row for rows in self.by_year.values() for row in rows]
-        draw_period_keys(page, box, every, "carbon_tC", self.periods, self.bars_remark)
+        draw_period_keys(page, box, every, self.periods, self.bars_remark)

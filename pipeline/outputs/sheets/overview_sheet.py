@@ -2,17 +2,15 @@
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import shapely
 
 from pipeline.mapping.styles import RampStyle
 from pipeline.outputs.sheets import maps
-from pipeline.outputs.sheets.fonts import Fonts
 from pipeline.outputs.sheets.page import INK, MUTED, SMALLEST, Box, Column, Page
 from pipeline.outputs.sheets.raster_map import RasterMap, draw_legend, draw_raster
+from pipeline.outputs.sheets.sheet import Sheet
 from pipeline.outputs.sheets.text import UNKNOWN, area, bounds, figure
-from pipeline.outputs.sheets.zone_sheet import draw_foot, draw_head
 from pipeline.totals.group_totals import lacking_zh
 
 ID, NAME, TOTAL = 0, 1, 5
@@ -40,29 +38,18 @@ SINK_HA, STOCK_HA = (
 """Column of the result table and its title, where two periods compare and where they do not."""
 
 
-@dataclass(frozen=True)
-class OverviewSheet:
+@dataclass(frozen=True, kw_only=True)
+class OverviewSheet(Sheet):
     """All that the overview shows. ``rows`` are those of the result table; ``outlines`` by zone id in ``crs``, and the
-    ``rasters``, all of one variable; ``ramps`` are the classes of sink and carbon_stock for the bars; ``organisation``
-    makes the sheet."""
+    ``rasters``, all of one variable; ``ramps`` are the classes of sink and carbon_stock for the bars."""
 
-    stem: Path
-    fonts: Fonts
-    title: str
-    subtitle: str
-    project: str
-    kind: str
     rows: list[dict]
     outlines: dict[str, shapely.Geometry]
     crs: str
     rasters: dict[str, RasterMap]
     ramps: dict[str, RampStyle]
-    notes: tuple[str, ...]
-    warning: str
-    organisation: str = ""
 
     def draw(self) -> Page:
-        """The first page, with those on which its table goes on. Raises OutputError for a character without a glyph."""
         first, *further = (self._draw_page(number, rows) for number, rows in enumerate(self.parts, 1))
         first.further = further
         return first
@@ -85,10 +72,9 @@ class OverviewSheet:
     def _draw_page(self, number: int, rows: list[dict]) -> Page:
         """A page with a table of ``rows`` and the bars of their zones, the first with the map."""
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
-        project = f"{self.project}（{number}/{self.pages}）" if self.pages > 1 else self.project
-        draw_head(page, self.title, self.subtitle, project, self.kind)
-        foot = draw_foot(page, self.notes, self.warning, self.organisation)
-        top, left, right = page.height - 26, 9.0, page.width - 9
+        numbered = replace(self, project=f"{self.project}（{number}/{self.pages}）") if self.pages > 1 else self
+        body = numbered.draw_frame(page)
+        foot, top, left, right = body.bottom, body.top, body.left, body.right
         if number == 1:
             self._draw_map(page, Box(left, foot, 108.0, top - foot))
             left = 122.0

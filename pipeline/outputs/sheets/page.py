@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import shapely
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -204,13 +203,11 @@ def _pieces(text: str) -> list[str]:
 
 def outline_path(geometry: shapely.Geometry) -> Outline:
     """All rings of the polygons of a geometry as one path; holes run the other way round."""
-    rings = [
-        np.asarray(ring.coords)
-        for polygon in shapely.get_parts(shapely.orient_polygons(geometry))
-        if polygon.geom_type == "Polygon"
-        for ring in (polygon.exterior, *polygon.interiors)
-    ]
-    codes = [np.full(len(ring), Outline.LINETO, Outline.code_type) for ring in rings]
-    for code in codes:
-        code[0], code[-1] = Outline.MOVETO, Outline.CLOSEPOLY
-    return Outline(np.concatenate(rings), np.concatenate(codes))
+    return Outline.make_compound_path(
+        *(
+            Outline(ring.coords, closed=True)
+            for polygon in shapely.get_parts(shapely.orient_polygons(geometry))
+            if polygon.geom_type == "Polygon"
+            for ring in (polygon.exterior, *polygon.interiors)
+        )
+    )

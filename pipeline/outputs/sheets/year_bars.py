@@ -43,10 +43,8 @@ def draw_years(page: Page, box: Box, heading: str, by_year: list[dict], column: 
     return Box(inner.left, inner.bottom, inner.width, 3)
 
 
-def draw_period_keys(
-    page: Page, box: Box, by_year: list[dict], column: str, periods: Periods, remark: str = ""
-) -> None:
-    """What the colours and the lines of the bars mean, in one line at the bottom of ``box``, with a ``remark``."""
+def draw_period_keys(page: Page, box: Box, by_year: list[dict], periods: Periods, remark: str = "") -> None:
+    """What colours and lines of the bars of the stock mean, in one line at the bottom of ``box``, with a ``remark``."""
     keys = [(CURRENT, "现状期"), *([(BASELINE, "基准期")] if periods[0] else [])]
     if any(year_color(row["year"], periods) == BETWEEN for row in by_year):
         keys.append((BETWEEN, "其他年份"))
@@ -54,7 +52,7 @@ def draw_period_keys(
         x = box.left + place * KEY_MM
         page.rectangle(Box(x, box.bottom + 0.2, 3, 2.2), facecolor=color, edgecolor="none")
         page.text(x + 4, box.bottom + 0.3, label, 6.5, color=MUTED)
-    remarks = [remark, "竖线为95%区间" if any(None not in bounds(row, column) for row in by_year) else ""]
+    remarks = [remark, "竖线为95%区间" if any(None not in bounds(row, "carbon_tC") for row in by_year) else ""]
     said, room = "；".join(filter(None, remarks)), box.width - KEY_MM * len(keys)
     page.text(box.right, box.bottom + 0.3, said, 6.5, ha="right", color=MUTED, width=room)
 

@@ -1,15 +1,14 @@
 """The map sheet of one zone (一片一方案): sink, cover, place, years, key figures, plan."""
 
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import shapely
 
 from pipeline.outputs.sheets import maps
-from pipeline.outputs.sheets.fonts import MM_PER_POINT, Fonts
-from pipeline.outputs.sheets.page import FAINT, INK, LEADING, MUTED, WARNING, Box, Column, Page
+from pipeline.outputs.sheets.fonts import MM_PER_POINT
+from pipeline.outputs.sheets.page import FAINT, INK, LEADING, MUTED, Box, Column, Page
 from pipeline.outputs.sheets.raster_map import RasterMap, draw_legend, draw_raster
+from pipeline.outputs.sheets.sheet import Sheet
 from pipeline.outputs.sheets.text import PLAN_COLUMNS, area_line, key_figures, water_figure
 from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
 
@@ -34,20 +33,13 @@ MIN_PIXELS = 12
 """A zone of a few pixels is shown with at least that many from top to bottom."""
 
 
-@dataclass(frozen=True)
-class ZoneSheet:
+@dataclass(frozen=True, kw_only=True)
+class ZoneSheet(Sheet):
     """All that the sheet of a zone shows. ``row`` and ``by_year`` are the zone's of the result tables, ``outline`` and
     ``others`` in ``crs``; ``main`` or ``cover`` is None where there is no raster; ``plan`` is None without patches.
     ``periods`` are the years of baseline and current period, ``quality`` the sentences on what the figures are worth,
-    ``notes`` those at the foot, ``bars_remark`` what the bars of the years need to be read, ``organisation`` who makes
-    the map."""
+    ``bars_remark`` what the bars of the years need to be read."""
 
-    stem: Path
-    fonts: Fonts
-    title: str
-    subtitle: str
-    project: str
-    kind: str
     row: dict
     by_year: list[dict]
     periods: Periods
@@ -59,21 +51,21 @@ class ZoneSheet:
     cover: RasterMap | None
     plan: list[tuple[str, ...]] | None
     quality: tuple[str, ...]
-    notes: tuple[str, ...]
-    warning: str
     bars_remark: str = ""
-    organisation: str = ""
+
+    @property
+    def entry(self) -> str:
+        return self.title
 
     def draw(self) -> Page:
         """The page. A wide zone gets the breadth of the sheet, a compact one lies beside its cover map at the same
         scale. Raises OutputError for a character without a glyph."""
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
-        draw_head(page, self.title, self.subtitle, self.project, self.kind)
         wide = self.aspect >= WIDE
-        notes = ("    ".join(self.quality), *self.notes) if wide else self.notes
-        foot = draw_foot(page, notes, self.warning, self.organisation)
-        top, left, middle, right = page.height - 26, 9.0, 186.0, page.width - 9
-        across, narrow, plan, years = middle - 4 - left, right - middle, 46.0, 42.0
+        framed = replace(self, notes=("    ".join(self.quality), *self.notes)) if wide else self
+        body = framed.draw_frame(page)
+        foot, top, left, middle = body.bottom, body.top, body.left, 186.0
+        across, narrow, plan, years = middle - 4 - left, body.right - middle, 46.0, 42.0
         upper = Box(left, foot + plan + 3, across, top - foot - plan - 3)
         figures = Box(middle, top - FIGURES_MM, narrow, FIGURES_MM)
         between = Box(middle, foot + years + 3, narrow, figures.bottom - foot - years - 6)
@@ -87,7 +79,7 @@ class ZoneSheet:
         _draw_locator(page, self, Box(left + across - 38, foot, 38, plan))
         _draw_figures(page, self, figures)
         below = draw_years(page, Box(middle, foot, narrow, years), "各年", self.by_year, "carbon_tC", self.periods)
-        draw_period_keys(page, below, self.by_year, "carbon_tC", self.periods, self.bars_remark)
+        draw_period_keys(page, below, self.by_year, self.periods, self.bars_remark)
         return page
 
     @property
@@ -99,38 +91,6 @@ class ZoneSheet:
     def frame(self, box: Box) -> maps.MapFrame:
         """The zone in a box of the page."""
         return maps.MapFrame.around(box, self.crs, self.outline.bounds, least_m=MIN_PIXELS * self.pixel_m)
-
-
-def draw_head(page: Page, title: str, subtitle: str, project: str, kind: str) -> None:
-    """Title and subtitle on the left, project and kind of sheet on the right, on a heavy rule."""
-    left, right, y = 9, page.width - 9, page.height
-    page.text(left, y - 15, title, 17, bold=True, width=168)
-    page.text(left, y - 20.5, subtitle, 8.5, color=MUTED, width=168)
-    page.text(right, y - 15, project, 9.5, ha="right", width=106)
-    page.text(right, y - 20.5, kind, 8.5, ha="right", color=MUTED, width=106)
-    page.rule(left, y - 23, right, y - 23, 1.4, INK)
-
-
-MADE_MM = 100.0
-"""Breadth at the foot of a page that is left for who made it when."""
-
-
-def draw_foot(page: Page, notes: tuple[str, ...], warning: str, organisation: str) -> float:
-    """The warning, the notes, the organisation and the day of drawing at the foot of the page; returns where the body
-    may begin."""
-    left, right, bottom = 9, page.width - 9, 7.0
-    page.text(left, bottom + 0.8, warning, 8, bold=True, color=WARNING, width=right - left - MADE_MM - 3)
-    made = [f"编制单位：{organisation}"] if organisation else []
-    made = "    ".join([*made, f"制图日期：{date.today().isoformat()}"])
-    page.text(right, bottom + 0.8, made, 8, ha="right", width=MADE_MM)
-    size, room = 6.8, 18.0
-    lines = [line for note in notes for line in page.broken(note, right - left, size)]
-    step = min(3.4, room / len(lines))
-    for number_, line in enumerate(reversed(lines)):
-        page.text(left, bottom + 5.4 + step * number_, line, min(size, step * 2), color=MUTED, width=right - left)
-    top = bottom + 6 + step * len(lines) + 1.2
-    page.rule(left, top, right, top, 0.6, MUTED)
-    return top + 3
 
 
 def _draw_wide(page: Page, sheet: ZoneSheet, box: Box) -> None:
