@@ -4,7 +4,7 @@ import pytest
 from tiny_world import World
 
 from pipeline.config.run_config import DELIVERABLE_NAMES
-from pipeline.outputs.deliverables import FILES, MAKERS
+from pipeline.outputs.deliverables import FILES
 
 
 def made(world: World) -> dict[str, list[str]]:
@@ -20,7 +20,7 @@ def made(world: World) -> dict[str, list[str]]:
 
 
 def test_every_deliverable_says_where_its_files_lie():
-    assert {*FILES} == {"patches", *MAKERS} == {*DELIVERABLE_NAMES}
+    assert {*FILES} == {*DELIVERABLE_NAMES}
 
 
 @pytest.mark.slow

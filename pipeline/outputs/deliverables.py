@@ -1,69 +1,17 @@
-"""What is made of the results, in order: one function a deliverable, each one file or more under `pipeline.outputs`.
+"""What is made of the results, in order: each deliverable one file or more under `pipeline.outputs`.
 
-Libraries that only one of them needs are imported there: who wants no sheets does not wait for matplotlib.
+Sheets and workbook are imported where they are made: who wants none does not wait for matplotlib and openpyxl.
 """
-
-from collections.abc import Callable
 
 from pipeline.execution.engine import Engine
 from pipeline.execution.whole_file import delete
 from pipeline.outputs.export import write_exports
-from pipeline.outputs.geopackage import write_geopackage
+from pipeline.outputs.geopackage import write_geopackage, write_zone_geopackages
+from pipeline.outputs.patches import make_patches
+from pipeline.outputs.qgis.project import write_project
 from pipeline.outputs.results import Results
-
-
-def patches(results: Results, engine: Engine, strict: bool) -> None:
-    """Management patches of every zone, put into ``results.patches``, and the class rasters."""
-    from pipeline.outputs.patches import make_patches
-
-    make_patches(results, engine, strict)
-
-
-def styles(results: Results, engine: Engine) -> None:
-    """Styles beside the rasters, and a styled GeoPackage of each zone."""
-    from pipeline.outputs.geopackage import write_zone_geopackages
-    from pipeline.outputs.styling.raster_styles import write_raster_styles
-
-    write_raster_styles(results)
-    write_zone_geopackages(results)
-
-
-def project(results: Results, engine: Engine) -> None:
-    """The QGIS project."""
-    from pipeline.outputs.qgis.project import write_project
-
-    write_project(results)
-
-
-def sheets(results: Results, engine: Engine) -> None:
-    """Map sheets and atlas."""
-    from pipeline.outputs.sheets.atlas import make_sheets
-
-    make_sheets(results, engine)
-
-
-def workbook(results: Results, engine: Engine) -> None:
-    """The workbook."""
-    from pipeline.outputs.workbook import write_workbook
-
-    write_workbook(results)
-
-
-def stac(results: Results, engine: Engine) -> None:
-    """The STAC catalogue of the results; last, since it lists the files that are there."""
-    from pipeline.outputs.stac import write_stac
-
-    write_stac(results)
-
-
-MAKERS: dict[str, Callable[[Results, Engine], None]] = {
-    "styles": styles,
-    "project": project,
-    "sheets": sheets,
-    "workbook": workbook,
-    "stac": stac,
-}
-
+from pipeline.outputs.stac import write_stac
+from pipeline.outputs.styling.raster_styles import write_raster_styles
 
 FILES: dict[str, tuple[str, ...]] = {
     "patches": ("patches.csv",),
@@ -92,10 +40,22 @@ def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine,
             for file in list(results.folder.glob(pattern.format(name=results.name))):
                 delete(file)
     if "patches" in wanted:
-        patches(results, engine, strict)
+        make_patches(results, engine, strict)
     # they hold the patches, too
     write_geopackage(results)
     write_exports(results, engine)
-    for name, make in MAKERS.items():
-        if name in wanted:
-            make(results, engine)
+    if "styles" in wanted:
+        write_raster_styles(results)
+        write_zone_geopackages(results)
+    if "project" in wanted:
+        write_project(results)
+    if "sheets" in wanted:
+        from pipeline.outputs.sheets.atlas import make_sheets
+
+        make_sheets(results, engine)
+    if "workbook" in wanted:
+        from pipeline.outputs.workbook import write_workbook
+
+        write_workbook(results)
+    if "stac" in wanted:  # last: it lists the files that are there
+        write_stac(results)
