@@ -91,20 +91,11 @@ def zone_row(
     zone, sketch = model.zone, sketches[current.label]
     now = stock(model, sketch, current)
     enough = holds_total(model, sketch, min_observed)
-    row = _identity(zone) | {
+    row = _identity(zone) | _state(model, sketch, now, enough)
+    row |= {
         "period": current.label,
-        "observed_fraction": sketch.observed_fraction,
-        "clear_obs_median": sketch.clear_median,
-        "open_water_fraction": _known(sketch.water_fraction),
         "stand_area_fraction": float(model.stands.ground_ha / zone.area_ha) if model.stands else None,
         "stand_stock_year": model.stands.dated(current.years) if model.stands else None,
-        "index_name": model.index,
-        "index_mean": _known(sketch.mean_index),
-        "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
-        "fvc_mean": _known(now["fvc"]),
-        "agb_tDM_ha": _known(now["agb"]),
-        "carbon_tC_ha": _known(now["carbon_stock"]),
-        "carbon_tC": _known(now["carbon_stock"] * zone.area_ha) if enough else None,
         "volume_m3": model.volume_m3(current),
         "method": model.method,
         "method_zh": model.method_zh,
@@ -126,6 +117,24 @@ def zone_row(
     english, chinese = zip(*notes, strict=True)
     row |= {"status": "; ".join(english), "status_zh": "；".join(chinese)}
     return row
+
+
+def _state(model: ZoneModel, sketch: Sketch, means: dict[str, float], enough: bool) -> dict:
+    """What is known of a zone in a period or a year with these ``means`` of its stock, the columns that both tables
+    have; a total where ``enough`` was seen."""
+    index = _known(sketch.mean_index)
+    return {
+        "observed_fraction": sketch.observed_fraction,
+        "clear_obs_median": sketch.clear_median,
+        "open_water_fraction": _known(sketch.water_fraction),
+        "index_name": model.index,
+        "index_mean": index,
+        "ndvi_mean": index if model.index == "ndvi" else None,
+        "fvc_mean": _known(means["fvc"]),
+        "agb_tDM_ha": _known(means["agb"]),
+        "carbon_tC_ha": _known(means["carbon_stock"]),
+        "carbon_tC": _known(means["carbon_stock"] * model.zone.area_ha) if enough else None,
+    }
 
 
 def _ground_notes(model: ZoneModel) -> Iterator[tuple[str, str]]:
@@ -222,32 +231,16 @@ YEAR_COLUMNS = ("level", "zone_id", "name_zh", "ecosystem", "year", "observed_fr
 def year_rows(model: ZoneModel, sketches: dict[str, Sketch], years: list[int], min_observed: float) -> list[dict]:
     """One row a year of a zone, keys `YEAR_COLUMNS`: the state at the yearly peak, empty where not observed; below
     ``min_observed`` without a total."""
-    rows = []
-    for year in years:
-        sketch = sketches[str(year)]
-        means = stock(model, sketch, Period((year,)))
-        enough = holds_total(model, sketch, min_observed)
-        rows.append(
-            dict.fromkeys(YEAR_COLUMNS)
-            | {
-                "level": "zone",
-                "zone_id": model.zone.id,
-                "name_zh": model.zone.name,
-                "ecosystem": model.zone.ecosystem,
-                "year": year,
-                "observed_fraction": sketch.observed_fraction,
-                "clear_obs_median": sketch.clear_median,
-                "open_water_fraction": _known(sketch.water_fraction),
-                "index_name": model.index,
-                "index_mean": _known(sketch.mean_index),
-                "ndvi_mean": _known(sketch.mean_index) if model.index == "ndvi" else None,
-                "fvc_mean": _known(means["fvc"]),
-                "agb_tDM_ha": _known(means["agb"]),
-                "carbon_tC_ha": _known(means["carbon_stock"]),
-                "carbon_tC": _known(means["carbon_stock"] * model.zone.area_ha) if enough else None,
-            }
-        )
-    return rows
+    zone = model.zone
+    named = {"level": "zone", "zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}
+    return [
+        dict.fromkeys(YEAR_COLUMNS)
+        | named
+        | {"year": year}
+        | _state(model, sketch, stock(model, sketch, Period((year,))), holds_total(model, sketch, min_observed))
+        for year in years
+        for sketch in [sketches[str(year)]]
+    ]
 
 
 def _observation_note(observed: float, enough: bool, period: Period) -> tuple[str, str]:
