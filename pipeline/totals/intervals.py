@@ -1,9 +1,10 @@
 """Intervals of totals and what they come from: the rows of ``intervals.csv``, the columns of the result table. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from pipeline.totals.realisations import Quantity, Realisations, shares_of
-from pipeline.uncertainty.monte_carlo import Interval, interval, variance_shares
+from pipeline.uncertainty.monte_carlo import interval, variance_shares
 from pipeline.uncertainty.varying import CAUSES, CAUSES_ZH
 
 INTERVAL_COLUMNS: dict[str, tuple[str, str]] = {
@@ -112,17 +113,17 @@ def interval_rows(level: str, zone_id: str, realisations: Realisations, estimate
             dict.fromkeys(INTERVAL_COLUMNS)
             | {"level": level, "zone_id": zone_id, "quantity": quantity[0], "period": quantity[1]}
             | {"estimate": estimates[quantity], "conservative": found.p5}
-            | {name: getattr(found, name) for name in ("mean", "median", "p2_5", "p5", "p95", "p97_5")}
+            | asdict(found)
             | {f"share_{cause}": share for cause, share in shares.items()}
         )
     return rows
 
 
-def finding_of(change: Interval) -> str:
-    """gain, loss, or unclear where the 95 % interval holds zero."""
-    if change.spans_zero:
+def finding_of(low95: float, high95: float) -> str:
+    """gain, loss, or unclear where the 95 % interval of a change holds zero."""
+    if low95 <= 0 <= high95:
         return "unclear"
-    return "gain" if change.median > 0 else "loss"
+    return "gain" if low95 > 0 else "loss"
 
 
 def interval_columns(rows: list[dict], current: str) -> dict:
@@ -137,8 +138,7 @@ def interval_columns(rows: list[dict], current: str) -> dict:
         if name in ("carbon_tC", "sink_tCO2_yr"):
             found[f"{name}_conservative"] = row["conservative"]
         if name == "sink_tCO2_yr":
-            change = Interval(*(row[part] for part in ("mean", "median", "p2_5", "p5", "p95", "p97_5")))
-            found["sink_finding"] = finding_of(change)
+            found["sink_finding"] = finding_of(row["p2_5"], row["p97_5"])
             found["sink_finding_zh"] = FINDINGS[found["sink_finding"]][1]
         if name == "carbon_tC":
             causes = {cause: row[f"share_{cause}"] or 0.0 for cause in CAUSES}

@@ -17,9 +17,6 @@ from scipy.special import betaincinv, ndtr, ndtri
 
 from pipeline.ecosystems.rows import Z95, Row
 
-CONFIDENCE = {"p2_5": 2.5, "p5": 5.0, "p95": 95.0, "p97_5": 97.5}
-"""Percentiles of an interval: 2.5-97.5 is that of 95 %, 5-95 that of 90 %."""
-
 
 @dataclass(frozen=True)
 class Draws:
@@ -116,8 +113,8 @@ def _points_inside(geometry: shapely.Geometry, count: int, rng: np.random.Genera
 
 @dataclass(frozen=True)
 class Interval:
-    """What the draws of a quantity say, in its unit. ``p5`` is the conservative value: the lower end of the 90 %
-    interval, undershot with a chance of 5 %."""
+    """What the draws of a quantity say, in its unit: mean, median and percentiles, 2.5 to 97.5 the 95 % interval.
+    ``p5`` is the conservative value: the lower end of the 90 % interval, undershot with a chance of 5 %."""
 
     mean: float
     median: float
@@ -126,16 +123,10 @@ class Interval:
     p95: float
     p97_5: float
 
-    @property
-    def spans_zero(self) -> bool:
-        """Whether the 95 % interval holds zero: a change that cannot be told from none."""
-        return self.p2_5 <= 0 <= self.p97_5
-
 
 def interval(draws: np.ndarray) -> Interval:
     """Mean, median and percentiles of draws (n,)."""
-    percentiles = np.percentile(draws, [50, *CONFIDENCE.values()])
-    return Interval(float(draws.mean()), *(float(value) for value in percentiles))
+    return Interval(float(draws.mean()), *np.percentile(draws, [50, 2.5, 5, 95, 97.5]).tolist())
 
 
 def variance_shares(by_cause: Mapping[str, np.ndarray]) -> dict[str, float]:
