@@ -6,7 +6,6 @@ from dataclasses import asdict
 import numpy as np
 
 from pipeline.ecosystems import BinnedCoefficient
-from pipeline.ecosystems.base import END_MEMBERS
 from pipeline.errors import ConfigError
 from pipeline.questions.finished import FinishedRun
 from pipeline.questions.formulas import steps
@@ -60,7 +59,7 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         "method": model.method if metric.startswith(("carbon", "agb", "sink")) else None,
         "steps": [asdict(step) for step in found],
         "coefficients": _coefficients(model, metric),
-        "end_members": _end_members(run, model, metric),
+        "end_members": _end_members(model, metric),
         "observation": [_observation(label, sketches[label]) for label in _labels(period, then)],
         "scenes": [
             scene for scene in run.record["scenes"] if zone in scene["zones"] and int(scene["day"][:4]) in years
@@ -126,8 +125,7 @@ def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
     if metric in ("area_ha", "index_mean", "ndvi_mean"):
         return []
     if metric == "fvc_mean":
-        ends = [f"strata.{model.zone.stratum}.{name}" for name in END_MEMBERS] if model.shipped_end_members else []
-        paths = ["index_bias", *ends]
+        paths = ["index_bias", *model.end_member_paths]
     elif metric == "agb_tDM_ha":
         paths = _biomass_rows(model, rows)
     elif metric == "volume_m3":
@@ -166,7 +164,7 @@ def _biomass_rows(model: ZoneModel, rows: dict) -> list[str]:
     return ["index_bias", *used, *shrub]
 
 
-def _end_members(run: FinishedRun, model: ZoneModel, metric: str) -> dict | None:
+def _end_members(model: ZoneModel, metric: str) -> dict | None:
     """Those of the cover and where they are from; None where the figure takes no cover."""
     by_cover = model.ecosystem.model_index is None or model.shrub is not None
     takes_cover = metric == "fvc_mean" or (not model.stands and by_cover)
@@ -216,7 +214,7 @@ def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict 
     row = run.intervals(zone).get((quantity, period.label))
     if row is None:
         return None
-    by = area if metric.endswith("_ha") or metric.endswith("_ha_yr") else 1
+    by = area if metric.endswith(("_ha", "_ha_yr")) else 1
     causes = causes_of(row)
     if not causes and len(period.years) == 1:
         shares = run.causes(zone, quantity, period.years[0])

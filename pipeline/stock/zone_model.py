@@ -103,8 +103,12 @@ class ZoneModel:
         rows = used_by(self.ecosystem, self.zone.stratum, species, self.shipped_end_members)
         if self.shrub is None:
             return rows
-        ends = [f"strata.{self.zone.stratum}.{name}" for name in END_MEMBERS] if self.shipped_end_members else []
-        return sorted({*rows, *ends, *(SHRUB_PATH + name for name in STOCK_ROWS)})
+        return sorted({*rows, *self.end_member_paths, *(SHRUB_PATH + name for name in STOCK_ROWS)})
+
+    @property
+    def end_member_paths(self) -> list[str]:
+        """Paths of the stratum's end-members, none where others are in use."""
+        return [f"strata.{self.zone.stratum}.{name}" for name in END_MEMBERS] if self.shipped_end_members else []
 
     @cached_property
     def coefficients(self) -> dict[str, Coefficient | BinnedCoefficient]:
@@ -153,12 +157,10 @@ class ZoneModel:
         """The index of soil and of vegetation with their error: the stratum's rows, or those of a calibration, which
         keep to the stratum's valid range of NDVI: bare soil is not drawn as water."""
         stratum = self.ecosystem.strata[self.zone.stratum]
-        shipped, found = (
-            (stratum.soil_index, stratum.vegetation_index),
-            (self.end_members.soil, self.end_members.vegetation),
-        )
+        shipped = stratum.soil_index, stratum.vegetation_index
         if self.shipped_end_members:
             return shipped
+        found = self.end_members.soil, self.end_members.vegetation
         return tuple(
             Coefficient(
                 value=value, unit=self.index, u95_abs=CALIBRATED_U95, distribution="truncated_normal",

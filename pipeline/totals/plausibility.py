@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from pipeline.carbon import CO2_PER_C
+from pipeline.ecosystems.rows import Status
 from pipeline.frozen import Frozen
 from pipeline.yaml_file import read_yaml
 
@@ -33,7 +34,7 @@ class Range(Frozen):
     hard: tuple[float, float]
     source: str
     source_zh: str = ""
-    status: Literal["verified", "unverified", "local"]
+    status: Status
 
     @model_validator(mode="after")
     def _nested(self) -> Self:

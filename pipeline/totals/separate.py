@@ -4,7 +4,7 @@ how much of a zone lies beyond the range of its biomass model, and how much of i
 from collections.abc import Collection
 
 from pipeline.carbon import CO2_PER_C
-from pipeline.ecosystems import Wetland
+from pipeline.ecosystems import Wetland, coefficients, with_values
 from pipeline.ecosystems.rows import Z95
 from pipeline.stock.sketch import FIRST_PART, INDEX, Sketch
 from pipeline.stock.zone_model import ZoneModel
@@ -70,10 +70,10 @@ def _methane(zone: Zone, wetland: Wetland, settings: Settings | None) -> dict:
     found = {"methane_tCO2e_yr": wetland.methane_t_co2e(zone.area_ha)}
     if wetland.methane is None or settings is None:
         return found
-    draws = Draws(settings.seed, settings.count)
-    rows = {name: getattr(wetland.methane, name) for name in ("flux", "warming")}
-    rows = {name: row.with_value(drawn(row, draws.of("wetland", f"methane.{name}"))) for name, row in rows.items()}
-    varied = wetland.model_copy(update={"methane": wetland.methane.model_copy(update=rows)})
+    draws, rows = Draws(settings.seed, settings.count), coefficients(wetland)
+    varied = with_values(
+        wetland, {path: drawn(rows[path], draws.of("wetland", path)) for path in ("methane.flux", "methane.warming")}
+    )
     area = zone.area_ha * (1 + settings.area_u95_percent / 100 / Z95 * draws.of("area", zone.id))
     ends = interval(varied.methane_t_co2e(area))
     return found | {"methane_tCO2e_yr_low95": ends.p2_5, "methane_tCO2e_yr_high95": ends.p97_5}

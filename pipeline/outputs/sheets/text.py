@@ -3,8 +3,6 @@
 import math
 from collections import Counter
 
-import pandas as pd
-
 from pipeline.outputs.note import true_minus
 from pipeline.scenes.season import Season
 from pipeline.totals.group_totals import lacking_zh
@@ -29,7 +27,7 @@ KEY_FIGURES = (
 
 def number(value: float | None, signed: bool = False) -> str:
     """A quantity to print with three significant digits or all before the point, thousands apart."""
-    if value is None or pd.isna(value):
+    if value is None or math.isnan(value):
         return UNKNOWN
     decimals = 0 if value == 0 or abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return fixed(value, decimals, signed)

@@ -79,7 +79,7 @@ def zone_style(styles: Styles, variable: str) -> VectorStyle:
         below = () if high is None else (Condition(column, "<", high),)
         rules.append(Rule(f"{label} {ramp.unit_zh}", above + below, fill=color))
     if variable == "sink":
-        unclear = next(entry for entry in styles.classes["sink_class"] if entry.key == "unclear")
+        unclear = styles.class_of("sink_class", "unclear")
         known = (Condition("sink_finding", "=", "unclear"),)
         rules.append(Rule(unclear.zh, known, fill=unclear.color, hatch="#777777"))
     return VectorStyle(tuple(rules), "name_zh", ZONE_COLUMNS, label_far="zone_id")
