@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
@@ -87,19 +86,26 @@ def raster_layers(results: Results) -> list[ProjectLayer]:
         zones = results.zones[results.zones["ecosystem"] == kind]
         for zone, name in zip(zones["id"], zones["name"], strict=True):
             rasters, group = results.rasters[zone], (results.styles.ecosystems[kind].zh, f"{zone} {name}")
-            for (variable, label), path in sorted(rasters.items(), key=_rank):
+            for variable, label in sorted(rasters, key=_rank):
                 theme = theme_name(variable, label)
-                for overlay in _overlays(results, variable):
-                    if above := rasters.get((overlay.raster, label)):
-                        place = f"raster_{zone}_{overlay.name}_{label}", overlay.title, above
-                        layers.append(_raster_layer(results, *place, overlay.pipe, theme, group))
-                place = f"raster_{zone}_{variable}_{label}", theme, path
-                layers.append(_raster_layer(results, *place, variable_pipe(results.styles, variable), theme, group))
+                layers += [
+                    ProjectLayer(
+                        id=f"raster_{zone}_{drawn.name}_{label}",
+                        name=drawn.title,
+                        source=f"./{path.relative_to(results.folder).as_posix()}",
+                        crs=results.grid_crs,
+                        drawing=(drawn.pipe,),
+                        themes=(theme,),
+                        group=group,
+                    )
+                    for drawn in _drawings(results, variable, theme)
+                    if (path := rasters.get((drawn.raster, label)))
+                ]
     return layers
 
 
-class Overlay(NamedTuple):
-    """What of another ``raster`` of the same zone and years is drawn over a raster."""
+class Drawing(NamedTuple):
+    """A ``raster`` of a zone as a view draws it."""
 
     name: str
     title: str
@@ -107,34 +113,22 @@ class Overlay(NamedTuple):
     pipe: Element
 
 
-def _overlays(results: Results, variable: str) -> Iterator[Overlay]:
-    """Over a sink that has errors a veil, where there are class rasters: no view shows a change in full colour that is
-    not distinguishable from zero. Over the cover of a zone its open water, whose cover is not low but none."""
+def _drawings(results: Results, variable: str, theme: str) -> Iterator[Drawing]:
+    """What a view of a variable draws, the uppermost first. Over a sink that has errors a veil, where there are class
+    rasters: no view shows a change in full colour that is not distinguishable from zero. Over the cover of a zone its
+    open water, whose cover is not low but none."""
     if variable == "sink" and results.intervals:
         veil = veil_pipe(results.styles.class_of("sink_class", "unclear"))
-        yield Overlay("veil", PALE_ZH, "sink_class", veil)
+        yield Drawing("veil", PALE_ZH, "sink_class", veil)
     if variable == "fvc":
         water = results.styles.class_of("cover_class", OPEN_WATER.key)
-        yield Overlay("water", WATER_ZH, "water_occurrence", from_pipe(MOSTLY_WATER, water.zh, water.color))
+        yield Drawing("water", WATER_ZH, "water_occurrence", from_pipe(MOSTLY_WATER, water.zh, water.color))
+    yield Drawing(variable, theme, variable, variable_pipe(results.styles, variable))
 
 
-def _raster_layer(
-    results: Results, name: str, title: str, path: Path, pipe: Element, theme: str, group: tuple[str, ...]
-) -> ProjectLayer:
-    return ProjectLayer(
-        id=name,
-        name=title,
-        source=f"./{path.relative_to(results.folder).as_posix()}",
-        crs=results.grid_crs,
-        drawing=(pipe,),
-        themes=(theme,),
-        group=group,
-    )
-
-
-def _rank(item: tuple[tuple[str, str], object]) -> tuple[int, int]:
+def _rank(raster: tuple[str, str]) -> tuple[int, int]:
     """By variable, the latest years first."""
-    (variable, label), _ = item
+    variable, label = raster
     return ORDER.index(variable), -int(label[-4:])
 
 
