@@ -128,23 +128,16 @@ def _status(members: list[dict]) -> tuple[str, str]:
     def count(column: str, value: str | None) -> int:
         return sum(member[column] == value for member in members)
 
-    counted = [
-        *(
-            (count(column, None), f"{column} lacks {{}} of {total} zones", f"{zh}缺{{}}/{total}个片区")
-            for column, zh in (("carbon_tC", "生物量碳储量"), *([("sink_tCO2_yr", "碳汇量")] if compared else []))
-        ),
-        *(
-            (count("comparability", verdict), f"{{}} of {total} zones {verdict}", f"{{}}/{total}个片区{zh}")
-            for verdict, zh in VERDICT_ZH.items()
-            if verdict != "comparable"
-        ),
-        (
-            total - count("plausibility", None),
-            f"{{}} of {total} zones outside usual ranges",
-            f"{{}}/{total}个片区超出常见范围",
-        ),
-    ]
-    said = [(en.format(number), zh.format(number)) for number, en, zh in counted if number] or [("ok", "正常")]
+    said = []
+    for column, zh in (("carbon_tC", "生物量碳储量"), *([("sink_tCO2_yr", "碳汇量")] if compared else [])):
+        if number := count(column, None):
+            said.append((f"{column} lacks {number} of {total} zones", f"{zh}缺{number}/{total}个片区"))
+    for verdict, zh in VERDICT_ZH.items():
+        if verdict != "comparable" and (number := count("comparability", verdict)):
+            said.append((f"{number} of {total} zones {verdict}", f"{number}/{total}个片区{zh}"))
+    if number := total - count("plausibility", None):
+        said.append((f"{number} of {total} zones outside usual ranges", f"{number}/{total}个片区超出常见范围"))
+    said = said or [("ok", "正常")]
     said += [] if compared else [("no sink: one period only", "仅一期，不计碳汇")]
     english, chinese = zip(*said, strict=True)
     return "; ".join(english), "；".join(chinese)
