@@ -255,11 +255,9 @@ def draw_zones(
 
 def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch], has_cover: bool) -> list[dict]:
     """Areas of the cover classes of a zone, in each year and each period; empty ones where its cover is withheld."""
-    zone = model.zone
     labels = dict.fromkeys([*map(str, run.years), *(period.label for period in run.periods)])
     rows = class_rows(
-        {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem},
-        zone.area_ha,
+        model.zone,
         {label: sketches[label] for label in labels},
         model.responses["fvc"],
         run.config.cover_classes,

@@ -10,10 +10,11 @@ from pipeline.mapping.cover_classes import CLASS_COLUMNS, SCHEMES, class_rows, c
 from pipeline.mapping.zone_pixels import SketchBuilder
 from pipeline.stock.sketch import LEVELS, per_level
 from pipeline.vegetation import EndMembers
+from pipeline.zones.zone import Zone
 
 ENDS = EndMembers(0.1, 0.7)
 COVER = per_level(ENDS.cover)
-ZONE = {"zone_id": "G01", "name_zh": "草原一区", "ecosystem": "grassland"}
+ZONE = Zone("G01", "草原一区", "grassland", "typical_steppe", 150.0, None, None)
 
 
 def sketch_of(index, water=None, fractions=None):
@@ -82,14 +83,14 @@ def test_any_cover_model_gives_areas():
 
 def test_classes_of_nothing_are_unknown():
     assert np.isnan(cover_class_areas(sketch_of([[-32768]]), COVER, "sl190")).all()
-    rows = class_rows(ZONE, 150.0, {"2023": sketch_of([[-32768]])}, COVER, "sl190", 0.5)
+    rows = class_rows(ZONE, {"2023": sketch_of([[-32768]])}, COVER, "sl190", 0.5)
     assert {(row["area_ha"], row["area_mu"], row["fraction"]) for row in rows} == {(None, None, None)}
 
 
 def test_rows_add_up_to_the_zone():
     """150 ha of three pixels, one of them water: 50 ha are 750 mu."""
     index, water = [[level(0.2), level(0.8), level(0.1)]], [[False, False, True]]
-    rows = class_rows(ZONE, 150.0, {"2023": sketch_of(index, water)}, COVER, "sl190", 0.5)
+    rows = class_rows(ZONE, {"2023": sketch_of(index, water)}, COVER, "sl190", 0.5)
     assert [row["class_key"] for row in rows] == ["low", "medium_low", "medium", "medium_high", "high", "open_water"]
     assert [row["area_ha"] for row in rows] == pytest.approx([50, 0, 0, 0, 50, 50])
     assert [row["area_mu"] for row in rows] == pytest.approx([750, 0, 0, 0, 750, 750])
@@ -100,7 +101,7 @@ def test_rows_add_up_to_the_zone():
 
 def test_a_zone_seen_too_little_has_fractions_and_no_areas():
     sketch = sketch_of([[level(0.2), -32768, -32768]])
-    rows = class_rows(ZONE, 150.0, {"2023": sketch}, COVER, "five", 0.5)
+    rows = class_rows(ZONE, {"2023": sketch}, COVER, "five", 0.5)
     assert [row["fraction"] for row in rows] == [0, 1, 0, 0, 0, 0]
     assert {row["area_ha"] for row in rows} == {None}
 

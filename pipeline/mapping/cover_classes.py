@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.carbon import HA_PER_MU
 from pipeline.stock.sketch import Sketch, seen_enough
+from pipeline.zones.zone import Zone
 
 EXACT = 6
 """Decimals to which a cover is compared with a bound: a cover at the bound belongs above it, whatever float32 makes
@@ -85,26 +86,21 @@ def cover_class_areas(sketch: Sketch, per_level_cover: np.ndarray, scheme: str) 
 
 
 def class_rows(
-    zone: dict[str, str],
-    area_ha: float,
-    sketches: dict[str, Sketch],
-    per_level_cover: np.ndarray,
-    scheme: str,
-    min_observed: float,
+    zone: Zone, sketches: dict[str, Sketch], per_level_cover: np.ndarray, scheme: str, min_observed: float
 ) -> list[dict]:
     """A row for each class of each period and one for its open water, keys `CLASS_COLUMNS`.
 
-    ``zone`` holds zone_id, name_zh and ecosystem; ``sketches`` are by the label of their period. The fractions stand
-    for the whole zone and the areas add up to it; below ``min_observed`` they do not, and the areas stay empty. What is
-    not known is None, never 0.
+    ``sketches`` are by the label of their period. The fractions stand for the whole zone and the areas add up to it;
+    below ``min_observed`` they do not, and the areas stay empty. What is not known is None, never 0.
     """
     rows = []
+    named = {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}
     for period, sketch in sketches.items():
         enough = seen_enough(sketch.observed_fraction, min_observed)
         fractions = [*cover_class_areas(sketch, per_level_cover, scheme), sketch.water_fraction]
         for cover_class, fraction in zip((*SCHEMES[scheme], OPEN_WATER), fractions, strict=True):
-            about = zone | {"period": period, "scheme": scheme, "status": STATUS[scheme]}
-            rows.append(about | _class(cover_class) | _areas(float(fraction), area_ha if enough else None))
+            about = named | {"period": period, "scheme": scheme, "status": STATUS[scheme]}
+            rows.append(about | _class(cover_class) | _areas(float(fraction), zone.area_ha if enough else None))
     return rows
 
 
