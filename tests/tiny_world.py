@@ -218,17 +218,9 @@ class World:
         }
         (folder / f"{folder.name}.json").write_text(json.dumps(item, indent=1), encoding="utf-8")
 
-    def run(
-        self,
-        workers: int = 2,
-        zone: str | None = None,
-        year: int | None = None,
-        strict: bool = False,
-        until: str = "publish",
-        client: object = None,
-    ) -> Done:
-        """Run in this process."""
-        return run_here(self.config, self.out, workers, zone, year, strict, until, client)
+    def run(self, *how, **options) -> Done:
+        """`run_here` of the world."""
+        return run_here(self.config, self.out, *how, **options)
 
     def files(self) -> dict[str, bytes]:
         """The bytes of every result by name."""
