@@ -125,7 +125,7 @@ def zone_patches(results: Results) -> Iterator[ZonePatches]:
     for zone, outline in zip(zones_on_grid(results.zones, results.grid_crs), results.zones.geometry, strict=True):
         wanted = {"fvc": current, "carbon_stock": current, "water_occurrence": current, "sink": between}
         found = {name: results.rasters[zone.id].get((name, label)) for name, label in wanted.items()}
-        rasters = {name: path for name, path in found.items() if path and path.is_file()}
+        rasters = {name: path for name, path in found.items() if path}
         if zone.id in results.impossible or not {"fvc", "carbon_stock"} <= rasters.keys():
             continue
         classes = {"cover_class": current} | ({"sink_class": between} if "sink" in rasters else {})

@@ -22,10 +22,10 @@ class Results:
     ``rows`` are those of `zone_totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of
     `zone_totals.YEAR_COLUMNS`, ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``scenes`` are those of
     `run.Run.scene_entry`, all of the days of ``season``, ``inventories`` the years of the forest stands. ``rasters``
-    maps zone id and (variable, period label) to a GeoTIFF. ``patches`` maps a zone id to its management patches with
-    the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum size in 亩.
-    ``min_observed`` is the share of a zone that counts as seen. ``impossible`` are the ids of the zones with an
-    impossible figure, which get no patches. ``exports`` are further vector formats that are asked for.
+    maps zone id and (variable, period label) to a GeoTIFF that is there. ``patches`` maps a zone id to its management
+    patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum
+    size in 亩. ``min_observed`` is the share of a zone that counts as seen. ``impossible`` are the ids of the zones
+    with an impossible figure, which get no patches. ``exports`` are further vector formats that are asked for.
     ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
     `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of `separate.SEPARATE_COLUMNS`, ``ledger`` of
     `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between runs, ``notes`` are sentences that the run

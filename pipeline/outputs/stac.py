@@ -51,12 +51,11 @@ def write_stac(results: Results) -> None:
     outlines = results.zones.set_index("id").geometry.to_crs(WGS84)
     for zone, rasters in results.rasters.items():
         for label in sorted({label for variable, label in rasters}):
-            paths = {variable: path for (variable, of), path in rasters.items() if of == label and path.is_file()}
-            if paths:
-                collection.add_item(
-                    _item(results, zone, label, paths, shapely.set_precision(outlines[zone], DEGREES)),
-                    strategy=CustomLayoutStrategy(item_func=lambda item, _: item.get_self_href()),
-                )
+            paths = {variable: path for (variable, of), path in rasters.items() if of == label}
+            collection.add_item(
+                _item(results, zone, label, paths, shapely.set_precision(outlines[zone], DEGREES)),
+                strategy=CustomLayoutStrategy(item_func=lambda item, _: item.get_self_href()),
+            )
     if items := list(collection.get_items()):
         collection.extent = pystac.Extent.from_items(items)
     wanted = {}

@@ -124,7 +124,7 @@ def _draw_in(pool: ProcessPoolExecutor, unit: SheetUnit) -> None:
 def sheet_units(results: Results) -> list[SheetUnit]:
     """The sheets of the city and of all zones that have rasters, with their keys."""
     zones = zones_to_draw(results)
-    shown = [zone for zone in zones["id"] if any(path.is_file() for path in results.rasters[zone].values())]
+    shown = [zone for zone in zones["id"] if results.rasters[zone]]
     given = [results.title, results.organisation, *zones["name"], *zones["id"], *results.ecosystems]
     fonts = find_fonts("\n".join(given))
     code = code_key(*CODE)

@@ -62,7 +62,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
     ecosystem, row = results.ecosystems[record.ecosystem], results.row(zone)
     main = _main_map(results, zone)
     outline, others = _outlines(zones, zone)
-    pixel_m = _pixel_m(next(path for path in results.rasters[zone].values() if path.is_file()))
+    pixel_m = _pixel_m(next(iter(results.rasters[zone].values())))
     vegetation = ecosystem.strata[record.stratum].names[0] if record.stratum_given else "植被类型未给出"
     patches, stands = results.patches.get(zone), results.inventories_of(zone)
     by_year = [year for year in results.by_year if year["zone_id"] == zone]
@@ -157,13 +157,13 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
 
 def _main_map(results: Results, zone: str) -> RasterMap | None:
     """The sink, or the carbon stock where the periods give none."""
-    sink = _map(results, zone, "sink", results.sink_label) if results.sink_label else None
+    sink = _map(results, zone, "sink", results.sink_label)
     return sink or _map(results, zone, "carbon_stock", results.current.label)
 
 
-def _map(results: Results, zone: str, variable: str, label: str) -> RasterMap | None:
+def _map(results: Results, zone: str, variable: str, label: str | None) -> RasterMap | None:
     path = results.rasters[zone].get((variable, label))
-    if path is None or not path.is_file():
+    if path is None:
         return None
     names = {"sink": ("碳汇强度", "吸收为正"), "carbon_stock": ("生物量碳密度", ""), "fvc": ("遥感植被覆盖度", "")}
     name, sense = names[variable]
@@ -183,9 +183,7 @@ def _map(results: Results, zone: str, variable: str, label: str) -> RasterMap | 
 def _water(results: Results, zone: str, label: str) -> Water | None:
     """The open water of a zone; None where there is none."""
     path = results.rasters[zone].get(("water_occurrence", label))
-    if path is None or not path.is_file():
-        return None
-    return Water(path, results.styles.class_of("cover_class", OPEN_WATER.key).color)
+    return path and Water(path, results.styles.class_of("cover_class", OPEN_WATER.key).color)
 
 
 def _outlines(zones: gpd.GeoDataFrame, zone: str) -> tuple[shapely.Geometry, list[shapely.Geometry]]:
