@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from conftest import write_tif
 from geopandas.base import GeoPandasBase
 from matplotlib.colors import to_hex
 from matplotlib.font_manager import FontEntry, fontManager
@@ -365,11 +366,8 @@ def test_a_legend_shows_the_pale_colours_below_the_full_ones(tmp_path):
 
 def test_a_change_that_may_be_zero_is_pale(tmp_path):
     """No larger than what can be told from none, the last band: so also where both are 0, as on open water."""
-    with rasterio.open(
-        tmp_path / "sink.tif", "w", driver="GTiff", height=1, width=3, count=3, dtype="float32", nodata=np.nan,
-        crs="EPSG:32649", transform=from_origin(500_000, 4_540_010, 10, 10),
-    ) as file:  # fmt: skip
-        file.write(np.array([[[0, 1, 2]], [[0, 9, 9]], [[0, 1, 1.9]]], "float32"))
+    bands = np.array([[[0, 1, 2]], [[0, 9, 9]], [[0, 1, 1.9]]], "float32")
+    write_tif(tmp_path / "sink.tif", bands, left=500_000, top=4_540_010, nodata=np.nan)
     zone = shapely.box(500_000, 4_540_000, 500_030, 4_540_010)
     page = Page(bundled_fonts(), "")
     style = RampStyle(breaks=(0.5,), colors=("#000000", "#00ff00"), unit_zh="")
@@ -413,11 +411,8 @@ def test_open_water_lies_over_the_cover(tmp_path):
 
 def test_a_loss_that_can_be_told_from_none_is_lined_as_its_class_in_the_legend(tmp_path):
     """Printed without colours the darkest loss is as dark as the darkest gain: only white lines tell them apart."""
-    with rasterio.open(
-        tmp_path / "sink.tif", "w", driver="GTiff", height=1, width=4, count=2, dtype="float32", nodata=np.nan,
-        crs="EPSG:32649", transform=from_origin(500_000, 4_540_010, 10, 10),
-    ) as file:  # fmt: skip
-        file.write(np.array([[[-4, -4, 4, np.nan]], [[1, 9, 1, np.nan]]], "float32"))
+    bands = np.array([[[-4, -4, 4, np.nan]], [[1, 9, 1, np.nan]]], "float32")
+    write_tif(tmp_path / "sink.tif", bands, left=500_000, top=4_540_010, nodata=np.nan)
     zone = shapely.box(500_000, 4_540_000, 500_040, 4_540_010)
     page = Page(bundled_fonts(), "")
     style = RampStyle(breaks=(-3, -1, 1), colors=("#543005", "#bf812d", "#dbd9d4", "#003c30"), unit_zh="")
