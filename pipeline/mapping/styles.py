@@ -66,9 +66,14 @@ class RampStyle(Frozen):
         return self
 
     @cached_property
+    def limits(self) -> tuple[str, ...]:
+        """The breaks as a legend prints them, without the unit."""
+        return tuple(f"{value * self.factor:.{self.decimals}f}".replace("-", "−") for value in self.breaks)
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """What the legend says of each class, without the unit."""
-        shown = [f"{value * self.factor:.{self.decimals}f}".replace("-", "−") for value in self.breaks]
+        shown = self.limits
         if self.counts:
             lasts = [f"{value - 1:.0f}" for value in self.breaks]
             between = [low if low == last else f"{low} – {last}" for low, last in zip(shown, lasts[1:], strict=False)]

@@ -82,8 +82,7 @@ def draw_legend(page: Page, box: Box, shown: RasterMap) -> None:
         for number, color in enumerate(style.colors):
             place = Box(box.left + number * swatch, y, swatch, PALE_MM)
             page.rectangle(place, facecolor=pale_of(color), edgecolor=MUTED, linewidth=0.3)
-    for number, value in enumerate(style.breaks, 1):
-        label = f"{value * style.factor:.{style.decimals}f}".replace("-", "−")
+    for number, label in enumerate(style.limits, 1):
         page.text(box.left + number * swatch, y - 0.8, label, 6.5, ha="center", va="top", width=swatch - 0.6)
     if ends:
         page.text(box.left, y - 3.6, ends[0], 6.5, va="top", color=MUTED)
