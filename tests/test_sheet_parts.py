@@ -16,6 +16,7 @@ from rasterio.transform import from_origin
 
 from pipeline.errors import OutputError
 from pipeline.mapping.styles import PALE_ZH, RampStyle
+from pipeline.outputs.note import source_line
 from pipeline.outputs.sheets import text as say
 from pipeline.outputs.sheets.content import _outlines, zones_to_draw
 from pipeline.outputs.sheets.fonts import MARKS, bundled_fonts, find_fonts
@@ -213,16 +214,16 @@ def test_sources_are_counted_by_sensor():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}, {"sensor": "sentinel-2", "day": "2019-07-23"},
               {"sensor": "GF-6", "day": "2021-08-01"}]  # fmt: skip
     said = "数据源：GF-6 1 景、Sentinel-2 2 景，每年7月15日–8月31日，2019-07-23 至 2023-08-20"
-    assert say.source_line(scenes, (), PEAK, False) == f"{said}（含修改后的 Copernicus Sentinel 数据）"
+    assert source_line(scenes, (), PEAK, False) == f"{said}（含修改后的 Copernicus Sentinel 数据）"
     said = "数据源：GF-6 1 景，每年7月15日–8月31日，2021-08-01 至 2021-08-01"
-    assert say.source_line(scenes[2:], (), PEAK, False) == said
+    assert source_line(scenes[2:], (), PEAK, False) == said
 
 
 def test_sources_name_the_inventories_and_what_is_simulated():
     scenes = [{"sensor": "sentinel-2", "day": "2023-08-20"}]
-    said = say.source_line(scenes, (2020, 2024), Season((6, 1), (9, 30)), True)
+    said = source_line(scenes, (2020, 2024), Season((6, 1), (9, 30)), True)
     assert said == "数据源：小班蓄积 2020、2024 年；模拟 Sentinel-2 1 景，每年6月1日–9月30日，2023-08-20 至 2023-08-20"
-    assert say.source_line([], (2020,), PEAK, False) == "数据源：小班蓄积 2020 年；无影像"
+    assert source_line([], (2020,), PEAK, False) == "数据源：小班蓄积 2020 年；无影像"
 
 
 @pytest.mark.parametrize(("clamped", "said"), [(None, False), (0.05, False), (0.124, True)])

@@ -11,22 +11,15 @@ from pipeline.questions.finished import FinishedRun
 from pipeline.questions.formulas import steps
 from pipeline.stock.sketch import Sketch
 from pipeline.stock.zone_model import SHRUB_PATH, Period, ZoneModel
-from pipeline.totals.zone_totals import COLUMNS, holds_total
+from pipeline.totals.zone_totals import COLUMNS, PER_HA, holds_total
 from pipeline.uncertainty.varying import CAUSES_ZH
 
 METRICS = ("carbon_tC", "carbon_tC_ha", "agb_tDM_ha", "fvc_mean", "index_mean", "ndvi_mean", "sink_tCO2_yr",
            "sink_tCO2_ha_yr", "volume_m3", "area_ha")  # fmt: skip
 """Columns of the result table that can be explained."""
 
-DRAWN = {
-    "carbon_tC": "carbon_tC",
-    "carbon_tC_ha": "carbon_tC",
-    "fvc_mean": "fvc_mean",
-    "sink_tCO2_yr": "sink_tCO2_yr",
-    "sink_tCO2_ha_yr": "sink_tCO2_yr",
-    "volume_m3": "volume_m3",
-}
-"""The drawn quantity that the interval of a metric is that of; those per ha are its share by area."""
+DRAWN = {name: name for name in ("carbon_tC", "fvc_mean", "sink_tCO2_yr", "volume_m3")} | PER_HA
+"""The drawn quantity that the interval of a metric is that of."""
 
 
 def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -> dict:
@@ -214,7 +207,7 @@ def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict 
     row = run.intervals(zone).get((quantity, period.label))
     if row is None:
         return None
-    by = area if metric.endswith(("_ha", "_ha_yr")) else 1
+    by = area if metric in PER_HA else 1
     causes = causes_of(row)
     if not causes and len(period.years) == 1:
         shares = run.causes(zone, quantity, period.years[0])

@@ -4,7 +4,7 @@ from pipeline.errors import ConfigError
 from pipeline.questions.explain import DRAWN, METRICS, causes_of, drawn_interval
 from pipeline.questions.finished import FinishedRun
 from pipeline.totals.group_totals import counted
-from pipeline.totals.zone_totals import COLUMNS
+from pipeline.totals.zone_totals import COLUMNS, PER_HA
 from pipeline.zones.zone import GROUP_NAMES
 
 SUMS = {"carbon_tC": "t C", "sink_tCO2_yr": "t CO2/yr", "volume_m3": "m3", "area_ha": "ha"}
@@ -64,5 +64,5 @@ def _interval(run: FinishedRun, group: str, metric: str, area_ha: float) -> dict
     row = run.intervals(group).get((DRAWN.get(metric, ""), run.current.label))
     if row is None:
         return None
-    by = area_ha if metric in ("carbon_tC_ha", "sink_tCO2_ha_yr") else 1
+    by = area_ha if metric in PER_HA else 1
     return drawn_interval(run, row, by, causes_of(row))

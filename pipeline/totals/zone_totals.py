@@ -71,6 +71,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Columns of the result table in order: English and Chinese title."""
 
+PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}
+"""Figures per ha whose interval is that of a total, its share by area."""
+
 FIGURE_CLASS = (
     "biomass, carbon: proxy, not creditable; area, index, cover: by satellite; declared area, stand volume: official "
     "(生物量、碳：代理，不可作为交易依据；面积、指数、覆盖度：遥感口径；申报面积、小班蓄积：统计口径)"

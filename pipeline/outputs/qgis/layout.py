@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from pipeline.mapping.styles import RampStyle
-from pipeline.outputs.note import HYPHEN_MINUS
+from pipeline.outputs.note import HYPHEN_MINUS, images, stands_of
 from pipeline.outputs.qgis.layers import ProjectLayer
 from pipeline.outputs.results import Results
-from pipeline.outputs.sheets.text import PER_HA, images, stands_of
 from pipeline.outputs.styling.qml import FONTS, fill_symbol, text_style
 from pipeline.outputs.styling.vector_styles import PAPER, Rule
 from pipeline.outputs.styling.xml import node
-from pipeline.totals.zone_totals import COLUMNS
+from pipeline.totals.zone_totals import COLUMNS, PER_HA
 
 WIDTH, HEIGHT = 297, 210
 PAGE, MAP, PICTURE, LABEL, LEGEND, SCALE_BAR = 65638, 65639, 65640, 65641, 65642, 65646

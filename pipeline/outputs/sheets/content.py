@@ -11,7 +11,7 @@ from pipeline import __version__
 from pipeline.mapping.cover_classes import OPEN_WATER
 from pipeline.mapping.patches import plan_rows
 from pipeline.mapping.styles import PALE_ZH
-from pipeline.outputs.note import true_minus
+from pipeline.outputs.note import source_line, true_minus
 from pipeline.outputs.results import Results
 from pipeline.outputs.sheets.fonts import Fonts
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
@@ -25,7 +25,6 @@ from pipeline.outputs.sheets.text import (
     plan_cells,
     quality_lines,
     skew,
-    source_line,
     target_cells,
     trend,
 )

@@ -4,15 +4,12 @@ import math
 from collections import Counter
 
 from pipeline.outputs.note import true_minus
-from pipeline.scenes.season import Season
 from pipeline.totals.group_totals import lacking_zh
+from pipeline.totals.zone_totals import PER_HA
 from pipeline.uncertainty.varying import CAUSES_ZH
 from pipeline.variables import VARIABLES
 
 UNKNOWN = "—"
-PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}
-"""Quantities per ha and their totals."""
-
 KEY_FIGURES = (
     ("sink_tCO2_yr", "碳汇量 (吨CO2/年)", 1, True),
     ("sink_tCO2_ha_yr", "碳汇强度 (吨CO2/(公顷·年))", 1, True),
@@ -187,38 +184,6 @@ def skew(intervals: list[dict], current: str) -> str:
             values = f"全部片区生物量碳储量估计值 {estimate}、模拟均值 {mean}、中位数 {median} 万吨碳"
             return f"95%区间不对称：{values}；各指标见 intervals.csv"
     return ""
-
-
-def source_line(scenes: list[dict], inventories: tuple[int, ...], season: Season, simulated: bool) -> str:
-    """Years of the forest inventories, sensors, number of scenes, the season of each year that they are taken from, and
-    their first and last day."""
-    return f"数据源：{stands_of(inventories)}{images(scenes, season, simulated)}"
-
-
-def stands_of(inventories: tuple[int, ...]) -> str:
-    """The forest inventories by their years as they stand before the `images`; "" for none."""
-    return f"小班蓄积 {'、'.join(map(str, inventories))} 年；" if inventories else ""
-
-
-def images(scenes: list[dict], season: Season, simulated: bool) -> str:
-    """Sensors, number of scenes, their season and their first and last day."""
-    if not scenes:
-        return "无影像"
-    # a name that a manifest gives stays as it is
-    counts = Counter(s["sensor"] if s.get("scale_known_from") == "manifest" else _named(s["sensor"]) for s in scenes)
-    days = sorted(scene["day"] for scene in scenes)
-    listed = "、".join(f"{'模拟 ' if simulated else ''}{sensor} {count} 景" for sensor, count in sorted(counts.items()))
-    copernicus = not simulated and any(sensor.casefold().startswith(("sentinel", "hls")) for sensor in counts)
-    window = "–".join(f"{month}月{day}日" for month, day in season)
-    return f"{listed}，每年{window}，{days[0]} 至 {days[-1]}{COPERNICUS if copernicus else ''}"
-
-
-def _named(sensor: str) -> str:
-    return sensor[:1].upper() + sensor[1:]
-
-
-COPERNICUS = "（含修改后的 Copernicus Sentinel 数据）"
-"""What the licence of Sentinel data asks of who publishes what was made of them."""
 
 
 UNITS = {"m3": ("万立方米", 1e4), "%": ("%", 1), "万亩": ("万亩", 1)}
