@@ -139,8 +139,10 @@ def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = N
     for name, zone, stem in pages:
         mark = f"sheet-{run.results.name}-{name}"
         done = run.marks.read(mark)
-        kept = {part: done[part] for part in done if part != FILES} if isinstance(done, dict) else {}
-        parts = run.marks.why_stale(mark, kept | code, *sheet_files(stem))
+        kept = dict(done) if isinstance(done, dict) else {}
+        # of how many pages an overview is only its mark tells
+        files = [stem.with_name(file) for file in kept.pop(FILES, {})] or sheet_files(stem)
+        parts = run.marks.why_stale(mark, kept | code, *files)
         if not parts and (zone in mapped or (name == "overview" and mapped)):
             parts = ["rasters"]
         if why := _why(parts, force and only in (None, zone)):

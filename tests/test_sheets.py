@@ -492,8 +492,10 @@ def test_the_pages_of_the_overview_are_in_the_atlas_drawn_again_when_lost_and_re
     assert places == [0, 3, 4, 5, 6, 7]
     second = world.results / "overview_2.png"
     second.unlink()
+    assert "   file missing: overview" in planned(world)
     world.run(workers=1)
     assert second.is_file()
+    assert "4 publish: 0 of 6 sheets to draw" in planned(world)
     monkeypatch.undo()
     world.run(workers=1)
     assert not list(world.results.glob("overview_*"))
@@ -510,25 +512,25 @@ def test_a_sheet_names_no_vegetation_type_that_the_boundaries_do_not_give(undraw
     assert "按落叶松人工林中龄林计" in by_index
 
 
+def planned(world: World) -> str:
+    return "\n".join(plan_lines(prepare(read_config(world.config), world.out), 2))
+
+
 def test_a_plan_names_the_sheets_to_draw_and_why(undrawn):
     world = undrawn
-
-    def planned() -> str:
-        return "\n".join(plan_lines(prepare(read_config(world.config), world.out), 2))
-
     of = len(ZONES) + 2
-    assert f"4 publish: {of} of {of} sheets to draw" in planned()
+    assert f"4 publish: {of} of {of} sheets to draw" in planned(world)
     world.run(workers=1)
-    assert f"4 publish: 0 of {of} sheets to draw, more where a figure or word on them changes; Geo" in planned()
+    assert f"4 publish: 0 of {of} sheets to draw, more where a figure or word on them changes; Geo" in planned(world)
     world.change_coefficient("wetland", "value: 530", "value: 400")
     (world.results / "zones" / "G01" / "G01_sheet.png").unlink()
-    said = planned()
+    said = planned(world)
     assert f"4 publish: 3 of {of} sheets to draw" in said
     assert "   rasters changed: overview, W01_sheet" in said
     assert "   file missing: G01_sheet" in said
     mark = world.results / "work" / "marks" / f"sheet-{world.results.name}-monitoring.json"
     mark.write_text(json.dumps(json.loads(mark.read_text("utf-8")) | {"code": "of before"}), encoding="utf-8")
-    assert "   code changed: monitoring" in planned()
+    assert "   code changed: monitoring" in planned(world)
 
 
 def test_only_sheets_that_are_lost_or_show_something_else_are_drawn_again(world):
