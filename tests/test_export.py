@@ -141,6 +141,33 @@ def test_a_column_that_the_disk_did_not_take_is_no_export(tmp_path, monkeypatch,
         write(layers(), tmp_path, "tiny")
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [shapely.Polygon(), shapely.box(111, 41, 111.1, 41.0999), shapely.box(111, 41, 111.1, 41.1).difference(
+        shapely.Polygon([(111.1, 41), (111.1, 41.001), (111.05, 41.0001)])
+    )],
+    ids=["all", "a row", "a corner"],
+)  # fmt: skip
+@pytest.mark.parametrize("write", [export._shapefiles, export._geodatabase], ids=["shp", "gdb"])
+def test_a_shape_that_the_disk_did_not_take_is_no_export(tmp_path, monkeypatch, write, lost):
+    def loses_ground(table, path, real=export.pyogrio.write_dataframe, **options):
+        real(table.set_geometry([table.geometry[0], lost], crs=4490), path, **options)
+
+    monkeypatch.setattr(export.pyogrio, "write_dataframe", loses_ground)
+    with pytest.raises(OSError, match=r"(zones\.shp|tiny\.gdb) does not hold what was written to it"):
+        write(layers(), tmp_path, "tiny")
+
+
+def test_shapes_of_many_corners_read_back(tmp_path):
+    """A geodatabase moves each by less than its step, and holds rings the other way round."""
+    shape = shapely.Point(110, 41).buffer(1 / 3, 500).difference(shapely.Point(110, 41).buffer(1 / 7, 500))
+    table = layers()["zones"].set_geometry(
+        [shape, shapely.MultiPolygon([shape, shapely.box(112, 41, 113, 42)])], crs=4490
+    )
+    export._shapefiles({"zones": table}, tmp_path, "tiny")
+    export._geodatabase({"zones": table}, tmp_path, "tiny")
+
+
 def test_what_says_how_to_read_a_shapefile_is_there_also_where_gdal_could_not_write_it(tmp_path, monkeypatch):
     def loses_small_files(table, path, real=export.pyogrio.write_dataframe, **options):
         assert path.with_suffix(".cpg").exists(), "GDAL would crash where it cannot make it"

@@ -11,6 +11,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
+import shapely
 
 from pipeline.errors import OutputError
 from pipeline.execution.engine import Engine
@@ -48,6 +49,9 @@ the 95 % interval, cons the conservative value."""
 
 NOTE = {"note": ("What the figures are", "数据说明")}
 """Column that exports have besides those of the tables."""
+
+GDB_STEP = 2e-9
+"""Degrees that a corner may move by in a geodatabase, whose coordinates have steps of 1e-9."""
 
 Layers = dict[str, gpd.GeoDataFrame]
 
@@ -188,12 +192,21 @@ def _geodatabase(layers: Layers, folder: Path, name: str) -> list[str]:
 
 
 def _read_back(table: gpd.GeoDataFrame, file: Path, layer: str | None = None) -> None:
-    """Raises OSError where a file does not hold the columns that GDAL wrote to it: of a write that the disk refuses it
+    """Raises OSError where a file does not hold the features that GDAL wrote to it: of a write that the disk refuses it
     does not always tell."""
-    kept = pyogrio.read_dataframe(file, layer=layer, read_geometry=False)
+    kept = pyogrio.read_dataframe(file, layer=layer)
     wrong = [column for column in table.columns.drop("geometry") if not _same(table[column], kept.get(column))]
-    if wrong or len(kept) != len(table):
+    if wrong or len(kept) != len(table) or not _same_ground(table.geometry.values, kept.geometry.values):
         raise OSError(errno.EIO, f"{file.name} does not hold what was written to it")
+
+
+def _same_ground(ours: np.ndarray, kept: np.ndarray) -> bool:
+    """Whether polygons read back as they were, by their bounds and areas: rings may turn and begin otherwise."""
+    may_move = GDB_STEP * (shapely.length(ours) + GDB_STEP)
+    return bool(
+        np.allclose(shapely.bounds(kept), shapely.bounds(ours), rtol=0, atol=GDB_STEP)
+        and (np.abs(shapely.area(kept) - shapely.area(ours)) <= may_move).all()
+    )
 
 
 def _same(ours: pd.Series, kept: pd.Series | None) -> bool:
