@@ -471,6 +471,16 @@ def test_a_label_that_finds_no_place_in_its_map_is_left_out():
     assert all(min(p.left, p.bottom) >= 0 and max(p.right, p.top) <= 10 for p in places.values())
 
 
+@pytest.mark.parametrize(("across", "all_named"), [(6, True), (10, False)])
+def test_a_label_goes_far_from_its_shape_where_shapes_are_few_alone(across, all_named):
+    """The lines of 300 zones to far labels made a tangle on the overview, over which no label could be read."""
+    shapes = {f"{x}-{y}": shapely.box(40 + x, 40 + y, 40.5 + x, 40.5 + y) for x in range(across) for y in range(across)}
+    places = label_places(Box(0, 0, 100, 100), shapes, dict.fromkeys(shapes, (8, 3)))
+    far = [shapely.box(p.left, p.bottom, p.right, p.top).distance(shapes[name]) for name, p in places.items()]
+    assert len(places) == len(shapes) if all_named else 0 < len(places) < len(shapes)
+    assert (max(far) < 8) != all_named
+
+
 def test_labels_lie_on_large_shapes_and_beside_small_ones():
     shapes = {
         "large": shapely.box(10, 10, 50, 50),

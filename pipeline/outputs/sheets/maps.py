@@ -20,8 +20,9 @@ TICK_PT, NAME_PT = 6.5, 7
 MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
 
-NEAR_MM = 8.0
-"""How far above or below its shape a label goes to lie on no other."""
+NEAR_MM, FARTHEST_MM, FARTHEST_OF_MANY_MM, MANY_NAMES = 8.0, 60.0, 3.0, 40
+"""How far above or below its shape a label goes to lie on no other, and at all: of more than so many shapes the lines
+to far labels would make a tangle."""
 
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
 UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
@@ -222,16 +223,17 @@ def label_places(
 ) -> dict[str, Box]:
     """Where labels of ``sizes`` (width, height in mm) go: within the box, clear of each other and of shapes too small
     to carry one; on their own shape if it is large, else as near to it as can be. On the ground of another shape, which
-    it would name, a label lies only where `NEAR_MM` leaves no other place; one that finds none is left out. All in page
-    coordinates."""
+    it would name, a label lies only where `NEAR_MM` leaves no other place; one that finds none, or of `MANY_NAMES` none
+    close by, is left out. All in page coordinates."""
     inside = shapely.box(box.left, box.bottom, box.right, box.top)
     small = [name for name, shape in shapes.items() if shape.area < 4 * sizes[name][0] * sizes[name][1]]
     taken = [shapes[name] for name in small]
     places = {}
+    farthest = FARTHEST_MM if len(shapes) <= MANY_NAMES else FARTHEST_OF_MANY_MM
     for name in [*small, *(name for name in shapes if name not in small)]:
         ground = [shape for other, shape in shapes.items() if other != name]
         spot = None
-        for distance, label in _spots(shapes[name].representative_point(), *sizes[name]):
+        for distance, label in _spots(shapes[name].representative_point(), *sizes[name], farthest):
             if spot is not None and distance > NEAR_MM:
                 break
             if inside.contains(label) and not any(label.intersects(other) for other in taken):
@@ -248,9 +250,9 @@ def label_places(
     return places
 
 
-def _spots(centre: shapely.Point, wide: float, high: float) -> Iterator[tuple[float, shapely.Polygon]]:
+def _spots(centre: shapely.Point, wide: float, high: float, farthest: float) -> Iterator[tuple[float, shapely.Polygon]]:
     """Places for a label about a point, by their distance from it."""
-    for distance, turn in product(np.arange(0, 60, 0.6), np.arange(0, 2 * np.pi, np.pi / 8)):
+    for distance, turn in product(np.arange(0, farthest, 0.6), np.arange(0, 2 * np.pi, np.pi / 8)):
         # a label is wider than high: beside its shape it stands further off than above it
         left = centre.x + distance * math.cos(turn) * wide / high - wide / 2
         bottom = centre.y + distance * math.sin(turn) - high / 2
