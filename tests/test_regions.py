@@ -1,5 +1,7 @@
 """Merging of small regions, on grids whose answer can be seen."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,6 +77,20 @@ def test_scattered_cells_gather_to_the_class_that_prevails():
     found = merged(codes, 50)
     assert (found[:, :50] == 2).mean() > 0.95
     assert (found[:, 70:] == 1).mean() > 0.95
+
+
+def test_noise_is_merged_in_bounded_memory():
+    """Of 4 million cells in as many regions it took 1 GB, which every worker may do at a time."""
+    codes, weights = (
+        np.random.default_rng(1).integers(1, 12, (400, 400)).astype("uint8"),
+        np.ones((400, 400), "float32"),
+    )
+    merge_small_regions(codes[:9, :9], weights[:9, :9], 4)  # compiled
+    tracemalloc.start()
+    merge_small_regions(codes, weights, 4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 130 * codes.size
 
 
 def test_nothing_is_nothing():

@@ -71,7 +71,7 @@ def _groups(count, pairs):
     parent = np.arange(count).astype(np.int32)
     for k in range(pairs.shape[0]):
         _unite(parent, pairs[k, 0], pairs[k, 1])
-    number = np.zeros(count, np.int64)
+    number = np.zeros(count, np.int32)
     found = 0
     for i in range(count):
         root = _root(parent, i)
@@ -97,14 +97,18 @@ class RegionGraph:
         """The graph with the regions of each pair made one, and the new number of each region. The code of the whole
         is the one with the largest area in it (the lowest of equals)."""
         number, count = _groups(self.area.size, pairs)
-        kinds, kind_of = np.unique(number * 256 + self.code, return_inverse=True)
+        kinds, kind_of = np.unique(number.astype("int64") * 256 + self.code, return_inverse=True)
         weight = np.bincount(kind_of, self.area)
         order = np.lexsort((kinds, -weight, kinds // 256))
-        code = (kinds[order] % 256)[np.unique(kinds[order] // 256, return_index=True)[1]]
-        between = np.sort(number[self.pairs], axis=1)
-        apart = between[:, 0] != between[:, 1]
-        pairs, length = _count_pairs(between[apart], self.length[apart], count)
-        return RegionGraph(np.bincount(number, self.area), code, pairs, length), number
+        code = (kinds[order] % 256).astype("uint8")[np.unique(kinds[order] // 256, return_index=True)[1]]
+        keys = _pair_keys(*number[self.pairs.T], count)
+        apart = np.flatnonzero(number[self.pairs[:, 0]] != number[self.pairs[:, 1]])
+        keys, length = keys[apart], self.length[apart]
+        order = np.argsort(keys)
+        keys, length = keys[order], length[order]
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        length = np.add.reduceat(length, first, dtype="int32")
+        return RegionGraph(np.bincount(number, self.area), code, _pairs_of(keys[first], count), length), number
 
     def alike(self) -> np.ndarray:
         """The neighbours of one code."""
@@ -113,32 +117,55 @@ class RegionGraph:
     def choices(self, minimum: float) -> np.ndarray:
         """Each region below ``minimum`` with the neighbour that it shares the longest border with (the largest, then
         the first, of equals)."""
-        both = np.concatenate([self.pairs, self.pairs[:, ::-1]])
-        length = np.concatenate([self.length, self.length])
-        small = self.area[both[:, 0]] < minimum
-        both, length = both[small], length[small]
-        order = np.lexsort((both[:, 1], -self.area[both[:, 1]], -length, both[:, 0]))
-        return both[order[np.unique(both[order, 0], return_index=True)[1]]]
+        neighbour = _longest_borders(self.area, self.pairs, self.length, minimum)
+        small = np.flatnonzero(neighbour >= 0).astype("int32")
+        return np.stack([small, neighbour[small]], axis=1)
 
 
-def _count_pairs(pairs: np.ndarray, length: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each pair once, with the sum of its lengths."""
-    keys, place = np.unique(pairs[:, 0].astype("int64") * count + pairs[:, 1], return_inverse=True)
-    return np.stack([keys // count, keys % count], axis=1), np.bincount(place, length, minlength=keys.size)
+@njit(nogil=True, cache=True)
+def _longest_borders(area, pairs, length, minimum):
+    """Of each region below ``minimum`` the neighbour of `RegionGraph.choices`; -1 of the others, and where none is."""
+    neighbour = np.full(area.size, -1, np.int32)
+    longest = np.zeros(area.size, np.int32)
+    for k in range(length.size):
+        for side in range(2):
+            region, other = pairs[k, side], pairs[k, 1 - side]
+            if area[region] >= minimum or length[k] < longest[region]:
+                continue
+            best = neighbour[region]
+            if length[k] > longest[region] or area[other] > area[best] or (area[other] == area[best] and other < best):
+                neighbour[region], longest[region] = other, length[k]
+    return neighbour
 
 
 def region_graph(labels: np.ndarray, count: int, codes: np.ndarray, weights: np.ndarray) -> RegionGraph:
     """The graph of the regions 1..count of `label_regions`, numbered from 0; ``weights`` are areas of the cells."""
     inside = labels > 0
     area = np.bincount(labels[inside] - 1, weights[inside], minlength=count)
-    code = np.zeros(count, "int64")
+    code = np.zeros(count, "uint8")
     code[labels[inside] - 1] = codes[inside]
     borders = []
     for one, other in ((labels[:, 1:], labels[:, :-1]), (labels[1:], labels[:-1])):
         border = (one != other) & (one > 0) & (other > 0)
-        borders.append(np.stack([one[border], other[border]], axis=1) - 1)
-    pairs = np.sort(np.concatenate(borders), axis=1)
-    return RegionGraph(area, code, *_count_pairs(pairs, np.ones(len(pairs)), max(count, 1)))
+        borders.append(_pair_keys(one[border] - 1, other[border] - 1, count))
+    keys, length = np.unique(np.concatenate(borders), return_counts=True)
+    return RegionGraph(area, code, _pairs_of(keys, count), length.astype("int32"))
+
+
+def _pair_keys(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
+    """One number (int64) for each pair of ``count`` regions, the same from either side."""
+    keys = np.minimum(one, other).astype("int64")
+    keys *= count
+    keys += np.maximum(one, other)
+    return keys
+
+
+def _pairs_of(keys: np.ndarray, count: int) -> np.ndarray:
+    """The pairs (m, 2) of `_pair_keys`, the lower region first."""
+    pairs = np.empty((keys.size, 2), "int32")
+    np.floor_divide(keys, max(count, 1), out=pairs[:, 0], casting="unsafe")
+    np.remainder(keys, max(count, 1), out=pairs[:, 1], casting="unsafe")
+    return pairs
 
 
 def merge_small_regions(codes: np.ndarray, weights: np.ndarray, minimum: float) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +180,7 @@ def merge_small_regions(codes: np.ndarray, weights: np.ndarray, minimum: float) 
     if count == 0:
         return labels, np.empty(0, "int64")
     graph = region_graph(labels, count, codes, weights)
-    number = np.arange(count)
+    number = np.arange(count, dtype="int32")
     steps = max(int(np.ceil(np.log2(minimum / graph.area.min()))), 0) if graph.area.min() > 0 else 16
     for size in minimum / 2.0 ** np.arange(min(steps, 16), -1, -1):
         while len(pairs := np.concatenate([graph.choices(size), graph.alike()])):
