@@ -64,18 +64,15 @@ def quality(
     """Write scene_quality.csv: what share of each zone each scene shows clear, as water, or flagged."""
     from pipeline.execution.engine import open_engine, successes
     from pipeline.flow import leave_out_damaged
-    from pipeline.questions.scene_quality import ZoneQuality, write_quality, zone_quality
+    from pipeline.questions.scene_quality import TileQuality, tile_quality, together, write_quality, zone_scenes
 
     with prepared(settings_of(config), out) as run:
         file = run.out / "scene_quality.csv"
         with open_engine(console) as engine:
             leave_out_damaged(run, engine, strict=False)
-            units = [
-                ZoneQuality(run.cube, run.tiles_of(zone), zone, tuple(run.scenes_over(zone)), file)
-                for zone in run.zones
-            ]
-            found = successes(engine.run("quality", zone_quality, units))
-    write_quality(file, [row for rows in found for row in rows])
+            units = [TileQuality(run.cube, tile, tuple(run.zones), tuple(run.scenes), file) for tile in run.tiles]
+            counts = together(successes(engine.run("quality", tile_quality, units)))
+    write_quality(file, [row for zone in run.zones for row in zone_scenes(zone, run.scenes_over(zone), counts)])
     for aside in run.set_aside:
         console.print(f"Set aside: {aside.reason}.", style="yellow")
     console.print(f"Written to {file}.")

@@ -4,9 +4,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
+import shapely
 from odc.geo.geobox import GeoBox
 from rasterio.features import geometry_mask
 
+from pipeline.blocks import Blocks, blocks_of
 from pipeline.compositing.cube import Cube, Tile
 from pipeline.mapping.zone_coverage import zone_windows
 from pipeline.outputs.csv_file import write_csv
@@ -37,26 +39,50 @@ class ZoneScene:
 
 
 @dataclass(frozen=True)
-class ZoneQuality:
-    """The scenes over one zone, a unit of work that writes nothing."""
+class TileQuality:
+    """The scenes over the zones of one tile, a unit of work that writes nothing."""
 
     cube: Cube
-    tiles: tuple[Tile, ...]
-    zone: Zone
+    tile: Tile
+    zones: tuple[Zone, ...]
     scenes: tuple[Scene, ...]
     writes_to: Path
 
 
-def zone_quality(unit: ZoneQuality) -> list[ZoneScene]:
-    """One row for each scene that reaches the zone's tiles. Raises SceneError for an unreadable one."""
-    counts = np.zeros((len(unit.scenes), 4), "int64")
-    for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
-        grid = unit.cube.grid[window]
-        inside = ~geometry_mask([unit.zone.geometry], grid.shape, grid.affine)
-        if inside.any():
-            for place, scene in enumerate(unit.scenes):
-                counts[place] += _counts(scene, grid, inside)
-    return [_shares(unit.zone, *counted) for counted in zip(unit.scenes, counts.tolist(), strict=True)]
+Counts = dict[tuple[str, str], np.ndarray]
+"""Of a zone and scene, by their ids: pixels not seen, flagged, clear land, open water."""
+
+NONE = (0, 0, 0, 0)
+
+
+def tile_quality(unit: TileQuality) -> Counts:
+    """The pixels of each zone in the tile, in each scene, which is read once for them all. Raises SceneError for an
+    unreadable one."""
+    grid = unit.cube.grid[unit.tile.window]
+    box = shapely.box(*grid.boundingbox)
+    asked = None if unit.tile.cells is None else blocks_of(unit.tile.cells)
+    inside = {zone.id: pixels for zone in unit.zones if (pixels := _pixels(unit, zone)).size}
+    counts = {}
+    for scene in unit.scenes if inside else ():
+        seen = _seen(scene, grid, asked).ravel() if scene.frame.intersects(box) else None
+        for zone, pixels in inside.items():
+            of_none = np.array([pixels.size, 0, 0, 0])
+            counts[zone, scene.id] = of_none if seen is None else np.bincount(seen[pixels], minlength=4)
+    return counts
+
+
+def together(tiles: list[Counts]) -> Counts:
+    """The pixels of all tiles."""
+    counts: Counts = {}
+    for tile in tiles:
+        for which, pixels in tile.items():
+            counts[which] = counts.get(which, 0) + pixels
+    return counts
+
+
+def zone_scenes(zone: Zone, scenes: list[Scene], counts: Counts) -> list[ZoneScene]:
+    """One row for each of the scenes."""
+    return [_shares(zone, scene, *map(int, counts.get((zone.id, scene.id), NONE))) for scene in scenes]
 
 
 def write_quality(path: Path, rows: list[ZoneScene]) -> None:
@@ -68,16 +94,27 @@ def _cell(value: str | float | None) -> str | None:
     return f"{value:.1f}" if isinstance(value, float) else value
 
 
-def _shares(zone: Zone, scene: Scene, counts: list[int]) -> ZoneScene:
-    pixels, seen, clear, water = counts
-    shares = [100 * part / seen for part in (clear, water, seen - clear)] if seen else [None] * 3
-    return ZoneScene(zone.id, scene.id, str(scene.day), scene.sensor, 100 * seen / pixels if pixels else 0.0, *shares)
+def _shares(zone: Zone, scene: Scene, unseen: int, flagged: int, land: int, water: int) -> ZoneScene:
+    seen = flagged + land + water
+    shares = [100 * part / seen for part in (land + water, water, flagged)] if seen else [None] * 3
+    return ZoneScene(zone.id, scene.id, str(scene.day), scene.sensor, 100 * seen / max(seen + unseen, 1), *shares)
 
 
-def _counts(scene: Scene, grid: GeoBox, inside: np.ndarray) -> list[int]:
-    """Pixels inside the zone, with reflectance, clear, and open water."""
+def _pixels(unit: TileQuality, zone: Zone) -> np.ndarray:
+    """Where the pixels of the zone lie in the tile, counted along its rows."""
+    found = [np.empty(0, "int64")]
+    for window in zone_windows(unit.cube, (unit.tile,), zone.geometry):
+        grid = unit.cube.grid[window]
+        places = np.nonzero(~geometry_mask([zone.geometry], grid.shape, grid.affine))
+        top, left = (own.start - whole.start for own, whole in zip(window, unit.tile.window, strict=True))
+        found.append((places[0] + top) * unit.tile.shape[1] + places[1] + left)
+    return np.concatenate(found)
+
+
+def _seen(scene: Scene, grid: GeoBox, asked: Blocks | None) -> np.ndarray:
+    """Of each pixel which of `Counts` it is among, uint8: without reflectance it is not seen."""
     classes = read_classes(scene, grid)
-    stored, _, _, nodata = read_bands(scene, ("red",), grid)["red"]
-    seen = inside & (stored != nodata) & (stored == stored)
+    stored, _, _, nodata = read_bands(scene, ("red",), grid, asked)["red"]
+    seen = (stored != nodata) & (stored == stored)
     clear = seen & (classes & CLEAR != 0)
-    return [int(part.sum()) for part in (inside, seen, clear, clear & (classes & WATER != 0))]
+    return seen.astype("uint8") + clear + (clear & (classes & WATER != 0))
