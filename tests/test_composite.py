@@ -197,6 +197,22 @@ def test_impossible_reflectance_is_refused(red, nir, scale, offset):
         PeakComposite(shape).add(np.full(shape, LAND, "uint8"), scene)
 
 
+@pytest.mark.parametrize(("shadows", "refused"), [(0, False), (1, False), (2, True)])
+def test_an_offset_applied_twice_shows_in_the_shadows_of_bright_ground(shadows, refused):
+    """Steppe of .15 and .25 stays possible at .05 and .15, and would have an NDVI of .5 for .25; shadow of .04 and .06
+    does not. Of 10 000 pixels more than a hundredth tell."""
+    pixel_class = np.full((100, 100), LAND, "uint8")
+    red, nir = np.full((100, 100), 1500, "uint16"), np.full((100, 100), 2500, "uint16")
+    rows = slice(0, shadows)
+    pixel_class[rows], red[rows], nir[rows] = 0, 400, 600
+    scene = {"red": (red, 1e-4, -0.1, 0.0), "nir": (nir, 1e-4, -0.1, 0.0)}
+    if refused:
+        with pytest.raises(ValueError, match="2% of its pixels, shadow and water among them, have reflectance below"):
+            PeakComposite((100, 100)).add(pixel_class, scene)
+    else:
+        PeakComposite((100, 100)).add(pixel_class, scene)
+
+
 @pytest.mark.parametrize(("bright", "pixel_class", "refused"), [(60, LAND, True), (50, LAND, False), (60, LAKE, False)])
 def test_a_few_glints_and_any_on_water_are_borne(bright, pixel_class, refused):
     """Of 100 clear pixels more than 50 (at least) and more than a tenth must be impossible; those that are borne count

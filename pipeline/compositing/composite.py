@@ -29,6 +29,11 @@ DARKEST = 0.001
 """Reflectance (unit 1) that clear land has in red or near infrared, at least (expert choice): where many pixels have
 less, it was divided by 10 000 twice."""
 
+BELOW_SHADOW = -0.05
+"""Reflectance (unit 1) that no shadow or lake is corrected to (expert choice): where more than a hundredth of all pixels
+have less in red or near infrared, an offset that was subtracted already was subtracted again. Bright ground would hide
+it and come out too green."""
+
 MOST_DIFFERENCE = np.float32(1.05)
 """A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
 (expert choice)."""
@@ -76,9 +81,9 @@ class Composite(ABC):
     def add(self, classes: np.ndarray, bands: dict[str, Stored]) -> None:
         """Add an observation: pixel classes, and bands as (stored values, scale, offset, nodata).
 
-        Raises ValueError where more than a tenth of the clear land cannot be reflectance.
+        Raises ValueError where more than a tenth of the clear land, or a hundredth of all, cannot be reflectance.
         """
-        clear, impossible = _observe(
+        clear, impossible, known, below_shadow = _observe(
             self._places, classes, bands["red"], bands["nir"], self._day, self._seen, self._taken,
             self._place("ndvi"), self._peak_day, self._counts["clear_count"], self._counts["water_count"],
         )  # fmt: skip
@@ -86,6 +91,11 @@ class Composite(ABC):
             raise ValueError(
                 f"{impossible / clear:.0%} of its clear land has impossible reflectance (above {MAX_REFLECTANCE}, "
                 "negative or next to none), so its scale or offset is wrong or applied twice"
+            )
+        if below_shadow > max(50, known / 100):
+            raise ValueError(
+                f"{below_shadow / known:.0%} of its pixels, shadow and water among them, have reflectance below "
+                f"{BELOW_SHADOW}, so its offset is wrong or was applied already"
             )
         self._keep(bands)
 
@@ -214,13 +224,17 @@ def _lay(values, where, out):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_count, water_count):
     """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
-    higher; ``taken`` marks where it was. Returns (clear, impossible) land; what is impossible counts as not seen.
+    higher; ``taken`` marks where it was. Returns (clear, impossible) land; what is impossible counts as not seen. And of
+    pixels of any class (known, `BELOW_SHADOW`).
 
     A row takes a loop for each step, without a branch and over few arrays: such loops the compiler turns into
     instructions on many pixels at once.
     """
     clear = 0
     impossible = 0
+    known = 0
+    below_shadow = 0
+    lowest = np.float32(BELOW_SHADOW)
     least, most, darkest = np.float32(MIN_REFLECTANCE), np.float32(MAX_REFLECTANCE), np.float32(DARKEST)
     widest = classes.shape[1]
     r_row, n_row, level_row = np.empty(widest, np.float32), np.empty(widest, np.float32), np.empty(widest, np.int16)
@@ -236,6 +250,10 @@ def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_
             peaks, clears, waters = ndvi[y, left:right], clear_count[y, left:right], water_count[y, left:right]
             _reflectances(red, y, left, r)
             _reflectances(nir, y, left, n)
+            for x in range(width):
+                known += (r[x] == r[x]) & (n[x] == n[x])
+            for x in range(width):
+                below_shadow += (r[x] < lowest) | (n[x] < lowest)
             for x in range(width):
                 new[x] = (bits[x] & CLEAR != 0) & ~was_seen[x] & (r[x] == r[x]) & (n[x] == n[x])
             for x in range(width):
@@ -263,4 +281,4 @@ def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_
                 higher[x] = new[x] & (levels[x] > peaks[x])
             _lay(levels, higher, peaks)
             _lay(days, higher, peak_day[y, left:right])
-    return clear, impossible
+    return clear, impossible, known, below_shadow
