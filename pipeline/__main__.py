@@ -85,6 +85,7 @@ def plan(
         run.check_years()
         for line in plan_lines(run, workers or available_cores(), force, zone):
             console.print(line, soft_wrap=True)
+    _print_notes(run)
 
 
 @app.command()

@@ -805,6 +805,15 @@ def test_a_bad_scene_is_reported_on_the_screen_of_a_run_that_goes_on(world, sink
     assert re.search(r"Set aside: .*S2_20210801", said, re.DOTALL)
 
 
+def test_a_plan_names_the_scene_that_a_run_would_do_without(world, sinkmap):
+    """Else its year is to be read again for "scenes changed", and nobody learns which scene is gone."""
+    name, *_ = a_scene_of_unknown_offset(world)
+    for words in (["plan"], ["zones", "--dry-run"]):
+        code, said, error = sinkmap(*words, world.config, "--out", world.out)
+        assert (code, error) == (0, "")
+        assert re.search(rf"Set aside: .*{name}", said, re.DOTALL)
+
+
 def test_a_bad_scene_on_another_grid_is_reported_by_no_library(world):
     a_truncated_scene(world)
     world.settings["grid"]["crs"] = "EPSG:4546"
