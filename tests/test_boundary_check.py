@@ -238,6 +238,24 @@ def test_a_stand_that_is_there_twice_counts_once_and_two_species_of_one_polygon_
         assert len(run.stands["F01"].species) == 2
 
 
+def test_the_doctor_does_not_say_that_a_stand_counts_twice_which_a_run_counts_once(tmp_path):
+    world = World.at(tmp_path)
+    larch, pine = ("华北落叶松", 30.0, 45.0, pixels(10, 90, 10, 60)), ("油松", 60.0, 66.0, pixels(10, 90, 60, 90))
+    config = read_config(world.config)
+
+    def kinds(*stands):
+        world.write_stands(list(stands))
+        found = boundary_findings(config, read_coefficients(config.coefficients))
+        return {finding.kind: finding for finding in found if finding.zone == "stands"}
+
+    once = kinds(larch, pine, larch)
+    assert (once["duplicate"].measure, once["duplicate"].level) == (1, "note")
+    assert "overlap" not in once
+    other_volume = kinds(larch, pine, ("华北落叶松", 31.0, 45.0, larch[3]))
+    assert "overlap" in other_volume
+    assert "duplicate" not in other_volume
+
+
 def test_a_cover_column_of_shrub_stands_that_is_not_there_is_found(tmp_path):
     world = World.at(tmp_path)
     world.settings["stands"]["columns"]["cover"] = "GAI_DU"

@@ -21,7 +21,7 @@ from pipeline.zones.crs_check import datum_name
 from pipeline.zones.finding import Finding, equal_area, on_the_map
 from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
-from pipeline.zones.stands import unusable_species
+from pipeline.zones.stands import repeated, unusable_species
 from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line, read_vector
 from pipeline.zones.zone import ZoneFile
 
@@ -85,9 +85,17 @@ def check_stands(path: Path, layer: str | None, species: str, others: Sequence[s
                     f"area of one changed by {change:.2%} at most", f"{len(invalid)}个小班自相交，已修复副本，"
                     f"面积变化至多{change:.2%}", 100 * change, "%", places)
         )  # fmt: skip
+    again = repeated(table[[species, *others, table.geometry.name]])
+    if again.any():
+        found.append(
+            Finding("note", "duplicate", "stands", f"{again.sum()} stands are there once more with the same outline, "
+                    "species and volume, and count once", f"{again.sum()}个小班重复（图形、树种、蓄积相同），只计一次",
+                    int(again.sum()), "stands")
+        )  # fmt: skip
+    counted = table[~empty & ~again]
     sound = gpd.GeoDataFrame(
-        {"id": table.index[~empty].astype(str)},
-        geometry=[contract.repaired(g)[0] for g in table.geometry[~empty]], crs=table.crs,
+        {"id": counted.index.astype(str)},
+        geometry=[contract.repaired(g)[0] for g in counted.geometry], crs=table.crs,
     )  # fmt: skip
     sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)
     shared = [o for o in find_overlaps(sound) if o.share > OVERLAP_TOLERANCE]

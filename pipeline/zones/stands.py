@@ -59,13 +59,18 @@ def read_stands(
             raise ZoneError(
                 f"{path}: the column {cover} of a shrub stand is empty or not a cover from 0 to 1; correct it"
             )
-    # several species of one polygon are several rows, rightly; the same row again is none
-    again = pd.DataFrame(stands).assign(geometry=stands.geometry.to_wkb()).duplicated()
+    again = repeated(stands)
     if doubled := int(again.sum()):
         mended.append(
             f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
         )
     return stands[~again], mended
+
+
+def repeated(stands: gpd.GeoDataFrame) -> pd.Series:
+    """Which rows are there before, in all columns: several species of one polygon are several rows, rightly; the same
+    row again is none."""
+    return pd.DataFrame(stands).assign(**{stands.geometry.name: stands.geometry.to_wkb()}).duplicated()
 
 
 def unusable_species(names: pd.Series, forest: Forest) -> tuple[dict[str, int], dict[str, int]]:
