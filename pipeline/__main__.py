@@ -105,7 +105,8 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
         console.print(table)
     console.print(f"Boundary findings: {file}", soft_wrap=True)
     if errors := [finding for finding in found if finding.level == "error"]:
-        raise ZoneError(f"{len(errors)} findings stop a run, the first: {errors[0].en}")
+        count = f"{len(errors)} findings stop a run, the first" if len(errors) > 1 else "one finding stops a run"
+        raise ZoneError(f"{count}: {errors[0].en}")
     # areas beyond tolerance stop a run, but the ledger that shows them is printed first
     with prepared(settings.model_copy(update={"area_mismatch": "warn"}), out) as run:
         console.print(zone_table(run))

@@ -110,6 +110,9 @@ def test_overlaps_duplicates_and_gaps_are_measured_between_their_zones(tmp_path,
     assert overlap.measure == pytest.approx(10, rel=1e-3)
     (duplicate,) = of_kind(found, "duplicate")
     assert (duplicate.level, duplicate.zone) == ("error", "F02 F03")
+    for error in (overlap, duplicate):  # one of which is all that stands below the table
+        assert "correct the boundaries" in error.en
+        assert "修改边界" in error.zh
     (gap,) = of_kind(found, "gap")
     assert gap.zone == "F01 F02 F03"
     assert gap.measure == pytest.approx(0.5, rel=0.01)
@@ -207,6 +210,7 @@ def test_every_species_that_cannot_be_used_is_a_finding(tmp_path, ecosystems, ex
     found = of_kind(check_stands(path, None, "SPECIES", [], forest), "species")
     assert sorted(re.search("“(.*)”", finding.zh)[1] for finding in found) == told
     assert {finding.level for finding in found} == {"error"}
+    assert all("forest coefficient file" in finding.en for finding in found)
     assert next(finding.measure for finding in found if "胡杨" in finding.en) == 2
 
 

@@ -112,11 +112,14 @@ def check_stands(path: Path, layer: str | None, species: str, others: Sequence[s
 def _species(names: pd.Series, forest: Forest) -> Iterator[Finding]:
     unknown, unexpanded = unusable_species(names, forest)
     for name, number in unknown.items():
-        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands is unknown",
-                      f"{number}个小班的树种“{name}”未登记", number, "stands")  # fmt: skip
+        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands is unknown; "
+                      "add the name to a species of the forest coefficient file",
+                      f"{number}个小班的树种“{name}”未登记，请加入森林系数文件", number, "stands")  # fmt: skip
     for name, number in unexpanded.items():
-        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands has no `continuous` row",
-                      f"{number}个小班的树种“{name}”没有蓄积连续函数参数", number, "stands")  # fmt: skip
+        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands has no "
+                      "`continuous` row in the forest coefficient file; add it or take expansion: ipcc",
+                      f"{number}个小班的树种“{name}”没有蓄积连续函数参数，请补充或改用 expansion: ipcc",
+                      number, "stands")  # fmt: skip
 
 
 def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
@@ -220,6 +223,8 @@ def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
                 f"{both} share a sliver of {overlap.area_ha:.2g} ha",
                 f"{zh}有细碎重叠",
             )
+        if level == "error":
+            en, zh = f"{en}; correct the boundaries, or see zones.overlaps", f"{zh}，请修改边界，或见 zones.overlaps"
         yield Finding(level, kind, f"{overlap.first} {overlap.second}", en, zh, overlap.area_ha, "ha", overlap.geometry)
 
 
