@@ -54,7 +54,7 @@ def publish(
     judge_unusual(run, rows)
     by_year += year_group_rows(by_year, rows, list(run.ecosystems), run.config.min_observed_fraction)
     alone = [counted(row, run.config.min_observed_fraction) for row in rows]
-    groups = group_rows(alone, list(run.ecosystems))
+    groups = group_rows(alone, run.ecosystems)
     interval_rows += add_intervals(drawn, groups, alone, by_year, run.current.label)
     rows += groups
     ledger = covered_ledger(run, sketches)

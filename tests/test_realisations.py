@@ -280,19 +280,19 @@ def test_stands_summed_up_by_species_and_volume_hold_the_same(ecosystems, edges)
         assert summed == pytest.approx(whole, rel=1e-12)
 
 
-def rows_of(models, found):
+def rows_of(ecosystems, models, found):
     rows = [
         zone_row(model, sketches(now=(0.5, 0.6)), BASELINE, CURRENT, 0.5, Certificate("comparable")) for model in models
     ]
     alone = [counted(row, 0.5) for row in rows]
-    rows += group_rows(alone, ["grassland"])
+    rows += group_rows(alone, ecosystems)
     return rows, add_intervals(found, rows, alone, [], CURRENT.label)
 
 
 def test_a_vegetation_type_that_the_boundaries_do_not_give_is_said(ecosystems):
     model = zone_model(ecosystems)
     unsaid = replace(model, zone=replace(model.zone, stratum_given=False))
-    given, taken = rows_of([model, unsaid], {})[0][:2]
+    given, taken = rows_of(ecosystems, [model, unsaid], {})[0][:2]
     assert (given["status"], given["status_zh"]) == ("ok", "正常")
     assert taken["status"] == "ok; vegetation type not given, taken as typical_steppe"
     assert taken["status_zh"] == "正常；植被类型未给出，按典型草原计"
@@ -301,7 +301,7 @@ def test_a_vegetation_type_that_the_boundaries_do_not_give_is_said(ecosystems):
 def test_the_result_table_gets_its_intervals(ecosystems):
     models = [zone_model(ecosystems, id=name, shift=shift) for name, shift in (("G01", 0), ("G02", 1e5))]
     found = {model.zone.id: drawn(model, sketches(now=(0.5, 0.6))) for model in models}
-    rows, table = rows_of(models, found)
+    rows, table = rows_of(ecosystems, models, found)
     for row in rows:
         assert row["carbon_tC_low95"] < row["carbon_tC"] < row["carbon_tC_high95"]
         assert row["carbon_tC_low95"] < row["carbon_tC_conservative"] < row["carbon_tC"]
@@ -321,7 +321,7 @@ def test_a_zone_that_a_group_does_not_count_has_no_part_in_its_cover_of_a_single
     rows = [zone_row(model, seen[model.zone.id], None, year, 0.5, None) for model in models]
     by_year = [row for model in models for row in year_rows(model, seen[model.zone.id], [2023], 0.5)]
     alone = [counted(row, 0.5) for row in rows]
-    groups = group_rows(alone, ["grassland"])
+    groups = group_rows(alone, ecosystems)
     table = add_intervals(found, groups, alone, by_year, year.label)
     for group in groups:
         line = next(x for x in table if (x["zone_id"], x["quantity"]) == (group["zone_id"], "fvc_mean"))

@@ -88,14 +88,14 @@ def test_a_zone_that_failed_leaves_its_ecosystem_without_yearly_totals():
     assert found["wetland", 2024]["carbon_tC"] == 10
 
 
-def test_densities_of_a_group_that_are_compared_are_of_the_same_zones():
+def test_densities_of_a_group_that_are_compared_are_of_the_same_zones(ecosystems):
     """G02 was not seen in the current period: its 2 t C/ha are in neither figure, and in none of the sum."""
     blank = dict.fromkeys(COLUMNS) | {"ecosystem": "grassland", "level": "zone"}
     seen = blank | {"zone_id": "G01", "area_ha": 100.0, "carbon_tC_ha": 6.0, "baseline_carbon_tC_ha": 5.0}
     unseen = blank | {"zone_id": "G02", "area_ha": 300.0, "baseline_carbon_tC_ha": 2.0}
-    grassland, _ = group_rows([seen | {"carbon_tC": 600.0}, unseen], ["grassland"])
+    grassland, _ = group_rows([seen | {"carbon_tC": 600.0}, unseen], ecosystems)
     assert (grassland["carbon_tC_ha"], grassland["baseline_carbon_tC_ha"], grassland["carbon_tC"]) == (6, 5, 600)
-    only, _ = group_rows([seen | {"baseline_carbon_tC_ha": None}, unseen], ["grassland"])
+    only, _ = group_rows([seen | {"baseline_carbon_tC_ha": None}, unseen], ecosystems)
     assert (only["carbon_tC_ha"], only["baseline_carbon_tC_ha"]) == (6, 2)
 
 
@@ -110,25 +110,40 @@ def zone_line(zone_id: str, **changes) -> dict:
     return dict.fromkeys(COLUMNS) | {"zone_id": zone_id, "ecosystem": "forest", "area_ha": 100.0} | known | changes
 
 
-def test_a_group_says_how_many_of_its_zones_are_not_as_they_should_be():
+def test_a_group_names_each_unverified_coefficient_once(ecosystems):
+    """Zones of other tree species share some of them, and each zone's line puts its own species together."""
+    zones = [
+        zone_line("F01", unverified="species.elm.carbon_fraction; species.poplar.carbon_fraction; index_bias"),
+        zone_line("F02", unverified="species.poplar.carbon_fraction; shrub.reference_cover"),
+        zone_line("G01", ecosystem="grassland", unverified="index_bias; forest.shrub.reference_cover"),
+        zone_line("G02", ecosystem="grassland"),
+    ]
+    forest, grassland, city = group_rows(zones, ecosystems)
+    assert forest["unverified_zh"] == "榆树、杨树含碳率；指数偏差；灌木参考覆盖度"
+    assert grassland["unverified"] == "index_bias; forest.shrub.reference_cover"
+    assert city["unverified_zh"] == "榆树、杨树含碳率；指数偏差；灌木参考覆盖度"
+    assert group_rows([zone_line("F04")], ecosystems)[0]["unverified_zh"] is None
+
+
+def test_a_group_says_how_many_of_its_zones_are_not_as_they_should_be(ecosystems):
     zones = [
         zone_line("F01", comparability="conditional", plausibility="unusual: carbon_tC_ha 5 outside 8 to 60"),
         zone_line("F02", comparability="not comparable", sink_tCO2_yr=None),
         zone_line("F03", comparability="conditional"),
         zone_line("F04"),
     ]
-    forest, city = group_rows(zones, ["forest"])
+    forest, city = group_rows(zones, ecosystems)
     assert forest["figure_class"] == "proxy"
     assert forest["status"] == (
         "sink_tCO2_yr lacks 1 of 4 zones; 2 of 4 zones conditional; 1 of 4 zones not comparable; "
         "1 of 4 zones outside usual ranges"
     )
     assert city["status_zh"].endswith("缺1/4个片区；2/4个片区有条件可比；1/4个片区不可比；1/4个片区超出常见范围")
-    assert group_rows([zone_line("F04")], ["forest"])[0]["status_zh"] == "正常"
+    assert group_rows([zone_line("F04")], ecosystems)[0]["status_zh"] == "正常"
     assert (forest["sink_tCO2_yr"], forest["sink_finding"], forest["sink_finding_zh"]) == (30, "partial", "缺1/4个片区")
-    assert group_rows([zone_line("F04")], ["forest"])[0]["sink_finding"] is None  # left to its interval
+    assert group_rows([zone_line("F04")], ecosystems)[0]["sink_finding"] is None  # left to its interval
     alone = zone_line("F04", baseline_period=None, comparability=None, sink_tCO2_yr=None)
-    assert group_rows([alone], ["forest"])[0]["status"] == "ok; no sink: one period only"
+    assert group_rows([alone], ecosystems)[0]["status"] == "ok; no sink: one period only"
 
 
 def test_what_does_not_stand_for_a_zone_does_not_stand_for_its_group():
@@ -144,7 +159,7 @@ def test_what_does_not_stand_for_a_zone_does_not_stand_for_its_group():
     assert [list(row.values()) for row in found] == [[None, None, None], [0.6, None, None], [None, 3.0, 1.0]]
 
 
-def test_part_of_what_was_declared_is_no_sum():
+def test_part_of_what_was_declared_is_no_sum(ecosystems):
     both = [zone_line("F01", declared_wanmu=3.0), zone_line("F02", declared_wanmu=4.0)]
-    assert group_rows(both, ["forest"])[0]["declared_wanmu"] == 7
-    assert group_rows([*both, zone_line("F03")], ["forest"])[0]["declared_wanmu"] is None
+    assert group_rows(both, ecosystems)[0]["declared_wanmu"] == 7
+    assert group_rows([*both, zone_line("F03")], ecosystems)[0]["declared_wanmu"] is None

@@ -50,11 +50,12 @@ def name_zh(ecosystem: Ecosystem, path: str) -> str:
 
 
 def names_zh(ecosystem: Ecosystem | Mapping, paths: Iterable[str]) -> str:
-    """Coefficients in Chinese in one line, kinds of one quantity together: 侧柏、榆树含碳率；参考覆盖度."""
-    kinds: dict[tuple[str, bool], list[str]] = {}
+    """Coefficients in Chinese in one line, kinds of one quantity together and each once: 侧柏、榆树含碳率；参考覆盖度.
+    Paths of several ecosystems begin with the name of theirs."""
+    kinds: dict[tuple[str, bool], dict[str, None]] = {}
     for path in paths:
         kind, quantity = _parts(ecosystem, path)
-        kinds.setdefault((quantity, kind == ""), []).append(kind)
+        kinds.setdefault((quantity, kind == ""), {})[kind] = None
     return "；".join("、".join(kind) + quantity for (quantity, _), kind in kinds.items())
 
 

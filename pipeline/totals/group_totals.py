@@ -1,8 +1,13 @@
 """The rows of ecosystems and city in the tables: sums and means of their zones, and what is said of how many. Pure."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
+from pipeline.ecosystems.base import Ecosystem
+from pipeline.ecosystems.names import names_zh
 from pipeline.stock.sketch import seen_enough
+from pipeline.stock.zone_model import SHRUB_PATH
 from pipeline.totals.comparability import VERDICT_ZH
 from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status, mark
 from pipeline.zones.zone import GROUP_NAMES
@@ -30,11 +35,14 @@ def as_counted(rows: list[dict], min_observed: float) -> list[dict]:
     return [counted(row, min_observed) if row["level"] == "zone" else row for row in rows]
 
 
-def group_rows(rows: list[dict], ecosystems: list[str]) -> list[dict]:
+def group_rows(rows: list[dict], ecosystems: Mapping[str, Ecosystem]) -> list[dict]:
     """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones (as `counted`) that
     have the number, and the date of the stands where all have the same; the status counts the zones that lack a number,
     do not plainly compare or lie outside usual ranges. A sink without some of the zones is a ``partial`` finding."""
-    return [_group_row(*group) for group in _groups(rows, ecosystems)]
+    return [
+        _group_row(level, name, members) | _unverified(members, ecosystems)
+        for level, name, members in _groups(rows, ecosystems)
+    ]
 
 
 def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str], min_observed: float) -> list[dict]:
@@ -65,7 +73,7 @@ def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str]
     return found
 
 
-def _groups(rows: list[dict], ecosystems: list[str]) -> list[tuple[str, str, list[dict]]]:
+def _groups(rows: list[dict], ecosystems: Iterable[str]) -> list[tuple[str, str, list[dict]]]:
     """Level, name and rows of each ecosystem that has zones, then of the city."""
     members = {name: [row for row in rows if row["ecosystem"] == name] for name in ecosystems}
     return [*(("ecosystem", name, own) for name, own in members.items() if own), ("city", "city", rows)]
@@ -101,7 +109,6 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
     row["stand_stock_year"] = dates.pop() if len(dates) == 1 else None
     joined = ("period", "baseline_period", "index_name", "method", "method_zh", "figure_class")
     row |= {column: _joined(members, column) for column in joined}
-    row |= {column: _all_named(members, column) for column in ("unverified", "unverified_zh")}
     if row["sink_tCO2_yr"] is not None and (lacking := lacking_zh(members, "sink_tCO2_yr")):
         row |= {"sink_finding": "partial", "sink_finding_zh": lacking}
     row["status"], row["status_zh"] = _status(members)
@@ -114,10 +121,19 @@ def lacking_zh(members: list[dict], column: str) -> str:
     return f"缺{number}/{len(members)}个片区" if number else ""
 
 
-def _all_named(members: list[dict], column: str) -> str | None:
-    """What the members list in a column, each once."""
-    every = [name for member in members if member[column] for name in member[column].split(mark(column))]
-    return mark(column).join(dict.fromkeys(every)) or None
+def _unverified(members: list[dict], ecosystems: Mapping[str, Ecosystem]) -> dict:
+    """The unverified coefficients of the members, each once, by their paths and in Chinese."""
+    listed = [
+        (member["ecosystem"], path)
+        for member in members
+        if member["unverified"]
+        for path in member["unverified"].split(mark("unverified"))
+    ]
+    full = [path if path.startswith(SHRUB_PATH) else f"{ecosystem}.{path}" for ecosystem, path in listed]
+    return {
+        "unverified": mark("unverified").join(dict.fromkeys(path for _, path in listed)) or None,
+        "unverified_zh": names_zh(ecosystems, full) or None,
+    }
 
 
 def _status(members: list[dict]) -> tuple[str, str]:
