@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,8 +41,10 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file; correct its path in the config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text ({error}); save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); correct its path or its rights") from error
     yaml = YAML(typ="safe")
     yaml.Constructor = _Constructor
     try:
@@ -73,8 +76,8 @@ def _sentence(path: Path, root: Any, error: dict, adapter: TypeAdapter) -> str:
     line, place = _locate(root, error["loc"])
     where = f"{path}:{line}: {'.'.join(map(str, place)) or 'the file'}"
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(adapter.json_schema()), n=1, cutoff=0.5)
-        return f"{where} is not a key here" + (f"; did you mean {near[0]!r}?" if near else "; remove it")
+        near = _nearest([str(step) for step in place if not isinstance(step, int)], adapter.json_schema())
+        return f"{where} is not a key here" + (f"; did you mean {near!r}?" if near else "; remove it")
     if error["type"] == "missing":
         return f"{where}: the key {error['loc'][-1]!r} is missing; add it"
     given = error["input"]
@@ -100,10 +103,32 @@ def _locate(node: Any, loc: tuple) -> tuple[int, tuple]:
     return line, tuple(place)
 
 
-def _known_keys(schema: Any) -> list[str]:
-    if isinstance(schema, dict):
-        own = list(schema["properties"]) if isinstance(schema.get("properties"), dict) else []
-        return own + [key for value in schema.values() for key in _known_keys(value)]
-    if isinstance(schema, list):
-        return [key for value in schema for key in _known_keys(value)]
-    return []
+def _nearest(place: list[str], schema: dict) -> str | None:
+    """The path of a key of this name in another place, else a key of the same place that is much like it, else the
+    path of the one that is most like it."""
+    *parents, key = place
+    paths = list(_known_keys(schema, schema.get("$defs", {})))
+    anywhere = {path[-1]: ".".join(path) for path in reversed(paths)}
+    here = {
+        path[-1]: path[-1]
+        for path in paths
+        if len(path) == len(place) and all(known in (own, "*") for known, own in zip(path, parents, strict=False))
+    }
+    for known, cutoff in ((anywhere, 1), (here, 0.7), (anywhere | here, 0.5)):
+        if near := difflib.get_close_matches(key, known, n=1, cutoff=cutoff):
+            return known[near[0]]
+    return None
+
+
+def _known_keys(schema: dict, models: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of the keys that a JSON schema knows; * stands for names that the user chooses."""
+    if "$ref" in schema:
+        schema = models[schema["$ref"].rsplit("/", 1)[-1]]
+    for key, value in schema.get("properties", {}).items():
+        yield (*path, key)
+        yield from _known_keys(value, models, (*path, key))
+    if isinstance(names := schema.get("additionalProperties"), dict):
+        yield from _known_keys(names, models, (*path, "*"))
+    items = schema.get("items")
+    for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *([items] if isinstance(items, dict) else ())):
+        yield from _known_keys(part, models, path)

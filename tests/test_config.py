@@ -151,6 +151,15 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
     ("old", "new", "says"),
     [
         ("  years", "  yeers", r"run\.yaml:4: scenes\.yeers is not a key here; did you mean 'years'"),
+        (
+            "name: run",
+            "name: run\nseason: x",
+            r"run\.yaml:2: season is not a key here; did you mean 'scenes\.season'\?",
+        ),
+        ("name: run", "name: run\nseasn: x", r"run\.yaml:2: seasn is not a key here; did you mean 'scenes\.season'\?"),
+        ("resolution_m: 10", "resolution_m: 10, tile: 256", r"grid\.tile is not a key here; did you mean 'tile_px'\?"),
+        ("name: run", "name: run\nvegetation: 1", r"did you mean 'cover\.\*\.end_members\.vegetation'\?"),
+        ("resolution_m: 10", "resolution_m: 10, index: savi", r"grid\.index is .* 'cover\.\*\.index'\?"),
         ("id: 编号", "id: 编号, xyzzy: 1", r"run\.yaml:7: zones\.columns\.xyzzy is not a key here; remove it"),
         ("resolution_m: 10", "resolution_m: ten", r"run\.yaml:8: grid\.resolution_m: .*number.*'ten'"),
         ("resolution_m: 10", "resolution_m: -10", r"run\.yaml:8: grid\.resolution_m: .*greater than 0.*-10"),
@@ -245,7 +254,7 @@ def test_a_tag_that_would_run_code_runs_nothing_and_is_refused(tmp_path):
     [
         (b"", r"run\.yaml:1: the file: "),
         (b"- 1\n", r"run\.yaml:1: the file: "),
-        ("name: 包头".encode("gbk"), "cannot be read as UTF-8 text"),
+        ("name: 包头".encode("gbk"), r"run\.yaml: is not UTF-8 text \(.*\); save it as UTF-8"),
         (rb'name: "D:\data"', "unknown escape character.*; write paths of Windows with / or in single quotes"),
     ],
 )
