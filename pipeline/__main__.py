@@ -213,7 +213,8 @@ def _run_stages(
     except OSError as error:
         raise OutputError(os_error_sentence(error, run.out)) from error
     if until != "composite" and (block := calibration_block(run)):
-        console.print(f"Calibrated end-members; to freeze them for later runs, put this into the config:\n{block}")
+        say = "Calibrated end-members; to freeze them for later runs, put this into the config:"
+        console.print(f"{say}\n{block}", soft_wrap=True)  # a line broken at the terminal's width would be no YAML
     if rows:
         console.print(result_table(rows, run.note, console.width))
     _print_notes(run)
@@ -227,7 +228,8 @@ def _run_stages(
     if rows:
         console.print(f"Results: {run.results}\nOpen {_what_to_open(run)}.", soft_wrap=True)
     else:
-        console.print(f"Stage {until} is done; its files are in {run.work if until != 'map' else run.results}.")
+        folder = run.work if until != "map" else run.results
+        console.print(f"Stage {until} is done; its files are in {folder}.", soft_wrap=True)
 
 
 def _what_to_open(run) -> str:

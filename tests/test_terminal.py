@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from rich.table import Table
-from tiny_world import ROOT, child_environment
+from ruamel.yaml import YAML
+from tiny_world import ROOT, World, child_environment
 
 from pipeline.__main__ import _print_notes
 from pipeline.commands.terminal import console
@@ -20,6 +21,17 @@ def test_brackets_and_colons_of_a_path_are_printed(capsys, path):
     table.add_row(path)
     console.print(table)
     assert capsys.readouterr().out.count(path) == 4
+
+
+def test_the_block_for_the_config_can_be_copied_from_a_narrow_terminal(tmp_path, monkeypatch, sinkmap):
+    world = World.finished(tmp_path)
+    world.settings["cover"] = {"grassland": {"end_members": "calibrate"}}
+    world.write_config()
+    monkeypatch.setattr(console, "_width", 60)
+    done = sinkmap("calibrate", world.config, "--out", world.out)
+    block, closing = done.out.split("config:\n")[1].split("Stage calibrate")
+    assert set(YAML(typ="safe").load(block)["cover"]["grassland"]["end_members"]) == {"soil", "vegetation"}
+    assert str(world.results / "work") in closing
 
 
 def test_what_goes_to_a_file_is_utf_8_whatever_the_code_page(tmp_path):

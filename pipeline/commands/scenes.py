@@ -75,7 +75,7 @@ def quality(
     write_quality(file, [row for zone in run.zones for row in zone_scenes(zone, run.scenes_over(zone), counts)])
     for aside in run.set_aside:
         console.print(f"Set aside: {aside.reason}.", style="yellow")
-    console.print(f"Written to {file}.")
+    console.print(f"Written to {file}.", soft_wrap=True)
 
 
 def _wanted(config: Path | None) -> tuple:
