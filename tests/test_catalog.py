@@ -213,6 +213,15 @@ def test_nothing_found_names_the_path_and_what_was_asked(tmp_path):
         find(tmp_path / "scenes")
 
 
+def test_scenes_that_are_all_set_aside_are_not_said_to_lie_elsewhere(tmp_path):
+    write_item(tmp_path, "A", assets={"red": None})
+    with pytest.raises(SceneError, match=r"no scene can be used, the first of 1 set aside for this: .*A.* red; [^;]*$"):
+        find(tmp_path)
+    write_item(tmp_path, "B", day="2022-08-01")
+    with pytest.raises(SceneError, match="; 1 more outside the years 2023-2023, the season 07-15 to 08-31 and the"):
+        find(tmp_path)
+
+
 def masked(folder):
     path = write_tif(folder / "X_red.tif", DN)
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:

@@ -48,28 +48,31 @@ def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]
     are left out silently, older processings among them. Raises SceneError where nothing usable is found."""
     scenes: dict[str, Scene] = {}
     aside: list[SetAside] = []
-    found = 0
+    elsewhere = 0
     for name, read in candidates(path):
         try:
             scene = read()
-            found += 1
             used = as_wanted(scene, wanted)
-            if isinstance(used, Scene):
-                if scene.id in scenes:
-                    raise SceneError(f"scene {scene.id} is there twice; remove one copy")
+            if not isinstance(used, Scene):
+                elsewhere += 1
+            elif scene.id in scenes:
+                raise SceneError(f"scene {scene.id} is there twice; remove one copy")
+            else:
                 scenes[scene.id] = used
         except SceneError as error:
             aside.append(SetAside(name, str(error)))
-    if not found and not aside:
+    if not (scenes or aside or elsewhere):
         raise SceneError(
             f"{path}: holds no scene of a known product; docs/data.md has their layouts, and a manifest.yaml declares "
             "other surface reflectance"
         )
     if not scenes:
-        reason = f"; set aside: {aside[0].reason}" if aside else ""
+        asked = f"the years {wanted.years[0]}-{wanted.years[-1]}, the season {wanted.season} and the zones"
+        if not aside:
+            raise SceneError(f"{path}: none of {elsewhere} scenes lies in {asked}")
+        others = f"; {elsewhere} more outside {asked}" if elsewhere else ""
         raise SceneError(
-            f"{path}: none of {found} scenes lies in the years {wanted.years[0]}-{wanted.years[-1]}, the season "
-            f"{wanted.season} and the zones{reason}"
+            f"{path}: no scene can be used, the first of {len(aside)} set aside for this: {aside[0].reason}{others}"
         )
     for older in older_processings(scenes):
         del scenes[older]
