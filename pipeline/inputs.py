@@ -49,7 +49,8 @@ def stands_of(
 ) -> dict[str, ZoneStands]:
     """Stands by id of the forest and grassland zones that they reach into. In a forest zone of which they cover less
     than ``stands.min_area_fraction``, such as the edge of a neighbour's, they do not count: ground without a stand
-    would pass for ground without forest. That, and what was mended, is said in ``notes``."""
+    would pass for ground without forest. That, and what was mended, is said in ``notes``. Raises ZoneError where no
+    stand lies in any of them: all forest would pass to the class mean without a word."""
     if config.stands is None:
         return {}
     columns = config.stands.columns
@@ -68,6 +69,11 @@ def stands_of(
         for zone in zones
         if zone.ecosystem != "wetland"
     }
+    if cut and not any(cut.values()):
+        raise ZoneError(
+            f"{config.stands.path}: no stand lies in a forest or grassland zone; correct its CRS, or remove `stands` "
+            "from the config"
+        )
     few = {
         zone.id: share
         for zone in zones

@@ -18,6 +18,7 @@ import pyogrio
 import pytest
 import rasterio
 import shapely
+import shapely.affinity
 from conftest import ROOT
 from tiny_world import (
     CLOUD,
@@ -224,6 +225,12 @@ def negative_volume(world):
     return "stands.gpkg", "V2020"
 
 
+def all_stands_elsewhere(world):
+    """As by a wrong zone of Gauss-Krueger."""
+    world.write_stands([(*stand[:3], shapely.affinity.translate(stand[3], 200_000)) for stand in STANDS])
+    return world.stands, "no stand lies in a forest or grassland zone", "CRS"
+
+
 def volume_of_a_stand_for_that_of_a_hectare(world):
     # 1.3e4 m3 of a stand of 430 ha: beyond what a raster of t C/ha holds
     world.write_stands([("华北落叶松", 13_000.0, 19_000.0, STANDS[0][3]), STANDS[1]])
@@ -365,7 +372,7 @@ FAULTS = {
     ZONE: [
         missing_zones, garbage_zones, cut_zones, zones_without_crs, zones_without_a_column, too_few_zones, doubled_ids,
         an_id_that_leads_out_of_the_folder, unknown_class, unknown_vegetation_type, a_zone_that_crosses_itself,
-        unknown_species, negative_volume,
+        unknown_species, negative_volume, all_stands_elsewhere,
     ],
     SCENE: [
         missing_scenes, empty_scene_folder, all_scenes_elsewhere, no_scene_in_season, a_scene_without_crs,
