@@ -30,9 +30,9 @@ DARKEST = 0.001
 less, it was divided by 10 000 twice."""
 
 BELOW_SHADOW = -0.05
-"""Reflectance (unit 1) that no shadow or lake is corrected to (expert choice): where more than a hundredth of all pixels
-have less in red or near infrared, an offset that was subtracted already was subtracted again. Bright ground would hide
-it and come out too green."""
+"""Reflectance (unit 1) that no shadow or lake is corrected to (expert choice): where more than a hundredth of all
+pixels have less in red or near infrared, an offset that was subtracted already was subtracted again. Bright ground
+would hide it and come out too green."""
 
 MOST_DIFFERENCE = np.float32(1.05)
 """A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
@@ -224,8 +224,8 @@ def _lay(values, where, out):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_count, water_count):
     """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
-    higher; ``taken`` marks where it was. Returns (clear, impossible) land; what is impossible counts as not seen. And of
-    pixels of any class (known, `BELOW_SHADOW`).
+    higher; ``taken`` marks where it was. Returns (clear, impossible) land, of which the latter counts as not seen, and
+    of pixels of any class how many are (known, below `BELOW_SHADOW`).
 
     A row takes a loop for each step, without a branch and over few arrays: such loops the compiler turns into
     instructions on many pixels at once.
