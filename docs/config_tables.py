@@ -58,7 +58,7 @@ def _section_of(about: dict) -> tuple[str | None, bool]:
 def _values(about: dict, schema: dict) -> str:
     """What a value may be, in words."""
     if examples := about.get("examples"):
-        return "such as " + " or ".join(f"`{json.dumps(each)}`" for each in examples)
+        return "such as " + " or ".join(f"`{json.dumps(each, ensure_ascii=False)}`" for each in examples)
     if "anyOf" in about:
         choices = [_values(choice, schema) for choice in about["anyOf"] if choice.get("type") != "null"]
         return ", or ".join(dict.fromkeys(choices))

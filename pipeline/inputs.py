@@ -53,15 +53,7 @@ def stands_of(
     stand lies in any of them: all forest would pass to the class mean without a word."""
     if config.stands is None:
         return {}
-    columns = config.stands.columns
-    table, mended = read_stands(
-        config.stands.path,
-        config.stands.layer,
-        columns.species,
-        columns.volume_m3_ha,
-        ecosystems["forest"],
-        columns.cover,
-    )
+    table, mended = read_stands(config.stands.file, ecosystems["forest"])
     table = table.to_crs(config.grid.crs)
     notes += mended
     cut = {

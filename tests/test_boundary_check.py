@@ -24,6 +24,7 @@ from pipeline.zones.boundary_check import check_stands, check_zones
 from pipeline.zones.boundary_shift import gcj02_shift_m, measured_shift
 from pipeline.zones.crs_check import crs_problem, gauss_kruger_epsg
 from pipeline.zones.zone import ZoneFile
+from pipeline.zones.zone_stands import StandFile
 
 COLUMNS = {"id": "ID", "name": "NAME", "ecosystem": "KIND", "declared_wanmu": None, "stratum": None}
 BOUNDARIES = REAL / "boundaries"
@@ -174,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, ecosystems):
 
 def test_a_crs_that_cannot_be_true_is_told_in_chinese_too(tmp_path, ecosystems):
     path = write(tmp_path, [square()], crs="EPSG:2434")
-    for (found,) in (findings(path, ecosystems), check_stands(path, None, "ID", [], ecosystems["forest"])):
+    for (found,) in (findings(path, ecosystems), check_stands(StandFile(path, None, "ID", {}), ecosystems["forest"])):
         assert "Beijing-54" in found.en
         assert "为北京54坐标系" in found.zh
         assert "Beijing" not in found.zh
@@ -192,7 +193,7 @@ def test_stands_are_checked_in_sums(tmp_path, ecosystems):
     bow = Polygon([(0, 0), (100, 0), (100, 100), (52, 100), (51, 101), (52, 101), (51, 100), (0, 100)])
     shapes = [affinity.translate(bow, LEFT, TOP), square(1), affinity.translate(square(1), 500, 0), None]
     path = write_vector(tmp_path / "stands.gpkg", {"SPECIES": ["油松"] * 4}, shapes)
-    found = check_stands(path, None, "SPECIES", [], ecosystems["forest"])
+    found = check_stands(StandFile(path, None, "SPECIES", {}), ecosystems["forest"])
     (empty,) = of_kind(found, "geometry")
     assert empty.measure == 1
     assert of_kind(found, "invalid")[0].level == "warning"
@@ -207,7 +208,7 @@ def test_every_species_that_cannot_be_used_is_a_finding(tmp_path, ecosystems, ex
     names = ["胡杨", "油松", "梭梭", "榆树", "胡杨"]
     path = write_vector(tmp_path / "stands.gpkg", {"SPECIES": names}, [square(i) for i in range(5)])
     forest = ecosystems["forest"].model_copy(update={"expansion": expansion})
-    found = of_kind(check_stands(path, None, "SPECIES", [], forest), "species")
+    found = of_kind(check_stands(StandFile(path, None, "SPECIES", {}), forest), "species")
     assert sorted(re.search("“(.*)”", finding.zh)[1] for finding in found) == told
     assert {finding.level for finding in found} == {"error"}
     assert all("forest coefficient file" in finding.en for finding in found)
@@ -217,7 +218,7 @@ def test_every_species_that_cannot_be_used_is_a_finding(tmp_path, ecosystems, ex
 def test_stands_or_a_reference_without_any_shape_are_an_error(tmp_path, ecosystems):
     empty = write_vector(tmp_path / "empty.gpkg", {"SPECIES": []}, [], CRS, geometry_type="Polygon")
     of_zones = of_kind(findings(write(tmp_path, [square()]), ecosystems, reference=empty), "reference")
-    for (found,) in (of_zones, check_stands(empty, None, "SPECIES", [], ecosystems["forest"])):
+    for (found,) in (of_zones, check_stands(StandFile(empty, None, "SPECIES", {}), ecosystems["forest"])):
         assert found.level == "error"
         assert "empty.gpkg: holds no shape" in found.en
 
@@ -440,7 +441,9 @@ class TestRealDistricts:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data are not part of the repository: ../shared/real")
 def test_the_real_points_without_projection_are_refused(ecosystems):
-    (finding,) = check_stands(REAL / "zonal_reference" / "points_noproj.shp", None, "id", [], ecosystems["forest"])
+    (finding,) = check_stands(
+        StandFile(REAL / "zonal_reference" / "points_noproj.shp", None, "id", {}), ecosystems["forest"]
+    )
     assert finding.level == "error"
     assert "no CRS" in finding.en
 

@@ -219,6 +219,17 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
             "  classes: {forest: [林地, 灌木], grassland: [草地, 灌木]}\ngrid: {",
             r"run\.yaml:8: zones\.classes: the word '灌木' stands for two ecosystems; leave it to one",
         ),
+        (
+            "coefficients: ",
+            "stands: {path: s.gpkg, columns: {volume_m3_ha: {2020: V}}, species: {榆树: [阔叶混], birch: [阔叶混]}}\n"
+            "coefficients: ",
+            r"stands\.species: the word '阔叶混' stands for two species; leave it to one",
+        ),
+        (
+            "coefficients: ",
+            "stands: {path: s.gpkg, columns: {volume_m3_ha: {2020: V}}, species: {birch: [420]}}\ncoefficients: ",
+            r'stands\.species\.birch\.0: write it in quotes, as the table has it, such as "420"',
+        ),
         ("EPSG:32649", "EPSG:3857", r"run\.yaml:8: grid\.crs: is a Mercator CRS .*take one like EPSG:32649"),
         (
             "name: run",

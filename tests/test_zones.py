@@ -11,11 +11,11 @@ from shapely import MultiPolygon, Point, Polygon, box, force_3d
 from tiny_world import ZONES, World, read_csv
 
 from pipeline.config.input_config import CLASS_WORDS, CONTRACT
-from pipeline.errors import ZoneError
+from pipeline.errors import ConfigError, ZoneError
 from pipeline.zones.boundaries import read_zones, zones_on_grid
 from pipeline.zones.stands import read_stands, stands_in_zone
 from pipeline.zones.zone import ZoneFile
-from pipeline.zones.zone_stands import ZoneStands
+from pipeline.zones.zone_stands import StandFile, ZoneStands
 
 COLUMNS = {"id": "编号", "name": "名称", "ecosystem": "类型", "declared_wanmu": "万亩", "stratum": "植被"}
 
@@ -186,7 +186,7 @@ def test_geometry_that_is_no_area_is_refused(tmp_path, ecosystems, geometry, say
 def stands(folder, ecosystems, species=("油松",), then=(60.0,), now=(80.0,), geometry=None, column="树种"):
     rows = {column: list(species), "V2020": list(then), "V2024": list(now)}
     path = write_vector(folder / "stands.gpkg", rows, geometry or [square(i) for i in range(len(species))])
-    found, _ = read_stands(path, None, "树种", {2020: "V2020", 2024: "V2024"}, ecosystems["forest"])
+    found, _ = read_stands(StandFile(path, None, "树种", {2020: "V2020", 2024: "V2024"}), ecosystems["forest"])
     return found
 
 
@@ -202,9 +202,12 @@ def test_stands_carry_species_and_volume_of_each_inventory(tmp_path, ecosystems)
     [
         (
             {"species": ("桉树", "桉树", "油松"), "then": [1] * 3, "now": [1] * 3},
-            r"unknown species '桉树' \(2 stands\); add",
+            r"unknown species '桉树' \(2 stands\); write into the config, .*`species: \{SPECIES: \[\"桉树\"\]\}`.*油松",
         ),
-        ({"species": (None,)}, r"unknown species '' \(1 stands\); add"),
+        (
+            {"species": (None,)},
+            r"unknown species '' \(1 stands\); .*`species: \{SPECIES: \[\"\"\]\}`.* 无林木; the last",
+        ),
         (
             {"species": ("油松", "油松"), "then": (1.0, -1.0), "now": (1.0, 1.0)},
             r"the column V2020 has an empty, negative or infinite volume, first in row 2 \(-1\.0\); give it in m3/ha",
@@ -223,11 +226,52 @@ def test_stands_that_leave_something_open_are_refused(tmp_path, ecosystems, chan
         stands(tmp_path, ecosystems, **changes)
 
 
+WORDS = {"榆树": ("阔叶混", "其他硬阔"), "birch": ("420",), "无林木": ("", "无")}
+
+
+def counted(folder, ecosystems, species, volume, words=WORDS):
+    path = write_vector(folder / "stands.gpkg", {"S": species, "V": volume}, [square(i) for i in range(len(species))])
+    return read_stands(StandFile(path, None, "S", {2020: "V"}, words=words), ecosystems["forest"])[0]
+
+
+def test_words_and_codes_count_as_the_species_that_the_config_says(tmp_path, ecosystems):
+    table = counted(tmp_path, ecosystems, ["阔叶混", " 其他硬阔", "油松", None, "无"], [30.0, 40.0, 50.0, None, 0.0])
+    assert table["species"].tolist() == ["elm", "elm", "chinese_pine", "unstocked", "unstocked"]
+    assert table[2020].tolist() == [30, 40, 50, 0, 0]
+    codes = counted(tmp_path, ecosystems, [420.0, np.nan], [30.0, np.nan])
+    assert codes["species"].tolist() == ["birch", "unstocked"]
+
+
+def test_ground_without_trees_is_surveyed_and_holds_nothing(tmp_path, ecosystems):
+    forest = ecosystems["forest"]
+    table = counted(tmp_path, ecosystems, ["油松", ""], [60.0, None])
+    table[2024] = table[2020] * 1.5
+    cut = stands_in_zone(table, table.geometry.union_all(), [2020, 2024])
+    trees = stands_in_zone(table[:1], table.geometry.union_all(), [2020, 2024])
+    assert cut.ground_ha == pytest.approx(2 * trees.ground_ha, rel=1e-3)
+    for mine, alone in zip(cut.stock(forest, 2022), trees.stock(forest, 2022), strict=True):
+        assert mine.tolist() == [*alone, 0]
+    assert cut.gain_loss(forest) == trees.gain_loss(forest)
+    assert cut.volume_m3(2022) == trees.volume_m3(2022)
+    assert forest.rows_used("larch_middle", cut.species) == forest.rows_used("larch_middle", trees.species)
+    assert forest.rows_used("larch_middle", ["unstocked"]) == []
+
+
+def test_ground_without_trees_that_has_a_volume_is_refused(tmp_path, ecosystems):
+    with pytest.raises(ZoneError, match=r"column V has a volume in row 2 \(3\.0\), of ground .* name its species \(1 "):
+        counted(tmp_path, ecosystems, ["油松", ""], [60.0, 3.0])
+
+
+def test_words_that_count_as_no_species_of_the_coefficients_are_refused(tmp_path, ecosystems):
+    with pytest.raises(ConfigError, match=r"stands\.species: 'brich' is none .* take one of 华北落叶松, 油松"):
+        counted(tmp_path, ecosystems, ["油松"], [60.0], {"brich": ("420",)})
+
+
 def shrubs(folder, ecosystems, cover, cover_column="盖度"):
     """A shrub stand without volume beside a pine stand without cover."""
     rows = {"树种": ["柠条", "油松"], "V": [None, 60.0], "盖度": [cover, None]}
     path = write_vector(folder / "shrubs.gpkg", rows, [square(0), square(1)])
-    found, _ = read_stands(path, None, "树种", {2020: "V"}, ecosystems["forest"], cover_column)
+    found, _ = read_stands(StandFile(path, None, "树种", {2020: "V"}, cover_column), ecosystems["forest"])
     return found
 
 
@@ -405,6 +449,20 @@ def test_a_zone_whose_index_is_impossible_has_a_cover_in_no_year(tmp_path):
     assert {row["zone_id"] for row in read_csv(world.results / "patches.csv")} == {"F01", "F02", "W01"}
     assert not list((world.results / "zones" / "G01").glob("*_class_*"))
     assert "G01: no patches" in " ".join(json.loads((world.results / "run.json").read_text("utf-8"))["notes"])
+
+
+def test_a_forest_most_of_which_is_surveyed_as_without_trees_goes_by_its_stands(tmp_path):
+    world = World.finished(tmp_path)
+    west, south, east, north = ZONES["F01"][2].bounds
+    pine, rest = (
+        box(west + a * (east - west), south, west + b * (east - west), north) for a, b in ((0, 0.4), (0.4, 1))
+    )
+    world.write_stands([("油松", 60, 80, pine), ("", 0, None, rest)])
+    world.settings["stands"]["species"] = {"无林木": [""]}
+    world.write_config()
+    row = world.run().row("F01")
+    assert row["stand_area_fraction"] == pytest.approx(1, abs=1e-6)
+    assert row["carbon_tC"] == pytest.approx(0.4 * row["area_ha"] * 80 * 0.75 * 1.29 * 0.5105, rel=1e-3)
 
 
 def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):

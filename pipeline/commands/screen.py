@@ -17,9 +17,7 @@ def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]
     zones, stands = config.zones, config.stands
     found = check_zones(zones.file, ecosystems, zones.overlaps, zones.reference)
     if stands:
-        wanted = stands.columns
-        others = [*wanted.volume_m3_ha.values(), *([wanted.cover] if wanted.cover else [])]
-        found += check_stands(stands.path, stands.layer, wanted.species, others, ecosystems["forest"])
+        found += check_stands(stands.file, ecosystems["forest"])
     return found
 
 

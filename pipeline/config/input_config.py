@@ -15,6 +15,7 @@ from pipeline.scenes.season import PEAK, Season
 from pipeline.yaml_file import FilePath
 from pipeline.zones.crs_check import horizontal
 from pipeline.zones.zone import EcosystemName, ZoneFile
+from pipeline.zones.zone_stands import StandFile
 
 WRITTEN = re.compile(r"\s*(\d{4})\s*(?:-\s*(\d{4})\s*)?")
 """A year or a span of years."""
@@ -63,6 +64,23 @@ def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(years))
 
 
+def _in_quotes(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f'write it in quotes, as the table has it, such as "{value}"')
+
+
+Word = Annotated[str, BeforeValidator(_in_quotes)]
+"""A word or code of a table: without quotes YAML takes 0110 for the number 110."""
+
+
+def _one_meaning(words: dict[str, tuple[str, ...]], what: str) -> dict[str, tuple[str, ...]]:
+    counts = Counter(word for of_one in words.values() for word in set(of_one))
+    if twice := [word for word, meanings in counts.items() if meanings > 1]:
+        raise ValueError(f"the word {twice[0]!r} stands for two {what}; leave it to one")
+    return words
+
+
 ONE_YEAR = {"type": "integer", "minimum": FIRST_YEAR, "maximum": LAST_YEAR}
 YEARS_WRITTEN = [
     ONE_YEAR,
@@ -84,6 +102,7 @@ CLASS_WORDS = {
     "grassland": ("grassland", "草地", "草原", "草"),
     "wetland": ("wetland", "湿地"),
 }
+
 CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
 """Zones of the city's plan."""
 
@@ -150,7 +169,7 @@ class Zones(Section):
     layer: str | None = None
     """Layer of the file; where it holds one, that."""
     columns: ZoneColumns
-    classes: dict[EcosystemName, tuple[str, ...]] = CLASS_WORDS
+    classes: dict[EcosystemName, tuple[Word, ...]] = CLASS_WORDS
     """Words that stand for an ecosystem."""
     expected: dict[EcosystemName, int] = CONTRACT
     """Number of zones that the plan has of each; another one stops the run."""
@@ -169,11 +188,8 @@ class Zones(Section):
 
     @field_validator("classes")
     @classmethod
-    def _one_meaning(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        words = Counter(word for words in value.values() for word in set(words))
-        if twice := [word for word, ecosystems in words.items() if ecosystems > 1]:
-            raise ValueError(f"the word {twice[0]!r} stands for two ecosystems; leave it to one")
-        return value
+    def _one_ecosystem(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return _one_meaning(value, "ecosystems")
 
 
 class StandColumns(Section):
@@ -195,8 +211,21 @@ class Stands(Section):
     layer: str | None = None
     """Layer of the file; where it holds one, that."""
     columns: StandColumns
+    species: dict[str, tuple[Word, ...]] = Field(default_factory=dict, examples=[{"榆树": ["阔叶混"], "无林木": [""]}])
+    """Words and codes of the species column, in quotes, by the species of the forest coefficient file that they count
+    as; by 无林木 (`unstocked`) those of surveyed ground without trees, "" for an empty cell."""
     min_area_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of a forest zone that its stands must cover for its stock to be theirs."""
+
+    @property
+    def file(self) -> StandFile:
+        """The file and what it is to hold."""
+        return StandFile(self.path, self.layer, **dict(self.columns), words=self.species)
+
+    @field_validator("species")
+    @classmethod
+    def _one_species(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return _one_meaning(value, "species")
 
     @property
     def years(self) -> tuple[int, ...]:

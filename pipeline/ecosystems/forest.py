@@ -20,6 +20,11 @@ from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Nam
 from pipeline.ecosystems.shrub import SHRUB, STOCK_ROWS, Shrub
 from pipeline.frozen import Frozen
 
+UNSTOCKED = "unstocked"
+"""Key, among the species of stands, of surveyed ground without trees, whose stock is 0."""
+
+NO_TREES = Named(names=("无林木",))
+
 Expansion = Annotated[Coefficient, of_cause("expansion")]
 ExpansionTable = Annotated[BinnedCoefficient, of_cause("expansion")]
 RootShootTable = Annotated[BinnedCoefficient, of_cause("root_shoot")]
@@ -81,7 +86,7 @@ class Forest(Ecosystem):
 
     @model_validator(mode="after")
     def _tables_agree(self) -> Self:
-        refuse_shared_names(self._kinds, "species")
+        refuse_shared_names(self.kinds, "species")
         refuse_shared_names(self.age_groups, "age group")
         for key, species in self.species.items():
             tables = {species.bcef} <= self.bcef.keys() & self.bcef_increment.keys()
@@ -136,13 +141,13 @@ class Forest(Ecosystem):
         return Factor("AGB", "(1 + R) × CF", numbers, (1 + root_shoot) * carbon)
 
     @property
-    def _kinds(self) -> dict[str, Named]:
+    def kinds(self) -> dict[str, Named]:
         """What a stand can be of."""
-        return {**self.species, SHRUB: self.shrub}
+        return {**self.species, SHRUB: self.shrub, UNSTOCKED: NO_TREES}
 
     def species_key(self, name: str) -> str:
-        """The key of the species called ``name``, `SHRUB` of shrubs. Raises KeyError."""
-        return key_of(self._kinds, name)
+        """The key of the species called ``name``, `SHRUB` of shrubs, `UNSTOCKED` without any. Raises KeyError."""
+        return key_of(self.kinds, name)
 
     def stratum_key(self, name: str | None) -> str:
         """Also of a species with its age group, by name or inventory code: 落叶松中龄林, 华北落叶松 2."""
@@ -185,6 +190,8 @@ class Forest(Ecosystem):
                 alike = np.ones(np.shape(here) + volume_m3_ha.shape[1:])
                 agb, carbon = self.shrub.stock(None if cover is None else cover[here])
                 return alike * agb, alike * carbon
+            if key == UNSTOCKED:
+                return volume_m3_ha[here] * 0, volume_m3_ha[here] * 0
             expansion, carbon_per_agb = self._expansion(key, self.bcef, bin_volume_m3_ha[here])
             agb = volume_m3_ha[here] * self.stand_volume.value * expansion
             return agb, agb * carbon_per_agb
@@ -202,7 +209,7 @@ class Forest(Ecosystem):
         """
 
         def one(key: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            if key == SHRUB:
+            if key in (SHRUB, UNSTOCKED):
                 return bin_volume_m3_ha[here] * 0, bin_volume_m3_ha[here] * 0
             held, change = bin_volume_m3_ha[here], increment_m3_ha_yr[here] * self.stand_volume.value
             growing, carbon_per_agb = self._expansion(key, self.bcef_increment, held)
@@ -232,8 +239,10 @@ class Forest(Ecosystem):
         return tables[row.bcef].at(held), (1 + root_shoot) * row.carbon_fraction.value
 
     def rows_used(self, stratum: str, species: Iterable[str] = ()) -> list[str]:
+        if not (found := set(species)):
+            return ["reference_cover", *(f"strata.{stratum}.{name}" for name in ("carbon_t_ha", *END_MEMBERS))]
         paths = []
-        for key in set(species):
+        for key in found - {UNSTOCKED}:
             if key == SHRUB:
                 paths += [f"{SHRUB}.{name}" for name in STOCK_ROWS]
                 continue
@@ -242,7 +251,7 @@ class Forest(Ecosystem):
                 paths += [f"species.{key}.continuous.{name}" for name in Continuous.model_fields]
             else:
                 paths += [f"bcef.{row.bcef}", f"root_shoot.{row.root_shoot}", f"species.{key}.carbon_fraction"]
-        return paths or ["reference_cover", *(f"strata.{stratum}.{name}" for name in ("carbon_t_ha", *END_MEMBERS))]
+        return paths
 
 
 def _by_species(species: list[str], one: Callable) -> tuple[np.ndarray, np.ndarray]:

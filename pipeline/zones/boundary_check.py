@@ -5,7 +5,7 @@ changes nothing: what a run would repair is measured here, and done only on the 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from pipeline.zones.crs_check import datum_name
 from pipeline.zones.finding import Finding, equal_area, on_the_map
 from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
-from pipeline.zones.stands import repeated, unusable_species
+from pipeline.zones.stands import how_to_count, repeated, species_names, unusable_species
 from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line, read_vector
 from pipeline.zones.zone import ZoneFile
+from pipeline.zones.zone_stands import StandFile
 
 SLIVER_WIDTH_M = 10.0
 """Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
@@ -61,15 +62,15 @@ def check_zones(
     return on_the_map(found, table.crs)
 
 
-def check_stands(path: Path, layer: str | None, species: str, others: Sequence[str], forest: Forest) -> list[Finding]:
-    """Findings on the geometry of the stands, in sums: there may be thousands, and on their ``species``, the name of a
-    column; the ``others`` are to be there, too."""
+def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
+    """Findings on the geometry of the stands, in sums: there may be thousands, and on their species and volumes."""
     try:
-        table = read_vector(path, layer, [species, *others])
+        table = read_vector(file.path, file.layer, file.named)
     except ZoneError as error:
         return [Finding("error", "file", "stands", str(error), f"无法使用该文件：{error.zh}")]
     found = [replace(finding, zone="stands") for finding in _file(table)]
-    found += _species(table[species].map(one_line), forest)
+    names = species_names(file, table, forest)
+    found += _species(names, forest)
     empty = table.geometry.isna() | table.geometry.is_empty
     if empty.any():
         found.append(
@@ -85,7 +86,7 @@ def check_stands(path: Path, layer: str | None, species: str, others: Sequence[s
                     f"area of one changed by {change:.2%} at most", f"{len(invalid)}个小班自相交，已修复副本，"
                     f"面积变化至多{change:.2%}", 100 * change, "%", places)
         )  # fmt: skip
-    again = repeated(table[[species, *others, table.geometry.name]])
+    again = repeated(table[[*file.named, table.geometry.name]])
     if again.any():
         found.append(
             Finding("note", "duplicate", "stands", f"{again.sum()} stands are there once more with the same outline, "
@@ -112,9 +113,9 @@ def check_stands(path: Path, layer: str | None, species: str, others: Sequence[s
 def _species(names: pd.Series, forest: Forest) -> Iterator[Finding]:
     unknown, unexpanded = unusable_species(names, forest)
     for name, number in unknown.items():
-        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands is unknown; "
-                      "add the name to a species of the forest coefficient file",
-                      f"{number}个小班的树种“{name}”未登记，请加入森林系数文件", number, "stands")  # fmt: skip
+        en, zh = how_to_count(name, forest)
+        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands is unknown; {en}",
+                      f"{number}个小班的树种“{name}”未登记，{zh}", number, "stands")  # fmt: skip
     for name, number in unexpanded.items():
         yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands has no "
                       "`continuous` row in the forest coefficient file; add it or take expansion: ipcc",

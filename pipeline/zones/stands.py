@@ -1,5 +1,6 @@
 """Forest stands (小班): species and live volume at the inventories, cover of shrubs."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,34 +10,33 @@ import pandas as pd
 import shapely
 
 from pipeline.ecosystems import Forest
+from pipeline.ecosystems.forest import NO_TREES, UNSTOCKED
 from pipeline.ecosystems.shrub import SHRUB
-from pipeline.errors import ZoneError
+from pipeline.errors import ConfigError, ZoneError
 from pipeline.zones.coverage import areal
 from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vector
-from pipeline.zones.zone_stands import ZoneStands
+from pipeline.zones.zone_stands import StandFile, ZoneStands
 
 
-def read_stands(
-    path: Path, layer: str | None, species: str, volume_m3_ha: dict[int, str], forest: Forest, cover: str | None = None
-) -> tuple[gpd.GeoDataFrame, list[str]]:
+def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list[str]]:
     """The stands with species (key of the forest table), one volume column named by each inventory year, cover where
     its column is named, and geometry in the file's CRS; and the sentences of what was mended or left out. Shrubs have
     no volume, so theirs is 0. Raises ZoneError for an unknown species, one without the parameters of the expansion, a
-    volume that is no finite number >= 0, and a cover of shrubs that is no fraction.
+    volume that is no finite number >= 0, one of ground without trees, and a cover of shrubs that is no fraction; and
+    ConfigError for words that count as no species.
     """
-    found = read_vector(path, layer, [species, *volume_m3_ha.values(), *([cover] if cover else [])])
+    path = file.path
+    found = read_vector(path, file.layer, file.named)
     stands = gpd.GeoDataFrame(geometry=found.geometry.make_valid(), crs=found.crs)
     mended = []
     if invalid := int((found.geometry.notna() & ~found.geometry.is_valid).sum()):
         mended.append(f"{path}: {invalid} stands cross themselves, repaired in the run's copy; see check")
     if empty := int((stands.geometry.isna() | stands.geometry.is_empty).sum()):
         mended.append(f"{path}: {empty} of {len(stands)} stands have no geometry and do not count")
-    names = found[species].map(one_line)
+    names = species_names(file, found, forest)
     unknown, unexpanded = unusable_species(names, forest)
     if unknown:
-        raise ZoneError(
-            f"{path}: unknown species {_counted(unknown)}; add each name to a species of the forest coefficient file"
-        )
+        raise ZoneError(f"{path}: unknown species {_counted(unknown)}; {how_to_count(max(unknown), forest)[0]}")
     if unexpanded:
         raise ZoneError(
             f"{path}: the forest coefficient file has no `continuous` row for {_counted(unexpanded)}; add it or take "
@@ -44,20 +44,13 @@ def read_stands(
         )
     stands["species"] = names.map(forest.species_key)
     shrubs = stands["species"] == SHRUB
-    for year, column in volume_m3_ha.items():
-        stands[year] = _numbers(path, found[column], "a volume in m3/ha").where(~shrubs, 0)
-        wrong = ~((stands[year] >= 0) & np.isfinite(stands[year])).to_numpy()
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise ZoneError(
-                f"{path}: the column {column} has an empty, negative or infinite volume, first in row {row + 1} "
-                f"({found[column].iloc[row]}); give it in m3/ha"
-            )
-    if cover:
-        stands["cover"] = _numbers(path, found[cover], "a cover from 0 to 1").where(shrubs, 0)
+    for year, column in file.volume_m3_ha.items():
+        stands[year] = volumes(path, found[column], stands["species"])
+    if file.cover:
+        stands["cover"] = _numbers(path, found[file.cover], "a cover from 0 to 1").where(shrubs, 0)
         if not stands["cover"].between(0, 1).all():
             raise ZoneError(
-                f"{path}: the column {cover} of a shrub stand is empty or not a cover from 0 to 1; correct it"
+                f"{path}: the column {file.cover} of a shrub stand is empty or not a cover from 0 to 1; correct it"
             )
     again = repeated(stands)
     if doubled := int(again.sum()):
@@ -73,6 +66,57 @@ def repeated(stands: gpd.GeoDataFrame) -> pd.Series:
     return pd.DataFrame(stands).assign(**{stands.geometry.name: stands.geometry.to_wkb()}).duplicated()
 
 
+def species_names(file: StandFile, found: gpd.GeoDataFrame, forest: Forest) -> pd.Series:
+    """The species of each stand in one line, those that the config has words for by the name that they count as. Raises
+    ConfigError where that is none of the ``forest``."""
+    for name in file.words:
+        try:
+            forest.species_key(name)
+        except KeyError:
+            raise ConfigError(
+                f"stands.species: {name!r} is none of the forest coefficient file; take one of {_kinds(forest)}"
+            ) from None
+    counted = {word: name for name, words in file.words.items() for word in words}
+    return found[file.species].map(one_line).map(lambda name: counted.get(name, name))
+
+
+def how_to_count(name: str, forest: Forest) -> tuple[str, str]:
+    """What to do with a species that is not known, in English and Chinese."""
+    quoted, bare = json.dumps(name, ensure_ascii=False), NO_TREES.names[0]
+    return (
+        f"write into the config, under stands, what it counts as: `species: {{SPECIES: [{quoted}]}}`, SPECIES being "
+        f"one that the forest coefficient file has, {_kinds(forest)}; the last is ground without trees",
+        f"请在配置的 stands 中写明按什么计：species: {{树种: [{quoted}]}}，其中树种换成森林系数文件中的一种"
+        f"（{_kinds(forest)}），没有林木的地块为{bare}",
+    )
+
+
+def _kinds(forest: Forest) -> str:
+    return ", ".join(kind.names[0] for kind in forest.kinds.values())
+
+
+def volumes(path: Path, column: pd.Series, species: pd.Series) -> pd.Series:
+    """Live volume in m3/ha, 0 of shrubs and of ground without trees; ``species`` are keys. Raises ZoneError where it is
+    no finite number >= 0, and where ground without trees has one."""
+    given = _numbers(path, column, "a volume in m3/ha")
+    volume = given.where(~species.isin([SHRUB, UNSTOCKED]), 0)
+    wrong = (~((volume >= 0) & np.isfinite(volume))).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ZoneError(
+            f"{path}: the column {column.name} has an empty, negative or infinite volume, first in row {row + 1} "
+            f"({column.iloc[row]}); give it in m3/ha, 0 where no volume was measured ({wrong.sum()} rows)"
+        )
+    stocked = ((species == UNSTOCKED) & (given > 0)).to_numpy()
+    if stocked.any():
+        row = int(stocked.argmax())
+        raise ZoneError(
+            f"{path}: the column {column.name} has a volume in row {row + 1} ({column.iloc[row]}), of ground that "
+            f"counts as without trees; name its species ({stocked.sum()} rows)"
+        )
+    return volume
+
+
 def unusable_species(names: pd.Series, forest: Forest) -> tuple[dict[str, int], dict[str, int]]:
     """Names that no species has, and names of species without the parameters of the forest's expansion, each with the
     number of its stands."""
@@ -83,7 +127,7 @@ def unusable_species(names: pd.Series, forest: Forest) -> tuple[dict[str, int], 
         except KeyError:
             unknown[name] = number
             continue
-        if forest.expansion == "continuous" and key != SHRUB and forest.species[key].continuous is None:
+        if forest.expansion == "continuous" and key in forest.species and forest.species[key].continuous is None:
             unexpanded[name] = number
     return unknown, unexpanded
 

@@ -1,6 +1,8 @@
 """The forest stands of one zone and the stock they hold. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +17,25 @@ choice)."""
 
 GROUP_M3_HA = 5
 """Steps of volume within which stands are summed up, so that other tables (`what_if`) find nearly the same stock."""
+
+
+@dataclass(frozen=True)
+class StandFile:
+    """A file of stands and what it is to hold: the columns of its ``species``, of the live volume (m3/ha) at each
+    inventory year and, where there is one, of the ``cover`` of shrubs; and the ``words`` of the species column that
+    count as a species of the forest coefficient file, by that species."""
+
+    path: Path
+    layer: str | None
+    species: str
+    volume_m3_ha: dict[int, str]
+    cover: str | None = None
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def named(self) -> list[str]:
+        """The columns that it has to have."""
+        return [self.species, *self.volume_m3_ha.values(), *([self.cover] if self.cover else [])]
 
 
 @dataclass(frozen=True)
