@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from pandas.api.types import is_numeric_dtype
 
 from pipeline.ecosystems import Forest
 from pipeline.ecosystems.forest import NO_TREES, UNSTOCKED
@@ -50,7 +51,8 @@ def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list
         stands["cover"] = _numbers(path, found[file.cover], "a cover from 0 to 1").where(shrubs, 0)
         if not stands["cover"].between(0, 1).all():
             raise ZoneError(
-                f"{path}: the column {file.cover} of a shrub stand is empty or not a cover from 0 to 1; correct it"
+                f"{path}: the column {file.cover} of a shrub stand is empty or not a cover from 0 to 1; correct it, "
+                "dividing a percentage by 100"
             )
     again = repeated(stands)
     if doubled := int(again.sum()):
@@ -137,10 +139,11 @@ def _counted(names: dict[str, int]) -> str:
 
 
 def _numbers(path: Path, column: pd.Series, what: str) -> pd.Series:
+    cells = column if is_numeric_dtype(column) else column.map(one_line).replace("", None)
     try:
-        return column.astype(float)
+        return cells.astype(float)
     except (TypeError, ValueError):
-        row, value = next((row, value) for row, value in enumerate(column, 1) if not _is_number(value))
+        row, value = next((row, value) for row, value in enumerate(cells, 1) if not _is_number(value))
         raise ZoneError(
             f"{path}: the column {column.name} has {value!r} in row {row}, which is not {what}; correct it"
         ) from None
