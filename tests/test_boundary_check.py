@@ -270,6 +270,38 @@ def test_a_cover_column_of_shrub_stands_that_is_not_there_is_found(tmp_path):
     assert any(finding.level == "error" and "GAI_DU" in finding.en for finding in found)
 
 
+def volumes_found(world, *volumes):
+    world.write_stands(
+        [("华北落叶松", *volumes, pixels(10, 90, 10, 60)), ("油松", 60.0, 66.0, pixels(10, 90, 60, 110))]
+    )
+    config = read_config(world.config)
+    return of_kind(boundary_findings(config, read_coefficients(config.coefficients)), "volume")
+
+
+def test_the_doctor_sums_up_the_volume_of_each_inventory(tmp_path):
+    """360 ha with 30 and 60 m3/ha: a volume per mu or of whole stands shows in the sum."""
+    then, now = volumes_found(World.at(tmp_path), 30.0, 45.0)
+    assert (then.level, now.level) == ("note", "note")
+    assert then.measure == pytest.approx(360 * (30 + 60), rel=2e-3)
+    assert now.measure == pytest.approx(360 * (45 + 66), rel=2e-3)
+    assert then.en.startswith("2020: the stands of the file hold 32,")
+    assert "45 m3/ha" in then.en
+    assert "请与调查成果的总蓄积核对" in then.zh
+
+
+def test_volumes_that_no_hectare_holds_are_found_before_a_zone_fails_by_them(tmp_path):
+    found = volumes_found(World.at(tmp_path), 30.0, 45.0 * 360)
+    assert [finding.level for finding in found] == ["warning", "note", "note"]
+    assert "2024: 1 stands hold over 400 m3/ha, up to 16,200; if V2024 is the volume of the whole stand" in found[0].en
+    assert found[0].geometry.geom_type == "MultiPoint"
+
+
+def test_a_volume_that_is_none_is_a_finding_beside_the_others(tmp_path):
+    wrong, right = volumes_found(World.at(tmp_path), -1.0, 45.0)
+    assert (wrong.level, right.level) == ("error", "note")
+    assert "V2020 has an empty, negative or infinite volume, first in row 1 (-1.0)" in wrong.en
+
+
 def test_a_run_says_how_many_stands_it_repaired(tmp_path):
     world = World.at(tmp_path)
     bow = Polygon([(0, 0), (100, 0), (100, 100), (52, 100), (51, 101), (52, 101), (51, 100), (0, 100)])

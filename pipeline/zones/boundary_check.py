@@ -21,7 +21,7 @@ from pipeline.zones.crs_check import datum_name
 from pipeline.zones.finding import Finding, equal_area, on_the_map
 from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
-from pipeline.zones.stands import how_to_count, repeated, species_names, unusable_species
+from pipeline.zones.stands import how_to_count, repeated, species_names, unusable_species, volumes
 from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line, read_vector
 from pipeline.zones.zone import ZoneFile
 from pipeline.zones.zone_stands import StandFile
@@ -31,6 +31,9 @@ SLIVER_WIDTH_M = 10.0
 
 MITRE_LIMIT = 5
 """How many times its distance a mitred buffer reaches at a sharp corner: GEOS's default."""
+
+MOST_M3_HA = 400
+"""Live volume above which a stand's is hardly one per ha (expert choice); the biomass of much more fits no raster."""
 
 DUPLICATE_SHARE = 0.99
 """Share of each of two zones in their overlap from which on they are one zone drawn twice."""
@@ -107,7 +110,35 @@ def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
                     "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷，蓄积重复计算", area,
                     "ha", shapely.union_all([overlap.geometry for overlap in shared]))
         )  # fmt: skip
+    if not unusable_species(names, forest)[0]:
+        found += _volumes(file, table, names.map(forest.species_key), sound["area_ha"].set_axis(counted.index))
     return on_the_map(found, table.crs)
+
+
+def _volumes(file: StandFile, table: gpd.GeoDataFrame, species: pd.Series, counted_ha: pd.Series) -> Iterator[Finding]:
+    """The live volume of all stands at each inventory, to be held against the inventory's own sum, and stands with more
+    than any holds; ``counted_ha`` is the area of those that count, by row."""
+    for year, column in sorted(file.volume_m3_ha.items()):
+        try:
+            volume = volumes(file.path, table[column], species)[counted_ha.index]
+        except ZoneError as error:
+            yield Finding("error", "volume", "stands", str(error), f"蓄积不可用：{error}")
+            continue
+        total, area = (volume * counted_ha).sum(), counted_ha[volume > 0].sum()
+        mean = total / area if area else 0
+        yield Finding("note", "volume", "stands", f"{year}: the stands of the file hold {area_text(total)} m3 of live "
+                      f"volume on {area_text(area)} ha, {mean:.3g} m3/ha; compare it with the inventory's own sum: by "
+                      "volumes per 亩 it is 15 times too small, by volumes of whole stands many times too large",
+                      f"{year}年：该文件小班活立木蓄积共{area_text(total)}立方米，{area_text(area)}公顷，平均每公顷"
+                      f"{mean:.3g}立方米；请与调查成果的总蓄积核对：误用亩蓄积时小15倍，误用小班蓄积时大许多倍",
+                      total, "m3")  # fmt: skip
+        if (over := volume[volume > MOST_M3_HA]).size:
+            places = shapely.multipoints(table.geometry[over.index].representative_point().to_list())
+            yield Finding("warning", "volume", "stands", f"{year}: {over.size} stands hold over {MOST_M3_HA} m3/ha, "
+                          f"up to {area_text(over.max())}; if {column} is the volume of the whole stand, divide it by "
+                          "its area in ha", f"{year}年：{over.size}个小班每公顷蓄积超过{MOST_M3_HA}立方米，最大"
+                          f"{area_text(over.max())}；若{column}是小班蓄积，请除以小班面积(公顷)", over.size, "stands",
+                          places)  # fmt: skip
 
 
 def _species(names: pd.Series, forest: Forest) -> Iterator[Finding]:
