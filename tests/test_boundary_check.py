@@ -243,7 +243,7 @@ def test_a_stand_that_is_there_twice_counts_once_and_two_species_of_one_polygon_
         assert len(run.stands["F01"].species) == 2
 
 
-def test_the_doctor_does_not_say_that_a_stand_counts_twice_which_a_run_counts_once(tmp_path):
+def test_the_doctor_does_not_say_that_stands_count_twice_which_a_run_counts_rightly(tmp_path):
     world = World.at(tmp_path)
     larch, pine = ("华北落叶松", 30.0, 45.0, pixels(10, 90, 10, 60)), ("油松", 60.0, 66.0, pixels(10, 90, 60, 90))
     config = read_config(world.config)
@@ -253,6 +253,10 @@ def test_the_doctor_does_not_say_that_a_stand_counts_twice_which_a_run_counts_on
         found = boundary_findings(config, read_coefficients(config.coefficients))
         return {finding.kind: finding for finding in found if finding.zone == "stands"}
 
+    mixed = kinds(larch, ("油松", 60.0, 66.0, larch[3].reverse()), pine)  # two species of one polygon, begun elsewhere
+    assert "overlap" not in mixed
+    lapping = kinds(larch, ("油松", 60.0, 66.0, pixels(10, 90, 50, 90)))
+    assert lapping["overlap"].measure == pytest.approx(72, rel=1e-2)  # 80 x 10 px of 30 m
     once = kinds(larch, pine, larch)
     assert (once["duplicate"].measure, once["duplicate"].level) == (1, "note")
     assert "overlap" not in once

@@ -98,21 +98,31 @@ def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
         )  # fmt: skip
     counted = table[~empty & ~again]
     sound = gpd.GeoDataFrame(
-        {"id": counted.index.astype(str)},
-        geometry=[contract.repaired(g)[0] for g in counted.geometry], crs=table.crs,
+        {"id": counted.index.astype(str), "species": names[counted.index].to_numpy()},
+        geometry=[contract.repaired(geometry)[0] for geometry in counted.geometry], crs=table.crs,
     )  # fmt: skip
     sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)
-    shared = [o for o in find_overlaps(sound) if o.share > OVERLAP_TOLERANCE]
-    if shared:
-        area = sum(overlap.area_ha for overlap in shared)
-        found.append(
-            Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {area_text(area)} ha, "
-                    "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷，蓄积重复计算", area,
-                    "ha", shapely.union_all([overlap.geometry for overlap in shared]))
-        )  # fmt: skip
+    found += _stand_overlaps(sound)
     if not unusable_species(names, forest)[0]:
         found += _volumes(file, table, names.map(forest.species_key), sound["area_ha"].set_axis(counted.index))
     return on_the_map(found, table.crs)
+
+
+def _stand_overlaps(stands: gpd.GeoDataFrame) -> Iterator[Finding]:
+    """Ground that several stands claim, in sums; the species of one polygon are several rows, rightly."""
+    drawn = dict(zip(stands["id"], stands.geometry.normalize().to_wkb(), strict=True))
+    kind = dict(zip(stands["id"], stands["species"], strict=True))
+    shared = [
+        overlap
+        for overlap in find_overlaps(stands)
+        if overlap.share > OVERLAP_TOLERANCE
+        and (drawn[overlap.first] != drawn[overlap.second] or kind[overlap.first] == kind[overlap.second])
+    ]
+    if shared:
+        area = sum(overlap.area_ha for overlap in shared)
+        yield Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {area_text(area)} ha, "
+                      "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷，蓄积重复计算", area,
+                      "ha", shapely.union_all([overlap.geometry for overlap in shared]))  # fmt: skip
 
 
 def _volumes(file: StandFile, table: gpd.GeoDataFrame, species: pd.Series, counted_ha: pd.Series) -> Iterator[Finding]:
