@@ -181,6 +181,53 @@ def test_a_crs_that_cannot_be_true_is_told_in_chinese_too(tmp_path, ecosystems):
         assert "Beijing" not in found.zh
 
 
+@pytest.mark.parametrize(
+    ("name", "layer", "columns", "said"),
+    [
+        ("none.gpkg", None, {}, "没有该文件；请改正配置中的路径"),
+        ("zones.gpkg", "片区", {}, "没有图层“片区”，只有zones；请改正配置中的 layer"),
+        ("zones.gpkg", None, {"name": "NAMES"}, "没有字段“NAMES”；是否为“NAME”？"),
+        ("zones.gpkg", None, {"name": "片区名"}, "没有字段“片区名”；现有字段：ID、NAME、KIND"),
+        ("text.gpkg", None, {}, "；请重新导出"),
+    ],
+)
+def test_a_file_of_no_use_is_told_in_chinese_too(tmp_path, ecosystems, name, layer, columns, said):
+    write(tmp_path, [square()])
+    (tmp_path / "text.gpkg").write_text("no vector data")
+    file = ZoneFile(tmp_path / name, layer, COLUMNS | columns, CLASS_WORDS, {})
+    (found,) = check_zones(file, ecosystems)
+    assert found.zh.startswith(f"无法使用该文件：{tmp_path / name}: ")
+    assert found.zh.endswith(said)
+
+
+def test_what_is_wrong_with_the_attributes_is_told_in_chinese_too(tmp_path, ecosystems):
+    shapes = [square(i) for i in range(6)] + [shapely.LineString([(LEFT, TOP), (LEFT + 9, TOP)])]
+    rows = {
+        "ID": ["F01", "f01", "a/b", "-1", "city", "NUL", "F07"],
+        "NAME": ["片区"] * 7,
+        "KIND": ["林地", "沙地", *["林地"] * 5],
+        "TYPE": ["热带雨林", *[None] * 6],
+        "AREA": ["约3万亩", *[None] * 6],
+    }
+    path = write_vector(tmp_path / "zones.gpkg", rows, shapes, CRS, geometry_type="Unknown")
+    columns = COLUMNS | {"stratum": "TYPE", "declared_wanmu": "AREA"}
+    found = check_zones(ZoneFile(path, None, columns, CLASS_WORDS, {"forest": 12, "wetland": 5}), ecosystems)
+    told = {finding.zh.replace(f"{path}: ", "") for finding in found}
+    assert told >= {
+        "片区编号f01与F01仅大小写不同；请使每个片区的编号唯一",
+        "片区编号“a/b”不能作文件夹名；请用字母、数字、-和_",
+        "片区编号-1以-开头，Excel和命令行会当作负号；请改用其他编号",
+        "片区编号city与汇总行同名；请改用其他编号",
+        "片区编号NUL是Windows的设备名，不能作文件夹名；请改用其他编号",
+        "片区f01的类型用词“沙地”未登记；请加入 zones.classes",
+        "片区F01的申报面积“约3万亩”不是数字；请填万亩数，或留空",
+        "片区数与约定不符：森林6个（应为12个），湿地0个（应为5个）；请改正文件或 zones.expected",
+        "边界不可用：片区F07是LineString，不是面；请导出面要素",
+    }
+    assert any(text.startswith("片区F01的植被类型“热带雨林”未知，森林只有") for text in told)
+    assert not [text for text in told if re.search(r"\b(the|is|has|of)\b", text)]
+
+
 def test_repair_is_never_silent_and_never_touches_the_input(tmp_path, ecosystems):
     path = write(tmp_path, [shapely.force_3d(square()), square(1)])
     before = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -9,7 +9,7 @@ from pandas import isna
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vector
-from pipeline.zones.zone import GROUP_NAMES, Zone, ZoneFile
+from pipeline.zones.zone import ECOSYSTEMS_ZH, GROUP_NAMES, Zone, ZoneFile
 
 MAX_REPAIR = 0.01
 """Share of its area that the repair of an invalid outline may change."""
@@ -68,18 +68,28 @@ def safe_id(path: Path, value: object) -> str:
     """The id as text. Raises ZoneError where it cannot name a folder, on Windows either, or names a row of sums."""
     name = one_line(value)
     if not name:
-        raise ZoneError(f"{path}: a zone has no id; give each zone its own")
+        raise ZoneError(f"{path}: a zone has no id; give each zone its own", f"{path}: 有片区没有编号；请逐个编号")
     if not name.replace("-", "").replace("_", "").isalnum():
-        raise ZoneError(f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _")
+        raise ZoneError(
+            f"{path}: the zone id {value!r} cannot name a folder; use letters, digits, - and _",
+            f"{path}: 片区编号“{name}”不能作文件夹名；请用字母、数字、-和_",
+        )
     if name.startswith("-"):
         raise ZoneError(
             f"{path}: the zone id {name} begins with -, which Excel and the command line take for a sign; give it "
-            "another"
+            "another",
+            f"{path}: 片区编号{name}以-开头，Excel和命令行会当作负号；请改用其他编号",
         )
     if name.casefold() in DEVICES:
-        raise ZoneError(f"{path}: the zone id {name} is that of a device on Windows, not of a folder; give it another")
+        raise ZoneError(
+            f"{path}: the zone id {name} is that of a device on Windows, not of a folder; give it another",
+            f"{path}: 片区编号{name}是Windows的设备名，不能作文件夹名；请改用其他编号",
+        )
     if name.casefold() in GROUP_NAMES:
-        raise ZoneError(f"{path}: the zone id {name} is that of a row of sums; give it another")
+        raise ZoneError(
+            f"{path}: the zone id {name} is that of a row of sums; give it another",
+            f"{path}: 片区编号{name}与汇总行同名；请改用其他编号",
+        )
     return name
 
 
@@ -89,7 +99,11 @@ def check_ids(path: Path, ids: list[str]) -> None:
     for zone in ids:
         if other := seen.get(zone.casefold()):
             how = "is there twice" if other == zone else f"differs from {other} in capitals alone"
-            raise ZoneError(f"{path}: the zone id {zone} {how}; give each zone its own")
+            how_zh = "重复" if other == zone else f"与{other}仅大小写不同"
+            raise ZoneError(
+                f"{path}: the zone id {zone} {how}; give each zone its own",
+                f"{path}: 片区编号{zone}{how_zh}；请使每个片区的编号唯一",
+            )
         seen[zone.casefold()] = zone
 
 
@@ -99,7 +113,10 @@ def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[s
     for ecosystem, words in classes.items():
         if name in map(one_line, words):
             return ecosystem
-    raise ZoneError(f"{path}: zone {zone} is of class {name!r}, which zones.classes does not list; add the word there")
+    raise ZoneError(
+        f"{path}: zone {zone} is of class {name!r}, which zones.classes does not list; add the word there",
+        f"{path}: 片区{zone}的类型用词“{name}”未登记；请加入 zones.classes",
+    )
 
 
 def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
@@ -109,34 +126,48 @@ def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str
     try:
         return ecosystem.stratum_key(word)
     except KeyError:
-        known = ", ".join(stratum.names[0] for stratum in ecosystem.strata.values())
+        known = [stratum.names[0] for stratum in ecosystem.strata.values()]
         raise ZoneError(
-            f"{path}: zone {zone} has the vegetation type {word!r}, unknown to {ecosystem.ecosystem} ({known}); "
-            "add the name to the coefficient file"
+            f"{path}: zone {zone} has the vegetation type {word!r}, unknown to {ecosystem.ecosystem} "
+            f"({', '.join(known)}); add the name to the coefficient file",
+            f"{path}: 片区{zone}的植被类型“{word}”未知，{ECOSYSTEMS_ZH[ecosystem.ecosystem]}只有{'、'.join(known)}；"
+            "请把该名称加入系数文件",
         ) from None
 
 
 def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:
     """Raises ZoneError where the zones of an ecosystem are not as many as the contract says."""
-    wrong = [
-        f"{counts.get(key, 0)} {key}, not {number}" for key, number in expected.items() if counts.get(key, 0) != number
-    ]
+    wrong = {key: number for key, number in expected.items() if counts.get(key, 0) != number}
     if wrong:
-        raise ZoneError(f"{path}: the zones are {'; '.join(wrong)}; correct the file or zones.expected")
+        found = "; ".join(f"{counts.get(key, 0)} {key}, not {number}" for key, number in wrong.items())
+        found_zh = "，".join(
+            f"{ECOSYSTEMS_ZH[key]}{counts.get(key, 0)}个（应为{number}个）" for key, number in wrong.items()
+        )
+        raise ZoneError(
+            f"{path}: the zones are {found}; correct the file or zones.expected",
+            f"{path}: 片区数与约定不符：{found_zh}；请改正文件或 zones.expected",
+        )
 
 
 def sound_polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mended: list[str]) -> shapely.Geometry:
     """A valid 2-D polygon; what was repaired is said in ``mended``. Raises ZoneError for what is no area and for a
     repair that changes too much of it."""
     if geometry is None or geometry.is_empty:
-        raise ZoneError(f"{path}: zone {zone} has no geometry; draw it or remove the row")
+        raise ZoneError(
+            f"{path}: zone {zone} has no geometry; draw it or remove the row",
+            f"{path}: 片区{zone}没有图形；请补绘，或删除该行",
+        )
     if geometry.geom_type not in ("Polygon", "MultiPolygon"):
-        raise ZoneError(f"{path}: zone {zone} is a {geometry.geom_type}, not a polygon; export polygons")
+        raise ZoneError(
+            f"{path}: zone {zone} is a {geometry.geom_type}, not a polygon; export polygons",
+            f"{path}: 片区{zone}是{geometry.geom_type}，不是面；请导出面要素",
+        )
     polygon, change = repaired(geometry)
     if change > MAX_REPAIR:
         raise ZoneError(
             f"{path}: the outline of zone {zone} crosses itself and its repair would change the area by "
-            f"{change:.1%}; correct it in GIS"
+            f"{change:.1%}; correct it in GIS",
+            f"{path}: 片区{zone}的边界自相交，修复会使面积变化{change:.1%}；请在GIS中改正",
         )
     if not geometry.is_valid:
         mended.append(f"zone {zone}: invalid outline repaired, area changed by {change:.4%}")
@@ -160,5 +191,6 @@ def declared_number(path: Path, zone: str, value: object) -> float | None:
         return float(value)
     except (TypeError, ValueError):
         raise ZoneError(
-            f"{path}: zone {zone} declares the area {value!r}, which is no number; give 万亩, or leave it empty"
+            f"{path}: zone {zone} declares the area {value!r}, which is no number; give 万亩, or leave it empty",
+            f"{path}: 片区{zone}的申报面积“{value}”不是数字；请填万亩数，或留空",
         ) from None

@@ -174,39 +174,39 @@ def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
 
 def _attributes(file: ZoneFile, table: gpd.GeoDataFrame, ecosystems: dict[str, Ecosystem]) -> Iterator[Finding]:
     """What the contract asks of ids, classes, strata, declared areas and counts."""
-    problems: list[tuple[str, str, str, ZoneError]] = []
+    problems: list[tuple[str, str, ZoneError]] = []
     counts: dict[str, int] = {}
 
-    def tried(kind: str, zh: str, zone: str, check, *arguments):
+    def tried(kind: str, zone: str, check, *arguments):
         try:
             return check(file.path, *arguments)
         except ZoneError as error:
-            problems.append((kind, zh, zone, error))
+            problems.append((kind, zone, error))
 
     names = {key: table[name] if name else [None] * len(table) for key, name in file.columns.items()}
-    ids = [tried("id", "片区编号不可用", one_line(value), contract.safe_id, value) for value in names["id"]]
+    ids = [tried("id", one_line(value), contract.safe_id, value) for value in names["id"]]
     known = [zone for zone in ids if zone]
     for i, zone in enumerate(known):
         twin = next((other for other in known[:i] if other.casefold() == zone.casefold()), None)
         if twin:
-            tried("id", "片区编号重复（或仅大小写不同）", zone, contract.check_ids, [twin, zone])
+            tried("id", zone, contract.check_ids, [twin, zone])
     for zone, word, stratum, area in zip(
         names["id"], names["ecosystem"], names["stratum"], names["declared_wanmu"], strict=True
     ):
         name = one_line(zone)
-        ecosystem = tried("class", "类型用词未登记", name, contract.ecosystem_of, name, word, file.classes)
+        ecosystem = tried("class", name, contract.ecosystem_of, name, word, file.classes)
         if ecosystem:
             counts[ecosystem] = counts.get(ecosystem, 0) + 1
-            tried("stratum", "植被类型未知", name, contract.stratum_of, name, ecosystems[ecosystem], stratum)
-        tried("declared", "申报面积不是数字", name, contract.declared_number, name, area)
-    tried("count", "片区数与约定不符", "", contract.check_counts, counts, file.expected)
+            tried("stratum", name, contract.stratum_of, name, ecosystems[ecosystem], stratum)
+        tried("declared", name, contract.declared_number, name, area)
+    tried("count", "", contract.check_counts, counts, file.expected)
     for zone, label in zip(ids, names["name"], strict=True):
         if zone and not one_line(label):
             yield Finding("warning", "name", zone, "has no name, and so no label on maps", "没有名称，图上不标注")
     yield Finding("note", "count", "", f"{len(table)} zones: " + ", ".join(f"{n} {k}" for k, n in counts.items()),
                   f"共{len(table)}个片区", len(table), "zones")  # fmt: skip
-    for kind, zh, zone, error in problems:
-        yield Finding("error", kind, zone, str(error), f"{zh}: {error}")
+    for kind, zone, error in problems:
+        yield Finding("error", kind, zone, str(error), error.zh)
 
 
 def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> Iterator[Finding]:
@@ -215,7 +215,7 @@ def _geometry(path: Path, zone: str, geometry: shapely.Geometry | None, crs) -> 
         polygon = contract.sound_polygon(path, zone, geometry, mended := [])
     except ZoneError as error:
         place = geometry if geometry is not None and not geometry.is_empty else None
-        yield Finding("error", "geometry", zone, str(error), f"边界不可用：{error}",
+        yield Finding("error", "geometry", zone, str(error), f"边界不可用：{error.zh}",
                       geometry=place and shapely.force_2d(place).boundary)  # fmt: skip
         return
     if mended:

@@ -40,17 +40,28 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     is missing or cannot be true, and a file with several layers where none is named.
     """
     if not path.exists():
-        raise ZoneError(f"{path}: there is no such file; correct its path in the config")
+        raise ZoneError(
+            f"{path}: there is no such file; correct its path in the config", f"{path}: 没有该文件；请改正配置中的路径"
+        )
     shapefile = path.suffix.lower() == ".shp"
     if shapefile and _is_cut(path):
-        raise ZoneError(f"{path}: is shorter than its header says, shapes are lost; copy the shapefile again")
+        raise ZoneError(
+            f"{path}: is shorter than its header says, shapes are lost; copy the shapefile again",
+            f"{path}: 短于文件头所记长度，有图形丢失；请重新复制整套shapefile",
+        )
     encoding, how = dbf_encoding(_beside(path, ".dbf")) if shapefile else (None, "UTF-8, as the format has it")
     try:
         layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None and name != "layer_styles"]
         if layer is None and len(layers) > 1:
-            raise ZoneError(f"{path}: holds the layers {', '.join(layers)}; name one as `layer` in the config")
+            raise ZoneError(
+                f"{path}: holds the layers {', '.join(layers)}; name one as `layer` in the config",
+                f"{path}: 有图层{'、'.join(layers)}；请在配置中用 layer 指定一个",
+            )
         if layer is not None and layer not in layers:
-            raise ZoneError(f"{path}: has no layer {layer!r} but {', '.join(layers)}; correct `layer` in the config")
+            raise ZoneError(
+                f"{path}: has no layer {layer!r} but {', '.join(layers)}; correct `layer` in the config",
+                f"{path}: 没有图层“{layer}”，只有{'、'.join(layers)}；请改正配置中的 layer",
+            )
         try:
             table = gpd.read_file(path, layer=layer or layers[0], encoding=encoding)
         except UnicodeDecodeError:
@@ -58,14 +69,20 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
                 raise
             table, how = _cut_text(path, encoding), f"{how}; text that is cut within a character ends before it"
     except UNREADABLE as error:
-        raise ZoneError(f"{path}: cannot be read as vector data ({error}); export it again") from error
+        raise ZoneError(
+            f"{path}: cannot be read as vector data ({error}); export it again",
+            f"{path}: 无法作为矢量数据读取（{error}）；请重新导出",
+        ) from error
     if (table.geometry.isna() | table.geometry.is_empty).all():
-        raise ZoneError(f"{path}: holds no shape; export it again with its features")
+        raise ZoneError(
+            f"{path}: holds no shape; export it again with its features", f"{path}: 没有任何图形；请连同要素重新导出"
+        )
     for column in columns:
         if column not in table.columns:
             near = difflib.get_close_matches(column, table.columns, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(table.columns[:-1])}"
-            raise ZoneError(f"{path}: has no column {column!r}{hint}")
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(table.columns[:-1])}"
+            hint_zh = f"是否为“{near[0]}”？" if near else f"现有字段：{'、'.join(table.columns[:-1])}"
+            raise ZoneError(f"{path}: has no column {column!r}; {hint}", f"{path}: 没有字段“{column}”；{hint_zh}")
     if problem := crs_problem(table.crs, tuple(table.total_bounds)):
         raise ZoneError(*(f"{path}: {said}" for said in problem))
     table.attrs["encoding"] = how
@@ -107,18 +124,27 @@ def dbf_encoding(dbf: Path) -> tuple[str, str]:
         content = dbf.read_bytes()
         header_size, language = struct.unpack_from("<8xH", content)[0], content[29]
     except PermissionError as error:
-        raise ZoneError(f"{dbf}: is open in another program, or may not be read; close it and run again") from error
+        raise ZoneError(
+            f"{dbf}: is open in another program, or may not be read; close it and run again",
+            f"{dbf}: 正在其他程序中打开，或无权读取；请关闭后再运行",
+        ) from error
     except (OSError, struct.error, IndexError):
         header_size, content = 1, b""
     if len(content) < header_size:
-        raise ZoneError(f"{dbf}: the attribute table is missing or cut; copy all files of the shapefile")
+        raise ZoneError(
+            f"{dbf}: the attribute table is missing or cut; copy all files of the shapefile",
+            f"{dbf}: 属性表缺失或不完整；请复制shapefile的全部文件",
+        )
     word = _cpg_word(dbf)
     if named := _encoding_of(word):
         if _is_text(content, header_size, named):
             return named, f"{word}, by its .cpg"
         if _is_text(content, header_size, "GB18030"):
             return "GB18030", f"GB18030, as it is not the {word} that its .cpg says"
-        raise ZoneError(f"{dbf}: the .cpg says {word} but the text is not; write what it is into the .cpg, such as GBK")
+        raise ZoneError(
+            f"{dbf}: the .cpg says {word} but the text is not; write what it is into the .cpg, such as GBK",
+            f"{dbf}: .cpg写的是{word}，文字却不是；请在.cpg中写实际的编码，如GBK",
+        )
     if language == _SIMPLIFIED_CHINESE:
         return "GB18030", f"GB18030, by the language byte {language:#04x} of the table"
     if _is_text(content, header_size, "UTF-8"):
