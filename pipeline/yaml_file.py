@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,9 +61,7 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
         root = YAML(typ="safe").compose(text)
         # a value that fits no member of a union fails for each of them: the first says it
         places = {_locate(root, item["loc"]): item for item in reversed(error.errors())}
-        raise ConfigError(
-            "\n".join(_sentence(path, root, item, adapter) for item in reversed(places.values()))
-        ) from error
+        raise ConfigError("\n".join(_sentences(path, reversed(places.items()), adapter))) from error
 
 
 def write_yaml(path: Path, content: Any) -> None:
@@ -72,17 +70,27 @@ def write_yaml(path: Path, content: Any) -> None:
         YAML(typ="safe", pure=True).dump(content, file)
 
 
-def _sentence(path: Path, root: Any, error: dict, adapter: TypeAdapter) -> str:
-    line, place = _locate(root, error["loc"])
-    where = f"{path}:{line}: {'.'.join(map(str, place)) or 'the file'}"
+def _sentences(path: Path, faults: Iterable[tuple[tuple[int, tuple], dict]], adapter: TypeAdapter) -> Iterator[str]:
+    """What is wrong, by line and place; the same of several members of a list is said once, at the first of them."""
+    alike: dict[tuple, list[tuple[int, tuple]]] = {}
+    for (line, place), error in faults:
+        names = tuple(step for step in place if not isinstance(step, int))
+        alike.setdefault((names, _fault(names, error, adapter)), []).append((line, place))
+    for (_, fault), [(line, place), *others] in alike.items():
+        more = f"; the same {len(others)} times more, next in line {others[0][0]}" if others else ""
+        yield f"{path}:{line}: {'.'.join(map(str, place)) or 'the file'}{fault}{more}"
+
+
+def _fault(names: tuple[str, ...], error: dict, adapter: TypeAdapter) -> str:
+    """The end of the sentence that begins with the place."""
     if error["type"] == "extra_forbidden":
-        near = _nearest([str(step) for step in place if not isinstance(step, int)], adapter.json_schema())
-        return f"{where} is not a key here" + (f"; did you mean {near!r}?" if near else "; remove it")
+        near = _nearest(names, adapter.json_schema())
+        return " is not a key here" + (f"; did you mean {near!r}?" if near else "; remove it")
     if error["type"] == "missing":
-        return f"{where}: the key {error['loc'][-1]!r} is missing; add it"
+        return f": the key {error['loc'][-1]!r} is missing; add it"
     given = error["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool | None) else ""
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}{shown}"
+    return f": {error['msg'].removeprefix('Value error, ')}{shown}"
 
 
 def _locate(node: Any, loc: tuple) -> tuple[int, tuple]:
@@ -103,7 +111,7 @@ def _locate(node: Any, loc: tuple) -> tuple[int, tuple]:
     return line, tuple(place)
 
 
-def _nearest(place: list[str], schema: dict) -> str | None:
+def _nearest(place: tuple[str, ...], schema: dict) -> str | None:
     """The path of a key of this name in another place, else a key of the same place that is much like it, else the
     path of the one that is most like it."""
     *parents, key = place

@@ -402,6 +402,17 @@ def test_a_manifest_that_leaves_something_open_is_refused(tmp_path, old, new, er
             find(path)
 
 
+def test_a_wrong_band_in_every_scene_of_a_manifest_is_said_once(tmp_path):
+    head, entry = MANIFEST.replace("red:", "read:").split("scenes:\n")
+    folder = write_manifest(tmp_path, f"{head}scenes:\n{3 * entry}")
+    with pytest.raises(
+        ConfigError, match=r"yaml:10: scenes\.0\.bands\.read: Input should be 'blue', .*'read'"
+    ) as error:
+        find(folder / "manifest.yaml")
+    assert str(error.value).endswith("; the same 2 times more, next in line 14")
+    assert "\n" not in str(error.value)
+
+
 def test_a_manifest_may_say_that_what_is_missing_is_nan(tmp_path):
     write_manifest(tmp_path, MANIFEST.replace("nodata: 0", "nodata: .nan"))
     write_tif(tmp_path / "image.tif", np.array([[[0.1, np.nan]] * 2, [[0.3, 0.3]] * 2], "float32"), pixel=20)
