@@ -13,6 +13,8 @@ from pipeline.errors import ConfigError, OutputError
 from pipeline.execution.engine import GDAL_CACHE_BYTES
 from pipeline.execution.provenance import FILES, code_key, key_parts, read_json
 from pipeline.flow import zone_models
+from pipeline.mapping.patches import min_cells
+from pipeline.outputs.patches import block_px
 from pipeline.run import Run
 from pipeline.stock.sketch import LEVELS, Sketches
 from pipeline.stock.sketch_file import load_sketches
@@ -24,6 +26,13 @@ BYTES_PER_TILE_PIXEL = 24
 
 BYTES_PER_MAP_PIXEL = 8
 """A sink of three bands, whose overviews and file are made in memory, if nothing in it could be compressed."""
+
+BYTES_PER_PATCH_CELL = 160
+"""Values, regions and their borders while small ones are merged, as measured on noise, where each cell is a region."""
+
+BYTES_PER_SMALLEST_PATCH = 1100
+"""Outlines and table of the patches for each that the least area would let a zone have, as measured on noise: one in
+four is there, at 4 to 6 kB."""
 
 PROCESS_BYTES = 500 << 20
 """Interpreter, libraries and compiled kernels."""
@@ -204,10 +213,19 @@ def bytes_of_days(run: Run) -> int:
     return max(days.values()) * bytes_per_pixel_and_day(run.config.composite.method, run.config.indices)
 
 
+def bytes_of_patches(run: Run, pixels: float) -> float:
+    """Bytes that the making of patches takes at most, in a zone whose frame has so many pixels."""
+    block = block_px(pixels)
+    least = min_cells(run.config.patches.min_area_mu, (block * run.config.grid.resolution_m) ** 2)
+    return pixels / block**2 * (BYTES_PER_PATCH_CELL + BYTES_PER_SMALLEST_PATCH / least)
+
+
 def _size(run: Run, workers: int) -> Iterator[str]:
     window = max((t.window[0].stop - t.window[0].start) * (t.window[1].stop - t.window[1].start) for t in run.tiles)
-    framed = max(zone.geometry.envelope.area for zone in run.zones) / run.config.grid.resolution_m**2
-    unit = max(window * (BYTES_PER_TILE_PIXEL + bytes_of_days(run)), framed * BYTES_PER_MAP_PIXEL)
+    framed = [zone.geometry.envelope.area / run.config.grid.resolution_m**2 for zone in run.zones]
+    unit = max(window * (BYTES_PER_TILE_PIXEL + bytes_of_days(run)), max(framed) * BYTES_PER_MAP_PIXEL)
+    if "patches" in run.config.deliverables:
+        unit = max(unit, *(bytes_of_patches(run, pixels) for pixels in framed))
     memory = PROCESS_BYTES + GDAL_CACHE_BYTES + workers * unit
     free = psutil.virtual_memory().available
     yield (

@@ -1,8 +1,11 @@
 """The plan says what will run and why, and the run then does just that."""
 
+import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import shapely
 from tiny_world import DAYS, ZONES, World, box, landscape, undisturbed
 
 from pipeline import plan, units
@@ -61,6 +64,22 @@ def test_before_the_first_run_all_is_new(tmp_path):
     assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"new"}
     _, lines = planned(World(tmp_path))
     assert "3 map: 44 rasters of 4 zones to write, more where open water comes to light, the rest is kept." in lines
+
+
+def test_the_memory_of_a_plan_is_enough_for_the_patches_of_the_largest_zone(world):
+    """Measured: 160 bytes per cell of a zone where every cell begins as a region, and 390 with patches of 4 cells."""
+    run = prepare(read_config(world.config), world.out)
+    assert plan.bytes_of_patches(run, 4e6) == 4e6 * (160 + 1100 * 900 / 10_000)  # 15 mu are 11.1 cells of 30 m
+    assert plan.bytes_of_patches(run, 4.1e6) == 4.1e6 / 4 * (160 + 1100 / 4)  # of blocks of 60 m
+
+    def memory(zones, **changed):
+        run.zones, run.config = zones, run.config.model_copy(update=changed)
+        line = next(line for line in plan._size(run, 2) if line.startswith("Memory"))
+        return float(re.search("about (.*) GiB", line)[1])
+
+    wide = replace(run.zones[0], geometry=shapely.box(0, 0, 60_000, 60_000))
+    maps, patches = memory([wide]), memory([wide], deliverables=("patches",))
+    assert patches - maps == pytest.approx(2 * 4e6 * (259 - 8) / 2**30, abs=0.1)
 
 
 def test_forced_all_is_done_again(world):

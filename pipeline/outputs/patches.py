@@ -183,11 +183,16 @@ def patch_zone(unit: ZonePatches) -> None:
     unit.marks.write(unit.name, unit.key, unit.path, *unit.class_rasters.values())
 
 
+def block_px(pixels: float) -> int:
+    """Side of the blocks of pixels from which a zone whose frame has so many is generalised; 1 up to `MAX_CELLS`."""
+    return max(int(np.ceil(np.sqrt(pixels / MAX_CELLS))), 1)
+
+
 def _generalised(files: dict) -> tuple[GeoBox, dict[str, np.ndarray]]:
     """A grid of at most `MAX_CELLS` over the zone and the values on it; a block of pixels has their mean, and the mean
     of their detectable changes."""
     fine = GeoBox.from_rio(files["fvc"])
-    block = int(np.ceil(np.sqrt(fine.width * fine.height / MAX_CELLS)))
+    block = block_px(fine.width * fine.height)
     shape = -(-fine.height // block), -(-fine.width // block)
     return fine.zoom_to(shape), read_values(files, out_shape=shape, resampling=Resampling.average)
 
