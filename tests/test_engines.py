@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landscape, undisturbed
 
-from pipeline.errors import ConfigError, SinkmapError
+from pipeline.errors import ConfigError, OutputError, SinkmapError
 from pipeline.execution.cores import available_cores
 from pipeline.execution.engine import Engine, open_engine
 from pipeline.outputs.sheets import atlas
@@ -204,6 +204,20 @@ def test_threads_begin_the_units_in_their_order():
     units = [f"{place} of 120" for place in range(120)]
     assert Engine(Console(quiet=True), workers=1).run("units", lambda unit: begun.append(unit) or unit, units) == units
     assert begun == units
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"), [((), "map: 3 done"), ((1,), "map: 2 done, 1 failed"), ((0, 1, 2), "map: 0 done, 3 failed")]
+)
+def test_units_that_failed_are_not_said_to_be_done(refused, said):
+    def work(unit):
+        if unit in refused:
+            raise OutputError("the disk is full")
+
+    for terminal in (False, True):
+        console = Console(file=io.StringIO(), force_terminal=terminal, color_system=None)
+        Engine(console, workers=2).run("map", work, [0, 1, 2])
+        assert (f"{said}\n" in console.file.getvalue()) == (not terminal or bool(refused))
 
 
 def test_small_units_go_last_and_leave_the_pace_alone():

@@ -64,6 +64,10 @@ class Engine:
         start = perf_counter()
         with _progress(self.console, title, len(every)) as advance:
             done = (self._in_threads if self._client is None else self._on_client)(work, every, advance)
+        failed = sum(isinstance(result, Failure) for result in done)
+        if failed or not self.console.is_terminal:
+            more = f", {failed} failed" if failed else ""
+            self.console.print(f"{title}: {len(done) - failed} done{more}")
         if units:
             self.pace[title] = (perf_counter() - start) / len(units)
         return done
@@ -165,10 +169,9 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
 
 @contextmanager
 def _progress(console: Console, title: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; elsewhere one line at the end."""
+    """A bar on a terminal."""
     if not console.is_terminal:
         yield lambda: None
-        console.print(f"{title}: {total} done")
         return
     columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
