@@ -137,6 +137,7 @@ def wanted_of(config: RunConfig, extent: np.ndarray) -> Wanted:
         finest_m=None if grid.allow_coarser else grid.resolution_m,
         indices=config.indices,
         rows=read_harmonisation(config.harmonise),
+        zones=str(config.zones.path),
     )
 
 

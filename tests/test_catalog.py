@@ -197,8 +197,12 @@ def test_a_date_at_the_end_of_the_calendar_which_stands_for_none_is_outside_the_
 
 def test_a_scene_off_the_zones_is_left_out_without_a_word(tmp_path):
     write_item(tmp_path)
-    with pytest.raises(SceneError, match="none of 1 scenes"):
+    with pytest.raises(SceneError, match=r"none of 1 scenes.*and the zones$"):
         find(tmp_path, area=shapely.box(LEFT + 50, TOP - 40, LEFT + 90, TOP))
+    with pytest.raises(SceneError, match="; the nearest lies 60 km off the zones: check the CRS of the zones, or"):
+        find(tmp_path, area=shapely.box(LEFT + 60_000, TOP - 40, LEFT + 60_040, TOP))
+    with pytest.raises(SceneError, match=r"none of 1 scenes.*and the zones$"):  # of the wrong year, wherever it lies
+        find(tmp_path, (2022,), area=shapely.box(LEFT + 60_000, TOP - 40, LEFT + 60_040, TOP))
 
 
 def test_nothing_found_names_the_path_and_what_was_asked(tmp_path):

@@ -22,6 +22,7 @@ import shapely.affinity
 from conftest import ROOT
 from tiny_world import (
     CLOUD,
+    CRS,
     DAYS,
     LEFT,
     STANDS,
@@ -257,7 +258,15 @@ def all_scenes_elsewhere(world):
     for year in YEARS:
         for day in DAYS:
             world.write_scene(year, day, left=LEFT + 200_000)
-    return world.folder / "scenes", "none of 12 scenes", "the zones"
+    return world.folder / "scenes", "none of 12 scenes", "the zones", "191 km off", f"check the CRS of {world.zones}"
+
+
+def boundaries_of_the_next_zone_of_gauss_krueger(world):
+    """Without its number before the eastings nothing in the file tells."""
+    shapes = gpd.GeoSeries([shape for _, _, shape in ZONES.values()], crs=CRS).to_crs("EPSG:4546")
+    moved = {zone: (*of[:2], shape) for (zone, of), shape in zip(ZONES.items(), shapes, strict=True)}
+    world.write_zones(moved, "EPSG:4547")
+    return "none of 12 scenes", "km off the zones", f"check the CRS of {world.zones}"
 
 
 def no_scene_in_season(world):
@@ -375,10 +384,10 @@ FAULTS = {
         unknown_species, negative_volume, all_stands_elsewhere,
     ],
     SCENE: [
-        missing_scenes, empty_scene_folder, all_scenes_elsewhere, no_scene_in_season, a_scene_without_crs,
-        a_truncated_scene, a_scene_whose_item_is_cut, a_scene_of_level_1c, a_scene_of_unknown_offset, a_scene_twice,
-        a_year_under_cloud, a_year_without_scenes, a_year_of_broken_scenes, stored_integers_declared_as_reflectance,
-        a_manifest_of_top_of_atmosphere,
+        missing_scenes, empty_scene_folder, all_scenes_elsewhere, boundaries_of_the_next_zone_of_gauss_krueger,
+        no_scene_in_season, a_scene_without_crs, a_truncated_scene, a_scene_whose_item_is_cut, a_scene_of_level_1c,
+        a_scene_of_unknown_offset, a_scene_twice, a_year_under_cloud, a_year_without_scenes, a_year_of_broken_scenes,
+        stored_integers_declared_as_reflectance, a_manifest_of_top_of_atmosphere,
     ],
     OUTPUT: [a_file_in_the_place_of_the_output],
 }  # fmt: skip

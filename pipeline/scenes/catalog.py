@@ -9,6 +9,7 @@ import shapely
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
+from pyproj import Geod
 from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioIOError
 
@@ -25,11 +26,18 @@ MIN_COVERED = 0.99
 """Share of a scene that each of its layers must cover."""
 
 
+OFF_ZONES = "off the zones"
+FAR_KM = 50
+"""Distance of all scenes from the zones from which on it is no missing neighbour but mostly a wrong CRS: a zone of
+Gauss-Krueger in place of the next puts them some 250 km (3 degrees) off."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a run asks of its scenes: days within ``years`` and ``season``; ``bands`` that give ``indices``; ground that
-    meets ``area`` (in ``crs``); files that pass `admission` (``remote``, ``max_megapixels``); pixels no coarser than
-    ``finest_m`` metres (None takes any). The harmonisation ``rows`` of their sensor adjust their bands."""
+    meets ``area`` (in ``crs``), that of the zones of the file ``zones``; files that pass `admission` (``remote``,
+    ``max_megapixels``); pixels no coarser than ``finest_m`` metres (None takes any). The harmonisation ``rows`` of
+    their sensor adjust their bands."""
 
     years: tuple[int, ...]
     season: Season
@@ -41,6 +49,7 @@ class Wanted:
     finest_m: float | None = None
     indices: tuple[str, ...] = ("ndvi",)
     rows: tuple[Row, ...] = ()
+    zones: str = "the zones"
 
 
 def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]]:
@@ -48,13 +57,14 @@ def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]
     are left out silently, older processings among them. Raises SceneError where nothing usable is found."""
     scenes: dict[str, Scene] = {}
     aside: list[SetAside] = []
-    elsewhere = 0
+    elsewhere, off = 0, []
     for name, read in candidates(path):
         try:
             scene = read()
             used = as_wanted(scene, wanted)
             if not isinstance(used, Scene):
                 elsewhere += 1
+                off += [scene] if used == OFF_ZONES else []
             elif scene.id in scenes:
                 raise SceneError(f"scene {scene.id} is there twice; remove one copy")
             else:
@@ -68,6 +78,11 @@ def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]
         )
     if not scenes:
         asked = f"the years {wanted.years[0]}-{wanted.years[-1]}, the season {wanted.season} and the zones"
+        if off and (nearest := min(_distance_km(scene, wanted) for scene in off)) > FAR_KM:
+            asked += (
+                f"; the nearest lies {nearest:.0f} km off the zones: check the CRS of {wanted.zones}, or get scenes of "
+                "that ground"
+            )
         if not aside:
             raise SceneError(f"{path}: none of {elsewhere} scenes lies in {asked}")
         others = f"; {elsewhere} more outside {asked}" if elsewhere else ""
@@ -87,7 +102,7 @@ def as_wanted(scene: Scene, wanted: Wanted) -> Scene | str:
         return "outside scenes.years"
     if not wanted.season.holds(scene.day):
         return "outside scenes.season"
-    return usable(harmonised(scene, wanted.rows, wanted.bands), wanted) or "off the zones"
+    return usable(harmonised(scene, wanted.rows, wanted.bands), wanted) or OFF_ZONES
 
 
 def usable(scene: Scene, wanted: Wanted) -> Scene | None:
@@ -132,6 +147,13 @@ def usable(scene: Scene, wanted: Wanted) -> Scene | None:
         )
     grids = tuple((name, str(each.crs), *each.affine[:6], *each.shape) for name, each in boxes.items())
     return replace(scene, bounds=_bounds(box, here, wanted.crs), pixel_m=sizes["red"], grids=grids)
+
+
+def _distance_km(scene: Scene, wanted: Wanted) -> float:
+    """From a scene to the area, km; NaN where its CRS does not reach that far."""
+    box, here = footprint(scene.id, scene.bands["red"]), Geometry(wanted.area, wanted.crs)
+    gap = shapely.shortest_line(box.extent.geom, here.to_crs(box.crs, resolution=_step(here)).geom)
+    return Geod(ellps="GRS80").geometry_length(Geometry(gap, box.crs).to_crs("EPSG:4490").geom) / 1000
 
 
 OF_NDVI = ("ndvi", "kndvi")
