@@ -161,6 +161,7 @@ def test_coefficients_come_with_error_source_and_status(finished):
     roots = rows["grassland.strata.typical_steppe.root_shoot"]
     assert (roots["value"], roots["u95_percent"], roots["status"]) == (4.79, 50, "verified")
     assert "Hu F.-L." in roots["source"]
+    assert roots["name_zh"] == "典型草原根茎比"
     assert rows["grassland.residual"]["used_for"] == "interval"
     known = coefficients(finished.ecosystems["grassland"])
     assert all(row["status"] == known[path.partition(".")[2]].status for path, row in rows.items())
@@ -379,7 +380,13 @@ def test_the_command_prints_the_figure_and_how_to_do_it_again(world):
         CliRunner().invoke(app, [*asked, *form], catch_exceptions=False).stdout for form in ([], ["--json"])
     )
     answer = json.loads(data)
-    for said in (f"{answer['value']:.10g} t C", "AGB × (1 + R) × CF × A", "4.79", "UNVERIFIED", answer["command"]):
+    for said in (
+        f"{answer['value']:.10g} t C",
+        "AGB × (1 + R) × CF × A",
+        "典型草原根茎比 = 4.79",
+        "UNVERIFIED",
+        answer["command"],
+    ):
         assert said in printed
     before = (world.results / "summary.csv").read_bytes()
     (world.results / "summary.csv").unlink()

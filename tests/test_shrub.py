@@ -450,6 +450,7 @@ def test_explain_shows_the_shrub_with_its_numbers(both, finished, metric):
     rows = {row["path"]: row for row in answer["coefficients"]}
     assert rows["forest.shrub.reference_cover"]["status"] == "unverified"
     assert rows["forest.shrub.carbon_t_ha"]["value"] == 2.88
+    assert rows["forest.shrub.carbon_t_ha"]["name_zh"] == "灌木生物量碳密度"
     assert ("forest.shrub.above_ground_share" in rows) == (metric == "agb_tDM_ha")
     assert list(answer["land_cover"]["checksums"]) == ["landcover.tif"]
     assert list(answer["stands"]["checksums"]) == ["stands.gpkg"]

@@ -268,7 +268,8 @@ def _coefficient(row: dict) -> str:
     bins = f" in steps at {row['edges']} of {row['of']}" if row.get("edges") else ""
     status = row["status"].upper() + " 未核实" if row["status"] == "unverified" else row["status"]
     only = ", for the interval only" if row["used_for"] == "interval" else ""
-    return f"{row['path']} = {row['value']}{bins} {error} (95 %), {row['unit']} [{status}{only}] {row['source']}"
+    figure = f"{row['path']} {row['name_zh']} = {row['value']}{bins} {error} (95 %), {row['unit']}"
+    return f"{figure} [{status}{only}] {row['source']}"
 
 
 def _file(table: dict) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the coefficients are called in Chinese, for sheets and workbook. Pure."""
+"""What the coefficients are called in Chinese, for sheets, workbook and answers. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -43,9 +43,10 @@ KINDS = {
 """Kinds that have no `Named.names` in the YAML."""
 
 
-def name_zh(ecosystem: Ecosystem, path: str) -> str:
+def name_zh(ecosystem: Ecosystem | Mapping, path: str) -> str:
     """A coefficient in Chinese, such as 榆树含碳率 of species.elm.carbon_fraction: its kind by the first of its names
-    in the YAML, then the quantity. A step that nobody has named stays as it is."""
+    in the YAML, then the quantity. A step that nobody has named stays as it is. Of several ecosystems the path begins
+    with the name of one."""
     return "".join(_parts(ecosystem, path))
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from pipeline.ecosystems import BinnedCoefficient
+from pipeline.ecosystems.names import name_zh
 from pipeline.errors import ConfigError
 from pipeline.questions.finished import FinishedRun
 from pipeline.questions.formulas import steps
@@ -51,7 +52,7 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         "note": run.note_of([zone]),
         "method": model.method if metric.startswith(("carbon", "agb", "sink")) else None,
         "steps": [asdict(step) for step in found],
-        "coefficients": _coefficients(model, metric),
+        "coefficients": _coefficients(run, model, metric),
         "end_members": _end_members(model, metric),
         "observation": [_observation(label, sketches[label]) for label in _labels(period, then)],
         "scenes": [
@@ -112,7 +113,7 @@ def _labels(period: Period, then: tuple | None) -> list[str]:
     return [*([then[0].label] if then else []), period.label]
 
 
-def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
+def _coefficients(run: FinishedRun, model: ZoneModel, metric: str) -> list[dict]:
     """The rows that the figure is worked out with, and for carbon those that only widen its interval."""
     rows = model.coefficients
     if metric in ("area_ha", "index_mean", "ndvi_mean"):
@@ -130,7 +131,8 @@ def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
         only_interval = []
     return [
         {
-            "path": model.full_path(path),
+            "path": full,
+            "name_zh": name_zh(run.ecosystems, full),
             "value": list(row.values) if isinstance(row, BinnedCoefficient) else row.value,
             **({"edges": list(row.edges), "of": row.of} if isinstance(row, BinnedCoefficient) else {}),
             **({"ranges": row.ranges} if isinstance(row, BinnedCoefficient) and row.ranges else {}),
@@ -142,7 +144,7 @@ def _coefficients(model: ZoneModel, metric: str) -> list[dict]:
             "used_for": "interval" if path in only_interval else "figure and interval",
         }
         for path in dict.fromkeys([*paths, *only_interval])
-        for row in [rows[path]]
+        for row, full in [(rows[path], model.full_path(path))]
     ]
 
 
