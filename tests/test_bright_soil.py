@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import CRS, make_grid, write_item, write_tif
 
+from pipeline.blocks import CELL_PX
 from pipeline.compositing.bright_soil import BrightSoil
 from pipeline.compositing.cube import Cube, Tile
 from pipeline.compositing.tile_year import TileYear, composite_tile
@@ -185,6 +186,7 @@ def clear_counts(folder: Path, shape: tuple[int, int], bright_soil: bool) -> np.
     cube.add_year(2023, ("ndvi", "clear_count", "water_count", "peak_day"))
     window = tuple(slice(0, size) for size in shape)
     marks = Marks(folder / "marks")
-    unit = TileYear(cube, Tile(0, 0, window), 2023, tuple(scenes), "max_index", ("ndvi",), 20, marks, {}, bright_soil)
+    tile = Tile(0, 0, window, np.ones([-(-size // CELL_PX) for size in shape], bool))
+    unit = TileYear(cube, tile, 2023, tuple(scenes), "max_index", ("ndvi",), 20, marks, {}, bright_soil)
     assert composite_tile(unit) == []
     return cube.read(2023, "clear_count", window)

@@ -114,7 +114,7 @@ def test_small_clouds_do_not_lower_the_index_of_a_coarse_grid(tmp_path):
     cube = Cube(tmp_path / "cube.zarr", grid, 512)
     cube.create()
     cube.add_year(2023, layers)
-    tile = Tile(0, 0, (slice(0, 16), slice(0, 16)))
+    tile = Tile(0, 0, (slice(0, 16), slice(0, 16)), np.ones((1, 1), bool))
     unit = TileYear(cube, tile, 2023, (scene,), "max_index", ("ndvi",), 0, Marks(tmp_path / "marks"), {"all": "1"})
     assert composite_tile(unit) == []
     seen = cube.read(2023, "clear_count", tile.window) == 1

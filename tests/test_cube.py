@@ -14,6 +14,7 @@ from pipeline.variables import INDEX_NODATA
 
 GRID = GeoBox((1024, 1536), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
 WINDOW = (slice(768, 1024), slice(900, 1400))
+CELLS = np.ones((8, 16), bool)
 
 
 @pytest.fixture(params=[512, 768, 2048])
@@ -26,7 +27,7 @@ def cube(request, tmp_path):
     window = (WINDOW[0], slice(max(900, column * request.param), min(1400, (column + 1) * request.param)))
     values = np.arange(256 * (window[1].stop - window[1].start)).reshape(256, -1)
     layers = {"ndvi": (values % 10_000).astype("int16"), "clear_count": (values % 200).astype("uint8")}
-    cube.write(2024, Tile(row, column, window), layers)
+    cube.write(2024, Tile(row, column, window, CELLS), layers)
     return cube, window, layers
 
 
@@ -50,7 +51,7 @@ def test_what_was_written_is_read_and_all_else_is_nodata(cube):
 
 def test_what_is_nodata_now_was_not_left_from_before(cube):
     cube, window, layers = cube
-    tile = Tile(*(part.start // cube.tile_px for part in window), window)
+    tile = Tile(*(part.start // cube.tile_px for part in window), window, CELLS)
     cube.write(2024, tile, {"ndvi": np.full_like(layers["ndvi"], INDEX_NODATA)})
     assert (cube.read(2024, "ndvi", window) == INDEX_NODATA).all()
     assert (cube.read(2024, "clear_count", window) == layers["clear_count"]).all()

@@ -22,6 +22,9 @@ from pipeline.zones.zone import Zone
 ZONE = shapely.box(LEFT + 20, TOP - 120, LEFT + 120, TOP - 20)
 """10 x 10 pixels of 10 m."""
 
+ALL = np.ones((1, 1), bool)
+"""The one cell of a tile of 16 x 16 pixels."""
+
 
 def test_shares_of_a_zone(tmp_path):
     """Of 100 pixels 90 have reflectance; of these 50 land, 20 water, 20 cloud or snow."""
@@ -33,7 +36,7 @@ def test_shares_of_a_zone(tmp_path):
     grid = make_grid(16, 16)
     found, _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom))
     zone = Zone("G01", "-", "grassland", "-", 1.0, None, ZONE)
-    cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)))
+    cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)), ALL)
     counts = tile_quality(TileQuality(cube, tile, (zone,), tuple(found), tmp_path))
     (row,) = zone_scenes(zone, found, counts)
     assert (row.zone_id, row.scene, row.date) == ("G01", "A", "2023-08-01")
@@ -49,7 +52,7 @@ def test_the_pixels_of_a_zone_are_found_once_for_all_scenes(tmp_path, monkeypatc
     grid = make_grid(16, 16)
     found, _ = find_scenes(tmp_path, Wanted((2023,), PEAK, ("red", "nir"), CRS, grid.extent.geom))
     zone = Zone("G01", "-", "grassland", "-", 1.0, None, ZONE)
-    cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)))
+    cube, tile = Cube(tmp_path / "cube.zarr", grid, 256), Tile(0, 0, (slice(0, 16), slice(0, 16)), ALL)
     masks = []
     monkeypatch.setattr(
         scene_quality, "geometry_mask", lambda *args: masks.append(mask := geometry_mask(*args)) or mask
@@ -70,7 +73,7 @@ def test_a_scene_is_read_once_for_all_zones_of_a_tile_and_counted_over_all_tiles
     )
     cube, read = Cube(tmp_path / "cube.zarr", grid, 256), []
     monkeypatch.setattr(scene_quality, "read_classes", lambda *args: read.append(args) or read_classes(*args))
-    tiles = [Tile(0, place, (slice(0, 16), slice(8 * place, 8 * place + 8))) for place in (0, 1)]
+    tiles = [Tile(0, place, (slice(0, 16), slice(8 * place, 8 * place + 8)), ALL) for place in (0, 1)]
     counts = together([tile_quality(TileQuality(cube, tile, zones, tuple(scenes), tmp_path)) for tile in tiles])
     assert len(read) == 1, "the second tile lies beside the scene"
     shares = [row.seen_percent for zone in zones for row in zone_scenes(zone, scenes, counts)]

@@ -60,7 +60,7 @@ def composited(folder, scenes, method):
     cube = Cube(folder / "cube.zarr", grid, 512)
     cube.create()
     cube.add_year(2023, LAYERS)
-    tile = Tile(0, 0, (slice(0, SIDE), slice(0, SIDE)))
+    tile = Tile(0, 0, (slice(0, SIDE), slice(0, SIDE)), np.ones((2, 2), bool))
     unit = TileYear(cube, tile, 2023, scenes, method, ("ndvi", "ndmi"), BUFFER_M, Marks(folder / "marks"), {"all": "1"})
     failed = composite_tile(unit)
     return failed, {name: cube.read(2023, name, tile.window) for name in LAYERS}

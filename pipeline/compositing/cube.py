@@ -37,12 +37,12 @@ Window = tuple[slice, slice]
 @dataclass(frozen=True)
 class Tile:
     """A tile of the grid and the window of it, in grid pixels, that the zones touch; ``cells`` tells of each cell of
-    the window whether a zone touches it, and is None where they all count."""
+    the window whether a zone touches it."""
 
     row: int
     column: int
     window: Window
-    cells: Cells | None = field(default=None, compare=False, repr=False)
+    cells: Cells = field(compare=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -60,7 +60,7 @@ def tile_quality(unit: TileQuality) -> Counts:
     unreadable one."""
     grid = unit.cube.grid[unit.tile.window]
     box = shapely.box(*grid.boundingbox)
-    asked = None if unit.tile.cells is None else blocks_of(unit.tile.cells)
+    asked = blocks_of(unit.tile.cells)
     inside = {zone.id: pixels for zone in unit.zones if (pixels := _pixels(unit, zone)).size}
     counts = {}
     for scene in unit.scenes if inside else ():
@@ -111,7 +111,7 @@ def _pixels(unit: TileQuality, zone: Zone) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _seen(scene: Scene, grid: GeoBox, asked: Blocks | None) -> np.ndarray:
+def _seen(scene: Scene, grid: GeoBox, asked: Blocks) -> np.ndarray:
     """Of each pixel which of `Counts` it is among, uint8: without reflectance it is not seen."""
     classes = read_classes(scene, grid)
     stored, _, _, nodata = read_bands(scene, ("red",), grid, asked)["red"]
