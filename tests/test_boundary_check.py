@@ -351,6 +351,7 @@ def test_a_volume_that_is_none_is_a_finding_beside_the_others(tmp_path):
     wrong, right = volumes_found(World.at(tmp_path), -1.0, 45.0)
     assert (wrong.level, right.level) == ("error", "note")
     assert "V2020 has an empty, negative or infinite volume, first in row 1 (-1.0)" in wrong.en
+    assert wrong.zh.startswith("字段V2020的蓄积为空、负数或无穷大，首见第1行（-1.0），共1行")
 
 
 def test_a_run_says_how_many_stands_it_repaired(tmp_path):

@@ -132,7 +132,7 @@ def _volumes(file: StandFile, table: gpd.GeoDataFrame, species: pd.Series, count
         try:
             volume = volumes(file.path, table[column], species)[counted_ha.index]
         except ZoneError as error:
-            yield Finding("error", "volume", "stands", str(error), f"蓄积不可用：{error}")
+            yield Finding("error", "volume", "stands", str(error), error.zh)
             continue
         total, area = (volume * counted_ha).sum(), counted_ha[volume > 0].sum()
         mean = total / area if area else 0

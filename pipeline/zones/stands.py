@@ -107,14 +107,18 @@ def volumes(path: Path, column: pd.Series, species: pd.Series) -> pd.Series:
         row = int(wrong.argmax())
         raise ZoneError(
             f"{path}: the column {column.name} has an empty, negative or infinite volume, first in row {row + 1} "
-            f"({column.iloc[row]}); give it in m3/ha, 0 where no volume was measured ({wrong.sum()} rows)"
+            f"({column.iloc[row]}); give it in m3/ha, 0 where no volume was measured ({wrong.sum()} rows)",
+            f"字段{column.name}的蓄积为空、负数或无穷大，首见第{row + 1}行（{column.iloc[row]}），共{wrong.sum()}行；"
+            "请填每公顷立方米数，没有蓄积的填0",
         )
     stocked = ((species == UNSTOCKED) & (given > 0)).to_numpy()
     if stocked.any():
         row = int(stocked.argmax())
         raise ZoneError(
             f"{path}: the column {column.name} has a volume in row {row + 1} ({column.iloc[row]}), of ground that "
-            f"counts as without trees; name its species ({stocked.sum()} rows)"
+            f"counts as without trees; name its species ({stocked.sum()} rows)",
+            f"字段{column.name}第{row + 1}行有蓄积（{column.iloc[row]}），但该地块按无林木计，共{stocked.sum()}行；"
+            "请填写树种",
         )
     return volume
 
@@ -145,7 +149,8 @@ def _numbers(path: Path, column: pd.Series, what: str) -> pd.Series:
     except (TypeError, ValueError):
         row, value = next((row, value) for row, value in enumerate(cells, 1) if not _is_number(value))
         raise ZoneError(
-            f"{path}: the column {column.name} has {value!r} in row {row}, which is not {what}; correct it"
+            f"{path}: the column {column.name} has {value!r} in row {row}, which is not {what}; correct it",
+            f"字段{column.name}第{row}行的“{value}”不是数值，请更正",
         ) from None
 
 
