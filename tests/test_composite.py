@@ -213,6 +213,15 @@ def test_an_offset_applied_twice_shows_in_the_shadows_of_bright_ground(shadows, 
         PeakComposite((100, 100)).add(pixel_class, scene)
 
 
+def test_the_edge_of_a_swath_that_one_band_alone_holds_says_nothing_of_an_offset():
+    """The detectors of a band end some pixels before those of another: what is known of one alone is not counted."""
+    red, nir = np.full((20, 20), 300, "uint16"), np.zeros((20, 20), "uint16")
+    for off, other in ((red, nir), (nir, red)):
+        PeakComposite((20, 20)).add(
+            np.full((20, 20), LAND, "uint8"), {"red": (off, 1e-4, -0.1, 0.0), "nir": (other, 1e-4, -0.1, 0.0)}
+        )
+
+
 @pytest.mark.parametrize(("bright", "pixel_class", "refused"), [(60, LAND, True), (50, LAND, False), (60, LAKE, False)])
 def test_a_few_glints_and_any_on_water_are_borne(bright, pixel_class, refused):
     """Of 100 clear pixels more than 50 (at least) and more than a tenth must be impossible; those that are borne count

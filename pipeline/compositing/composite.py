@@ -225,7 +225,7 @@ def _lay(values, where, out):
 def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_count, water_count):
     """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
     higher; ``taken`` marks where it was. Returns (clear, impossible) land, of which the latter counts as not seen, and
-    of pixels of any class how many are (known, below `BELOW_SHADOW`).
+    of pixels of any class how many are known in both bands, and how many of these are below `BELOW_SHADOW`.
 
     A row takes a loop for each step, without a branch and over few arrays: such loops the compiler turns into
     instructions on many pixels at once.
@@ -253,7 +253,7 @@ def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_
             for x in range(width):
                 known += (r[x] == r[x]) & (n[x] == n[x])
             for x in range(width):
-                below_shadow += (r[x] < lowest) | (n[x] < lowest)
+                below_shadow += ((r[x] < lowest) & (n[x] == n[x])) | ((n[x] < lowest) & (r[x] == r[x]))
             for x in range(width):
                 new[x] = (bits[x] & CLEAR != 0) & ~was_seen[x] & (r[x] == r[x]) & (n[x] == n[x])
             for x in range(width):
