@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pystac
@@ -97,9 +97,15 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
 
 
 def _bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
-    """Bands of Landsat and HLS whose MTL or Fmask is missing and that no item beside them and no manifest above may
-    describe."""
+    """Bands of Landsat and HLS whose MTL or Fmask is missing and that no item beside them, no items in one file and no
+    manifest above may describe."""
     declared = {folder for folder, files in folders if MANIFEST in files}
+    names = dict(folders)
+
+    @cache  # a folder above is asked for each of the scenes below it
+    def has_items(folder: Path) -> bool:
+        return any(_is_collection(folder / name) for name in names.get(folder, ()))
+
     for folder, files in folders:
         if declared & {folder, *folder.parents}:
             continue
@@ -108,17 +114,15 @@ def _bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
         for main, bands, ending in KEY_FILES:
             described = {match[1] for name in files if (match := main.fullmatch(name))}
             for scene in dict.fromkeys(match[1] for name in files if (match := bands.fullmatch(name))):
-                if scene not in described and not _told_above(folder, folders):
+                if scene not in described and not any(map(has_items, folder.parents)):
                     lacking = f"the bands of {scene} have no {scene}{ending} beside them"
                     yield scene, partial(_refuse, f"{folder}: {lacking}; get the product again")
 
 
-def _told_above(folder: Path, folders: list[tuple[Path, list[str]]]) -> bool:
-    """Whether a folder above holds items of other folders in one file."""
-    for file in (above / name for above, names in folders if above in folder.parents for name in names):
-        with suppress(OSError, ValueError):
-            if file.suffix == ".json" and (content := _read_json(file)).get("features") and _items_in(content):
-                return True
+def _is_collection(file: Path) -> bool:
+    """Whether a file holds several items, which may lie in other folders."""
+    with suppress(OSError, ValueError):
+        return file.suffix == ".json" and "features" in (content := _read_json(file)) and bool(_items_in(content))
     return False
 
 
