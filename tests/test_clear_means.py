@@ -62,6 +62,20 @@ def test_a_missing_value_of_floating_point_data_enters_no_mean(tmp_path):
     assert means(scene, make_grid(1, 1, 20.0))[1].tolist() == [[pytest.approx(0.05)]]
 
 
+@pytest.mark.parametrize(("shadows", "refused"), [(0, False), (1, False), (2, True)])
+def test_an_offset_subtracted_twice_shows_in_shadows_that_enter_no_mean(tmp_path, shadows, refused):
+    """Steppe of .15 and .3 stays possible at .05 and .2; shadow of .04 and .08 does not."""
+    red, quality = np.full((100, 200), 1500), np.full((100, 200), V)
+    red[:shadows], quality[:shadows] = 400, C
+    scene = scene_of(tmp_path, red, quality)
+    scene = replace(scene, bands={name: replace(band, offset=-0.1) for name, band in scene.bands.items()})
+    if refused:
+        with pytest.raises(ValueError, match="2% of its pixels, shadow and water among them, have reflectance below"):
+            means(scene, make_grid(50, 100, 20.0))
+    else:
+        assert (means(scene, make_grid(50, 100, 20.0))[0] == CLEAR).all()
+
+
 def test_clouds_grow_at_the_pixels_of_the_scene(tmp_path):
     """A cloud pixel and a buffer of one pixel of the scene, half a pixel of the grid."""
     quality = np.full((4, 8), V)

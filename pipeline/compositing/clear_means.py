@@ -8,6 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from pipeline.blocks import CELL_PX, Cells, rectangles
 from pipeline.compositing.composite import buffer_clouds
+from pipeline.compositing.shadow import below_shadow, refuse_below_shadow
 from pipeline.scenes.reflectance import read_bands, read_classes
 from pipeline.scenes.scene import CLEAR, WATER, Scene, Stored
 
@@ -30,9 +31,11 @@ def clear_means(
 
     Clouds grow by ``buffer_m`` first. A grid pixel is CLEAR where at least `LEAST_CLEAR` of it is, WATER where most of
     that is, and its bands are the means of the clear pixels, their nodata where it is not clear. Outside ``cells`` all
-    is nodata. Raises SceneError for an unreadable file.
+    is nodata. Raises SceneError for an unreadable file, and ValueError where the scene's own pixels tell that an offset
+    was subtracted twice: its shadows enter no mean.
     """
     classes = np.zeros(grid.shape, "uint8")
+    known_and_below = np.zeros(2, "int64")
     bands: dict[str, Stored] = {}
     radius = round(buffer_m * within / abs(grid.resolution.x))
     for place in _strips(grid, within, cells):
@@ -44,7 +47,9 @@ def clear_means(
         counted = clear_px >= LEAST_CLEAR * within**2
         watery = 2 * _sums(clear & (seen & WATER != 0), within) > clear_px
         classes[place] = np.where(counted, np.where(watery, CLEAR | WATER, CLEAR), 0)
-        for name, (stored, scale, offset, nodata) in read_bands(scene, names, fine).items():
+        found = read_bands(scene, names, fine)
+        known_and_below += below_shadow(found["red"], found["nir"])
+        for name, (stored, scale, offset, nodata) in found.items():
             if name not in bands:
                 bands[name] = np.full(grid.shape, nodata, stored.dtype), scale, offset, nodata
             # a float of Python takes the type of what it is compared with: 1e20 of float32 is not that of float64
@@ -53,6 +58,7 @@ def clear_means(
             here = counted & (known_px > 0)
             means = _sums(np.where(known, stored, 0), within)[here] / known_px[here]
             bands[name][0][place][here] = means.round() if stored.dtype.kind in "iu" else means
+    refuse_below_shadow(*known_and_below.tolist())
     return classes, bands
 
 

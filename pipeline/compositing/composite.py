@@ -16,6 +16,7 @@ from pipeline.compositing.indices import (
     reflectance_at,
     reflectance_of,
 )
+from pipeline.compositing.shadow import is_below_shadow, refuse_below_shadow
 from pipeline.execution.compiled import njit
 from pipeline.scenes.scene import BUFFERED, CLEAR, WATER, Stored
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
@@ -28,11 +29,6 @@ are wrong."""
 DARKEST = 0.001
 """Reflectance (unit 1) that clear land has in red or near infrared, at least (expert choice): where many pixels have
 less, it was divided by 10 000 twice."""
-
-BELOW_SHADOW = -0.05
-"""Reflectance (unit 1) that no shadow or lake is corrected to (expert choice): where more than a hundredth of all
-pixels have less in red or near infrared, an offset that was subtracted already was subtracted again. Bright ground
-would hide it and come out too green."""
 
 MOST_DIFFERENCE = np.float32(1.05)
 """A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
@@ -83,7 +79,7 @@ class Composite(ABC):
 
         Raises ValueError where more than a tenth of the clear land, or a hundredth of all, cannot be reflectance.
         """
-        clear, impossible, known, below_shadow = _observe(
+        clear, impossible, known, below = _observe(
             self._places, classes, bands["red"], bands["nir"], self._day, self._seen, self._taken,
             self._place("ndvi"), self._peak_day, self._counts["clear_count"], self._counts["water_count"],
         )  # fmt: skip
@@ -92,11 +88,7 @@ class Composite(ABC):
                 f"{impossible / clear:.0%} of its clear land has impossible reflectance (above {MAX_REFLECTANCE}, "
                 "negative or next to none), so its scale or offset is wrong or applied twice"
             )
-        if below_shadow > max(50, known / 100):
-            raise ValueError(
-                f"{below_shadow / known:.0%} of its pixels, shadow and water among them, have reflectance below "
-                f"{BELOW_SHADOW}, so its offset is wrong or was applied already"
-            )
+        refuse_below_shadow(known, below)
         self._keep(bands)
 
     @abstractmethod
@@ -225,7 +217,7 @@ def _lay(values, where, out):
 def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_count, water_count):
     """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
     higher; ``taken`` marks where it was. Returns (clear, impossible) land, of which the latter counts as not seen, and
-    of pixels of any class how many are known in both bands, and how many of these are below `BELOW_SHADOW`.
+    of pixels of any class how many are known in both bands, and how many of these are below `shadow.BELOW_SHADOW`.
 
     A row takes a loop for each step, without a branch and over few arrays: such loops the compiler turns into
     instructions on many pixels at once.
@@ -233,8 +225,7 @@ def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_
     clear = 0
     impossible = 0
     known = 0
-    below_shadow = 0
-    lowest = np.float32(BELOW_SHADOW)
+    below = 0
     least, most, darkest = np.float32(MIN_REFLECTANCE), np.float32(MAX_REFLECTANCE), np.float32(DARKEST)
     widest = classes.shape[1]
     r_row, n_row, level_row = np.empty(widest, np.float32), np.empty(widest, np.float32), np.empty(widest, np.int16)
@@ -253,7 +244,7 @@ def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_
             for x in range(width):
                 known += (r[x] == r[x]) & (n[x] == n[x])
             for x in range(width):
-                below_shadow += ((r[x] < lowest) & (n[x] == n[x])) | ((n[x] < lowest) & (r[x] == r[x]))
+                below += is_below_shadow(r[x], n[x])
             for x in range(width):
                 new[x] = (bits[x] & CLEAR != 0) & ~was_seen[x] & (r[x] == r[x]) & (n[x] == n[x])
             for x in range(width):
@@ -281,4 +272,4 @@ def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_
                 higher[x] = new[x] & (levels[x] > peaks[x])
             _lay(levels, higher, peaks)
             _lay(days, higher, peak_day[y, left:right])
-    return clear, impossible, known, below_shadow
+    return clear, impossible, known, below

@@ -13,8 +13,8 @@ __all__ = ["njit"]
 
 SOURCES = (
     "blocks", "compositing/bright_soil", "compositing/composite", "mapping/encoding", "compositing/indices",
-    "compositing/median", "outputs/cog", "mapping/regions", "scenes/scene", "stock/sketch", "variables",
-    "mapping/zone_pixels",
+    "compositing/median", "compositing/shadow", "outputs/cog", "mapping/regions", "scenes/scene", "stock/sketch",
+    "variables", "mapping/zone_pixels",
 )  # fmt: skip
 """Where the loops and the constants in them are written."""
 
