@@ -23,27 +23,31 @@ and so takes half the time."""
 @njit(nogil=True, cache=True)
 def median_of_days(stack):
     """The median of ``stack`` (days, rows, columns) int16 over its days, (rows, columns) int16: of an even number the
-    mean of the middle two, half a step to the even one; nodata where no day has a value."""
+    mean of the middle two, half a step to the even one; nodata where no day has a value.
+
+    A row of pixels is sorted at once, by insertion without a branch: the compiler takes 16 pixels at a time.
+    """
     days, height, width = stack.shape
     median = np.full((height, width), INDEX_NODATA, np.int16)
-    ranked = np.empty((width, days), np.int16)
-    count = np.empty(width, np.int64)
+    ranked = np.empty((days, width), np.int16)
+    count = np.empty(width, np.int16)
     for y in range(height):
         count[:] = 0
         for day in range(days):
+            seen, new = stack[day, y], ranked[day]
             for x in range(width):
-                value = stack[day, y, x]
-                if value == INDEX_NODATA:
-                    continue
-                place = count[x]
-                while place > 0 and ranked[x, place - 1] > value:
-                    ranked[x, place] = ranked[x, place - 1]
-                    place -= 1
-                ranked[x, place] = value
-                count[x] += 1
+                new[x] = seen[x]
+                count[x] += seen[x] != INDEX_NODATA
+            for place in range(day, 0, -1):
+                lower, upper = ranked[place - 1], ranked[place]
+                for x in range(width):
+                    one, other = lower[x], upper[x]
+                    lower[x] = min(one, other)
+                    upper[x] = max(one, other)
         for x in range(width):
-            if count[x]:
-                low, high = ranked[x, (count[x] - 1) // 2], ranked[x, count[x] // 2]
+            if count[x]:  # nodata, the lowest of int16, ranks below
+                first = days - count[x]
+                low, high = ranked[first + (count[x] - 1) // 2, x], ranked[first + count[x] // 2, x]
                 median[y, x] = np.int16(np.rint((np.float64(low) + np.float64(high)) / 2))
     return median
 
