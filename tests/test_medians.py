@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.compositing.composite_methods import COMPOSITES, bytes_per_pixel_and_day
-from pipeline.compositing.indices import INDICES
+from pipeline.compositing.indices import INDICES, bands_of
 from pipeline.compositing.median import geometric_median, median_of_days
 from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA
@@ -86,10 +86,47 @@ def stack(*points):
         ([(0.0925, 0.3196), (0.0755, 0.3888), (0.0518, 0.4499), (0.0503, 0.5067)], (0.0755, 0.3888)),
         ([(0.0326, 0.4500), (0.0648, 0.3771), (0.0796, 0.2773), (0.0784, 0.2805)], (0.078047, 0.283005)),
         ([(0.1, 0.3, 0.2), (0.2, 0.4, 0.3), (0.3, 0.5, 0.4)], (0.2, 0.4, 0.3)),  # three bands on a line
+        # nearly so: the first is pulled by 1 + 8e-8, and the minimum, of 80 bits, lies ten steps off
+        (
+            [
+                (0.3025, 0.2918, 0.3071),
+                (0.2692, 0.3998, 0.2136),
+                (0.3247, 0.2200, 0.3692),
+                (0.3463, 0.1497, 0.4298),
+                (0.2690, 0.4002, 0.2135),
+                (0.2747, 0.3822, 0.2289),
+            ],
+            (0.302187, 0.292819, 0.306218),
+        ),
     ],
 )
 def test_geometric_medians_known_from_geometry(points, answer):
     assert geometric_median(stack(*points)).ravel() == pytest.approx(answer, abs=2e-5)
+
+
+@pytest.mark.parametrize("bands", [2, 3])
+@pytest.mark.parametrize("pairs", [2, 3, 6])
+@pytest.mark.parametrize(("here", "beyond"), [(0, 0), (1, 0), (1, 1), (3, 2)])
+@pytest.mark.parametrize("wide", [3, 50, 1000])
+def test_observations_in_pairs_on_opposite_sides_have_their_geometric_median_between(bands, pairs, here, beyond, wide):
+    """Unit vectors to a pair cancel at any point between its two, and those that lie ``here`` hold as many ``beyond``.
+    The minimum is flat, so hard to find, where all lie nearly on a line, as those ``wide`` steps across do."""
+    pixels, random = 300, np.random.default_rng([bands, pairs, here, wide])
+    middle = random.integers(2000, 4000, (bands, 1, pixels))
+    along = random.integers(-40, 41, (bands, 1, pixels)) * 10
+    way = along + random.integers(-wide, wide + 1, (bands, pairs, pixels))
+    way[:2, :2] += np.array([[1, -1], [-1, -1]])[:, :, None] * wide  # not all the same way
+    near, far = random.integers(1, 4, (2, pairs, pixels))
+    extra = middle + random.integers(100, 999, (bands, beyond, pixels))
+    seen = np.concatenate([middle - near * way, middle + far * way, np.repeat(middle, here, axis=1), extra], axis=1)
+    found = geometric_median(seen.astype("int16")[:, :, None])
+    assert found[:, 0] == pytest.approx(middle[:, 0] * 1e-4, abs=5e-6)
+
+
+def test_a_geometric_median_takes_three_bands_at_most():
+    with pytest.raises(ValueError, match="three bands at most"):
+        geometric_median(np.zeros((4, 3, 1, 1), "int16"))
+    assert len(bands_of(tuple(INDICES))) == 3
 
 
 points = arrays(
