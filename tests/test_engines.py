@@ -30,10 +30,11 @@ def world(tmp_path):
 
 
 @contextlib.contextmanager
-def started(*arguments):
-    """A Dask process that ends with the block."""
+def started(*arguments, package=ROOT):
+    """A Dask process that ends with the block, with the sinkmap that lies in the folder ``package``."""
+    environment = child_environment() | {"PYTHONPATH": os.pathsep.join([str(package), str(ROOT / "tests")])}
     process = subprocess.Popen(
-        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, env=child_environment(),
+        [sys.executable, "-m", *map(str, arguments)], cwd=package, env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -291,7 +292,19 @@ def test_a_cluster_without_workers_is_waited_for_with_a_word_and_a_lost_one_is_s
                 engine.run("count", abs, [-1])
 
 
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:notaport"])
+def test_another_server_at_the_address_is_said_in_one_sentence(monkeypatch):
+    """It takes the connection and never answers."""
+    monkeypatch.setattr("pipeline.execution.engine.ANSWER_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with (
+            pytest.raises(ConfigError, match=f"no Dask scheduler answers at {address}; "),
+            open_engine(Console(quiet=True), cluster=address),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:notaport", "http://127.0.0.1:9", "tls://127.0.0.1:9"])
 def test_an_address_that_is_none_is_said_in_one_sentence(world, sinkmap, address):
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--cluster", address)
     assert code == 2

@@ -1,5 +1,6 @@
 """Run independent units of work through Dask: threads of this process, local processes, or a cluster."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -158,13 +159,25 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
         return
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told of in one sentence
     try:
+        asyncio.run(_reach(cluster))  # a client that cannot would end in a traceback of its own
         client = Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"no Dask scheduler answers at {cluster}; start one or correct the address") from error
+    except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
+        why = f" ({error})" if str(error) else ""
+        raise ConfigError(f"no Dask scheduler answers at {cluster}{why}; start one or correct the address") from error
     with client:
         if not client.nthreads():
             console.print(f"No worker is at the Dask scheduler {cluster} yet; the work waits for one.", soft_wrap=True)
         yield Engine(console, max(1, sum(client.nthreads().values())), client)
+
+
+async def _reach(address: str) -> None:
+    """Greet the Dask scheduler at ``address``, with the certificates of Dask's configuration where that is tls://."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    greeting = connect(address, timeout=ANSWER_SECONDS, **Security().get_connection_args("client"))
+    greeted = await asyncio.wait_for(greeting, ANSWER_SECONDS + 1)  # of another kind of server it would wait for ever
+    await greeted.close()
 
 
 @contextmanager
