@@ -20,7 +20,8 @@ from tiny_world import DAYS, ROOT, World, child_environment, clouds_over, landsc
 
 from pipeline.errors import ConfigError, OutputError, SinkmapError
 from pipeline.execution.cores import available_cores
-from pipeline.execution.engine import Engine, open_engine
+from pipeline.execution.engine import Engine, _as_here, open_engine
+from pipeline.execution.provenance import installed
 from pipeline.outputs.sheets import atlas
 
 
@@ -302,6 +303,42 @@ def test_another_server_at_the_address_is_said_in_one_sentence(monkeypatch):
             open_engine(Console(quiet=True), cluster=address),
         ):
             pass
+
+
+OTHERS = {
+    "other code": ("numbers = 1", "the worker tcp://.* of the Dask cluster has sinkmap code .* for "),
+    "no sinkmap": (
+        "raise ModuleNotFoundError(__name__)",
+        r"the worker tcp://.* has not this sinkmap \(.*pipeline.*\); install",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), OTHERS.values(), ids=OTHERS)
+def test_a_worker_of_another_installation_is_refused(tmp_path, change, sentence):
+    """What it computed would bear the marks of this code."""
+    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline")
+    with (tmp_path / "pipeline" / "__init__.py").open("a", encoding="utf-8") as code:
+        code.write(f"\n{change}\n")
+    place = tmp_path / "scheduler.json"
+    quiet = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", place)
+    worker = (*quiet, "--no-nanny", "--nthreads", 1, "--local-directory", tmp_path)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(started("distributed.cli.dask_scheduler", *quiet, "--port", 0))
+        _wait_for(lambda: place.is_file() and place.read_text().strip().endswith("}"))
+        stack.enter_context(started("distributed.cli.dask_worker", *worker, package=tmp_path))
+        address = json.loads(place.read_text())["address"]
+        with open_engine(Console(quiet=True), cluster=address) as engine:
+            engine._client.wait_for_workers(1, timeout=60)
+            with pytest.raises(ConfigError, match=sentence):
+                engine.run("count", abs, [-1])
+
+
+def test_a_worker_of_other_code_that_comes_while_a_stage_goes_on_does_nothing():
+    other = installed() | {"numpy": "1.0"}
+    with pytest.raises(ConfigError, match=r"of the Dask cluster has numpy .* for 1\.0; install"):
+        _as_here(other, abs, -1)
+    assert _as_here(installed(), abs, -1) == 1
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:notaport", "http://127.0.0.1:9", "tls://127.0.0.1:9"])

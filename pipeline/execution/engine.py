@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import platform
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +23,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sentence
 from pipeline.execution.cores import available_cores
 from pipeline.execution.ctrl_c import kept_from_children
+from pipeline.execution.provenance import installed
 
 GDAL_CACHE_BYTES = 96 << 20
 _RETRIES = 2
 ANSWER_SECONDS = 10
 """How long a cluster is given to answer."""
+
+
+LOST = "the connection to the Dask scheduler is lost; finished work is kept, start it and run again"
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Engine:
         pace does not count. A SinkmapError of a unit becomes a `Failure` in its place, so that the others go on; so
         does a refusal to write to ``unit.writes_to``. Any other error is raised, or with ``isolate`` a Failure, too. A
         unit whose worker dies is tried again, twice at most, and then a Failure. Raises SinkmapError where the
-        scheduler is lost."""
+        scheduler is lost, ConfigError where it or a worker has another sinkmap or other libraries than this process."""
         every = [*units, *beside]
         if not every:
             return []
@@ -93,14 +99,27 @@ class Engine:
             except KilledWorker as error:
                 return Failure(SinkmapError(f"a worker died again and again ({error}); give the workers more memory"))
             except CancelledError as error:
-                raise SinkmapError(
-                    "the connection to the Dask scheduler is lost; finished work is kept, start it and run again"
-                ) from error
+                raise SinkmapError(LOST) from error
 
-        futures = [self._client.submit(work, unit, pure=False, retries=_RETRIES) for unit in units]
+        self._refuse_other_installations()
+        there = partial(_as_here, installed(), work)
+        futures = [self._client.submit(there, unit, pure=False, retries=_RETRIES) for unit in units]
         for _ in as_completed(futures, loop=self._client.loop):
             advance()
         return [result(future) for future in futures]
+
+    def _refuse_other_installations(self) -> None:
+        """Raises ConfigError where scheduler or a worker is not `installed` as this process: what it computes would be
+        marked and recorded as this one's, and what it does not have it cannot even unpack."""
+        try:
+            at_scheduler = self._client.run_on_scheduler(installed)
+        except OSError as error:
+            raise SinkmapError(LOST) from error
+        except (ImportError, AttributeError) as error:
+            at_scheduler = error
+        for place, found in {"scheduler": at_scheduler, **self._client.run(installed, on_error="return")}.items():
+            if not isinstance(found, OSError):  # a worker that has just died
+                _refuse_other(f"the {place}" if place == "scheduler" else f"the worker {place}", found, installed())
 
 
 def successes(results: list) -> list:
@@ -109,6 +128,24 @@ def successes(results: list) -> list:
         if isinstance(result, Failure):
             raise result.error
     return results
+
+
+def _as_here(here: dict[str, str], work: Callable, unit: Any) -> Any:
+    """work(unit), unless this process is not `installed` as ``here`` says: a worker may come while a stage goes on."""
+    _refuse_other(f"a worker on {platform.node()}", installed(), here)
+    return work(unit)
+
+
+def _refuse_other(who: str, found: dict[str, str] | Exception, here: dict[str, str]) -> None:
+    if found == here:
+        return
+    differ = f"not this sinkmap ({found})"
+    if isinstance(found, dict):
+        parts = sorted(name for name in here.keys() | found.keys() if found.get(name) != here.get(name))
+        differ = ", ".join(f"{name} {found.get(name)} for {here.get(name)}" for name in parts)
+    raise ConfigError(
+        f"{who} of the Dask cluster has {differ}; install there what this machine has, start it again, then run again"
+    )
 
 
 def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
@@ -139,6 +176,7 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
         return
     # distributed takes a second to import: only who asks for it waits
     from distributed import Client, LocalCluster
+    from distributed.versions import VersionMismatchWarning
 
     if cluster is None:
         # at a free port: the usual one may be another cluster's, of which there would be a warning
@@ -158,6 +196,7 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
             yield Engine(console, workers, client)
         return
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told of in one sentence
+    warnings.simplefilter("ignore", VersionMismatchWarning)  # so is what is not installed as here
     try:
         asyncio.run(_reach(cluster))  # a client that cannot would end in a traceback of its own
         client = Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False)

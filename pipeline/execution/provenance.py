@@ -176,3 +176,11 @@ def versions() -> dict[str, str]:
         "gdal": rasterio.__gdal_version__,
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+@cache
+def installed() -> dict[str, str]:
+    """`versions`, of Python without its patch, and the digest of the package's code: what two processes must have in
+    common for the same results. As when it was first asked for: a file replaced later is not what runs."""
+    modules = sorted(file.relative_to(PACKAGE).with_suffix("").as_posix() for file in PACKAGE.rglob("*.py"))
+    return versions() | {"python": platform.python_version().rpartition(".")[0], "sinkmap code": code_key(*modules)}
