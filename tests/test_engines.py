@@ -341,6 +341,29 @@ def test_a_worker_of_other_code_that_comes_while_a_stage_goes_on_does_nothing():
     assert _as_here(installed(), abs, -1) == 1
 
 
+def test_that_all_workers_are_gone_is_said(tmp_path, monkeypatch):
+    """Otherwise a run whose workers were ended stands still without a word."""
+    monkeypatch.setattr("pipeline.execution.engine.LOOK_SECONDS", 0.2)
+    place = tmp_path / "scheduler.json"
+    quiet = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", place)
+    worker = (*quiet, "--no-nanny", "--nthreads", 1, "--local-directory", tmp_path)
+    console = Console(file=io.StringIO(), width=140)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(started("distributed.cli.dask_scheduler", *quiet, "--port", 0))
+        _wait_for(lambda: place.is_file() and place.read_text().strip().endswith("}"))
+        first = stack.enter_context(started("distributed.cli.dask_worker", *worker))
+        engine = stack.enter_context(open_engine(console, cluster=json.loads(place.read_text())["address"]))
+        engine._client.wait_for_workers(1, timeout=60)
+        work = threading.Thread(target=engine.run, args=("rest", time.sleep, [3]))
+        work.start()
+        time.sleep(1)
+        first.kill()
+        _wait_for(lambda: "No worker is at the Dask scheduler; the work waits for one." in console.file.getvalue())
+        stack.enter_context(started("distributed.cli.dask_worker", *worker))
+        work.join(60)
+    assert "rest: 1 done" in console.file.getvalue()
+
+
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:notaport", "http://127.0.0.1:9", "tls://127.0.0.1:9"])
 def test_an_address_that_is_none_is_said_in_one_sentence(world, sinkmap, address):
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--cluster", address)

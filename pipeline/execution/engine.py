@@ -6,10 +6,11 @@ import platform
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import Any
 
@@ -29,6 +30,8 @@ GDAL_CACHE_BYTES = 96 << 20
 _RETRIES = 2
 ANSWER_SECONDS = 10
 """How long a cluster is given to answer."""
+LOOK_SECONDS = 10
+"""How long no unit may end until it is looked whether any worker is there."""
 
 
 LOST = "the connection to the Dask scheduler is lost; finished work is kept, start it and run again"
@@ -91,7 +94,7 @@ class Engine:
         return list(get(tasks, keys, num_workers=self.workers))
 
     def _on_client(self, work: Callable, units: list, advance: Callable[[], None]) -> list:
-        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed import CancelledError, KilledWorker
 
         def result(future: Any) -> Any:
             try:
@@ -104,9 +107,27 @@ class Engine:
         self._refuse_other_installations()
         there = partial(_as_here, installed(), work)
         futures = [self._client.submit(there, unit, pure=False, retries=_RETRIES) for unit in units]
-        for _ in as_completed(futures, loop=self._client.loop):
+        ended: SimpleQueue = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(ended.put)
+        told = False
+        for _ in futures:
+            while True:
+                try:
+                    ended.get(timeout=LOOK_SECONDS)
+                    break
+                except Empty:
+                    told = told or self._say_without_workers()
             advance()
         return [result(future) for future in futures]
+
+    def _say_without_workers(self) -> bool:
+        """Print a word where the cluster has no worker; whether it has none."""
+        with suppress(OSError):  # of a lost scheduler the units tell
+            if not self._client.nthreads():
+                self.console.print("No worker is at the Dask scheduler; the work waits for one.", soft_wrap=True)
+                return True
+        return False
 
     def _refuse_other_installations(self) -> None:
         """Raises ConfigError where scheduler or a worker is not `installed` as this process: what it computes would be
