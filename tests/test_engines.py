@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -435,3 +436,16 @@ def test_clear_ground_of_a_second_scene_fills_what_the_first_did_not_cover(world
     world.run()
     # a cloud's buffer does not reach over the border of a scene, which no cloud of the world comes near
     assert differing(world.files()) <= {name for name in undisturbed() if "clear_count" in name}
+
+
+def _die(unit):
+    os._exit(1)
+
+
+def test_a_unit_over_which_workers_die_is_said_in_one_sentence():
+    """As one that takes more memory than they may."""
+    with open_engine(Console(quiet=True), workers=1) as engine:
+        (failure,) = engine.run("die", _die, [1])
+    assert re.fullmatch(
+        r"a worker died again and again, the last at \S+; give the workers more memory or use fewer", str(failure.error)
+    )

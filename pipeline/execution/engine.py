@@ -100,7 +100,12 @@ class Engine:
             try:
                 return future.result()
             except KilledWorker as error:
-                return Failure(SinkmapError(f"a worker died again and again ({error}); give the workers more memory"))
+                last = error.last_worker.address
+                return Failure(
+                    SinkmapError(
+                        f"a worker died again and again, the last at {last}; give the workers more memory or use fewer"
+                    )
+                )
             except CancelledError as error:
                 raise SinkmapError(LOST) from error
 
