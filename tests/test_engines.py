@@ -118,6 +118,11 @@ def test_of_ctrl_c_in_a_terminal_the_processes_of_a_run_say_nothing(tmp_path, co
     assert run.returncode == 0
 
 
+def test_processes_here_and_those_of_a_cluster_are_not_asked_for_at_once():
+    with pytest.raises(ConfigError, match="give one of them"), open_engine(Console(), 2, "tcp://127.0.0.1:1"):
+        pass
+
+
 def test_beside_another_cluster_of_the_machine_workers_start_without_a_word(recwarn):
     with socket.socket() as usual:
         with contextlib.suppress(OSError):  # somebody else's is as good

@@ -196,7 +196,10 @@ def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
 @contextmanager
 def open_engine(console: Console, workers: int | None = None, cluster: str | None = None) -> Iterator[Engine]:
     """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at
-    the address ``cluster``. Raises ConfigError where that cluster does not answer or processes cannot be started."""
+    the address ``cluster``. Raises ConfigError where that cluster does not answer, processes cannot be started, or
+    both are asked for."""
+    if workers is not None and cluster is not None:
+        raise ConfigError("--workers starts processes here and --cluster uses those of a cluster; give one of them")
     if workers is None and cluster is None:
         yield Engine(console, available_cores())
         return
