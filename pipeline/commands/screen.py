@@ -23,7 +23,8 @@ def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]
 
 def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
     """The findings, worst first, and the matrix of overlaps where there are any."""
-    table = Table("级别 level", "项目 kind", "片区 zone", "发现 finding", "说明")
+    table = Table("级别 level", "项目 kind", "片区 zone", "发现 finding")
+    table.add_column("说明", overflow="fold")  # Chinese has no spaces to break a line at
     for finding in findings:
         level = f"{LEVELS[finding.level]} {finding.level}"
         table.add_row(level, finding.kind, finding.zone, finding.en, finding.zh, style=COLOURS[finding.level])
