@@ -10,8 +10,10 @@ from ruamel.yaml import YAML
 from tiny_world import ROOT, World, child_environment
 
 from pipeline.__main__ import _print_notes
+from pipeline.commands.screen import RESULT_SHOWN, boundary_tables, result_table
 from pipeline.commands.terminal import console
 from pipeline.scenes.scene import SetAside
+from pipeline.zones.finding import Finding
 
 
 @pytest.mark.parametrize("path", ["/data/[s2]/a.tif", "/data/[/s2]/a.tif", "/data/[red]/a.tif", "/data/:apple:/a.tif"])
@@ -49,3 +51,18 @@ def test_what_goes_to_a_file_is_utf_8_whatever_the_code_page(tmp_path):
         )  # fmt: skip
         assert done.returncode == code, done.stderr
         assert text in (done.stdout + done.stderr).decode("utf-8")
+
+
+def test_chinese_without_spaces_is_wrapped_and_not_cut(capsys, monkeypatch):
+    """The sentence of a finding to its end, which says what to do, and the reason of a sink that is not there."""
+    monkeypatch.setattr(console, "_width", 120)
+    finding = Finding(
+        "note", "volume", "stands", "-", "该文件小班活立木蓄积共2256026立方米，" * 4 + "误用小班蓄积时大许多倍"
+    )
+    console.print(*boundary_tables([finding]))
+    told = {
+        "level": "zone", "zone_id": "W02", "name_zh": "大青山国有林场青山分场",
+        "status_zh": "正常；植被类型未给出，按芦苇沼泽计；时段仅2年，少于3年，不计碳汇",
+    }  # fmt: skip
+    console.print(result_table([dict.fromkeys(RESULT_SHOWN) | told], "", 120))
+    assert "…" not in capsys.readouterr().out

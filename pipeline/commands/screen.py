@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline.ecosystems import Ecosystem
 from pipeline.zones.boundary_check import check_stands, check_zones
@@ -10,6 +10,11 @@ from pipeline.zones.finding import LEVELS, Finding
 from pipeline.zones.vector_file import area_text
 
 COLOURS = {"error": "red", "warning": "yellow", "note": ""}
+
+
+def _words(title: str) -> Column:
+    """A column of Chinese words, which has no spaces to wrap at: by itself rich cuts what is longer than a line."""
+    return Column(title, overflow="fold")
 
 
 def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]:
@@ -23,8 +28,7 @@ def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]
 
 def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
     """The findings, worst first, and the matrix of overlaps where there are any."""
-    table = Table("级别 level", "项目 kind", "片区 zone", "发现 finding")
-    table.add_column("说明", overflow="fold")  # Chinese has no spaces to break a line at
+    table = Table("级别 level", "项目 kind", "片区 zone", *map(_words, ("发现 finding", "说明")))
     for finding in findings:
         level = f"{LEVELS[finding.level]} {finding.level}"
         table.add_row(level, finding.kind, finding.zone, finding.en, finding.zh, style=COLOURS[finding.level])
@@ -45,7 +49,7 @@ def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
 
 def zone_table(run) -> Table:
     """The zones of a `Run` as they are counted."""
-    table = Table("片区 zone", "名称 name", "类型 ecosystem", "植被 stratum", "小班 stands")
+    table = Table("片区 zone", _words("名称 name"), "类型 ecosystem", "植被 stratum", "小班 stands")
     for zone in run.zones:
         stands, shrub = run.stands.get(zone.id), run.shrub.get(zone.id)
         counted = str(len(stands.species)) if stands else f"灌木 {shrub}" if shrub else ""
@@ -64,7 +68,7 @@ def ledger_table(ledger: list[dict]) -> Table:
     """The ledger of areas without the pixels, which are not counted yet."""
     table = Table(title="面积台账 area ledger")
     for title in LEDGER_SHOWN.values():
-        table.add_column(title, justify="left" if title[-1] in "es" else "right")
+        table.add_column(title, justify="left" if title[-1] in "es" else "right", overflow="fold")
     for row, following in zip(ledger, [*ledger[1:], ledger[-1]], strict=True):
         cells = ("" if row[name] is None else _cell(row[name]) for name in LEDGER_SHOWN)
         table.add_row(*cells, end_section=row["level"] != following["level"])
@@ -102,7 +106,7 @@ def result_table(rows: list[dict], note: str, width: int) -> Table:
     shown = {name: how for name, how in RESULT_SHOWN.items() if width >= WIDE or name not in ONLY_WIDE}
     table = Table(title=note)
     for title, form in shown.values():
-        table.add_column(title, justify="right" if form else "left", no_wrap=bool(form))
+        table.add_column(title, justify="right" if form else "left", no_wrap=bool(form), overflow="fold")
     for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
         cells = ["" if row[name] is None else format(row[name], form) for name, (_, form) in shown.items()]
         table.add_row(*cells, end_section=row["level"] != following["level"])
