@@ -10,8 +10,10 @@ from ruamel.yaml import YAML
 from tiny_world import ROOT, World, child_environment
 
 from pipeline.__main__ import _print_notes
+from pipeline.commands.questions import _difference_table
 from pipeline.commands.screen import RESULT_SHOWN, boundary_tables, result_table
 from pipeline.commands.terminal import console
+from pipeline.questions.attribution import FACTORS
 from pipeline.scenes.scene import SetAside
 from pipeline.zones.finding import Finding
 
@@ -66,3 +68,12 @@ def test_chinese_without_spaces_is_wrapped_and_not_cut(capsys, monkeypatch):
     }  # fmt: skip
     console.print(result_table([dict.fromkeys(RESULT_SHOWN) | told], "", 120))
     assert "…" not in capsys.readouterr().out
+
+
+def test_a_figure_of_millions_of_tonnes_stays_on_one_line_of_the_differences(capsys):
+    parts = dict.fromkeys(FACTORS, 0.0) | {"boundary": -0.004, "clear_pixels_and_cover": None}
+    row = {"zone_id": "F01", "before": 11_421_239.51, "after": 11_440_434.05, "change": 19_194.54}
+    run = SimpleNamespace(record={"note": ""})
+    console.print(_difference_table("carbon_tC", [row | parts], run))
+    printed = capsys.readouterr().out
+    assert all(told in printed for told in ("11,421,240", "11,440,434", "+19,195", "-0.00"))

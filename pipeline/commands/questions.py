@@ -172,10 +172,11 @@ def _difference_table(quantity: str, rows: list[dict], run) -> Table:
 
 
 def _change(value: float | None, signed: bool) -> str:
-    """A figure or a change with its sign; nothing where unknown, 0 where it is 0 and not rounded to it."""
+    """A figure or a change with its sign, from 1000 t on without decimals, with which it does not fit a line; nothing
+    where unknown, 0 where it is 0 and not rounded to it."""
     if not value:
         return "" if value is None else "0"
-    return f"{value:+,.2f}" if signed else f"{value:,.2f}"
+    return f"{value:{'+' * signed},.{0 if abs(value) >= 1000 else 2}f}"
 
 
 def _with_unit(value: float, unit: str, digits: int = 7) -> str:
