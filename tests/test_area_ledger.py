@@ -196,6 +196,7 @@ def test_check_prints_the_ledger_before_it_refuses_areas(tmp_path, sinkmap):
     assert "面积台账" in done.out
     assert "and 5 more, which `sinkmap check` lists" in done.err
     assert "they seem to be in mu 亩, not in 10 000 mu 万亩" in done.err
+    assert "zones.planned_wanmu" in done.err
 
 
 def test_a_zone_that_no_scene_reaches_is_said_before_a_pixel_is_read(tmp_path, sinkmap):

@@ -164,7 +164,8 @@ class RunConfig(Section):
     def _periods_within_years(self) -> Self:
         asked = set(self.periods.current) | set(self.periods.baseline or ())
         if missing := sorted(asked - set(self.scenes.years)):
-            raise ValueError(f"the periods use {missing}, which scenes.years does not list")
+            years = ", ".join(map(str, missing))
+            raise ValueError(f"the periods use {years}, which scenes.years does not list; add them or move `periods`")
         return self
 
     @property

@@ -162,8 +162,8 @@ def passed_areas(ledger: list[dict], how: str) -> list[str]:
     if beyond and how == "stop":
         more = f" and {len(beyond) - SHOWN} more, which `sinkmap check` lists" if len(beyond) > SHOWN else ""
         raise ZoneError(
-            f"areas differ beyond tolerance: {'; '.join(beyond[:SHOWN])}{more}; correct the boundaries or the declared "
-            f"areas{_unit_doubt(ledger)}, or set area_mismatch to warn"
+            f"areas differ beyond tolerance: {'; '.join(beyond[:SHOWN])}{more}; correct the boundaries, the declared "
+            f"areas{_unit_doubt(ledger)} or zones.planned_wanmu, or set area_mismatch to warn"
         )
     return beyond
 
