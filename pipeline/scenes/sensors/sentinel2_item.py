@@ -89,7 +89,9 @@ def _scales(
     told = {code: _scale_offset(item, asset) for code, asset in assets.items()}
     unknown = next((why for why in told.values() if isinstance(why, str)), None)
     if not unknown:
-        return told, f"STAC item, baseline {_baseline(item)}, boa_offset_applied {_offset_applied(item)}"
+        applied, offsets = _offset_applied(item), ", ".join(sorted({f"{offset:g}" for _, offset in told.values()}))
+        how = f"offset {offsets}" if applied is None else f"boa_offset_applied {applied}"
+        return told, f"STAC item, baseline {_baseline(item)}, {how}"
     hrefs = (item.assets[key].href for key in PRODUCT_METADATA if key in item.assets)
     place = next(filter(None, (local_file(href, folder) for href in hrefs)), None)
     if not place:
