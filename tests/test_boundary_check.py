@@ -262,7 +262,9 @@ def test_every_species_that_cannot_be_used_is_a_finding(tmp_path, ecosystems, ex
     assert sorted(re.search("“(.*)”", finding.zh)[1] for finding in found) == told
     assert {finding.level for finding in found} == {"error"}
     assert all("forest coefficient file" in finding.en for finding in found)
-    assert next(finding.measure for finding in found if "胡杨" in finding.en) == 2
+    poplar = next(finding for finding in found if "胡杨" in finding.en)
+    assert poplar.measure == 2
+    assert "、白桦、" in poplar.zh
 
 
 def test_stands_or_a_reference_without_any_shape_are_an_error(tmp_path, ecosystems):

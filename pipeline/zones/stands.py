@@ -76,7 +76,8 @@ def species_names(file: StandFile, found: gpd.GeoDataFrame, forest: Forest) -> p
             forest.species_key(name)
         except KeyError:
             raise ConfigError(
-                f"stands.species: {name!r} is none of the forest coefficient file; take one of {_kinds(forest)}"
+                f"stands.species: {name!r} is none of the forest coefficient file; take one of "
+                f"{', '.join(_kinds(forest))}"
             ) from None
     counted = {word: name for name, words in file.words.items() for word in words}
     return found[file.species].map(one_line).map(lambda name: counted.get(name, name))
@@ -84,17 +85,17 @@ def species_names(file: StandFile, found: gpd.GeoDataFrame, forest: Forest) -> p
 
 def how_to_count(name: str, forest: Forest) -> tuple[str, str]:
     """What to do with a species that is not known, in English and Chinese."""
-    quoted, bare = json.dumps(name, ensure_ascii=False), NO_TREES.names[0]
+    quoted, bare, kinds = json.dumps(name, ensure_ascii=False), NO_TREES.names[0], _kinds(forest)
     return (
         f"write into the config, under stands, what it counts as: `species: {{SPECIES: [{quoted}]}}`, SPECIES being "
-        f"one that the forest coefficient file has, {_kinds(forest)}; the last is ground without trees",
+        f"one that the forest coefficient file has, {', '.join(kinds)}; the last is ground without trees",
         f"请在配置的 stands 中写明按什么计：species: {{树种: [{quoted}]}}，其中树种换成森林系数文件中的一种"
-        f"（{_kinds(forest)}），没有林木的地块为{bare}",
+        f"（{'、'.join(kinds)}），没有林木的地块为{bare}",
     )
 
 
-def _kinds(forest: Forest) -> str:
-    return ", ".join(kind.names[0] for kind in forest.kinds.values())
+def _kinds(forest: Forest) -> list[str]:
+    return [kind.names[0] for kind in forest.kinds.values()]
 
 
 def volumes(path: Path, column: pd.Series, species: pd.Series) -> pd.Series:
