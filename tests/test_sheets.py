@@ -265,6 +265,9 @@ def test_nothing_overlaps_on_the_overview(tmp_path, compares, code):
     assert faults(page) == []
     said = [text.get_text() for text in page.figure.findobj(Text)]
     assert said.count(f"{code}21") >= 2  # whole in the table and on the map
+    assert (
+        "无数据或不计碳汇" if compares else "无数据"
+    ) in said  # what the hatching of the zones without a raster means
     if not compares:
         assert "缺1/22个片区" not in said
         sheet.rows[3] |= dict.fromkeys(("carbon_tC", "carbon_tC_low95", "carbon_tC_high95"))

@@ -109,6 +109,12 @@ def draw_unknown(page: Page, frame: MapFrame, zone: shapely.Geometry) -> None:
     page.shape(frame.on_page(zone), clip, **UNKNOWN)
 
 
+def draw_key(page: Page, x: float, y: float, label: str, style: dict) -> None:
+    """What a line or fill of a map means, at (x, y) in mm."""
+    page.rectangle(Box(x, y, 6, 2.8), **style)
+    page.text(x + 7.5, y + 0.4, label, 7)
+
+
 def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width: float = 0.9) -> None:
     """The outline of a zone, ``width`` in points."""
     clip = page.rectangle(frame.box, facecolor="none", edgecolor="none")

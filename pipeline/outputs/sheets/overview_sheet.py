@@ -104,6 +104,8 @@ class OverviewSheet(Sheet):
         legend = Box(box.left + 5, box.bottom + 12, box.width - 5, strip - 12)
         draw_legend(page, legend, next(iter(self.rasters.values())))
         maps.draw_scale_bar(page, Box(box.left + 5, box.bottom, 46, 11), frame)
+        hatched = "无数据或不计碳汇" if self.compares else "无数据"  # zones without a sink have no raster of it
+        maps.draw_key(page, box.left + 55, box.bottom + 4, hatched, maps.UNKNOWN)
         maps.draw_north(page, box.right - 6, box.bottom, frame, 10.5)
 
     def _draw_table(self, page: Page, box: Box, shown: list[dict]) -> None:

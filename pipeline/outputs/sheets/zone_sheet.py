@@ -99,7 +99,7 @@ def _draw_wide(page: Page, sheet: ZoneSheet, box: Box) -> None:
     frame = _draw_map(page, sheet, sheet.main, Box(box.left, box.bottom + strip, box.width, box.height - strip))
     _draw_ramp(page, sheet.main, Box(box.left + 5, box.bottom, 82, strip))
     for place, key in enumerate(KEYS):
-        _draw_key(page, box.left + 93, box.bottom + strip - 5.2 - place * 4.3, *key)
+        maps.draw_key(page, box.left + 93, box.bottom + strip - 5.2 - place * 4.3, *key)
     maps.draw_scale_bar(page, Box(box.left + 120, box.bottom, 42, strip), frame)
     maps.draw_north(page, box.right - 4, box.bottom + 4, frame, 11)
 
@@ -112,7 +112,7 @@ def _draw_compact(page: Page, sheet: ZoneSheet, box: Box) -> None:
         frame = _draw_map(page, sheet, shown, Box(left, box.bottom + strip + line, half, box.height - strip - line))
         _draw_ramp(page, shown, Box(left + 5, box.bottom + line, half - 5, strip))
     for place, key in enumerate(KEYS):
-        _draw_key(page, box.left + 5 + place * 27, box.bottom + 4, *key)
+        maps.draw_key(page, box.left + 5 + place * 27, box.bottom + 4, *key)
     maps.draw_scale_bar(page, Box(box.left + half + 10, box.bottom - 0.5, 50, 11), frame)
     maps.draw_north(page, box.right - 4, box.bottom, frame, 10)
 
@@ -138,11 +138,6 @@ def _draw_zone(page: Page, sheet: ZoneSheet, shown: RasterMap | None, frame: map
 def _draw_ramp(page: Page, shown: RasterMap | None, box: Box) -> None:
     if shown:
         draw_legend(page, box, shown)
-
-
-def _draw_key(page: Page, x: float, y: float, label: str, style: dict) -> None:
-    page.rectangle(Box(x, y, 6, 2.8), **style)
-    page.text(x + 7.5, y + 0.4, label, 7)
 
 
 def _draw_cover(page: Page, sheet: ZoneSheet, box: Box) -> None:
