@@ -213,7 +213,10 @@ def _run_stages(
     except OSError as error:
         raise OutputError(os_error_sentence(error, run.out)) from error
     if until != "composite" and (block := calibration_block(run)):
-        say = "Calibrated end-members; to freeze them for later runs, put this into the config:"
+        say = (
+            "率定的端元：用以下各行替换配置中 cover 下同名的行，以后各年即保持不变。\n"
+            "Calibrated end-members; to freeze them for later runs, replace the lines of the same name in the config:"
+        )
         console.print(f"{say}\n{block}", soft_wrap=True)  # a line broken at the terminal's width would be no YAML
     if rows:
         console.print(result_table(rows, run.note, console.width))

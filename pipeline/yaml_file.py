@@ -54,6 +54,8 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         hint = "; write paths of Windows with / or in single quotes" if "escape" in problem else ""
+        if problem.startswith("found duplicate key"):
+            problem, hint = problem.split(" with value ")[0], "; put what stands below the two below one of them"
         raise ConfigError(f"{path}{line}: not valid YAML: {problem}{hint}") from error
     try:
         return adapter.validate_python(content, context=Path(os.path.abspath(path)).parent)
