@@ -26,6 +26,8 @@ from pipeline.zones.boundary_check import check_stands, check_zones
 from pipeline.zones.boundary_shift import gcj02_shift_m, measured_shift
 from pipeline.zones.crs_check import crs_problem, gauss_kruger_epsg
 from pipeline.zones.finding import Finding
+from pipeline.zones.stands import read_stands
+from pipeline.zones.vector_file import ellipsoidal_area_ha
 from pipeline.zones.zone import ZoneFile
 from pipeline.zones.zone_stands import StandFile
 
@@ -315,6 +317,20 @@ def test_the_doctor_does_not_say_that_stands_count_twice_which_a_run_counts_righ
     other_volume = kinds(larch, pine, ("华北落叶松", 31.0, 45.0, larch[3]))
     assert "overlap" in other_volume
     assert "duplicate" not in other_volume
+
+
+def test_groups_of_one_polygon_that_count_as_one_species_and_hold_the_same_both_count(tmp_path, ecosystems):
+    path = write_vector(
+        tmp_path / "stands.gpkg", {"S": ["阔叶混", "其他硬阔", "阔叶混"], "V": [30.0] * 3}, [square()] * 3
+    )
+    file = StandFile(path, None, "S", {2020: "V"}, words={"榆树": ("阔叶混", "其他硬阔")})
+    counted, (said,) = read_stands(file, ecosystems["forest"])
+    assert counted["species"].tolist() == ["elm", "elm"]
+    assert "1 stands are there once more" in said
+    found = check_stands(file, ecosystems["forest"])
+    (volume,) = of_kind(found, "volume")
+    assert volume.measure == pytest.approx(2 * 30 * ellipsoidal_area_ha(counted.geometry)[0])
+    assert of_kind(found, "overlap") == []
 
 
 def test_a_cover_column_of_shrub_stands_that_is_not_there_is_found(tmp_path):

@@ -262,6 +262,15 @@ def test_ground_without_trees_that_has_a_volume_is_refused(tmp_path, ecosystems)
         counted(tmp_path, ecosystems, ["油松", ""], [60.0, 3.0])
 
 
+@pytest.mark.parametrize(("cover", "count"), [(None, 1), ("C", 2)])
+def test_two_words_for_the_shrub_of_one_polygon_count_twice_only_by_their_covers(tmp_path, ecosystems, cover, count):
+    """Without a cover each would hold the class mean."""
+    rows = {"S": ["柠条", "沙棘"], "V": [0.0, 0.0], "C": [0.2, 0.2]}
+    path = write_vector(tmp_path / "stands.gpkg", rows, [square(), square()])
+    file = StandFile(path, None, "S", {2020: "V"}, cover, {"灌木": ("沙棘",)})
+    assert read_stands(file, ecosystems["forest"])[0]["species"].tolist() == ["shrub"] * count
+
+
 def test_words_that_count_as_no_species_of_the_coefficients_are_refused(tmp_path, ecosystems):
     with pytest.raises(ConfigError, match=r"stands\.species: 'brich' is none .* take one of 华北落叶松, 油松"):
         counted(tmp_path, ecosystems, ["油松"], [60.0], {"brich": ("420",)})

@@ -98,7 +98,7 @@ def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
         )  # fmt: skip
     counted = table[~empty & ~again]
     sound = gpd.GeoDataFrame(
-        {"id": counted.index.astype(str), "species": names[counted.index].to_numpy()},
+        {"id": counted.index.astype(str), "species": counted[file.species].map(one_line).to_numpy()},
         geometry=[contract.repaired(geometry)[0] for geometry in counted.geometry], crs=table.crs,
     )  # fmt: skip
     sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)

@@ -54,7 +54,10 @@ def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list
                 f"{path}: the column {file.cover} of a shrub stand is empty or not a cover from 0 to 1; correct it, "
                 "dividing a percentage by 100"
             )
-    again = repeated(stands)
+    # by the words of the table: two groups of one polygon may count as one species and hold the same volume; shrub
+    # without a cover holds what its ground does, by however many words
+    words = found[file.species].map(one_line)
+    again = repeated(stands.assign(word=words if file.cover else words.mask(shrubs)))
     if doubled := int(again.sum()):
         mended.append(
             f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
