@@ -366,6 +366,8 @@ def test_volumes_that_no_hectare_holds_are_found_before_a_zone_fails_by_them(tmp
     assert [finding.level for finding in found] == ["warning", "note", "note"]
     assert "2024: 1 stands hold over 400 m3/ha, up to 16,200; if V2024 is the volume of the whole stand" in found[0].en
     assert found[0].geometry.geom_type == "MultiPoint"
+    assert " ha, 8,133 m3/ha; compare it" in found[2].en
+    assert "平均每公顷8,133立方米；" in found[2].zh
 
 
 def test_a_volume_that_is_none_is_a_finding_beside_the_others(tmp_path):

@@ -135,12 +135,12 @@ def _volumes(file: StandFile, table: gpd.GeoDataFrame, species: pd.Series, count
             yield Finding("error", "volume", "stands", str(error), error.zh)
             continue
         total, area = (volume * counted_ha).sum(), counted_ha[volume > 0].sum()
-        mean = total / area if area else 0
+        mean = area_text(total / area if area else 0)
         yield Finding("note", "volume", "stands", f"{year}: the stands of the file hold {area_text(total)} m3 of live "
-                      f"volume on {area_text(area)} ha, {mean:.3g} m3/ha; compare it with the inventory's own sum: by "
+                      f"volume on {area_text(area)} ha, {mean} m3/ha; compare it with the inventory's own sum: by "
                       "volumes per 亩 it is 15 times too small, by volumes of whole stands many times too large",
                       f"{year}年：该文件小班活立木蓄积共{area_text(total)}立方米，{area_text(area)}公顷，平均每公顷"
-                      f"{mean:.3g}立方米；请与调查成果的总蓄积核对：误用亩蓄积时小15倍，误用小班蓄积时大许多倍",
+                      f"{mean}立方米；请与调查成果的总蓄积核对：误用亩蓄积时小15倍，误用小班蓄积时大许多倍",
                       total, "m3")  # fmt: skip
         if (over := volume[volume > MOST_M3_HA]).size:
             places = shapely.multipoints(table.geometry[over.index].representative_point().to_list())
