@@ -238,6 +238,8 @@ def test_words_and_codes_count_as_the_species_that_the_config_says(tmp_path, eco
     table = counted(tmp_path, ecosystems, ["阔叶混", " 其他硬阔", "油松", None, "无"], [30.0, 40.0, 50.0, None, 0.0])
     assert table["species"].tolist() == ["elm", "elm", "chinese_pine", "unstocked", "unstocked"]
     assert table[2020].tolist() == [30, 40, 50, 0, 0]
+    spaced = counted(tmp_path, ecosystems, ["硬  阔", " "], [30.0, None], {"榆树": ("硬  阔",), "无林木": (" ",)})
+    assert spaced["species"].tolist() == ["elm", "unstocked"]
     codes = counted(tmp_path, ecosystems, [420.0, np.nan], [30.0, np.nan])
     assert codes["species"].tolist() == ["birch", "unstocked"]
 

@@ -82,7 +82,7 @@ def species_names(file: StandFile, found: gpd.GeoDataFrame, forest: Forest) -> p
                 f"stands.species: {name!r} is none of the forest coefficient file; take one of "
                 f"{', '.join(_kinds(forest))}"
             ) from None
-    counted = {word: name for name, words in file.words.items() for word in words}
+    counted = {one_line(word): name for name, words in file.words.items() for word in words}
     return found[file.species].map(one_line).map(lambda name: counted.get(name, name))
 
 
