@@ -205,6 +205,16 @@ def test_a_scene_off_the_zones_is_left_out_without_a_word(tmp_path):
         find(tmp_path, (2022,), area=shapely.box(LEFT + 60_000, TOP - 40, LEFT + 60_040, TOP))
 
 
+def test_a_scene_whose_projection_does_not_reach_the_zones_lies_off_them_at_no_distance(tmp_path):
+    """As the view of a geostationary satellite over the other half of the earth."""
+    write_item(tmp_path)
+    for band, value in {"red": np.uint16(1900), "nir": np.uint16(3500), "scl": np.uint8(4)}.items():
+        write_tif(tmp_path / f"A_{band}.tif", np.full((4, 4), value), left=0, top=0, pixel=1000,
+                  crs="+proj=geos +h=35785831 +lon_0=-75")  # fmt: skip
+    with pytest.raises(SceneError, match=r"none of 1 scenes.*and the zones$"):
+        find(tmp_path)
+
+
 def test_nothing_found_names_the_path_and_what_was_asked(tmp_path):
     (tmp_path / "GF6_20230801_SR.tif").touch()
     with pytest.raises(SceneError, match=re.escape(f"{tmp_path}: holds no scene of a known product")):

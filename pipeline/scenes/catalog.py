@@ -152,7 +152,10 @@ def usable(scene: Scene, wanted: Wanted) -> Scene | None:
 def _distance_km(scene: Scene, wanted: Wanted) -> float:
     """From a scene to the area, km; NaN where its CRS does not reach that far."""
     box, here = footprint(scene.id, scene.bands["red"]), Geometry(wanted.area, wanted.crs)
-    gap = shapely.shortest_line(box.extent.geom, here.to_crs(box.crs, resolution=_step(here)).geom)
+    there = here.to_crs(box.crs, resolution=_step(here)).geom
+    if not np.isfinite(there.bounds).all():
+        return np.nan
+    gap = shapely.shortest_line(box.extent.geom, there)
     return Geod(ellps="GRS80").geometry_length(Geometry(gap, box.crs).to_crs("EPSG:4490").geom) / 1000
 
 
