@@ -102,9 +102,10 @@ def test_ids_and_classes_in_a_column_of_decimals_are_whole_numbers(tmp_path, eco
         read_zones(ZoneFile(path, None, COLUMNS, {"forest": ("1",)}, {}), ecosystems)
 
 
-def test_an_area_that_was_not_declared_is_none_beside_areas_that_were(tmp_path, ecosystems):
+@pytest.mark.parametrize("column", [(0.15, None), ("0.15", None), ("0.15", ""), (" 0.15", " ")])
+def test_an_area_that_was_not_declared_is_none_beside_areas_that_were(tmp_path, ecosystems, column):
     """NaN would make the declared area of the whole city NaN."""
-    found, _ = zones(tmp_path, ecosystems, ("F01", "林地", None, 0.15), ("F02", "林地", None, None))
+    found, _ = zones(tmp_path, ecosystems, *((f"F{i}", "林地", None, area) for i, area in enumerate(column)))
     assert [zone.declared_wanmu for zone in zones_on_grid(found, CRS)] == [0.15, None]
 
 

@@ -184,8 +184,9 @@ def repaired(geometry: shapely.Geometry) -> tuple[shapely.Geometry, float]:
 
 
 def declared_number(path: Path, zone: str, value: object) -> float | None:
-    """The declared area, 万亩. Raises ZoneError for what is no number."""
-    if isna(value):
+    """The declared area, 万亩; None for an empty cell, in a column of text, too. Raises ZoneError for what is no
+    number."""
+    if not one_line(value):
         return None
     try:
         return float(value)
