@@ -92,6 +92,8 @@ def _fault(names: tuple[str, ...], error: dict, adapter: TypeAdapter) -> str:
         return f": the key {error['loc'][-1]!r} is missing; add it"
     given = error["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool | None) else ""
+    if error["type"] == "tuple_type":
+        return f": write a list, in square brackets{shown}"
     return f": {error['msg'].removeprefix('Value error, ')}{shown}"
 
 
