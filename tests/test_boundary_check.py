@@ -1,7 +1,6 @@
 """The boundary doctor: every fault of a boundary is found, measured and placed, and the file stays as it was."""
 
 import hashlib
-import io
 import re
 
 import geopandas as gpd
@@ -11,12 +10,11 @@ import pytest
 import shapely
 from conftest import CRS, LEFT, REAL, TOP, write_vector
 from pyproj import CRS as ProjCRS
-from rich.console import Console
 from shapely import MultiPolygon, Polygon, affinity, box
 from tiny_world import ZONES, World
 from tiny_world import box as pixels
 
-from pipeline.commands.screen import boundary_findings, boundary_tables
+from pipeline.commands.screen import boundary_findings
 from pipeline.config.input_config import CLASS_WORDS
 from pipeline.config.run_config import read_coefficients, read_config
 from pipeline.errors import ZoneError
@@ -25,7 +23,6 @@ from pipeline.run import prepare
 from pipeline.zones.boundary_check import check_stands, check_zones
 from pipeline.zones.boundary_shift import gcj02_shift_m, measured_shift
 from pipeline.zones.crs_check import crs_problem, gauss_kruger_epsg
-from pipeline.zones.finding import Finding
 from pipeline.zones.stands import read_stands
 from pipeline.zones.vector_file import ellipsoidal_area_ha
 from pipeline.zones.zone import ZoneFile
@@ -610,12 +607,3 @@ def test_check_prints_findings_ledger_and_overlaps_and_stops_with_a_sentence(tmp
     assert code == 3
     assert error.startswith("Error: 2 findings stop a run, the first: F01 and G01 share")
     assert "片区重叠面积" in said
-
-
-def test_a_narrow_terminal_shows_the_whole_chinese_sentence():
-    """It has no space at which a line would break."""
-    sentence = "请与调查成果的总蓄积核对" * 8
-    (table,) = boundary_tables([Finding("note", "volume", "stands", "compare it", sentence)])
-    Console(file=(screen := io.StringIO()), width=80).print(table)
-    last_column = [line.split("│")[-2].strip() for line in screen.getvalue().splitlines() if line.count("│") > 1]
-    assert "".join(last_column) == sentence
