@@ -81,6 +81,17 @@ def stands_of(
     return {zone: stands for zone, stands in cut.items() if stands and zone not in few}
 
 
+def too_short_for_a_sink(config: RunConfig, without_stands: list[str]) -> list[str]:
+    """A sentence on the zones ``without_stands`` where a period has too few years for their sink; none where they have
+    enough or no sink is asked for."""
+    periods, need = config.periods, Ecosystem.min_window_years
+    years = min(len(periods.baseline or ()), len(periods.current))
+    if periods.baseline is None or years >= need or not without_stands:
+        return []
+    zones = ", ".join(without_stands)
+    return [f"a sink without stands needs {need} years in each period, one has {years}: {zones} will have none"]
+
+
 def shrub_of(
     config: RunConfig, stands: dict[str, ZoneStands], zones: list[Zone], checksums: Checksums, notes: list[str]
 ) -> dict[str, ShrubGround]:

@@ -285,6 +285,7 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
     )
     if unreached := [zone.id for zone in zones if not run.scenes_over(zone)]:
         notes.append(f"no scene reaches {', '.join(unreached)}: there will be no data")
+    notes += inputs.too_short_for_a_sink(config, [zone.id for zone in zones if zone.id not in run.stands])
     if force and only:
         run.forget(by_id[only])
     elif force:

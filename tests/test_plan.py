@@ -254,3 +254,22 @@ def test_a_dry_run_says_the_plan_and_writes_no_result(tmp_path, monkeypatch, cap
     assert "   new: 2019 r000c000, 2019 r000c001" in capsys.readouterr().out
     assert not list(world.out.rglob("*.tif"))
     assert not (world.results / "summary.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("periods", "years"),
+    [
+        ({"baseline": "2019-2021", "current": "2023-2025"}, None),
+        ({"baseline": "2020-2021", "current": "2023-2025"}, 2),
+        ({"current": 2025}, None),
+    ],
+)
+def test_that_periods_are_too_short_for_a_sink_is_said_beforehand(tmp_path, periods, years):
+    """Of the zones without stands; F01 has some at two dates."""
+    world = World.at(tmp_path)
+    world.settings["periods"] = periods
+    world.write_config()
+    said = f"a sink without stands needs 3 years in each period, one has {years}: F02, G01, W01 will have none"
+    assert [note for note in prepare(read_config(world.config), world.out).notes if "sink" in note] == [said] * bool(
+        years
+    )
