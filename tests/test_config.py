@@ -232,6 +232,12 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         ),
         (
             "coefficients: ",
+            "stands: {path: s.gpkg, columns: {volume_m3_ha: {2020: V}}, species: {榆树: ['硬 阔'], birch: ['硬  阔']}}"
+            "\ncoefficients: ",
+            r"stands\.species: the word '硬 阔' stands for two species; leave it to one",
+        ),
+        (
+            "coefficients: ",
             "stands: {path: s.gpkg, columns: {volume_m3_ha: {2020: V}}, species: {birch: [420]}}\ncoefficients: ",
             r'stands\.species\.birch\.0: write it in quotes, as the table has it, such as "420"',
         ),

@@ -519,6 +519,13 @@ def test_tables_that_contradict_themselves_are_refused(ecosystems, name, place, 
         changed(ecosystems[name], place, value)
 
 
+@pytest.mark.parametrize("key", ["shrub", "unstocked"])
+def test_a_species_takes_no_key_that_means_something_else(ecosystems, key):
+    """It would never be found: a stand of it would count as shrub, or as ground without trees."""
+    with pytest.raises(ValidationError, match=f"species {key}: the key is taken"):
+        changed(ecosystems["forest"], f"species.{key}", ecosystems["forest"].species["birch"].model_dump())
+
+
 # Shrubs by their stand
 
 

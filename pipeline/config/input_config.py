@@ -67,7 +67,7 @@ def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
 def _in_quotes(value: object) -> object:
     if isinstance(value, str):
         return value
-    raise ValueError(f'write it in quotes, as the table has it, such as "{value}"')
+    raise ValueError("write it in quotes, as the table has it" + (f', such as "{value}"' if value is not None else ""))
 
 
 Word = Annotated[str, BeforeValidator(_in_quotes)]
@@ -75,7 +75,7 @@ Word = Annotated[str, BeforeValidator(_in_quotes)]
 
 
 def _one_meaning(words: dict[str, tuple[str, ...]], what: str) -> dict[str, tuple[str, ...]]:
-    counts = Counter(word for of_one in words.values() for word in set(of_one))
+    counts = Counter(word for of_one in words.values() for word in {" ".join(word.split()) for word in of_one})
     if twice := [word for word, meanings in counts.items() if meanings > 1]:
         raise ValueError(f"the word {twice[0]!r} stands for two {what}; leave it to one")
     return words

@@ -86,6 +86,8 @@ class Forest(Ecosystem):
 
     @model_validator(mode="after")
     def _tables_agree(self) -> Self:
+        if taken := self.species.keys() & {SHRUB, UNSTOCKED}:
+            raise ValueError(f"species {min(taken)}: the key is taken, give it another")
         refuse_shared_names(self.kinds, "species")
         refuse_shared_names(self.age_groups, "age group")
         for key, species in self.species.items():
