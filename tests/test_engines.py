@@ -1,5 +1,6 @@
 """However the work is spread over threads, processes and machines, and whatever the scenes' order: the same bytes."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -252,6 +253,16 @@ def test_an_existing_cluster_gives_the_same_bytes(world, cluster):
         done = world.run(client=engine._client)
     assert len(done.composite) == 12
     assert not differing(world.files())
+
+
+def test_a_cluster_is_reached_from_a_notebook(cluster):
+    """Whose cells run within an event loop."""
+
+    async def cell():
+        with open_engine(Console(quiet=True), cluster=cluster[0]) as engine:
+            return engine.run("count", abs, [-1])
+
+    assert asyncio.run(cell()) == [1]
 
 
 def test_a_worker_that_dies_is_made_up_for(world, cluster):

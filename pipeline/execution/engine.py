@@ -6,6 +6,7 @@ import platform
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -227,7 +228,9 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told of in one sentence
     warnings.simplefilter("ignore", VersionMismatchWarning)  # so is what is not installed as here
     try:
-        asyncio.run(_reach(cluster))  # a client that cannot would end in a traceback of its own
+        # a client that cannot reach it would end in a traceback of its own; a notebook's loop takes no second one
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _reach(cluster)).result()
         client = Client(cluster, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
         why = f" ({error})" if str(error) else ""
