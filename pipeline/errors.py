@@ -65,6 +65,12 @@ def too_long(path: str | Path) -> str:
     return f"its path is longer than the {LONGEST_PATH} characters that Windows opens: use a shorter folder"
 
 
+def away(scene: str, path: str, error: OSError) -> AwayError:
+    """The error for a file of a scene that the system does not open."""
+    mend = too_long(path) or "see that it is there, then run again"
+    return AwayError(f"scene {scene}: {path} cannot be read now ({error}); {mend}")
+
+
 def os_error_sentence(error: OSError, where: Path | str) -> str:
     """A sentence for what the operating system refused while something was written to ``where``."""
     place = error.filename2 or error.filename or where

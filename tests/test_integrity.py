@@ -3,9 +3,11 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import numpy as np
@@ -138,6 +140,14 @@ def test_a_file_that_is_gone_is_said_so(tmp_path):
     assert "B04_10m.jp2 cannot be read now" in aside.reason
     assert "No such file" in aside.reason
     assert aside.passing
+
+
+def test_a_path_that_is_too_long_for_windows_is_not_said_to_be_gone(tmp_path, monkeypatch):
+    """Windows unpacks A.SAFE.zip into A.SAFE/A.SAFE: GDAL opens what lies there, Python does not."""
+    monkeypatch.setattr("pipeline.errors.os", SimpleNamespace(name="nt", path=os.path))
+    band = Band(str(tmp_path / ("a" * 130) / ("b" * 130)), digest="md5:0")
+    with pytest.raises(SceneError, match=r"longer than the 259 characters that Windows opens: use a shorter folder$"):
+        refuse_damaged(NAME, band)
 
 
 def test_the_plan_counts_the_scenes_to_verify_and_their_time(tmp_path):

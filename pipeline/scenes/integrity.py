@@ -14,7 +14,7 @@ from typing import IO
 from zipfile import BadZipFile, ZipFile
 from zlib import error as DeflateError
 
-from pipeline.errors import AwayError, SceneError
+from pipeline.errors import AwayError, SceneError, away
 from pipeline.execution.provenance import Marks
 from pipeline.scenes.scene import Band, Scene, SetAside
 
@@ -64,8 +64,7 @@ def refuse_damaged(scene: str, band: Band) -> None:
         with opened(band) as file:
             digest = hashlib.file_digest(file, partial(hashlib.new, algorithm or "md5", usedforsecurity=False))
     except OSError as error:
-        away = f"scene {scene}: {band.path} cannot be read now ({error}); see that it is there, then run again"
-        raise AwayError(away) from error
+        raise away(scene, band.path, error) from error
     except DAMAGED as error:
         raise SceneError(f"scene {scene}: {band.path} is damaged ({error}); get the product again") from error
     if expected and digest.hexdigest() != expected:

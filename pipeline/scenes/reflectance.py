@@ -16,7 +16,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from pipeline.blocks import Blocks, pixel_box, rectangles
-from pipeline.errors import AwayError, SceneError, too_long
+from pipeline.errors import SceneError, away
 from pipeline.scenes import hdfeos
 from pipeline.scenes.scene import CLEAR, DOUBTFUL, INDEX, Band, Scene, Stored
 
@@ -211,9 +211,8 @@ def unreadable(scene: str, path: str, error: Exception) -> SceneError:
         with open(path, "rb") as file:
             while file.read(1 << 20):
                 pass
-    except OSError as away:
-        mend = too_long(path) or "see that it is there, then run again"
-        return AwayError(f"scene {scene}: {path} cannot be read now ({away}); {mend}")
+    except OSError as gone:
+        return away(scene, path, gone)
     return SceneError(f"scene {scene}: {path} cannot be read ({error}); get the product again")
 
 
