@@ -256,9 +256,10 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # to a file or another program Windows would write in the code page of the machine, which holds no ± or no 片区
-        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+        # to a file or another program Windows would write in the code page of the machine, which holds no ± or no 片区;
+        # a terminal reads its own, and NUL, to which a scheduled run prints, passes for one
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=stream.encoding if stream.isatty() else "utf-8", errors="backslashreplace")
     gc.freeze()  # what the imports made stays: looking through it for garbage takes a tenth of a second each time
     try:
         app()

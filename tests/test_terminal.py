@@ -1,5 +1,6 @@
 """What the commands print: paths and names as they are, whatever the terminal or the file behind it."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -53,6 +54,22 @@ def test_what_goes_to_a_file_is_utf_8_whatever_the_code_page(tmp_path):
         )  # fmt: skip
         assert done.returncode == code, done.stderr
         assert text in (done.stdout + done.stderr).decode("utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals on Windows")
+def test_a_terminal_whose_code_page_lacks_a_sign_shows_its_number(tmp_path):
+    """GBK has no 𬭎 (U+2CB4E); NUL passes for a terminal on Windows, with the code page of the machine."""
+    ours, theirs = os.openpty()
+    arguments = ("-m", "pipeline", "doctor", "--out", str(tmp_path / "片区𬭎"))
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, stdout=theirs, stderr=subprocess.PIPE, check=False,
+        env=child_environment() | {"PYTHONIOENCODING": "gbk", "COLUMNS": "200"}, timeout=180,
+    )  # fmt: skip
+    os.close(theirs)
+    printed = os.read(ours, 1 << 16).decode("gbk")
+    os.close(ours)
+    assert done.returncode == 0, done.stderr.decode()
+    assert r"片区\U0002cb4e" in printed
 
 
 def test_chinese_without_spaces_is_wrapped_and_not_cut(capsys, monkeypatch):
