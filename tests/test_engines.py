@@ -84,6 +84,9 @@ with open_engine(Console(quiet=True), workers=2) as engine:
     engine.run("rest", time.sleep, [0.1] * 2)
     wait()
 """
+WITHOUT_MASK = """
+del signal.pthread_sigmask  # Windows has none
+"""
 STARTS_PROCESSES = """
 import signal, time
 from concurrent.futures import ThreadPoolExecutor
@@ -102,7 +105,9 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal is sent to a group of processes on Windows")
-@pytest.mark.parametrize("code", [SHEETS_DRAWN, WORKERS_BUSY], ids=["sheets", "workers"])
+@pytest.mark.parametrize(
+    "code", [SHEETS_DRAWN, WORKERS_BUSY, WITHOUT_MASK + WORKERS_BUSY], ids=["sheets", "workers", "workers, no mask"]
+)
 def test_of_ctrl_c_in_a_terminal_the_processes_of_a_run_say_nothing(tmp_path, code):
     script = tmp_path / "run.py"
     script.write_text(STARTS_PROCESSES + code.replace("\n", "\n    "), encoding="utf-8")

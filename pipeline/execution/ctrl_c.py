@@ -25,3 +25,8 @@ def kept_from_children() -> Iterator[None]:
 def ignore() -> None:
     """Leave Ctrl-C to the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def dask_setup(worker: object) -> None:
+    """`ignore` in a worker of Dask: of a module that it is told to preload it calls what has this name."""
+    ignore()

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.errors import ConfigError, OutputError, SinkmapError, os_error_sentence
+from pipeline.execution import ctrl_c
 from pipeline.execution.cores import available_cores
-from pipeline.execution.ctrl_c import kept_from_children
 from pipeline.execution.provenance import installed
 
 GDAL_CACHE_BYTES = 96 << 20
@@ -211,11 +211,11 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
     if cluster is None:
         # at a free port: the usual one may be another cluster's, of which there would be a warning
         place = {"dashboard_address": "127.0.0.1:0"}
-        with kept_from_children():
+        with ctrl_c.kept_from_children():
             try:
                 local = LocalCluster(
                     n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL,
-                    scheduler_kwargs=place,
+                    scheduler_kwargs=place, preload=[ctrl_c.__name__],
                 )  # fmt: skip
             except RuntimeError as error:
                 raise ConfigError(
