@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,12 @@ class _Constructor(SafeConstructor):
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
+MEND_BACKSLASHES = "write paths of Windows with / or in single quotes"
+
+
 def _from_folder(path: Path, read: ValidationInfo) -> Path:
+    if re.search(r"[\0-\x1f\x85\u2028\u2029]", str(path)):  # what becomes of D:\baotou between double quotes
+        raise ValueError(f"holds a sign that no path has; {MEND_BACKSLASHES}")
     return Path(os.path.normpath(read.context / path)) if read.context else path
 
 
@@ -53,7 +59,7 @@ def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
-        hint = "; write paths of Windows with / or in single quotes" if "escape" in problem else ""
+        hint = f"; {MEND_BACKSLASHES}" if "escape" in problem else ""
         if problem.startswith("found duplicate key"):
             problem, hint = problem.split(" with value ")[0], "; put what stands below the two below one of them"
         raise ConfigError(f"{path}{line}: not valid YAML: {problem}{hint}") from error

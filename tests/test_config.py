@@ -257,6 +257,15 @@ def test_a_wrong_config_is_refused_with_the_line_and_what_to_write(tmp_path, old
         read(tmp_path, (old, new))
 
 
+@pytest.mark.parametrize("path", [r"D:\baotou\forest.gpkg", r"D:\Landsat", r"D:\0\test.gpkg"])
+def test_a_path_that_windows_copies_with_its_quotes_is_told_how_to_write(tmp_path, path):
+    r"""Between double quotes \b, \f, \L, \0 and \t are signs of YAML; without quotes, and between single ones, not."""
+    with pytest.raises(ConfigError, match=r"run\.yaml:6: zones\.path: .* with / or in single quotes"):
+        read(tmp_path, ("path: zones.gpkg", f'path: "{path}"'))
+    for written in (path, f"'{path}'"):
+        assert str(read(tmp_path, ("path: zones.gpkg", f"path: {written}")).zones.path).endswith(path)
+
+
 def test_all_that_is_wrong_is_said_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, ("  years", "  yeers"), ("name: run", "name: 7"))
