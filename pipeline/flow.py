@@ -12,7 +12,8 @@ Each stage does what is not done yet: a unit of work is marked with the key of a
 changed coefficient or boundary reads no scene again.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 
 from pipeline.calibration import end_members_by_zone, remember
@@ -48,25 +49,23 @@ from pipeline.zones.zone import largest_first
 def run_stages(
     run: Run, engine: Engine, until: str = "publish", zone: str | None = None, strict: bool = False
 ) -> list[dict]:
-    """All four stages, or those up to ``until``; returns the rows of the result table (none before publish)."""
+    """All four stages, or those up to ``until``; returns the rows of the result table (none before publish). With
+    ``zone`` the rasters of that zone alone are written; with ``strict`` the first scene or zone that fails stops the
+    run. Raises SinkmapError."""
     seconds: dict[str, float] = {}
-
-    def timed(stage: str, work: Callable) -> object:
-        start = perf_counter()
-        result = work()
-        seconds[stage] = perf_counter() - start
-        return result
-
     clear_leftovers(run.out)
-    timed("composite", lambda: composite(run, engine, strict))
+    with timed("composite", seconds):
+        composite(run, engine, strict)
     if until == "composite":
         return []
-    sketches, end_members = timed("calibrate", lambda: calibrate(run, engine, strict))
+    with timed("calibrate", seconds):
+        sketches, end_members = calibrate(run, engine, strict)
     if until == "calibrate":
         return []
     models = zone_models(run, end_members, sketches)
     maps = all_maps(run, models, sketches)
-    timed("map", lambda: map_zones(run, engine, maps, zone, strict))
+    with timed("map", seconds):
+        map_zones(run, engine, maps, zone, strict)
     if until == "map":
         return []
     run.refuse_replaced()
@@ -77,9 +76,18 @@ def run_stages(
     if old := outdated_years(run):
         run.notes.append(f"older than this config: the folders {', '.join(old)}; run --year again, or delete them")
     put_away(run)
-    rows = timed("publish", lambda: publish(run, engine, sketches, models, finished_rasters(run, maps), strict))
+    with timed("publish", seconds):
+        rows = publish(run, engine, sketches, models, finished_rasters(run, maps), strict)
     record(run, end_members, models, rows, seconds)
     return rows
+
+
+@contextmanager
+def timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Put into ``seconds`` what the block took, by the name of its stage."""
+    start = perf_counter()
+    yield
+    seconds[stage] = perf_counter() - start
 
 
 # --- 1 composite ------------------------------------------------------------------------------------------
