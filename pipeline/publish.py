@@ -72,20 +72,28 @@ def publish(
         separate=separate_rows(current, {row["zone_id"] for row in rows if row["volume_m3"] is not None}, run.draws),
         volume_counts_twice=counts_volume_twice(models.values(), ledger), impossible_zones=impossible_zones,
     )  # fmt: skip
-    results.folder.mkdir(parents=True, exist_ok=True)
-    write_csv(results.folder / "summary.csv", COLUMNS, results.rows, results.note)
-    write_csv(results.folder / "by_year.csv", YEAR_COLUMNS, by_year, results.note)
-    write_csv(results.folder / "intervals.csv", INTERVAL_COLUMNS, interval_rows, results.note)
-    write_csv(results.folder / "cover_classes.csv", CLASS_COLUMNS, classes, results.note)
-    write_csv(results.folder / "separate.csv", SEPARATE_COLUMNS, results.separate, results.note)
-    write_csv(results.folder / "area_ledger.csv", area_ledger.COLUMNS, ledger, results.note)
-    if results.targets:
-        write_csv(results.folder / "targets.csv", TARGET_COLUMNS, results.targets, results.note)
-    else:  # of a plan that is no longer asked after
-        (results.folder / "targets.csv").unlink(missing_ok=True)
+    write_tables(results)
     make_deliverables(results, run.config.deliverables, engine, strict)
     remove_outdated(run.results / "zones", {path for paths in results.rasters.values() for path in paths.values()})
     return results.rows
+
+
+def write_tables(results: Results) -> None:
+    """Write the CSV files of the results. Raises OutputError."""
+    results.folder.mkdir(parents=True, exist_ok=True)
+    for name, columns, rows in (
+        ("summary", COLUMNS, results.rows),
+        ("by_year", YEAR_COLUMNS, results.by_year),
+        ("intervals", INTERVAL_COLUMNS, results.intervals),
+        ("cover_classes", CLASS_COLUMNS, results.cover_classes),
+        ("separate", SEPARATE_COLUMNS, results.separate),
+        ("area_ledger", area_ledger.COLUMNS, results.ledger),
+    ):
+        write_csv(results.folder / f"{name}.csv", columns, rows, results.note)
+    if results.targets:
+        write_csv(results.folder / "targets.csv", TARGET_COLUMNS, results.targets, results.note)
+    else:  # that of an earlier run, whose config still had targets
+        (results.folder / "targets.csv").unlink(missing_ok=True)
 
 
 def results_of(
