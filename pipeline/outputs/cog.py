@@ -36,11 +36,14 @@ ON_DISK = {"driver": "GTiff", "tiled": True, "blockxsize": BLOCK_PX, "blockysize
 class CogWriter:
     """Takes a raster window by window and leaves a valid COG at ``path``, or nothing.
 
-    The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file; the raster's overviews are
-    built before the one copy to a COG, at half the time of letting that driver build them. Of a write that the disk
-    refuses, as when it is full for a moment, GDAL does not always tell: the temporary file holds pixels alone and is
-    read back; all else, and the COG, compressed, is made in memory and written from there. A class raster comes with
-    its ``colors`` (#rrggbb by value) as a colour table. ``further`` names the bands after the first, in the same unit.
+    The windows go to memory or, beyond `IN_MEMORY_PX`, to an uncompressed temporary file. The overviews are built
+    there, before the one copy to a COG: that takes half the time of letting the COG driver build them. GDAL does not
+    always report a write that the disk refuses, for instance because it is full for a moment. So the temporary file,
+    which holds nothing but pixels, is read back and compared; everything else, the compressed COG included, is made in
+    memory and written from there.
+
+    ``colors`` (red, green and blue, 0-255, by value) become the colour table of a class raster; ``further`` names the
+    bands after the first, in the same unit.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class CogWriter:
         variable: Variable,
         description: str,
         tags: dict[str, str],
-        colors: dict[int, str] | None = None,
+        colors: dict[int, tuple[int, int, int]] | None = None,
         further: tuple[str, ...] = (),
     ) -> None:
         self._path, self._variable = path, variable
@@ -129,7 +132,7 @@ class CogWriter:
         title = f"{variable.long_name} [{variable.unit}]"
         file.update_tags(TIFFTAG_IMAGEDESCRIPTION=title, TIFFTAG_SOFTWARE="sinkmap", **self._tags)
         if self._colors:
-            file.write_colormap(1, {value: tuple(bytes.fromhex(color[1:])) for value, color in self._colors.items()})
+            file.write_colormap(1, self._colors)
         for band, (sums, found) in enumerate(zip(self._sums, self._ranges, strict=True), start=1):
             file.update_tags(band, **_statistics(*sums, found, file.width * file.height))
         how = Resampling.nearest if variable.scale == 1 else Resampling.average

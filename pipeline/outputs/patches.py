@@ -31,7 +31,7 @@ from pipeline.mapping.patches import (
     patch_table,
     split_code,
 )
-from pipeline.mapping.styles import COVER_KEYS, SINK_KEYS, Styles
+from pipeline.mapping.styles import COVER_KEYS, SINK_KEYS, Styles, rgb
 from pipeline.mapping.suggestions import Suggestions
 from pipeline.outputs.cog import CogWriter
 from pipeline.outputs.csv_file import write_csv
@@ -238,7 +238,7 @@ def _class_writer(unit: ZonePatches, name: str, grid: GeoBox) -> CogWriter:
     period = path.stem.removeprefix(f"{unit.zone.id}_{name}_")
     scheme = f"（{SCHEMES_ZH[unit.scheme]}）" if name == "cover_class" else ""
     description = f"{unit.zone.id} {VARIABLES[name].long_name_zh}{scheme} {period}"
-    colors = {style.value: style.color for style in unit.styles.classes[name]}
+    colors = {style.value: rgb(style.color) for style in unit.styles.classes[name]}
     return CogWriter(path, grid, VARIABLES[name], description, unit.tags | {"PERIOD": period}, colors)
 
 
