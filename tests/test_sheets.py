@@ -364,6 +364,19 @@ def test_the_numbers_below_neighbouring_bars_do_not_read_as_one(count):
         assert (texts[right].x0 - texts[left].x1) / page.figure.dpi * 25.4 > 0.8
 
 
+@pytest.mark.parametrize("count", [8, 9, 12, 40])
+def test_the_newest_year_has_its_number_however_many_bars_there_are(count):
+    """Bars have no axis: with more than eight years nothing told how high they are."""
+    page = Page(bundled_fonts(), "")
+    rows = [{"year": 2026 - count + place, "carbon_tC": 4090.0 + 10 * place} for place in range(count)]
+    draw_years(page, Box(10, 10, 41, 60), "湿地", rows, "carbon_tC", ((), (2025,)))
+    years = [said for said in texts(page) if said.startswith(("19", "20"))]
+    numbers = [said for said in texts(page) if said.startswith("4,")]
+    assert years[-1] == "2025"
+    assert numbers == [f"{row['carbon_tC']:,.0f}" for row in rows if str(row["year"]) in years]
+    assert faults(page) == []
+
+
 def test_the_monitoring_sheet_says_what_is_measured_beside_each_target(tmp_path):
     sheet = monitoring_of(tmp_path)
     cells = {row[0]: row[1:] for row in sheet.targets}

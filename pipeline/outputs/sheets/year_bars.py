@@ -30,15 +30,15 @@ def draw_years(page: Page, box: Box, heading: str, by_year: list[dict], column: 
     every = -(-len(by_year) // 8)
     for place, row in enumerate(by_year):
         x, value = inner.left + step * (place + 0.5), row[column]
-        if place % every == 0:
-            page.text(x, floor - 3.2, str(row["year"]), 6.5, ha="center", color=MUTED, width=step * every - APART)
         if value is not None:
             color = year_color(row["year"], periods)
             _draw_bar(page, row, column, x, step, floor, room / highest if highest else 0, color)
-        if every == 1:  # below its bar: above it, it would read as the end of the interval
+        if (len(by_year) - 1 - place) % every == 0:  # of many years the newest, and back from it
+            page.text(x, floor - 3.2, str(row["year"]), 6.5, ha="center", color=MUTED, width=step * every - APART)
+            # below its bar: above it, it would read as the end of the interval
             # years share most of their errors: they compare to finer digits than the interval of each supports
             text = UNKNOWN if value is None else three_digits(value / divisor)
-            page.text(x, floor - 6.4, text, 7, ha="center", width=step - APART)
+            page.text(x, floor - 6.4, text, 7, ha="center", width=step * every - APART)
     page.rule(inner.left, floor, inner.right, floor, 0.6, INK)
     return Box(inner.left, inner.bottom, inner.width, 3)
 
