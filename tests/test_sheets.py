@@ -195,6 +195,18 @@ def test_the_foot_says_who_made_the_sheet_and_when(tmp_path):
     assert f"制图日期：{date.today().isoformat()}" in texts(sheet_of(tmp_path, 9_000, 8_000).draw())
 
 
+def test_the_day_stays_whole_beside_a_long_organisation_which_takes_two_lines(tmp_path):
+    """Three offices that sign together: of both in one line the end was cut, which is the day."""
+    offices = "内蒙古自治区包头市林业和草原局规划财务科、包头市林业和草原事业发展中心、内蒙古自治区林业和草原监测规划院"
+    page = sheet_of(tmp_path, 9_000, 8_000, organisation=offices).draw()
+    assert f"制图日期：{date.today().isoformat()}" in texts(page)
+    first = next(said for said in texts(page) if said.startswith("编制单位："))
+    assert first != (made_by := f"编制单位：{offices}")
+    assert made_by.removeprefix(first) in texts(page)
+    assert all(text.get_size() >= 5 for text in page.figure.findobj(Text))
+    assert faults(page) == []
+
+
 def texts(page: Page) -> list[str]:
     return [text.get_text() for text in page.figure.findobj(Text)]
 

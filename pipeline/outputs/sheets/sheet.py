@@ -10,6 +10,8 @@ from pipeline.outputs.sheets.page import INK, MUTED, WARNING, Box, Page
 
 MADE_MM = 100.0
 """Breadth at the foot of a page that is left for who made it when."""
+SMALL_PT = 6.0
+"""Size in points below which that is broken into lines rather than set smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +61,7 @@ class Sheet(ABC):
         """The notes, the warning, the organisation and the day of drawing; returns where the body may begin."""
         left, right, bottom = 9, page.width - 9, 7.0
         page.text(left, bottom + 0.8, self.warning, 8, bold=True, color=WARNING, width=right - left - MADE_MM - 3)
-        made = [f"编制单位：{self.organisation}"] if self.organisation else []
-        made = "    ".join([*made, f"制图日期：{date.today().isoformat()}"])
-        page.text(right, bottom + 0.8, made, 8, ha="right", width=MADE_MM)
+        self._draw_made(page, right, bottom)
         size, room = 6.8, 18.0
         lines = [line for note in self.notes for line in page.broken(note, right - left, size)]
         step = min(3.4, room / len(lines))
@@ -70,3 +70,18 @@ class Sheet(ABC):
         top = bottom + 6 + step * len(lines) + 1.2
         page.rule(left, top, right, top, 0.6, MUTED)
         return top + 3
+
+    def _draw_made(self, page: Page, right: float, bottom: float) -> None:
+        """Who made the sheet and when, in one line; a long name in two smaller ones, so that the day stays whole."""
+        day = f"制图日期：{date.today().isoformat()}"
+        made_by = f"编制单位：{self.organisation}"
+        made = f"{made_by}    {day}" if self.organisation else day
+        if page.fonts.width_mm(made, SMALL_PT) <= MADE_MM:
+            page.text(right, bottom + 0.8, made, 8, ha="right", width=MADE_MM)
+            return
+        end = right - page.fonts.width_mm(day, 8) - 3
+        left = right - MADE_MM
+        first, *rest = page.broken(made_by, end - left, 5.2)
+        page.text(right, bottom + 0.8, day, 8, ha="right")
+        page.text(left, bottom + 2.2, first, 5.2)
+        page.text(left, bottom - 0.1, "".join(rest), 5.2, width=end - left)
