@@ -12,6 +12,7 @@ import pytest
 from tiny_world import World
 
 from pipeline.outputs.qgis.layers import ORDER
+from pipeline.outputs.qgis.layout import made_by
 from pipeline.totals.zone_totals import COLUMNS
 from pipeline.variables import VARIABLES
 
@@ -128,7 +129,7 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert 'format_number("area_wanmu" * 1, if(abs("area_wanmu" * 1) < 0.1, 4, 2))' in texts["area and cover"]
     assert 'format_number(round("carbon_tC" * 1, @places), max(0, @places))' in texts["carbon"]
     assert "遥感估算，不作为交易依据" in texts["note"]
-    assert texts["made"] == "编制单位：包头市林业和草原局"  # alone in its line, which holds 38 characters
+    assert texts["made"] == "编制单位：包头市林业和草原局"
     assert texts["date"] == "制图日期：[% format_date(now(), 'yyyy-MM-dd') %]"
     assert "模拟 Sentinel-2 12 景，每年7月15日–8月31日，2019-08-01 至 2025-08-11（全部片区）" in texts["source"]
     assert """if("stand_area_fraction" is null, '', '小班蓄积 2020、2024 年；')""" in texts["source"]
@@ -138,6 +139,19 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert {kind: kinds.count(kind) for kind in ("65639", "65640", "65642", "65646")} == {
         "65639": 3, "65640": 1, "65642": 2, "65646": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 8, 35, 36, 107])
+def test_who_made_the_sheet_is_whole_in_its_box(count):
+    """QGIS cuts lines that leave the box: of three offices the third. A Chinese character is as wide as its size, a
+    line of them 1.45 sizes high."""
+    item = made_by("局" * count)
+    width, height = (float(part) for part in item.get("size").split(",")[:2])
+    size_mm = float(item.find("LabelFont").get("description").split(",")[1]) * 25.4 / 72
+    lines = -(-len(item.get("labelText")) // int(width / size_mm))
+    assert lines * 1.45 * size_mm <= height
+    assert float(item.get("position").split(",")[1]) + height <= 210
+    assert item.get("labelText") == (f"编制单位：{'局' * count}" if count else "")
 
 
 def test_what_is_said_of_a_zone_has_the_width_of_the_sheet_and_nothing_is_below_it(root):

@@ -70,7 +70,7 @@ def atlas_layout(
         _label((124, 162, 112, 26), "carbon", f"{_figures(CARBON)}\n变化判定：{_said('sink_finding_zh')}", 8.5),
         _label((10, 188, 277, 15), "source", f"{QUALITY}\n{_source(results)}", 7),
         _label((10, 203, 175, 5), "note", results.note, 6),
-        _label((187, 203, 100, 5), "made", _made_by(results), 7, align=RIGHT),
+        made_by(results.organisation),
     ]
     atlas = {
         "enabled": 1,
@@ -169,9 +169,11 @@ def _subtitle(results: Results) -> str:
     return f'{results.title}  |  片区 [% "zone_id" %]  |  {years}'
 
 
-def _made_by(results: Results) -> str:
-    """Alone in its line: a name of 38 characters fills it, and what wraps is cut off."""
-    return f"编制单位：{results.organisation}" if results.organisation else ""
+def made_by(organisation: str) -> Element:
+    """Alone in its line, which holds 40 characters; what is longer is smaller and has two: QGIS cuts what leaves the
+    box."""
+    text = f"编制单位：{organisation}" if organisation else ""
+    return _label((187, 203, 100, 5.5), "made", text, 7 if len(text) <= 40 else 5, align=RIGHT)
 
 
 def _source(results: Results) -> str:
