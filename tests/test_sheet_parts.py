@@ -88,6 +88,15 @@ def test_a_forest_says_what_its_stands_cover():
     assert say.area_line(row | {"stand_area_fraction": None, "declared_wanmu": None}) == drawn.partition("；")[0]
 
 
+def test_years_of_groups_that_lack_a_zone_are_said_to_be_left_out():
+    """One cloudy zone empties the charts of its ecosystem, beside figures of the others."""
+    whole = {"carbon_tC": 1.0, "fvc_mean": 0.5}
+    assert say.left_out_years([whole, whole]) == ""
+    said = "各年的值须分类内全部片区都有值，否则不计，记“—”。"
+    assert say.left_out_years([whole, whole | {"fvc_mean": None}]) == said  # the stock is by stands
+    assert say.left_out_years([dict.fromkeys(whole)]) == said
+
+
 def test_a_sink_shows_its_sign_and_zero_has_none():
     assert [say.number(value, signed=True) for value in (17_239.05, -2.34, 0)] == ["+17,239", "−2.34", "0"]
 

@@ -21,6 +21,7 @@ from pipeline.outputs.sheets.text import (
     SEASONAL,
     by_chance,
     group_cells,
+    left_out_years,
     observed_cells,
     plan_cells,
     quality_lines,
@@ -115,10 +116,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
         crs=results.grid_crs,
         rasters={zone: m for zone, m in found.items() if m.legend == first.legend},
         ramps={name: results.styles.ramps[name] for name in ("sink", "carbon_stock")},
-        notes=(
-            "    ".join(filter(None, remarks)),
-            f"{_source(results)}    {_crs_line(results)}",
-        ),
+        notes=tuple(filter(None, ("    ".join(filter(None, remarks)), f"{_source(results)}    {_crs_line(results)}"))),
         warning=results.note,
         organisation=results.organisation,
     )
@@ -129,7 +127,10 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
     groups = [row for row in results.rows if row["level"] != "zone"]
     names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全部片区"}
     years = {row["zone_id"]: [year for year in results.by_year if year["zone_id"] == row["zone_id"]] for row in groups}
+    by_year = {names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"}
     unverified = any(row["unverified"] for row in groups)
+    remarks = ["数值与区间所依据的部分系数未核实，见工作簿的“系数”表。"] if unverified else []
+    remarks.append(left_out_years([row for rows in by_year.values() for row in rows]))
     has_stands = results.inventories_of(*results.zones["id"])
     return MonitoringSheet(
         stem=results.folder / "monitoring",
@@ -142,12 +143,9 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         targets=target_cells(results.targets),
         figures=group_cells(as_counted(results.with_gain_loss(), results.min_observed), results.intervals, names),
         observed=observed_cells(years["city"], results.scenes),
-        by_year={names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"},
+        by_year=by_year,
         periods=_period_years(results),
-        notes=(
-            *(["数值与区间所依据的部分系数未核实，见工作簿的“系数”表。"] if unverified else []),
-            f"{_source(results)}    {_crs_line(results)}",
-        ),
+        notes=tuple(filter(None, ("    ".join(filter(None, remarks)), f"{_source(results)}    {_crs_line(results)}"))),
         warning=results.note,
         organisation=results.organisation,
         bars_remark="有小班的片区：储量在调查年之间内插，之外不变" if has_stands else "",

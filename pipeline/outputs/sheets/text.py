@@ -249,6 +249,12 @@ def observed_cells(by_year: list[dict], scenes: list[dict]) -> list[tuple[str, .
     return cells
 
 
+def left_out_years(rows: list[dict]) -> str:
+    """Why years of ecosystems that lack a zone are empty; "" where none is. ``rows``: theirs of the table of years."""
+    lacking = any(None in (row["carbon_tC"], row["fvc_mean"]) for row in rows)
+    return "各年的值须分类内全部片区都有值，否则不计，记“—”。" if lacking else ""
+
+
 PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", "占片区 (%)")
 
 
