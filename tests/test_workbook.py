@@ -3,6 +3,7 @@
 import math
 import re
 import zipfile
+from types import SimpleNamespace
 from xml.sax.saxutils import unescape
 
 import openpyxl
@@ -11,8 +12,8 @@ from pydantic import BaseModel
 from tiny_world import World, read_csv
 
 from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
-from pipeline.outputs.tables import coefficient_rows
-from pipeline.outputs.workbook import _print_setup, number_format, text_width
+from pipeline.outputs.tables import KEY_FIGURES, SUMMARY, TITLES, Table, coefficient_rows
+from pipeline.outputs.workbook import _print_setup, _sheet, number_format, text_width
 from pipeline.totals.zone_totals import COLUMNS
 
 
@@ -115,6 +116,16 @@ def test_the_key_figures_come_first_and_fit_one_page(book):
     assert [sheet.cell(row, 1).value for row in range(3, sheet.max_row + 1)] == [
         "F01", "F02", "G01", "W01", "森林", "草原", "湿地", "全部片区",
     ]  # fmt: skip
+    assert sheet.page_setup.fitToWidth == 1
+
+
+def test_the_key_figures_fit_one_page_however_long_the_names():
+    """A name of 16 characters and a long status put the interval of the sink on a second page."""
+    row = {"zone_id": "BT-150000", "name_zh": "区" * 30, "status_zh": "无数据：2023-2025年无晴空观测；" * 4}
+    table = Table(KEY_FIGURES, "Key figures", {name: TITLES[name] for name in SUMMARY}, [row])
+    sheet = openpyxl.Workbook().active
+    _sheet(sheet, table, SimpleNamespace(title="", note="", baseline=None, current=SimpleNamespace(label="2025")))
+    assert sum(column.width for column in sheet.column_dimensions.values()) > 245
     assert sheet.page_setup.fitToWidth == 1
 
 

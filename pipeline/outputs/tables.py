@@ -123,6 +123,7 @@ DEFINITIONS = (
 """Terms of the cover sheet: term, Chinese and English meaning."""
 
 
+KEY_FIGURES = "总表"
 SUMMARY = (
     "zone_id", "name_zh", "area_wanmu", "fvc_mean", "carbon_tC_ha", "carbon_tC", "carbon_tC_low95", "carbon_tC_high95",
     "sink_tCO2_yr", "sink_tCO2_yr_low95", "sink_tCO2_yr_high95", "sink_finding_zh", "gain_loss_tCO2_yr", "status_zh",
@@ -158,7 +159,7 @@ def workbook_tables(results: Results) -> list[Table]:
         return Table(name, name_en, _without_codes(columns), rows, words, totals)
 
     tables = [
-        table("总表", "Key figures", _titles(SUMMARY), results.with_gain_loss(), len(groups)),
+        table(KEY_FIGURES, "Key figures", _titles(SUMMARY), results.with_gain_loss(), len(groups)),
         table("规划指标", "Targets of the plan", TARGET_COLUMNS, results.targets),
         table("一片一方案", "Plan of each zone", _titles(PLAN), plan),
         table("片区", "Zones", COLUMNS, zones),

@@ -20,7 +20,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pipeline.outputs.results import Results
 from pipeline.outputs.styling.qml import FONTS
 from pipeline.outputs.swap import swapped
-from pipeline.outputs.tables import DEFINITIONS, Table, workbook_tables
+from pipeline.outputs.tables import DEFINITIONS, KEY_FIGURES, Table, workbook_tables
 
 FORMATS = (
     (r"fraction|share|^fvc", "0.0%"),
@@ -153,6 +153,8 @@ def _sheet(sheet: Worksheet, table: Table, results: Results) -> None:
     sheet.print_title_rows = "1:2"
     sheet.print_title_cols = f"A:{last}"
     _print_setup(sheet, f"{table.name}    {results.title}    {_periods(results)}", results.note)
+    if table.name == KEY_FIGURES:  # a little smaller with long names, but stock and sink side by side
+        sheet.page_setup.fitToWidth = 1
 
 
 def _put(cell: Cell, value: object) -> Cell:
