@@ -244,6 +244,9 @@ def test_numbers_are_shown_as_fits_their_unit(name, form):
         ("estimate", {"unit": "m3"}, "#,##0"),
         ("low95", {"unit": "%"}, "0.0"),
         ("target_value", {"unit": "万亩"}, "#,##0.00"),
+        ("area_wanmu", {"area_wanmu": 0.0016}, "#,##0.0000"),  # a zone of one hectare
+        ("area_wanmu", {"area_wanmu": 0.1}, "#,##0.00"),
+        ("declared_wanmu", {"declared_wanmu": None}, "#,##0.00"),
         ("p97_5", {"quantity": "fvc_mean"}, "0.0%"),
         ("mean", {"quantity": "carbon_tC"}, "#,##0"),
         ("share_index", {"quantity": "carbon_tC"}, "0.0%"),

@@ -40,6 +40,9 @@ UNIT_FORMATS = {"m3": "#,##0", "%": "0.0", "万亩": "#,##0.00"}
 """Columns of estimates, which have the format of the quantity that their row names, or that of its unit."""
 
 AREA_FORMAT = "#,##0.0"
+SMALL_AREA_FORMAT = "#,##0.0000"
+"""Of an area below 0.1 万亩, as on the sheets: with two decimals one hectare is none."""
+
 HEAD = PatternFill("solid", fgColor="1B7837")
 SUBHEAD = PatternFill("solid", fgColor="E5F5E0")
 WARNING = PatternFill("solid", fgColor="FDE0C5")
@@ -205,6 +208,8 @@ def number_format(name: str, row: Mapping) -> str:
         name = row.get("quantity", name)
     if name == "area_ha":
         return AREA_FORMAT
+    if name.endswith("wanmu") and 0 < (row.get(name) or 0) < 0.1:
+        return SMALL_AREA_FORMAT
     return next((form for pattern, form in FORMATS if re.search(pattern, name)), "General")
 
 
