@@ -20,7 +20,7 @@ from pipeline.outputs.note import source_line
 from pipeline.outputs.sheets import text as say
 from pipeline.outputs.sheets.content import _outlines, zones_to_draw
 from pipeline.outputs.sheets.fonts import MARKS, bundled_fonts, find_fonts
-from pipeline.outputs.sheets.maps import MapFrame, angle, label_places, round_scale
+from pipeline.outputs.sheets.maps import MapFrame, angle, label_places, outline_pt, round_scale
 from pipeline.outputs.sheets.page import Box, Page
 from pipeline.outputs.sheets.raster_image import coloured, read_decimated
 from pipeline.outputs.sheets.raster_map import RasterMap, Water, draw_legend, draw_raster
@@ -301,6 +301,16 @@ def test_no_line_begins_with_a_mark_that_closes_or_ends_with_one_that_opens():
 @pytest.mark.parametrize(("needed", "scale"), [(123_400, 140_000), (250_000, 250_000), (9_100, 10_000), (101, 120)])
 def test_scales_are_round_and_show_no_less_than_is_needed(needed, scale):
     assert round_scale(needed) == scale
+
+
+def test_the_outline_of_scattered_plots_leaves_their_colours_to_be_seen():
+    """Of a forest farm in plots of 1.2 mm a line of 0.9 points hid half: half of its breadth lies inside."""
+    plots = shapely.union_all([shapely.box(x, y, x + 1.2, y + 1.2) for x in range(0, 50, 5) for y in range(0, 50, 5)])
+    inside_mm = outline_pt(plots) * 25.4 / 72 / 2
+    assert inside_mm * plots.length / plots.area < 0.16
+    assert outline_pt(plots) >= 0.25  # still printed
+    assert outline_pt(shapely.box(0, 0, 120, 60)) == outline_pt(shapely.box(0, 0, 150, 5)) == 0.9
+    assert outline_pt(shapely.Polygon()) == 0.9
 
 
 def test_a_frame_shows_its_zone_with_a_margin():

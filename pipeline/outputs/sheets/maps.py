@@ -17,6 +17,8 @@ from pipeline.zones.vector_file import CGCS2000
 ROUND_SCALES = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10)
 GRATICULE_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000)
 TICK_PT, NAME_PT = 6.5, 7
+OUTLINE_PT, FINEST_PT = 0.9, 0.25
+"""Breadth of the outline of a zone, and the least that prints well."""
 MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
 
@@ -115,10 +117,19 @@ def draw_key(page: Page, x: float, y: float, label: str, style: dict) -> None:
     page.text(x + 7.5, y + 0.4, label, 7)
 
 
-def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width: float = 0.9) -> None:
-    """The outline of a zone, ``width`` in points."""
+def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width: float | None = None) -> None:
+    """The outline of a zone, ``width`` in points, by default `outline_pt`."""
     clip = page.rectangle(frame.box, facecolor="none", edgecolor="none")
-    page.shape(frame.on_page(geometry), clip, facecolor="none", edgecolor=INK, linewidth=width, zorder=3)
+    shape = frame.on_page(geometry)
+    page.shape(shape, clip, facecolor="none", edgecolor=INK, linewidth=width or outline_pt(shape), zorder=3)
+
+
+def outline_pt(shape: shapely.Geometry) -> float:
+    """Breadth in points of the outline of a shape in mm: finer where its inner half would hide more than a tenth of the
+    shape, as of many small parts."""
+    if shape.is_empty:
+        return OUTLINE_PT
+    return min(OUTLINE_PT, max(FINEST_PT, 0.1 * 2 * shape.area / shape.length / MM_PER_POINT))
 
 
 def draw_neatline(page: Page, frame: MapFrame) -> None:
