@@ -206,6 +206,7 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         ("name: run", "name: ../run", r"run\.yaml:1: name: .*'\.\./run'"),
         ("name: run", "name: a/b", r"run\.yaml:1: name: .*'a/b'"),
         ("name: run", "name: ''", r"run\.yaml:1: name: "),
+        ("name: run", "name: Aux", r"run\.yaml:1: name: is that of a device on Windows.*'Aux'"),
         ("name: run", "name: run\ncomposite: {indices: [ndmi]}", r"run\.yaml:2: composite\.indices: .*start with ndvi"),
         ("EPSG:32649", "EPSG:4490", r"run\.yaml:8: grid\.crs: "),  # degrees are no metres
         ("EPSG:32649", "EPSG:99999", r"run\.yaml:8: grid\.crs: "),

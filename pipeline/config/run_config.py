@@ -17,7 +17,7 @@ from pipeline.frozen import Section
 from pipeline.totals.targets import Targets
 from pipeline.yaml_file import FilePath, read_yaml
 from pipeline.zones.file_parts import parts_of
-from pipeline.zones.zone import EcosystemName
+from pipeline.zones.zone import DEVICES, EcosystemName
 
 MIN_DRAWS = 100
 """Below it the ends of a 95 % interval rest on two draws or none."""
@@ -102,6 +102,8 @@ class Patches(Section):
 def _file_name(name: str) -> str:
     if not re.fullmatch(r"[\w-]+", name):
         raise ValueError("a run's name is that of its folder and files: letters, digits, _ and -, without spaces")
+    if name.casefold() in DEVICES:
+        raise ValueError("is that of a device on Windows, not of a folder; give the run another name")
     return name
 
 

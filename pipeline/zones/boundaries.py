@@ -9,13 +9,10 @@ from pandas import isna
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vector
-from pipeline.zones.zone import ECOSYSTEMS_ZH, GROUP_NAMES, Zone, ZoneFile
+from pipeline.zones.zone import DEVICES, ECOSYSTEMS_ZH, GROUP_NAMES, Zone, ZoneFile
 
 MAX_REPAIR = 0.01
 """Share of its area that the repair of an invalid outline may change."""
-
-DEVICES = {"con", "prn", "aux", "nul", *(port + digit for port in ("com", "lpt") for digit in "123456789¹²³")}
-"""What no file or folder on Windows can be called, in any capitals."""
 
 
 def read_zones(file: ZoneFile, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:

@@ -62,3 +62,6 @@ ECOSYSTEMS_ZH = {"forest": "森林", "grassland": "草原", "wetland": "湿地"}
 
 GROUP_NAMES = {**{name: f"{chinese}合计" for name, chinese in ECOSYSTEMS_ZH.items()}, "city": "全部片区合计"}
 """Chinese names of the zones of an ecosystem, or all zones, taken together."""
+
+DEVICES = {"con", "prn", "aux", "nul", *(port + digit for port in ("com", "lpt") for digit in "123456789¹²³")}
+"""What no file or folder on Windows can be called, in any capitals."""
