@@ -1,5 +1,6 @@
 """The cube is a Zarr store like any other, whatever wrote it."""
 
+import os
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from rasterio.transform import from_origin
 
 from pipeline.compositing.cube import Cube, Tile, block_aligned_grid
 from pipeline.errors import OutputError
+from pipeline.execution import whole_file
 from pipeline.variables import INDEX_NODATA
 
 GRID = GeoBox((1024, 1536), from_origin(500_000, 4_500_000, 10, 10), "EPSG:32649")
@@ -36,6 +38,24 @@ def test_the_grid_is_whole_blocks_from_the_corner_of_the_scenes():
     grid = block_aligned_grid((400_103, 4_499_900, 402_000, 4_500_000.5), "EPSG:32649", 10, (399_960, 4_500_000))
     assert grid.shape == (1024, 512)
     assert grid.boundingbox.bbox == (399_960, 4_494_880, 405_080, 4_505_120)
+
+
+def test_a_scanner_that_holds_each_new_file_for_a_moment_does_not_stop_the_cube(tmp_path, monkeypatch):
+    held, real = [], os.replace
+
+    def replace(source, target):
+        if target not in held:
+            held.append(target)
+            raise PermissionError("Access is denied")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(whole_file, "WAITS_S", (0,) * 9)
+    cube = Cube(tmp_path / "cube.zarr", GRID, 512)
+    cube.create()
+    cube.add_year(2024, ("ndvi", "clear_count"))
+    assert len(held) >= 3
+    assert (cube.read(2024, "clear_count", WINDOW) == 0).all()
 
 
 def test_what_was_written_is_read_and_all_else_is_nodata(cube):

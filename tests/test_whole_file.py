@@ -2,12 +2,15 @@
 
 import errno
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from pipeline.errors import os_error_sentence
 from pipeline.execution import whole_file
 from pipeline.execution.whole_file import delete, move, whole
+from pipeline.outputs.swap import swapped
 
 
 def held_for(monkeypatch, times: int) -> list:
@@ -50,3 +53,20 @@ def test_what_is_not_there_is_deleted_without_a_word_and_cannot_be_moved(tmp_pat
     delete(tmp_path / "nothing")
     with pytest.raises(FileNotFoundError):
         move(tmp_path / "nothing", tmp_path / "something")
+
+
+def test_what_a_geopackage_is_copied_from_is_not_left_beside_it_where_it_is_held_for_a_moment(tmp_path, monkeypatch):
+    held, real = [], os.unlink
+
+    def unlink(path, **where):
+        if os.path.exists(path) and path not in held:
+            held.append(path)
+            raise PermissionError(errno.EACCES, "Access is denied", str(path))
+        real(path, **where)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    monkeypatch.setattr(whole_file, "WAITS_S", (0, 0))
+    with swapped(tmp_path / "a.gpkg") as raw, closing(sqlite3.connect(raw)) as database:
+        database.execute("CREATE TABLE a (b)")
+    assert [path.name for path in held] == ["a.raw.gpkg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gpkg"]

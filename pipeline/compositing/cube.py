@@ -23,6 +23,7 @@ from zarr.errors import GroupNotFoundError
 from pipeline.blocks import BLOCK_PX, CELL_PX, Cells, blocks_of, pixel_box
 from pipeline.errors import OutputError
 from pipeline.execution.provenance import read_json
+from pipeline.execution.whole_file import delete, patiently
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 CODEC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.BITSHUFFLE)
@@ -141,12 +142,12 @@ class Cube:
         # what says that the store is this one goes first: stopped half way, what is left never passes for a whole one
         (self.path / "zarr.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
-        zarr.open_group(self.path, mode="w", attributes=about)
+        patiently(lambda: zarr.open_group(self.path, mode="w", attributes=about))
 
     def add_year(self, year: int, layers: tuple[str, ...]) -> None:
         """Make the arrays of a year, where they are not there yet; a year that a power cut has torn is made anew."""
         try:
-            self._add_missing(year, layers)
+            patiently(lambda: self._add_missing(year, layers))
         except (ValueError, KeyError, TypeError):
             shutil.rmtree(self.path / str(year))
             self._add_missing(year, layers)
@@ -193,7 +194,7 @@ class Cube:
             for file, into, out_of in self._chunks(year, name, tile.window, whole):
                 part = values[out_of]
                 if np.all(part == about["fill_value"]):
-                    file.unlink(missing_ok=True)
+                    delete(file)
                     continue
                 if part.shape == (self._chunk_px, self._chunk_px):
                     chunk = np.ascontiguousarray(part)

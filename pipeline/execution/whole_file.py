@@ -18,15 +18,16 @@ deleted."""
 
 def move(source: Path, target: Path) -> None:
     """Put a file or folder in the place of another. Raises OSError."""
-    _patiently(partial(os.replace, source, target))
+    patiently(partial(os.replace, source, target))
 
 
 def delete(path: Path) -> None:
     """Delete a file, where there is one. Raises OSError."""
-    _patiently(partial(path.unlink, missing_ok=True))
+    patiently(partial(path.unlink, missing_ok=True))
 
 
-def _patiently(act: Callable[[], None]) -> None:
+def patiently(act: Callable[[], None]) -> None:
+    """act(), again after each of `WAITS_S` where it is refused. Raises OSError."""
     for seconds in WAITS_S:
         try:
             return act()
@@ -45,4 +46,4 @@ def whole(path: Path) -> Iterator[Path]:
         move(part, path)
     finally:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            delete(part)

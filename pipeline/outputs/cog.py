@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from pipeline.blocks import BLOCK_PX
 from pipeline.errors import OutputError
 from pipeline.execution.compiled import njit
-from pipeline.execution.whole_file import whole
+from pipeline.execution.whole_file import delete, whole
 from pipeline.variables import Variable
 
 ENCODING = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK_PX), "NUM_THREADS": "1"}
@@ -97,7 +97,7 @@ class CogWriter:
             self._file.close()
             for leftover in (self._raw, Path(f"{self._raw}.aux.xml")):
                 with suppress(OSError):
-                    leftover.unlink(missing_ok=True)
+                    delete(leftover)
 
     def _finish(self) -> None:
         if self._file.driver == IN_MEMORY["driver"]:
@@ -141,7 +141,7 @@ class CogWriter:
             copy(file, made.name, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
             part.write_bytes(made.getbuffer())
             # what a GIS has noted beside the older raster, such as its statistics, is not of this one
-            Path(f"{self._path}.aux.xml").unlink(missing_ok=True)
+            delete(Path(f"{self._path}.aux.xml"))
 
 
 def _statistics(count: int, total: int, squares: int, found: list[int], size: int) -> dict[str, str]:

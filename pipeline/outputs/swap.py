@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import OutputError
-from pipeline.execution.whole_file import whole
+from pipeline.execution.whole_file import delete, whole
 
 LOGS = ("-wal", "-shm", "-journal")
 
@@ -19,7 +19,7 @@ def swapped(path: Path, mend: str = "close it or free disk space") -> Iterator[P
     try:
         with whole(path) as part:
             if path.suffix == ".gpkg":
-                raw.unlink(missing_ok=True)
+                delete(raw)
                 yield raw
                 _put_away_logs(path)
                 _copy_geopackage(raw, part)
@@ -30,7 +30,7 @@ def swapped(path: Path, mend: str = "close it or free disk space") -> Iterator[P
         raise OutputError(f"{path}: cannot be written ({reason}); {mend}") from error
     finally:
         with suppress(OSError):
-            raw.unlink(missing_ok=True)
+            delete(raw)
 
 
 def _put_away_logs(path: Path) -> None:
@@ -44,12 +44,12 @@ def _put_away_logs(path: Path) -> None:
         with closing(sqlite3.connect(path, timeout=1)) as database:
             database.execute("PRAGMA journal_mode=DELETE")
     for log in logs:
-        log.unlink(missing_ok=True)
+        delete(log)
 
 
 def _copy_geopackage(raw: Path, part: Path) -> None:
     """Copy by VACUUM: SQLite counts the changes of a file in its header, GDAL makes one more whenever the clock ticks
     between two of its own, and a copy starts the count anew, so that the same results are the same bytes."""
-    part.unlink(missing_ok=True)
+    delete(part)
     with closing(sqlite3.connect(raw)) as database:
         database.execute("VACUUM INTO ?", (str(part),))
