@@ -7,7 +7,7 @@ from itertools import groupby
 from pipeline.compositing.cube import Tile
 from pipeline.config.cover_config import FixedEndMembers
 from pipeline.errors import ConfigError
-from pipeline.execution.provenance import read_json, write_json
+from pipeline.execution.json_file import read_json, write_json
 from pipeline.run import Run
 from pipeline.stock.sketch import INDEX, Sketch, pool
 from pipeline.vegetation import Calibration, EndMembers, percentile_end_members

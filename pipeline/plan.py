@@ -11,7 +11,8 @@ from pipeline.calibration import end_members_by_zone, remembered
 from pipeline.compositing.composite_methods import bytes_per_pixel_and_day
 from pipeline.errors import ConfigError, OutputError
 from pipeline.execution.engine import GDAL_CACHE_BYTES
-from pipeline.execution.provenance import FILES, code_key, key_parts, read_json
+from pipeline.execution.json_file import read_json
+from pipeline.execution.provenance import FILES, code_key, key_parts
 from pipeline.flow import zone_models
 from pipeline.mapping.patches import min_cells
 from pipeline.outputs.patches import block_px

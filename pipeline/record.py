@@ -6,7 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from pipeline.config.run_config import placeless
-from pipeline.execution.provenance import read_json, versions, write_json
+from pipeline.execution.json_file import read_json, write_json
+from pipeline.execution.provenance import versions
 from pipeline.execution.whole_file import delete
 from pipeline.mapping.zone_coverage import zone_windows
 from pipeline.run import FailedZone, Run

@@ -118,7 +118,8 @@ def test_what_lies_below_the_run_does_not_know_the_config():
 
 TOLD = {
     # errors and records; compiled loops come from the named modules
-    "errors", "execution.provenance", "execution.whole_file", "execution.cores", "execution.compiled", "zones.zone",
+    "errors", "execution.provenance", "execution.json_file", "execution.whole_file", "execution.cores",
+    "execution.compiled", "zones.zone",
     # what makes the numbers that stand in a key themselves: of ecosystems, stands, end-members and sensors
     *(module for module in MODULES if module.startswith("ecosystems")), "vegetation", "frozen",
     "stock.zone_model", "zones.zone_stands", "scenes.sensor_error",

@@ -22,7 +22,7 @@ from zarr.errors import GroupNotFoundError
 
 from pipeline.blocks import BLOCK_PX, CELL_PX, Cells, blocks_of, pixel_box
 from pipeline.errors import OutputError
-from pipeline.execution.provenance import read_json
+from pipeline.execution.json_file import read_json
 from pipeline.execution.whole_file import delete, patiently
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 

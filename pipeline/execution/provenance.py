@@ -15,7 +15,8 @@ import rasterio
 import xxhash
 
 from pipeline.execution.cores import available_cores
-from pipeline.execution.whole_file import delete, whole
+from pipeline.execution.json_file import read_json, write_json
+from pipeline.execution.whole_file import delete
 
 PACKAGE = Path(__file__).parents[1]
 LIBRARIES = (
@@ -96,20 +97,6 @@ def checksum(path: str) -> list[str]:
             return [when, hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()]
     except OSError:
         return [when, UNREADABLE]
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON whole or not at all."""
-    with whole(path) as part:
-        part.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file, None where there is none or it cannot be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 FILES = "result files"

@@ -11,7 +11,7 @@ from pystac.layout import CustomLayoutStrategy
 
 from pipeline import __version__
 from pipeline.errors import OutputError, os_error_sentence
-from pipeline.execution.provenance import write_json
+from pipeline.execution.json_file import write_json
 from pipeline.execution.whole_file import delete
 from pipeline.outputs.results import Results
 from pipeline.variables import VARIABLES

@@ -21,7 +21,8 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from pipeline.errors import SceneError
-from pipeline.execution.provenance import content_key, read_json, write_json
+from pipeline.execution.json_file import read_json, write_json
+from pipeline.execution.provenance import content_key
 from pipeline.execution.whole_file import whole
 from pipeline.scenes.season import Season
 from pipeline.scenes.sensors.metadata import number_or_none
