@@ -31,7 +31,7 @@ from pipeline.stock.sketch import Sketch
 from pipeline.stock.zone_model import Period, ZoneModel
 from pipeline.totals.realisations import Realisations, realise, shares_of
 from pipeline.uncertainty.monte_carlo import drawn, interval, mean_correlation
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 from pipeline.vegetation import EndMembers
 from pipeline.zones.boundaries import Zone
@@ -268,7 +268,7 @@ def count(worlds: int, draws: int, seed: int = 1) -> Held:
     held: Held = defaultdict(list)
     for number in range(worlds):
         world = World((seed, number))
-        settings = Settings(draws, number, GIVEN.area_u95_percent, GIVEN.carlson_ripley_chance)
+        settings = DrawSettings(draws, number, GIVEN.area_u95_percent, GIVEN.carlson_ripley_chance)
         parts = {}
         for place in PLACES:
             case = world.case(place)

@@ -32,7 +32,7 @@ from pipeline.totals.zone_totals import (
     zone_row,
 )
 from pipeline.uncertainty.monte_carlo import mean_correlation
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.variables import VARIABLES
 from pipeline.zones import area_ledger
 from pipeline.zones.vector_file import CGCS2000
@@ -230,7 +230,7 @@ class ZoneDraws:
     years: list[int]
     baseline: Period | None
     current: Period
-    settings: Settings
+    settings: DrawSettings
     correlation_length_m: float
     writes_to: Path
 

@@ -29,7 +29,7 @@ from pipeline.scenes.harmonise import without_scenes
 from pipeline.scenes.scene import Scene, SetAside
 from pipeline.scenes.sensor_error import SensorError, sensor_errors
 from pipeline.stock.zone_model import Period
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.variables import VARIABLES
 from pipeline.zones.area_ledger import area_ledger
 from pipeline.zones.boundaries import zones_on_grid
@@ -124,10 +124,10 @@ class Run:
         return self.config.cover.get(ecosystem, Cover())
 
     @property
-    def draws(self) -> Settings | None:
+    def draws(self) -> DrawSettings | None:
         """How the uncertainty is drawn, None where the config asks for no draws."""
         how = self.config.uncertainty
-        return Settings(how.draws, how.seed, how.area_u95_percent, how.carlson_ripley_chance) if how.draws else None
+        return DrawSettings(how.draws, how.seed, how.area_u95_percent, how.carlson_ripley_chance) if how.draws else None
 
     def check_years(self) -> None:
         """Raises SceneError for a year without a scene."""

@@ -17,7 +17,7 @@ from pipeline.run import Run
 from pipeline.scenes.integrity import SceneFiles, verifiable
 from pipeline.stock.sketch import Sketch, Sketches
 from pipeline.stock.zone_model import Period, ZoneModel
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.work import ZoneMaps, ZoneSketches
 
 COVERAGE_CODE = ("mapping/zone_coverage", "zones/coverage", "compositing/cube", "blocks", "variables")
@@ -196,7 +196,7 @@ def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list
     return units
 
 
-def _numbers(model: ZoneModel, layer: MapLayer, draws: Settings | None) -> dict[str, object]:
+def _numbers(model: ZoneModel, layer: MapLayer, draws: DrawSettings | None) -> dict[str, object]:
     """The numbers that a raster applies to the composites, by where they come from."""
     if layer.variable in (model.index, "clear_count", "water_occurrence"):
         return {}

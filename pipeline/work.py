@@ -22,7 +22,7 @@ from pipeline.outputs.cog import CogWriter
 from pipeline.stock.sketch_file import save_sketches
 from pipeline.stock.zone_model import Period, ZoneModel
 from pipeline.uncertainty.pixel_error import IndexErrors, StandErrors, index_errors, stand_errors
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.variables import VARIABLES
 from pipeline.zones.zone import Zone
 
@@ -82,7 +82,7 @@ class ZoneMaps:
     folder: Path
     description: str
     marks: Marks
-    errors: Settings | None = None
+    errors: DrawSettings | None = None
     """Of the draws by which the standard errors are worked out, None for rasters without."""
 
     @property

@@ -16,12 +16,12 @@ from pipeline.totals.realisations import Realisations, realise
 from pipeline.totals.zone_totals import year_rows, zone_row
 from pipeline.uncertainty.monte_carlo import drawn as drawn_row
 from pipeline.uncertainty.monte_carlo import interval, variance_shares
-from pipeline.uncertainty.varying import CAUSES, Settings, Varying
+from pipeline.uncertainty.varying import CAUSES, DrawSettings, Varying
 from pipeline.vegetation import EndMembers
 from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import ZoneStands
 
-SETTINGS = Settings(count=4000, seed=1, area_u95_percent=3)
+SETTINGS = DrawSettings(count=4000, seed=1, area_u95_percent=3)
 BASELINE, CURRENT = Period((2019, 2020, 2021)), Period((2023, 2024, 2025))
 YEARS = [2019, 2020, 2021, 2023, 2024, 2025]
 

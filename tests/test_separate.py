@@ -10,7 +10,7 @@ from pipeline.ecosystems.wetland import Methane
 from pipeline.stock.sketch import LEVELS, Sketch
 from pipeline.stock.zone_model import ZoneModel
 from pipeline.totals.separate import SEPARATE_COLUMNS, separate_rows
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.vegetation import EndMembers
 from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import ZoneStands
@@ -32,7 +32,7 @@ def sketch(land, water=()):
 
 
 def row(*zone, with_volume=("Z1",)):
-    (found,) = separate_rows([zone], with_volume, Settings(20_000, 1, 3.0))
+    (found,) = separate_rows([zone], with_volume, DrawSettings(20_000, 1, 3.0))
     assert list(found) == list(SEPARATE_COLUMNS)
     return {key: value for key, value in found.items() if value is not None and key not in ("zone_id", "name_zh")}
 

@@ -20,7 +20,7 @@ from pipeline.stock.sketch_file import load_sketches
 from pipeline.stock.zone_model import Period, ZoneModel
 from pipeline.totals.realisations import Realisations, realise
 from pipeline.uncertainty.monte_carlo import variance_shares
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.vegetation import EndMembers
 from pipeline.zones.file_parts import is_part
 from pipeline.zones.zone import Zone
@@ -66,10 +66,10 @@ class FinishedRun:
         return Period(tuple(self.record["config"]["periods"]["current"]))
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> DrawSettings:
         """Those of the run's draws."""
         how = self.record["config"]["uncertainty"]
-        return Settings(how["draws"], how["seed"], how["area_u95_percent"], how["carlson_ripley_chance"])
+        return DrawSettings(how["draws"], how["seed"], how["area_u95_percent"], how["carlson_ripley_chance"])
 
     @cached_property
     def zones(self) -> dict[str, dict]:

@@ -10,7 +10,7 @@ from pipeline.ecosystems.rows import Z95
 from pipeline.stock.sketch import Sketch, representative
 from pipeline.stock.zone_model import Period, ZoneModel
 from pipeline.uncertainty.monte_carlo import drawn
-from pipeline.uncertainty.varying import CAUSES, Settings, Varying
+from pipeline.uncertainty.varying import CAUSES, DrawSettings, Varying
 
 POINTS = 32
 """Groups of index levels that stand for a zone in the draws."""
@@ -65,7 +65,7 @@ def shares_of(quantity: Quantity, areas_ha: Mapping) -> dict:
 
 def realise(
     model: ZoneModel, sketches: Mapping[str, Sketch], years: list[int], baseline: Period | None, current: Period,
-    settings: Settings, correlation: float, tell_causes: bool = True,
+    settings: DrawSettings, correlation: float, tell_causes: bool = True,
 ) -> Realisations:  # fmt: skip
     """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, with stands the current
     volume_m3, and, with a baseline, the sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current
@@ -106,7 +106,7 @@ class _Zone:
     """Totals of a zone in which only the sources of the causes in ``active`` vary."""
 
     def __init__(
-        self, model: ZoneModel, sketches: Mapping[str, Sketch], settings: Settings, active: frozenset,
+        self, model: ZoneModel, sketches: Mapping[str, Sketch], settings: DrawSettings, active: frozenset,
         correlation: float,
     ) -> None:  # fmt: skip
         self._model, self._sketches, self._correlation = model, sketches, correlation

@@ -9,7 +9,7 @@ from pipeline.ecosystems.rows import Z95
 from pipeline.stock.sketch import FIRST_PART, INDEX, Sketch
 from pipeline.stock.zone_model import ZoneModel
 from pipeline.uncertainty.monte_carlo import Draws, drawn, interval
-from pipeline.uncertainty.varying import Settings
+from pipeline.uncertainty.varying import DrawSettings
 from pipeline.zones.zone import Zone
 
 SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
@@ -40,7 +40,7 @@ SEPARATE_COLUMNS: dict[str, tuple[str, str]] = {
 
 
 def separate_rows(
-    zones: list[tuple[ZoneModel, Sketch]], with_volume: Collection[str], settings: Settings | None
+    zones: list[tuple[ZoneModel, Sketch]], with_volume: Collection[str], settings: DrawSettings | None
 ) -> list[dict]:
     """One row a zone, keys `SEPARATE_COLUMNS`, from its model and its sketch of the current period; what does not apply
     is None. An increment is told of the zones ``with_volume``: an impossible one is withheld. ``settings`` are those of
@@ -48,7 +48,7 @@ def separate_rows(
     return [_row(model, sketch, model.zone.id in with_volume, settings) for model, sketch in zones]
 
 
-def _row(model: ZoneModel, sketch: Sketch, has_volume: bool, settings: Settings | None) -> dict:
+def _row(model: ZoneModel, sketch: Sketch, has_volume: bool, settings: DrawSettings | None) -> dict:
     zone, ecosystem = model.zone, model.ecosystem
     row = dict.fromkeys(SEPARATE_COLUMNS) | {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}
     if model.stands is None and sketch.observed:
@@ -65,7 +65,7 @@ def _row(model: ZoneModel, sketch: Sketch, has_volume: bool, settings: Settings 
     return row
 
 
-def _methane(zone: Zone, wetland: Wetland, settings: Settings | None) -> dict:
+def _methane(zone: Zone, wetland: Wetland, settings: DrawSettings | None) -> dict:
     """Methane and its interval by the errors of flux, GWP and area, the latter the same as in the zone's stock."""
     found = {"methane_tCO2e_yr": wetland.methane_t_co2e(zone.area_ha)}
     if wetland.methane is None or settings is None:

@@ -20,7 +20,7 @@ from pipeline.ecosystems.rows import Z95
 from pipeline.stock.sketch import INDEX
 from pipeline.stock.zone_model import Period, ZoneModel
 from pipeline.uncertainty.monte_carlo import drawn
-from pipeline.uncertainty.varying import CAUSES, Settings, Varying
+from pipeline.uncertainty.varying import CAUSES, DrawSettings, Varying
 from pipeline.variables import INDEX_STEP
 
 STAND_DRAWS = 400
@@ -145,7 +145,7 @@ def _common(stock: np.ndarray, tables: list[np.ndarray]) -> tuple[float, list[np
     return float(np.sqrt(np.sum(np.square(shares)))), others
 
 
-def stand_errors(model: ZoneModel, settings: Settings, periods: Collection[Period]) -> StandErrors:
+def stand_errors(model: ZoneModel, settings: DrawSettings, periods: Collection[Period]) -> StandErrors:
     """The errors of each stand of a zone."""
     varying = Varying(model, replace(settings, count=STAND_DRAWS), frozenset(CAUSES) - {"area"})
     return StandErrors(

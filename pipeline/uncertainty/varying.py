@@ -37,9 +37,10 @@ CAUSES_ZH = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """``count`` draws by ``seed``; 95 % half-width of an area in % of it; the chance that the formula of Carlson &
-    Ripley (1997) holds instead of the linear one, where that is in use."""
+class DrawSettings:
+    """How the Monte Carlo draws: ``count`` draws from the ``seed``, the 95 % half-width of a zone's area in % of it,
+    and the chance that the cover model of Carlson & Ripley (1997) holds in place of the linear one, where that is in
+    use."""
 
     count: int
     seed: int
@@ -50,7 +51,7 @@ class Settings:
 class Varying:
     """A zone's model in which only the sources of the causes in ``active`` vary; the others stay at their value."""
 
-    def __init__(self, model: ZoneModel, settings: Settings, active: frozenset[str]) -> None:
+    def __init__(self, model: ZoneModel, settings: DrawSettings, active: frozenset[str]) -> None:
         self.model, self.settings, self.active = model, settings, active
         self._draws = Draws(settings.seed, settings.count)
 
