@@ -21,7 +21,7 @@ from rasterio.shutil import copy
 from rasterio.windows import Window, bounds
 
 from bench.measure import answer, measured, timed
-from pipeline.execution.engine import available_cores
+from pipeline.execution.cores import available_cores
 from pipeline.outputs.cog import ENCODING, overview_factors
 
 

@@ -22,7 +22,7 @@ from rasterio.enums import Resampling
 from rasterio.features import rasterize
 
 from bench.measure import answer, measured
-from pipeline.execution.engine import available_cores
+from pipeline.execution.cores import available_cores
 
 CHUNKS = {"x": 1024, "y": 1024}
 SOIL, VEGETATION, AGB_T_HA, CARBON = 0.08, 0.75, 5.0, 2.6

@@ -34,7 +34,7 @@ from pipeline.uncertainty.monte_carlo import drawn, interval, mean_correlation
 from pipeline.uncertainty.varying import DrawSettings
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 from pipeline.vegetation import EndMembers
-from pipeline.zones.boundaries import Zone
+from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import ZoneStands
 
 LIBRARY = Path(__file__).parent.parent / "configs" / "coefficients"

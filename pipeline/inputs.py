@@ -8,7 +8,8 @@ import shapely
 from pydantic import TypeAdapter
 
 from pipeline.compositing.indices import bands_of
-from pipeline.config.run_config import Cover, RunConfig
+from pipeline.config.cover_config import Cover
+from pipeline.config.run_config import RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError, ZoneError
 from pipeline.execution.provenance import Checksums

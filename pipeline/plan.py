@@ -141,7 +141,8 @@ def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = N
     alone. ``rasters`` are those to write; ``force`` is for the zone ``only`` where that is given."""
     if "sheets" not in run.config.deliverables:
         return []
-    from pipeline.outputs.sheets.atlas import CODE, sheet_files  # which brings matplotlib
+    from pipeline.outputs.sheets.atlas import CODE  # which brings matplotlib
+    from pipeline.outputs.sheets.page import sheet_files
 
     code, mapped, jobs = key_parts(code=code_key(*CODE)), {job.zone for job in rasters}, []
     pages = [(name, "", run.results / name) for name in ("overview", "monitoring")]

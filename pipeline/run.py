@@ -14,7 +14,8 @@ from pipeline import inputs
 from pipeline.blocks import packed
 from pipeline.compositing.cube import Cube, Tile, block_aligned_grid, touched_tiles
 from pipeline.compositing.tile_year import COMPOSITE_CODE
-from pipeline.config.run_config import Cover, RunConfig, read_coefficients
+from pipeline.config.cover_config import Cover
+from pipeline.config.run_config import RunConfig, read_coefficients
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError, OutputError, SceneError, ZoneError
 from pipeline.execution.engine import Failure
