@@ -135,6 +135,8 @@ def test_a_name_that_is_not_there_is_told_its_neighbours(ecosystems):
         find(ecosystems["grassland"], "shoot")  # part of a word is not a name
     with pytest.raises(KeyError, match=r"near it are .*root_shoot"):
         with_values(ecosystems["grassland"], {"root_shoot": 4.0})  # not a whole path
+    with pytest.raises(KeyError, match="shrub has no coefficient 'carbon'; near it are carbon_"):
+        with_values(ecosystems["forest"].shrub, {"carbon": 2.0})
 
 
 @pytest.mark.parametrize("name", NAMES)

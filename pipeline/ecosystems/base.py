@@ -3,12 +3,12 @@
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, model_validator
 
-from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient, Factor, Named, Row, of_cause
+from pipeline.ecosystems.rows import AnyCoefficient, Coefficient, Factor, Named, Row, of_cause
 from pipeline.frozen import Frozen
 from pipeline.vegetation import EndMembers
 
@@ -140,12 +140,16 @@ class Ecosystem(Frozen, ABC):
         """Paths of the rows that the stock of a stratum, or of stands of these species, is worked out with."""
 
 
-def coefficients(ecosystem: Ecosystem) -> dict[str, Coefficient | BinnedCoefficient]:
-    """All rows of an ecosystem by dotted path, such as ``strata.typical_steppe.root_shoot``."""
-    return dict(_rows(ecosystem, ()))
+Holder = TypeVar("Holder", bound=Frozen)
+"""What holds coefficient rows: an ecosystem, or the shrub of the forest."""
 
 
-def _rows(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Coefficient | BinnedCoefficient]]:
+def coefficients(holder: Frozen) -> dict[str, AnyCoefficient]:
+    """All rows of an ecosystem or of shrub by dotted path, such as ``strata.typical_steppe.root_shoot``."""
+    return dict(_rows(holder, ()))
+
+
+def _rows(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, AnyCoefficient]]:
     if isinstance(part, Row):
         yield ".".join(path), part
     elif isinstance(part, BaseModel):
@@ -156,21 +160,21 @@ def _rows(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Coefficient |
             yield from _rows(value, (*path, name))
 
 
-def with_values(ecosystem: Ecosystem, values: Mapping[str, float | np.ndarray | Row]) -> Ecosystem:
-    """The ecosystem with other numbers in the rows at these paths: a number, or one a draw, (n,); or with another row.
+def with_values(holder: Holder, values: Mapping[str, float | np.ndarray | AnyCoefficient]) -> Holder:
+    """The same with other numbers in the rows at these paths: a number, or one a draw, (n,); or with another row.
 
     For a row of several numbers (polynomial, table) it is the factor on all of it. Raises KeyError for a path that
     is not there.
     """
-    known = coefficients(ecosystem)
+    known = coefficients(holder)
     for path, value in values.items():
         if path not in known:
-            raise KeyError(_unknown(ecosystem, path))
-        ecosystem = _replaced(ecosystem, path.split("."), value)
-    return ecosystem
+            raise KeyError(_unknown(holder, path))
+        holder = _replaced(holder, path.split("."), value)
+    return holder
 
 
-def _replaced(part: Any, steps: list[str], value: float | np.ndarray | Row) -> Any:
+def _replaced(part: Any, steps: list[str], value: float | np.ndarray | AnyCoefficient) -> Any:
     if not steps:
         return value if isinstance(value, Row) else part.with_value(value)
     first, *rest = steps
@@ -192,11 +196,12 @@ def find(ecosystem: Ecosystem, name: str) -> list[str]:
     return found
 
 
-def _unknown(ecosystem: Ecosystem, name: str) -> str:
-    paths = coefficients(ecosystem)
+def _unknown(holder: Frozen, name: str) -> str:
+    paths = coefficients(holder)
     names = dict.fromkeys([*paths, *(path.rsplit(".", 1)[-1] for path in paths)])
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or [*names][-3:]
-    return f"{ecosystem.ecosystem} has no coefficient {name!r}; near it are {', '.join(near)}"
+    owner = holder.ecosystem if isinstance(holder, Ecosystem) else type(holder).__name__.lower()
+    return f"{owner} has no coefficient {name!r}; near it are {', '.join(near)}"
 
 
 def used_by(

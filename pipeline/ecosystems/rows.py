@@ -198,6 +198,10 @@ class BinnedCoefficient(Row):
         return self.model_copy(update={"values": tuple(v * number for v in self.values), "ranges": ranges})
 
 
+AnyCoefficient = Coefficient | BinnedCoefficient
+"""A row of the library: a number or polynomial, or a table."""
+
+
 class Named(Frozen):
     """A kind of land or tree, found by its ``names`` in the zone or stand table; the first is how it is printed."""
 

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise, repeat
 
-from pipeline.ecosystems import Ecosystem
-from pipeline.ecosystems.base import coefficients
+from pipeline.ecosystems import AnyCoefficient, BinnedCoefficient, Ecosystem, coefficients
 from pipeline.ecosystems.names import name_zh
-from pipeline.ecosystems.rows import BinnedCoefficient, Coefficient
 from pipeline.mapping import cover_classes
 from pipeline.mapping.patches import PATCH_CLASS_COLUMNS, PATCH_COLUMNS, patch_class_rows, plan_rows
 from pipeline.outputs.results import Results
@@ -214,20 +212,20 @@ def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
                 yield known | {"coefficient": place + part, "value": value, "u95": u95}
 
 
-def _half_widths(row: Coefficient | BinnedCoefficient) -> Iterator[str]:
+def _half_widths(row: AnyCoefficient) -> Iterator[str]:
     """The error of each of the values of a row, without end where they share it."""
     if row.distribution == "split_lognormal":
         return (f"{low:g} – {high:g}" for low, high in row.ranges)
     return repeat(_half_width(row))
 
 
-def _half_width(row: Coefficient | BinnedCoefficient) -> str:
+def _half_width(row: AnyCoefficient) -> str:
     if row.distribution == "fixed":
         return "无误差 fixed"
     return f"±{row.u95_percent:g} %" if row.u95_percent is not None else f"±{row.u95_abs:g}"
 
 
-def _values(row: Coefficient | BinnedCoefficient) -> Iterator[tuple[str, float]]:
+def _values(row: AnyCoefficient) -> Iterator[tuple[str, float]]:
     if isinstance(row, BinnedCoefficient) and row.edges:
         ends = [f"{edge:g}" for edge in row.edges]
         names = [f"≤ {ends[0]}", *(f"{a} – {b}" for a, b in pairwise(ends)), f"> {ends[-1]}"]

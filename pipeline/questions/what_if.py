@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.ecosystems import BinnedCoefficient, Coefficient, coefficients, find
+from pipeline.ecosystems import AnyCoefficient, BinnedCoefficient, coefficients, find
 from pipeline.errors import ConfigError
 from pipeline.questions.finished import FinishedRun
 from pipeline.stock.zone_model import SHRUB_PATH, ZoneModel, totals
@@ -59,7 +59,7 @@ def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, flo
     return found
 
 
-def _changed(change: str, path: str, row: Coefficient | BinnedCoefficient, number: float, by_factor: bool) -> float:
+def _changed(change: str, path: str, row: AnyCoefficient, number: float, by_factor: bool) -> float:
     """The number of a row after the change, or its factor. Raises ConfigError for a number outside the valid range, and
     for a row of numbers without a factor above 0."""
     if row.is_row:
@@ -76,9 +76,9 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
     """Totals before and after, of those zones whose stock rests on what changes, then of their ecosystems and the city,
     where all zones of these were asked for. Raises ConfigError where there are none."""
     numbers, zones = numbers_set(run, changes), list(dict.fromkeys(zones or ()))
-    if unknown := set(zones) - run.zones.keys():
-        raise ConfigError(f"there is no zone {min(unknown)}; the zones are {', '.join(run.zones)}")
-    answers, others, unknown = [], {}, []
+    if strange := set(zones) - run.zones.keys():
+        raise ConfigError(f"there is no zone {min(strange)}; the zones are {', '.join(run.zones)}")
+    answers, others, without_total = [], {}, []
     for zone in zones or run.zones:
         entry = run.zones[zone]
         if not (entry["ecosystem"] in numbers or entry.get("shrub")):
@@ -90,10 +90,10 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
             elif found := _compare(run, model, _with_values(model, values)):
                 answers += found
             else:
-                unknown.append(zone)
-    if not answers and unknown:
+                without_total.append(zone)
+    if not answers and without_total:
         raise ConfigError(
-            f"{', '.join(unknown)}: there is no total that could change; the status in the table says why"
+            f"{', '.join(without_total)}: there is no total that could change; the status in the table says why"
         )
     if not answers and others:
         rows = dict.fromkeys(path for rows in others.values() for path in rows)

@@ -24,6 +24,9 @@ SURFACE_REFLECTANCE, INDEX = "surface_reflectance", "index"
 class Rule(ABC):
     """What the values of a product's quality layer say of a pixel."""
 
+    nodata: int | None
+    key: list  # what the classes depend on, as JSON values
+
     @abstractmethod
     def table(self, size: int) -> np.ndarray:
         """uint8 bits of `scene` of each value below ``size``. Raises ValueError for a rule about values that a layer
@@ -46,7 +49,7 @@ class Rule(ABC):
 class QualityRule(Rule):
     """Which values of a product's quality layer are clear, open water (also clear), or cloud and shadow.
 
-    ``source`` cites the rule. Values are those of the layer, ``nodata`` marks what it does not cover.
+    ``doubtful`` are clear only if a `Check` agrees, ``nodata`` marks what is not covered, ``source`` cites the rule.
     """
 
     clear: frozenset[int]
@@ -55,11 +58,9 @@ class QualityRule(Rule):
     nodata: int
     source: str
     doubtful: frozenset[int] = frozenset()
-    """Values that are clear only if a further check agrees."""
 
     @property
     def key(self) -> list:
-        """What the classes depend on, as JSON values."""
         return [sorted(values) for values in (self.clear, self.water, self.buffered, self.doubtful)] + [self.nodata]
 
     def table(self, size: int) -> np.ndarray:
@@ -103,7 +104,6 @@ class BitRule(Rule):
 
     @property
     def key(self) -> list:
-        """What the classes depend on, as JSON values."""
         return [repr(self.masked), repr(self.water), repr(self.buffered), self.nodata]
 
     def about(self, bands: tuple[str, ...]) -> Self:

@@ -8,10 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.carbon import stock_difference
-from pipeline.ecosystems import BinnedCoefficient, Coefficient, Ecosystem, Shrub, coefficients, used_by, with_values
+from pipeline.ecosystems import AnyCoefficient, Coefficient, Ecosystem, Shrub, coefficients, used_by, with_values
 from pipeline.ecosystems.base import END_MEMBERS
 from pipeline.ecosystems.names import names_zh
-from pipeline.ecosystems.rows import Row
 from pipeline.ecosystems.shrub import SHRUB, STOCK_ROWS
 from pipeline.scenes.sensor_error import SensorError
 from pipeline.stock.sketch import Sketch, per_level
@@ -76,7 +75,7 @@ class ZoneModel:
         stocks = {name: np.broadcast_arrays(found[name], seen[name], full[name]) for name in full}
         return found | {name: np.stack(parts) for name, parts in stocks.items()}
 
-    def with_values(self, values: Mapping[str, float | np.ndarray | Row]) -> "ZoneModel":
+    def with_values(self, values: Mapping[str, float | np.ndarray | AnyCoefficient]) -> "ZoneModel":
         """The model with other numbers in the rows at these paths (`ecosystems.with_values`)."""
         own = {path: value for path, value in values.items() if not path.startswith(SHRUB_PATH)}
         shrubs = {path.removeprefix(SHRUB_PATH): values[path] for path in values.keys() - own.keys()}
@@ -111,7 +110,7 @@ class ZoneModel:
         return [f"strata.{self.zone.stratum}.{name}" for name in END_MEMBERS] if self.shipped_end_members else []
 
     @cached_property
-    def coefficients(self) -> dict[str, Coefficient | BinnedCoefficient]:
+    def coefficients(self) -> dict[str, AnyCoefficient]:
         """All rows of the ecosystem by path, and those of shrub by theirs."""
         shrub = coefficients(self.shrub) if self.shrub else {}
         return coefficients(self.ecosystem) | {SHRUB_PATH + name: row for name, row in shrub.items()}

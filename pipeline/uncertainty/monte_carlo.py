@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from scipy.special import betaincinv, ndtr, ndtri
 
-from pipeline.ecosystems.rows import Z95, Row
+from pipeline.ecosystems.rows import Z95, AnyCoefficient
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Draws:
         return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16]))).standard_normal(self.count)
 
 
-def drawn(row: Row, normal: np.ndarray) -> np.ndarray:
+def drawn(row: AnyCoefficient, normal: np.ndarray) -> np.ndarray:
     """Draws of a coefficient from standard normal numbers, any shape; of a table or polynomial, of its factor: what it
     has already times draws around 1.
 
@@ -45,7 +45,7 @@ def drawn(row: Row, normal: np.ndarray) -> np.ndarray:
     return row.factor * _around(row, normal)
 
 
-def _around(row: Row, normal: np.ndarray) -> np.ndarray:
+def _around(row: AnyCoefficient, normal: np.ndarray) -> np.ndarray:
     if row.distribution == "split_lognormal":
         low, high = (np.log(end / np.array(row.values))[:, None] for end in np.transpose(row.ranges))
         steps = np.atleast_1d(normal) / Z95

@@ -10,8 +10,9 @@ import shapely
 
 @dataclass(frozen=True)
 class Zone:
-    """A development zone (片区). ``geometry`` is in the CRS of the grid, ``area_ha`` ellipsoidal. Where its boundaries
-    do not say the stratum, it is the ecosystem's default and not ``stratum_given``."""
+    """A development zone (片区). ``geometry`` is in the CRS of the grid, None where the zone is read back from a
+    finished run; ``area_ha`` is ellipsoidal. Where the file of zones names no stratum, ``stratum`` is the default of
+    the ecosystem and ``stratum_given`` is False."""
 
     id: str
     name: str
@@ -19,7 +20,7 @@ class Zone:
     stratum: str
     area_ha: float
     declared_wanmu: float | None
-    geometry: shapely.Geometry
+    geometry: shapely.Geometry | None
     stratum_given: bool = True
 
 
@@ -44,7 +45,8 @@ class ZoneFile:
 class OnZone(Protocol):
     """A unit of work on a zone."""
 
-    zone: Zone
+    @property
+    def zone(self) -> Zone: ...
 
 
 Unit = TypeVar("Unit", bound=OnZone)
