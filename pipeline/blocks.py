@@ -1,5 +1,5 @@
-"""Windows and squares of pixels, which are left out where nobody asks for them: blocks of files need not be decoded,
-cells of a tile need not be worked out. Pure."""
+"""Blocks and cells: squares of pixels of which only those that are needed are decoded (blocks of a file) or computed
+(cells of a tile). Pure."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -18,12 +18,13 @@ CELL_PX = 32
 
 Blocks = np.ndarray
 Cells = np.ndarray
-"""Of each block or cell of a window, (rows, columns) bool, whether it is asked for."""
+"""(rows, columns) bool: which blocks or cells of a window are needed."""
 
 
 @njit(nogil=True, cache=True)
 def blocks_with(classes, bit, but):
-    """The blocks that hold a pixel with the ``bit`` in its class, ``but`` not where that is; (rows, columns) both."""
+    """The blocks with at least one pixel that has the ``bit`` in its class and is not in the mask ``but``; ``classes``
+    and ``but`` are (rows, columns)."""
     height, width = classes.shape
     found = np.zeros((-(-height // BLOCK_PX), -(-width // BLOCK_PX)), np.bool_)
     for y in range(height):
@@ -38,13 +39,13 @@ def blocks_with(classes, bit, but):
 
 
 def cells_of(blocks: Blocks, shape: tuple[int, int]) -> Cells:
-    """The cells, (rows, columns) ``shape``, of the blocks that are asked for."""
+    """The cells in the needed blocks, cropped to ``shape`` (rows, columns)."""
     step = BLOCK_PX // CELL_PX
     return blocks.repeat(step, 0).repeat(step, 1)[: shape[0], : shape[1]]
 
 
 def blocks_of(cells: Cells) -> Blocks:
-    """The blocks that hold a cell that is asked for."""
+    """The blocks that hold a needed cell."""
     for axis, size in enumerate(cells.shape):
         cells = np.logical_or.reduceat(cells, np.arange(0, size, BLOCK_PX // CELL_PX), axis)
     return cells
@@ -65,8 +66,8 @@ def packed(cells: Cells) -> str:
 def rectangles(
     asked: Blocks | Cells | None, shape: tuple[int, int], side: int = BLOCK_PX
 ) -> Iterator[tuple[slice, slice]]:
-    """The windows, (rows, columns) within ``shape``, of the squares that are asked for: neighbours in a row as one, and
-    everything as one where ``asked`` is None."""
+    """The windows (rows, columns) of the squares ``asked`` for, cropped to ``shape``: neighbours in a row make one
+    window, and all of ``shape`` is one where ``asked`` is None."""
     if asked is None or np.all(asked):
         yield slice(0, shape[0]), slice(0, shape[1])
         return

@@ -37,7 +37,8 @@ class SceneError(SinkmapError):
 
 
 class AwayError(SceneError):
-    """A file of a scene cannot be read now, whatever it holds: it is gone, or its drive or network is."""
+    """A file of a scene cannot be read at present, because it, its drive or its network is gone. This says nothing of
+    its content: the next run tries the scene again."""
 
 
 class OutputError(SinkmapError):

@@ -36,11 +36,12 @@ MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
 """Mapped of every zone and period, besides its index."""
 
 BY_GROUND = ("agb", "carbon_stock", "sink")
-"""Of these, what shrub has other numbers for than the plants around it."""
+"""Mapped variables for which shrub has coefficients of its own, so that they depend on where shrub grows."""
 
 
 CUBE = "cube"
-"""Part of a composite's key: the arrays that hold it. What is worked out from it rests on its content, not on them."""
+"""The part of a composite's key that says in which Zarr arrays it is stored. Sketches and maps depend on the content of
+a composite, not on where it is stored: their keys leave this part out."""
 
 
 Unit = TypeVar("Unit", SceneFiles, TileYear, ZoneCoverage, ZoneSketches)
@@ -95,8 +96,9 @@ def tile_years(run: Run) -> list[TileYear]:
 
 
 def _cells(mark: object, touched: Cells) -> Cells:
-    """The cells to composite: the ones that zones touch and those around them. Where a composite is there that holds
-    all that zones touch, its own: so a boundary corrected by less than a cell reads no scene again."""
+    """The cells to composite: the cells ``touched`` by zones, and the ones around them. If the composite that ``mark``
+    tells of holds all touched cells already, its cells are kept: a boundary that moves by less than a cell then needs
+    no scene to be read again."""
     around = grown(touched) & cells_of(blocks_of(touched), touched.shape)
     kept = mark.get("ground") if isinstance(mark, dict) else None
     try:
@@ -168,8 +170,8 @@ def zone_layers(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list
 
 
 def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list[ZoneMaps]:
-    """The maps of all zones with the keys of their rasters. A raster rests on the ground of its own years and on the
-    very numbers it applies, so a root-to-shoot ratio leaves cover and NDVI alone."""
+    """The maps of all zones with the keys of their rasters. The key of a raster holds the composites of its own years
+    and the numbers that it applies, no others: a changed root-to-shoot ratio leaves cover and NDVI as they are."""
     code = code_key(*MAP_CODE)
     composites = zone_composites(run)
     units = []

@@ -1,7 +1,7 @@
 """`njit` of numba for the loops of this package, kept between runs for exactly the code they were compiled from.
 
-numba looks only at the file of a loop to see whether what it kept is still right. Here a loop calls loops and holds
-constants of other files, so after an update of one of those it would go on with the old numbers.
+numba checks only the file that a loop is written in to see whether its compiled form is still valid. Loops of this
+package call loops, and hold constants, of other files: after a change there numba would go on with the old numbers.
 """
 
 from hashlib import sha256

@@ -1,5 +1,5 @@
-"""Ctrl-C reaches every process of a terminal. Those that a run started leave it to the run, which ends them: on their
-own each would print a traceback."""
+"""Ctrl-C reaches every process of a terminal. Those that a run has started ignore it and wait for the run to end them:
+else each would print a traceback of its own."""
 
 import signal
 from collections.abc import Iterator

@@ -32,7 +32,7 @@ _RETRIES = 2
 ANSWER_SECONDS = 10
 """How long a cluster is given to answer."""
 LOOK_SECONDS = 10
-"""How long no unit may end until it is looked whether any worker is there."""
+"""After so long without a finished unit the cluster is asked whether it has a worker at all."""
 
 
 LOST = "the connection to the Dask scheduler is lost; finished work is kept, start it and run again"
@@ -63,11 +63,13 @@ class Engine:
     def run(
         self, title: str, function: Callable[[Any], Any], units: list, isolate: bool = False, beside: Sequence = ()
     ) -> list:
-        """function(unit) of each unit, begun and returned in their order, then of the small ones ``beside``, which the
-        pace does not count. A SinkmapError of a unit becomes a `Failure` in its place, so that the others go on; so
-        does a refusal to write to ``unit.writes_to``. Any other error is raised, or with ``isolate`` a Failure, too. A
-        unit whose worker dies is tried again, twice at most, and then a Failure. Raises SinkmapError where the
-        scheduler is lost, ConfigError where it or a worker has another sinkmap or other libraries than this process."""
+        """The results of function(unit), in the order of the units, which is also the order in which they start. The
+        units ``beside`` follow them: small ones, which `pace` does not count.
+
+        A unit that raises SinkmapError, or cannot write to its ``writes_to``, has a `Failure` as its result, and the
+        others go on. With ``isolate`` so has a unit that raises anything else; without it that error is raised. A unit
+        whose worker dies is tried twice more before it is a Failure. Raises SinkmapError if the connection to the
+        scheduler is lost, and ConfigError if scheduler or a worker runs another sinkmap or other libraries."""
         every = [*units, *beside]
         if not every:
             return []
@@ -150,7 +152,7 @@ class Engine:
 
 
 def successes(results: list) -> list:
-    """The results of a stage, or the error of the first unit that failed."""
+    """The results as they are if no unit failed. Raises the error of the first that did."""
     for result in results:
         if isinstance(result, Failure):
             raise result.error

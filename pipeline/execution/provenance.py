@@ -111,9 +111,10 @@ class Marks:
         folder.mkdir(parents=True, exist_ok=True)
 
     def why_stale(self, unit: str, key: dict[str, str], *files: Path) -> list[str]:
-        """Why the unit is to be done: ["new"], the parts of its `key_parts` that changed, ["file missing"], or
-        ["file damaged"] where one has another content, such as an older one copied back; empty where the unit was
-        finished with this very key and its ``files`` are there. Of a file of the same time no content is read."""
+        """Why the unit has to be done: ["new"], the names of the `key_parts` that changed, ["file missing"], or
+        ["file damaged"] if a file has other content than when it was finished, such as an older copy put back. Empty
+        if the unit was finished with this key and its ``files`` are as they were; a file whose size and time are
+        unchanged is not read."""
         done = self.read(unit)
         if not isinstance(done, dict):
             return ["new"]
@@ -167,7 +168,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def installed() -> dict[str, str]:
-    """`versions`, of Python without its patch, and the digest of the package's code: what two processes must have in
-    common for the same results. As when it was first asked for: a file replaced later is not what runs."""
+    """What two processes must have in common for the same results: `versions`, with Python as major.minor, and a digest
+    of the package's code. Cached, since a source file that is replaced later is not the code that runs."""
     modules = sorted(file.relative_to(PACKAGE).with_suffix("").as_posix() for file in PACKAGE.rglob("*.py"))
     return versions() | {"python": platform.python_version().rpartition(".")[0], "sinkmap code": code_key(*modules)}

@@ -293,7 +293,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class SetAside:
-    """A scene that is not used, and the sentence that says why; ``passing`` where that is not for what it holds."""
+    """A scene that is not used, and the sentence that says why; ``passing`` if the cause may pass (`AwayError`)."""
 
     scene: str
     reason: str
