@@ -1,4 +1,4 @@
-"""Bright sand and saline soil that a product takes for cloud or snow, told from them over the dates of a season. Pure.
+"""Bright sand and saline soil that a product flags as cloud or snow: recognised over the dates of a season. Pure.
 
 Soil looks on its flagged dates as it looks on its clear ones; a cloud never does so for long. So a flagged pixel counts
 as clear on a date if it is flagged on most dates of the season, was clear on some, is bright, and has that day the

@@ -27,11 +27,11 @@ MAX_REFLECTANCE = 1.6
 are wrong."""
 
 DARKEST = 0.001
-"""Reflectance (unit 1) that clear land has in red or near infrared, at least (expert choice): where many pixels have
-less, it was divided by 10 000 twice."""
+"""Least reflectance (unit 1) that clear land has in red or near infrared (expert choice): where many pixels have less,
+it was divided by 10 000 twice."""
 
 MOST_DIFFERENCE = np.float32(1.05)
-"""A normalised difference (1) beyond it is that of dark ground whose reflectance came out negative, and says nothing
+"""A normalised difference (unit 1) above it is that of dark ground with a negative reflectance, and means nothing
 (expert choice)."""
 
 STEPS = np.float32(1 / INDEX_STEP)

@@ -19,7 +19,7 @@ ROUNDING = 1e-13
 """What is left of unit vectors that sum to zero."""
 
 FLAT = 1e-14
-"""Of the product of its diagonal, the determinant of a curvature that is none along a line but for rounding."""
+"""Singular, but for rounding, is a curvature whose determinant is below this times the product of its diagonal."""
 
 MOST_MOVES = 1000
 """Three or four are usual, fourteen were the most on real pixels."""
@@ -90,11 +90,12 @@ def geometric_median(stack):
 def _nearest_in_sum(seen, distances):
     """The geometric median of ``seen`` (3, n); ``distances`` (n) is work space. All in steps of 1e-4.
 
-    From the mean by Newton's moves (Overton 1983, Mathematical Programming 27, 34-63): where observations lie nearly
-    on a line, as those of few dates do, Weiszfeld's (1937) are thousands. Weiszfeld's are taken where all lie on a
-    line, which has no curvature. From an observation the move follows the pull of the others, if it is stronger than
-    those that lie there (Vardi & Zhang 2000), as far as Newton's on that line. Every move lessens the sum of distances:
-    one that does not gives way to the nearest observation, which may be the median, or is halved.
+    Newton's method, starting from the mean (Overton 1983, Mathematical Programming 27, 34-63). Weiszfeld's (1937) would
+    take thousands of steps where the observations lie nearly on a line, as those of few dates do; it is used only where
+    all lie on one line, which has no curvature. If the centre lies on an observation, it leaves along the pull of the
+    others if that is stronger than the observations that lie there (Vardi & Zhang 2000), with Newton's step length on
+    that line. Every step must lessen the sum of distances: otherwise the nearest observation is tried, which may be the
+    median, and then halves of the step.
     """
     count = distances.size
     centre = (seen[0].sum() / count, seen[1].sum() / count, seen[2].sum() / count)

@@ -18,7 +18,7 @@ from pipeline.variables import INDEX_NODATA, VARIABLES
 from pipeline.zones.coverage import coverage_fractions
 
 DRY = np.ones_like(INDEX)
-"""What of a pixel is no open water, per index level: its mean leaves open water out."""
+"""1 at every index level: its mean over the years, with open water as 0, is the share of years without open water."""
 
 STANDARD_ERROR = "标准误 standard error"
 DETECTABLE = "可检出变化（95%）detectable change (95 %)"
@@ -89,8 +89,8 @@ class Strip:
         return self._error(layer, errors, [errors.factor, *errors.shared])
 
     def detectable_change(self, layer: MapLayer, errors: IndexErrors | StandErrors) -> np.ndarray:
-        """float32 sink, of either sign, from which on a pixel's change can be told from none (95 %), NaN where the sink
-        is NaN; no more than a sink can be."""
+        """float32: the least sink, of either sign, that can be told from no change (95 %). NaN where the sink is NaN;
+        held within the valid range of a sink."""
         if isinstance(errors, StandErrors):
             values = self._by_stand(errors.detectable(*(period.label for period in layer.periods)))
         else:
@@ -98,7 +98,8 @@ class Strip:
         return np.minimum(values, np.float32(VARIABLES[layer.variable].valid[1]))
 
     def _error(self, layer: MapLayer, errors: IndexErrors, shared: Sequence[np.ndarray]) -> np.ndarray:
-        """Root of what the tables ``shared`` by the dates, and the own errors of the years, come to."""
+        """Standard error of a stock or sink from the tables that are ``shared`` by all dates, the sensors, and the own
+        errors of the years: the root of the sum of their variances."""
         parts = [[self._mean(table, period) for table in (*shared, errors.own)] for period in layer.periods]
         variance = np.zeros(self._grid.shape, "float32")
         for period, (*_, own) in zip(layer.periods, parts, strict=True):
@@ -126,8 +127,8 @@ class Strip:
         return self._mean(self._model.responses[name], period)
 
     def _mean(self, table: np.ndarray, period: Period, dry_only: bool = True) -> np.ndarray:
-        """Mean over the years of a period of a quantity per index level (20001,), or, of one for each of the `PARTS`
-        (3, ..., 20001), the sum over the parts of a pixel."""
+        """Mean over the years of a period of a quantity per index level (20001,). A quantity for each of the `PARTS`
+        (3, ..., 20001) is averaged part by part, and summed by what each part has of the pixel."""
         if table.ndim == 1:
             here = places(period.years, self._years)
             return mean_of_years(self._index[here], self._water[here], table, dry_only, self._fractions)

@@ -22,11 +22,11 @@ INDEX = (LEVELS * INDEX_STEP).astype("float32")
 """Index of each level, (20001,)."""
 
 PARTS = ("other", "shrub", "surveyed_shrub")
-"""Parts of a mosaic: ground of the zone's own ecosystem; shrub, whose cover the index shows; shrub whose cover was
-surveyed, weighted by that cover, so that what it holds at full cover is its response."""
+"""Parts of a mosaic: ground of the zone's own ecosystem; shrub whose cover is taken from the index; shrub whose cover
+was surveyed. The weights of the last are already multiplied by that cover, so its response is that of full cover."""
 
 FIRST_PART = np.array([[1], [0], [0]])
-"""Times a quantity per index level: that of the first part of a mosaic, without the shrub."""
+"""A quantity per index level, times this, counts on the first of the `PARTS` and is 0 on shrub."""
 
 
 def seen_enough(observed_fraction: float, least: float) -> bool:
@@ -40,9 +40,9 @@ class Sketch:
 
     ``land`` and ``water`` (20001,) are weights per index level: covered fraction, divided by the number of
     observed years of the pixel, so that each observed pixel counts once. ``clear`` (n,) are weights per number
-    of clear observations. ``size`` is the whole zone in pixels, observed or not. ``mosaic`` (3, 20001) is the land
-    once more, by whose response it has (`PARTS`); None where no shrub grows. ``years`` (y,) is what each year of the
-    period has of the observed part, in pixels; None where that is not known.
+    of clear observations. ``size`` is the whole zone in pixels, observed or not. ``mosaic`` (3, 20001) splits the land
+    into `PARTS`; None where no shrub grows. ``years`` (y,) shares the observed part out to the years of the period, in
+    pixels; None where that is not known.
     """
 
     land: np.ndarray
@@ -94,8 +94,8 @@ class Sketch:
         return self.mean(per_level[0]) if self.mosaic is None else self._mean((self.mosaic * per_level).sum())
 
     def spread(self, per_level: np.ndarray) -> float:
-        """Standard deviation of such a quantity over the observed part, of surveyed shrub by its mean cover at each
-        level; NaN where nothing was observed."""
+        """Standard deviation over the observed part of a quantity as for `mean`; NaN where nothing was observed. Of
+        surveyed shrub only the mean cover at each index level is known: what varies within a level is left out."""
         squares = per_level.astype(float) ** 2
         if squares.ndim > 1 and self.mosaic is not None:  # the cover is in the weights, and once more in the square
             ground, covered = self.shrub - self.mosaic[1], self.mosaic[2]

@@ -22,8 +22,8 @@ CALIBRATED_U95 = 0.10
 """95 % half-width of a calibrated or given end-member, index units (expert judgement, unverified)."""
 
 UNSEEN_YEARS = 0.5
-"""What a window may lack of the years that it needs, where parts of the zone were not seen in each of them (expert
-choice)."""
+"""By how many years a window may fall short of the years that it needs, since parts of a zone may be unseen in some of
+them (expert choice)."""
 
 SHRUB_PATH = "forest.shrub."
 """How the paths of a zone's shrub rows begin: they are those of the forest, in whatever zone the shrub grows."""
@@ -127,8 +127,8 @@ class ZoneModel:
 
     @property
     def error_inputs(self) -> list:
-        """What the standard error of a pixel rests on besides the stock: the half-widths of the rows in use,
-        and what adjusted sensors may be off by."""
+        """What the standard error of a pixel depends on besides the stock: the half-widths of the rows in use, and the
+        errors that are left of adjusting sensors to one another."""
         rows = [(path, self.coefficients[path]) for path in (*self.rows, *self.error_rows)]
         rows += [("end-member", row) for row in self.end_member_rows]
         widths = [

@@ -19,7 +19,7 @@ SEEN, HELD = ("ndvi_mean", "fvc_mean"), ("agb_tDM_ha", "carbon_tC_ha")
 """Means that rest on what was seen of a zone, and on its stock."""
 
 MIN_SHARED_HA = 0.1
-"""Ground shared by zones of a group that is worth a word."""
+"""Ground shared by zones of a group, ha, from which the status mentions it."""
 
 
 def counted(row: dict, min_observed: float) -> dict:

@@ -77,8 +77,8 @@ def add_intervals(
 
 
 def _estimates(row: dict, by_year: list[dict], current: str) -> dict:
-    """The figures of a zone that have a value, by quantity and period. Of a current period of one year they are those
-    of ``row``: what it leaves out, the year by itself may still have."""
+    """The figures of a zone that have a value, by quantity and period. If the current period is a single year, those of
+    ``row`` replace that year's, also where ``row`` withholds one that the year has."""
     figures = {}
     for year in by_year:
         if year["zone_id"] == row["zone_id"]:

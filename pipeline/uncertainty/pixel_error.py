@@ -1,9 +1,9 @@
 """Standard error of a pixel's stock and sink, and the change of a pixel that can be told from none. Pure.
 
-To first order: each source moves the stock by its own table per index level. What all pixels share (coefficients,
-end-members) moves both dates of a comparison alike, so the error of a difference is not that of its two stocks. What
-is left out, products of errors and the choice of the cover model, makes these errors 5 to 10 % too small in steppe and
-up to a fifth in wetland.
+To first order: each source of error has a table that says, per index level, by how much it moves the stock. A source
+that all pixels share (coefficients, end-members) moves both dates of a comparison alike, so the error of a difference
+follows from the difference of its tables, not from the errors of the two stocks. Products of errors and the choice of
+the cover model are left out: these errors are 5 to 10 % too small in steppe, and up to a fifth in wetland.
 
 A factor on the stocks of both dates makes a change larger or smaller, and no gain a loss: it is part of the standard
 error, and no part of the change that can be told from none.
@@ -33,13 +33,16 @@ ONE_SIGMA = np.array([-1.0, 1.0])
 
 @dataclass(frozen=True)
 class IndexErrors:
-    """Error tables of a zone by index level. ``factor`` (20001,), t C/ha, is what one standard deviation of all that
-    multiplies the stocks of every date alike does to them: coefficients, and the part of a pixel's residual that stays.
-    ``shared`` (c, 20001) are what one of each other source does at every date. ``own`` (20001,) is the variance of what
-    each year errs by itself, (t C/ha)^2. ``by_index`` (20001,) is what one unit of the index, read as a 95 %
-    half-width, does as one standard deviation; ``sensors`` are the half-widths of the index by year of each adjusted
-    sensor, whose error is one for all years. In a zone with shrub tables are given for each of the `PARTS` of a mosaic,
-    (3, 20001) and (c, 3, 20001), and ``own`` for each pair of them, (3, 3, 20001)."""
+    """Error tables of a zone by index level.
+
+    ``factor`` (20001,), t C/ha: one standard deviation of the stock by all that multiplies it alike at every date, the
+    coefficients and the lasting part of a pixel's residual. ``shared`` (c, 20001), t C/ha: the same by each other
+    source that is common to all dates. ``own`` (20001,), (t C/ha)^2: the variance of the errors that are new in each
+    year. ``by_index`` (20001,): one standard deviation of the stock for an index with a 95 % half-width of 1.
+    ``sensors``: of each adjusted sensor the half-width of the index by year; its error is the same in all years. With
+    shrub there are tables for each of the `PARTS`, (3, 20001) and (c, 3, 20001), and ``own`` for each pair of them,
+    (3, 3, 20001).
+    """
 
     factor: np.ndarray
     shared: np.ndarray
@@ -62,8 +65,8 @@ class StandErrors:
         return self._sinks(first, last).std(axis=1)
 
     def detectable(self, first: str, last: str) -> np.ndarray:
-        """The sink, t CO2/ha/yr (s,), from which on a stand's 95 % interval would leave zero out: 1.96 times what its
-        mean would have as standard error if it were normal with as many draws on either side of zero."""
+        """The least sink, t CO2/ha/yr (s,), whose 95 % interval would not hold zero: 1.96 standard errors. The standard
+        error is that of a normal distribution with the mean of the draws and their share on either side of zero."""
         draws = self._sinks(first, last)
         mean, spread, count = draws.mean(axis=1), draws.std(axis=1), draws.shape[1]
         same = np.clip((draws * np.sign(mean)[:, None] > 0).mean(axis=1), 0.5, 1 - 0.5 / count)
@@ -128,12 +131,14 @@ def _of_end_members(model: ZoneModel) -> list[np.ndarray]:
 
 
 def _half_differences(moved: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """Half of what lies between the stocks at one standard deviation above and below, where there are two."""
+    """Half the difference between the stocks at one standard deviation above and below; a source that does not reach
+    the stock has one value in place of two, and is left out."""
     return [np.diff(pair, axis=-1)[..., 0] / 2 for pair in moved if pair.shape[-1] == 2]
 
 
 def _common(stock: np.ndarray, tables: list[np.ndarray]) -> tuple[float, list[np.ndarray]]:
-    """The share of the stock that those tables come to together which are but a share of it, and the others."""
+    """Tables that are the same share of the stock at every index level are added up in quadrature to one share; returns
+    that share, and the other tables."""
     holds = stock > 0
     shares, others = [], []
     for table in tables:

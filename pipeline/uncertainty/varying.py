@@ -70,8 +70,8 @@ class Varying:
 
     @cached_property
     def persistence(self) -> np.ndarray:
-        """Correlation of the residuals of two dates, (n,), the same for all zones. Always drawn: where the residuals do
-        not vary it changes nothing, and where they do, what stays of them is part of their error."""
+        """Correlation of the residuals of two dates, (n,), the same for all zones. Drawn whether or not its cause is
+        active: without varying residuals it has no effect, and with them it is part of their error."""
         return drawn(self.model.coefficients["residual_persistence"], self._draws.of("residual_persistence"))
 
     def response(self, index: np.ndarray, years: tuple[int, ...] = ()) -> np.ndarray:
