@@ -25,8 +25,8 @@ def remember_pace(run: Run, pace: dict[str, float]) -> None:
 
 
 def put_away(run: Run) -> None:
-    """Delete the record of the run before, whose results are about to be replaced: nobody is answered with figures of
-    two runs when this one is stopped half way. What bears another name of the run goes with it."""
+    """Delete the record of the previous run before its results are replaced: if this run is stopped half way, no
+    question is answered with figures of two runs. Project and workbook under an earlier name of the run go, too."""
     file = run.results / "run.json"
     former = ((read_json(file) or {}).get("config") or {}).get("name", run.config.name)
     if former != run.config.name and re.fullmatch(r"[\w-]+", former):

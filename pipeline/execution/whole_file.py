@@ -1,4 +1,4 @@
-"""Files written whole: beside their place, and put into it when nothing lacks."""
+"""Files written whole: under another name beside their place, and moved there when they are complete."""
 
 import os
 import time
@@ -38,8 +38,8 @@ def patiently(act: Callable[[], None]) -> None:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Where to write what takes the place of ``path`` when the block ends; where it fails, ``path`` stays as it was.
-    Raises OSError."""
+    """The path to write to; when the block ends, the file written takes the place of ``path``. If the block fails,
+    ``path`` stays as it was. Raises OSError."""
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
         yield part

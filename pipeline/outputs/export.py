@@ -192,8 +192,8 @@ def _geodatabase(layers: Layers, folder: Path, name: str) -> list[str]:
 
 
 def _read_back(table: gpd.GeoDataFrame, file: Path, layer: str | None = None) -> None:
-    """Raises OSError where a file does not hold the features that GDAL wrote to it: of a write that the disk refuses it
-    does not always tell."""
+    """Raises OSError where a file does not hold the features that GDAL wrote to it: GDAL does not always report a write
+    that the disk refuses."""
     kept = pyogrio.read_dataframe(file, layer=layer)
     wrong = [column for column in table.columns.drop("geometry") if not _same(table[column], kept.get(column))]
     if wrong or len(kept) != len(table) or not _same_ground(table.geometry.values, kept.geometry.values):

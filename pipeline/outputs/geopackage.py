@@ -106,8 +106,8 @@ GPKG_1_2 = (0x47504B47, 10200)
 
 
 def _check_whole(database: sqlite3.Connection, layers: list[Layer]) -> None:
-    """Raises sqlite3.DatabaseError where GDAL wrote less than all. Of what a full disk refuses while it closes a file,
-    when it counts, indexes and bounds the layers, it tells nothing."""
+    """Raises sqlite3.DatabaseError where GDAL did not write everything: what a full disk refuses while GDAL closes the
+    file, when it counts, indexes and bounds the layers, it does not report."""
     said = tuple(database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     triggers = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
     for name, rows in ((layer.name, len(layer.table)) for layer in layers):

@@ -1,4 +1,4 @@
-"""What a run has found, as its deliverables need it: tables, places of the rasters, and how to colour them."""
+"""The results of a run, as its deliverables need them: tables, paths of the rasters, and how to colour them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

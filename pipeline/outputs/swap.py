@@ -1,4 +1,4 @@
-"""Deliverables written whole, also where a program has the older one open."""
+"""Deliverables written whole, also while another program has the older file open."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ LOGS = ("-wal", "-shm", "-journal")
 
 @contextmanager
 def swapped(path: Path, mend: str = "close it or free disk space") -> Iterator[Path]:
-    """Where to write what takes the place of ``path`` when the block ends: whole or not at all. Raises OutputError that
-    says to ``mend`` it."""
+    """The path to write to; when the block ends, what was written takes the place of ``path``, whole or not at all.
+    Raises OutputError, whose sentence ends with ``mend``: what to do."""
     raw = path.with_name(f"{path.stem}.raw.gpkg")
     try:
         with whole(path) as part:

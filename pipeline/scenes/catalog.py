@@ -28,8 +28,8 @@ MIN_COVERED = 0.99
 
 OFF_ZONES = "off the zones"
 FAR_KM = 50
-"""Distance of all scenes from the zones from which on it is no missing neighbour but mostly a wrong CRS: a zone of
-Gauss-Krueger in place of the next puts them some 250 km (3 degrees) off."""
+"""If all scenes are farther than this from the zones, the cause is rather a wrong CRS than a missing neighbour tile:
+the next Gauss-Krueger zone puts boundaries some 250 km (3 degrees) off."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,8 @@ OF_NDVI = ("ndvi", "kndvi")
 """Indices that NDVI alone determines."""
 
 COARSER = 1.05
-"""Pixels may be larger than those of the grid by what projections and names (MODIS 500 m: 463 m) make of them."""
+"""Pixels up to so many times as large as the grid's are not coarser: projections change their size a little, and names
+are rounded (MODIS 500 m is 463 m)."""
 
 
 def _step(geometry: Geometry) -> float:

@@ -24,7 +24,7 @@ DAMAGED = (BadZipFile, EOFError, DeflateError, RuntimeError)
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """The files of one scene, to be held against what its product says of them; ``key`` is what its mark will say."""
+    """The files of one scene, to be compared with the checksums in its product; ``key`` is what its mark will hold."""
 
     scene: Scene
     marks: Marks
@@ -52,7 +52,7 @@ def verify_scene(unit: SceneFiles) -> list[SetAside]:
 
 
 def verifiable(scene: Scene) -> list[Band]:
-    """The layers of a scene that can be held against something: a digest, or the CRC-32 of a zip."""
+    """The layers of a scene that can be verified: by a digest of the product, or by the CRC-32 of a zip."""
     return [band for band in scene.layers.values() if band.digest or band.in_zip]
 
 

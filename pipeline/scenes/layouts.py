@@ -1,4 +1,4 @@
-"""What looks like a scene, in a folder of whatever the staff were given: each product is known by its layout."""
+"""Scenes found in a folder of whatever the staff were given: each product is recognised by its layout."""
 
 import json
 import os
@@ -97,8 +97,8 @@ def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
 
 
 def _bands_alone(folders: list[tuple[Path, list[str]]]) -> Iterator[Candidate]:
-    """Bands of Landsat and HLS whose MTL or Fmask is missing and that no item beside them, no items in one file and no
-    manifest above may describe."""
+    """Bands of Landsat and HLS without their MTL or Fmask. Left out are those that an item beside them, a file of items
+    or a manifest in a folder above may describe."""
     declared = {folder for folder, files in folders if MANIFEST in files}
     names = dict(folders)
 

@@ -21,8 +21,8 @@ from pipeline.scenes import hdfeos
 from pipeline.scenes.scene import CLEAR, DOUBTFUL, INDEX, Band, Scene, Stored
 
 DECODING = {"GDAL_NUM_THREADS": "1"}
-"""GDAL decodes JPEG 2000 in threads of its own and only logs what fails there (3.10): a block of a truncated file comes
-back as zeros or as what the memory held. In the thread that asks for it the failure is an error."""
+"""GDAL (3.10) decodes JPEG 2000 in threads of its own and only logs a failure there: a block of a truncated file comes
+back as zeros, or as whatever the memory held. Decoded in the calling thread, the failure is raised as an error."""
 
 
 def read_classes(scene: Scene, grid: GeoBox, over: np.ndarray | None = None) -> np.ndarray:

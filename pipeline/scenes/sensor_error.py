@@ -18,7 +18,7 @@ RED, NIR = 0.10, 0.30
 
 @dataclass(frozen=True)
 class SensorError:
-    """95 % half-width ``u95`` (index units) of what the adjustment of ``sensor`` may be off by in the composites of
+    """95 % half-width ``u95`` (index units) of the error that the adjustment of ``sensor`` leaves in the composites of
     ``year``; 0 in a year without the sensor."""
 
     sensor: str

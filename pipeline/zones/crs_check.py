@@ -93,7 +93,8 @@ def _coordinate_problem(crs: CRS, bounds: Bounds) -> tuple[str, str] | None:
 
 
 def _easting_problem(crs: CRS, bounds: Bounds) -> tuple[str, str] | None:
-    """Eastings against the false easting of a transverse Mercator; other projections have no such habit."""
+    """Eastings against the false easting of a transverse Mercator, which may begin with the number of the zone; other
+    projections write none."""
     false_easting = next((p.value for p in crs.coordinate_operation.params if p.code == "8806"), None)
     if crs.coordinate_operation.method_code != "9807" or false_easting is None:
         return None

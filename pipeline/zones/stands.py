@@ -54,8 +54,8 @@ def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list
                 f"{path}: the column {file.cover} of a shrub stand is empty or not a cover from 0 to 1; correct it, "
                 "dividing a percentage by 100"
             )
-    # by the words of the table: two groups of one polygon may count as one species and hold the same volume; shrub
-    # without a cover holds what its ground does, by however many words
+    # compared by the words of the table: two groups of one polygon may count as one species and hold the same volume.
+    # Shrub without a cover column is compared without them: its stock goes by its ground, whatever it is called
     words = found[file.species].map(one_line)
     again = repeated(stands.assign(word=words if file.cover else words.mask(shrubs)))
     if doubled := int(again.sum()):
@@ -66,8 +66,8 @@ def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list
 
 
 def repeated(stands: gpd.GeoDataFrame) -> pd.Series:
-    """Which rows are there before, in all columns: several species of one polygon are several rows, rightly; the same
-    row again is none."""
+    """Which rows repeat an earlier one in all columns, outline included. Several species of one polygon are several
+    rows and no repetition."""
     return pd.DataFrame(stands).assign(**{stands.geometry.name: stands.geometry.to_wkb()}).duplicated()
 
 

@@ -12,11 +12,11 @@ FEW_STANDS = 0.85
 """Fraction of a forest zone below which the status says what stands cover (expert choice)."""
 
 MOST_TWICE = 0.01
-"""Part of the ground under stands that stands of other outlines may claim, too: drawing, not double counting (expert
+"""Share of the ground under stands that may lie under two outlines: inaccurate drawing, not double counting (expert
 choice)."""
 
 GROUP_M3_HA = 5
-"""Steps of volume within which stands are summed up, so that other tables (`what_if`) find nearly the same stock."""
+"""Stands are summed up within steps of this volume: by other tables (`what_if`) their stock stays nearly the same."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ class ZoneStands:
 
     @property
     def largest_m3_ha(self) -> np.ndarray:
-        """The largest volume (s,) that an inventory found, m3/ha. The tables expand young stands most: by the bin of a
-        smaller one, what grew out of it would be up to three times too much."""
+        """The largest volume (s,) that any inventory found, m3/ha. It selects the bin of the expansion tables, which
+        expand young stands most: with the bin of an earlier, smaller volume a grown stand would come out up to three
+        times too large."""
         return np.max(list(self.volume_m3_ha.values()), axis=0)
 
     def volume_m3(self, date: float) -> float:
@@ -90,9 +91,9 @@ class ZoneStands:
         return (agb[:, 0], carbon[:, 0]) if agb.shape[1] == carbon.shape[1] == 1 else (agb, carbon)
 
     def grouped(self, forest: Forest) -> "ZoneStands":
-        """The stands summed up by species and by the bins of its expansion and root tables that they lie in, without
-        outlines: the very same stock with far fewer members. Also by steps of 5 m3/ha of the largest inventory, and by
-        which one that is."""
+        """The same stock with far fewer members, without outlines: stands are summed up that agree in species, in the
+        bins of its expansion and root tables, in the step of `GROUP_M3_HA` of their largest volume, and in the
+        inventory that found it."""
         kinds, kind = np.unique(self.species, return_inverse=True)
         largest = np.argmax(list(self.volume_m3_ha.values()), axis=0)
         held = self.largest_m3_ha[:, None]

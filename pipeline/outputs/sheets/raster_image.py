@@ -40,7 +40,7 @@ def coloured(values: np.ndarray, style: RampStyle, pale: np.ndarray | None = Non
 
 
 def losses(style: RampStyle) -> int:
-    """How many of the classes of a change, from the first, lie wholly below zero."""
+    """How many classes of a change are losses: the first ones, which lie wholly below zero."""
     return sum(limit <= 0 for limit in style.breaks)
 
 
