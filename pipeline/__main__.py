@@ -5,7 +5,7 @@ import io
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -20,6 +20,9 @@ from pipeline.errors import (
     ZoneError,
     os_error_sentence,
 )
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
 
 app = typer.Typer(
     help="Measure the carbon sink of forest, grassland and wetland zones from satellite scenes.",
@@ -195,7 +198,7 @@ def schema() -> None:
 
 
 def _run_stages(
-    run, until: str, zone: str | None = None, workers: int | None = None, cluster: str | None = None,
+    run: "Run", until: str, zone: str | None = None, workers: int | None = None, cluster: str | None = None,
     strict: bool = False,
 ) -> None:  # fmt: skip
     from pipeline.calibration import calibration_block
@@ -235,14 +238,14 @@ def _run_stages(
         console.print(f"Stage {until} is done; its files are in {folder}.", soft_wrap=True)
 
 
-def _what_to_open(run) -> str:
+def _what_to_open(run: "Run") -> str:
     name, made = run.config.name, run.config.deliverables
     files = {"project": f"{name}.qgz in QGIS", "sheets": "atlas.pdf", "workbook": f"{name}.xlsx in Excel"}
     shown = [text for deliverable, text in files.items() if deliverable in made]
     return ", ".join([*shown, "zones.gpkg and zones/<id>/*.tif in any GIS", "summary.csv"])
 
 
-def _print_notes(run) -> None:
+def _print_notes(run: "Run") -> None:
     for note in run.notes:
         console.print(f"Note: {note}.", style="yellow")
     for aside in run.set_aside:

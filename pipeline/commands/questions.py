@@ -4,15 +4,19 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, settings_of
 from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.config.run_config import RunConfig
+    from pipeline.questions.finished import FinishedRun
 
 AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
 
@@ -96,9 +100,9 @@ def shell_line(words: list[str]) -> str:
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-def changed_since(run, settings) -> list[str]:
-    """What of a `RunConfig` is no longer as the `FinishedRun` had it: config, coefficients, boundaries, stands. A file
-    that is gone has not changed."""
+def changed_since(run: "FinishedRun", settings: "RunConfig") -> list[str]:
+    """What of the config is no longer as the finished run had it: config, coefficients, boundaries, stands. A file that
+    is gone has not changed."""
     from pipeline.config.run_config import placeless, read_coefficients
     from pipeline.execution.provenance import checksum
     from pipeline.zones.file_parts import parts_of
@@ -117,7 +121,7 @@ def changed_since(run, settings) -> list[str]:
     return changed
 
 
-def _say_changed(run, what: list[str]) -> None:
+def _say_changed(run: "FinishedRun", what: list[str]) -> None:
     if what:
         console.print(
             f"Figures of the run finished {run.record['finished']}; {' and '.join(what)} changed since: run `sinkmap "
@@ -158,7 +162,7 @@ def diff(
     console.print(f"Beyond the first run's 95 % interval: {found}.", soft_wrap=True)
 
 
-def _difference_table(quantity: str, rows: list[dict], run) -> Table:
+def _difference_table(quantity: str, rows: list[dict], run: "FinishedRun") -> Table:
     """The attribution of one quantity; columns that no zone needs are left out."""
     from pipeline.questions.attribution import ATTRIBUTION_COLUMNS, FACTORS
 
@@ -254,7 +258,7 @@ def _closing(answer: dict) -> Iterator[str]:
         yield from _section(f"Run finished {answer['finished']}; to do it again", [answer["command"]])
 
 
-def _section(title: str, lines) -> Iterator[str]:
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
     lines = list(lines)
     if lines:
         yield f"\n{title}"

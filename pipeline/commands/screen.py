@@ -1,6 +1,7 @@
 """What the commands show as tables: findings on the boundaries, overlaps, zones, the ledger of areas, the result."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 
@@ -8,6 +9,10 @@ from pipeline.ecosystems import Ecosystem
 from pipeline.zones.boundary_check import check_stands, check_zones
 from pipeline.zones.finding import LEVELS, Finding
 from pipeline.zones.vector_file import area_text
+
+if TYPE_CHECKING:
+    from pipeline.config.run_config import RunConfig
+    from pipeline.run import Run
 
 COLOURS = {"error": "red", "warning": "yellow", "note": ""}
 
@@ -17,8 +22,8 @@ def _words(title: str) -> Column:
     return Column(title, overflow="fold")
 
 
-def boundary_findings(config, ecosystems: dict[str, Ecosystem]) -> list[Finding]:
-    """All findings on the zones and the stands of a `RunConfig`."""
+def boundary_findings(config: "RunConfig", ecosystems: dict[str, Ecosystem]) -> list[Finding]:
+    """All findings on the zones and the stands of a run."""
     zones, stands = config.zones, config.stands
     found = check_zones(zones.file, ecosystems, zones.overlaps, zones.reference)
     if stands:
@@ -47,8 +52,8 @@ def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
         yield matrix
 
 
-def zone_table(run) -> Table:
-    """The zones of a `Run` as they are counted."""
+def zone_table(run: "Run") -> Table:
+    """The zones of a run as they are counted."""
     table = Table("片区 zone", _words("名称 name"), "类型 ecosystem", "植被 stratum", "小班 stands")
     for zone in run.zones:
         stands, shrub = run.stands.get(zone.id), run.shrub.get(zone.id)

@@ -5,10 +5,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:  # at run time each command imports what it needs: `sinkmap --help` does not wait for GDAL
+    from pipeline.config.run_config import RunConfig
+    from pipeline.run import Run
 
 # paths and names are printed as they are: brackets and colons in them are no markup and no emoji
 console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 140)
@@ -25,8 +29,8 @@ def absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def settings_of(config: Path, year: int | None = None):
-    """The `RunConfig` of a YAML file, with a ``year`` of that one alone. Raises ConfigError."""
+def settings_of(config: Path, year: int | None = None) -> "RunConfig":
+    """The config of a run, with a ``year`` of that year alone. Raises ConfigError."""
     from pipeline.config.run_config import read_config
 
     settings = read_config(config)
@@ -34,8 +38,8 @@ def settings_of(config: Path, year: int | None = None):
 
 
 @contextmanager
-def prepared(settings, out: Path, force: bool = False, only: str | None = None) -> Iterator:
-    """The `Run` of a `RunConfig`, as `prepare` makes it; this process holds its folder until the block ends."""
+def prepared(settings: "RunConfig", out: Path, force: bool = False, only: str | None = None) -> "Iterator[Run]":
+    """The run as `run.prepare` makes it; this process holds its folder until the block ends."""
     from pipeline.execution.output_folder import held
     from pipeline.run import prepare
 
