@@ -12,7 +12,7 @@ from pipeline.compositing.cube import Cube, Tile
 from pipeline.compositing.tile_year import TileYear, composite_tile
 from pipeline.execution.provenance import Marks
 from pipeline.scenes.catalog import Wanted, find_scenes
-from pipeline.scenes.scene import BUFFERED, CLEAR
+from pipeline.scenes.quality import BUFFERED, CLEAR
 from pipeline.scenes.season import PEAK
 
 FLAGGED = BUFFERED

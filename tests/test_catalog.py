@@ -18,8 +18,9 @@ from rasterio.enums import Resampling
 from pipeline.errors import ConfigError, SceneError
 from pipeline.scenes.catalog import Wanted, find_scenes, grid_origin
 from pipeline.scenes.layouts import unknown
+from pipeline.scenes.quality import BUFFERED, CLEAR, WATER, QualityRule
 from pipeline.scenes.reflectance import read_band, read_classes
-from pipeline.scenes.scene import BUFFERED, CLEAR, WATER, Band, QualityRule, Scene
+from pipeline.scenes.scene import Band, Scene
 from pipeline.scenes.season import PEAK, Season
 
 AREA = shapely.box(LEFT, TOP - 40, LEFT + 40, TOP)

@@ -11,7 +11,8 @@ from pipeline.compositing.clear_means import clear_means, pixels_within
 from pipeline.compositing.cube import Cube, Tile
 from pipeline.compositing.tile_year import TileYear, composite_tile
 from pipeline.execution.provenance import Marks
-from pipeline.scenes.scene import CLEAR, WATER, Band, QualityRule, Scene
+from pipeline.scenes.quality import CLEAR, WATER, QualityRule
+from pipeline.scenes.scene import Band, Scene
 
 V, W, C, N = 4, 6, 9, 0
 """Vegetation, water, cloud, no data."""

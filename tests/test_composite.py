@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from pipeline.compositing.composite import buffer_clouds
 from pipeline.compositing.composite_methods import PeakComposite
 from pipeline.compositing.indices import INDICES, bands_of
-from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
+from pipeline.scenes.quality import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA
 
 LAND, LAKE, CLOUD, OFF = CLEAR, CLEAR | WATER, BUFFERED, 0

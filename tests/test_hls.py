@@ -13,8 +13,8 @@ from conftest import count_listings, make_grid, write_tif
 from pipeline.errors import SceneError
 from pipeline.scenes.harmonise import Row, harmonised
 from pipeline.scenes.layouts import candidates
+from pipeline.scenes.quality import BUFFERED, CLEAR, WATER
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
 from pipeline.scenes.sensors.hls import FMASK
 
 GRID = make_grid(4, 4, pixel=30)

@@ -14,8 +14,9 @@ from rasterio.transform import from_origin
 
 from pipeline.errors import SceneError
 from pipeline.scenes.catalog import Wanted, find_scenes, usable
+from pipeline.scenes.quality import BUFFERED, CLEAR, QualityRule
 from pipeline.scenes.reflectance import read_band, read_bands, read_classes
-from pipeline.scenes.scene import BUFFERED, CLEAR, INDEX, Band, QualityRule, Scene
+from pipeline.scenes.scene import INDEX, Band, Scene
 from pipeline.scenes.season import PEAK
 from pipeline.scenes.sensors.declared import Manifest
 from pipeline.yaml_file import read_yaml

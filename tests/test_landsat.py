@@ -13,8 +13,8 @@ from pipeline.errors import SceneError
 from pipeline.scenes import layouts
 from pipeline.scenes.catalog import footprint
 from pipeline.scenes.layouts import candidates
+from pipeline.scenes.quality import BUFFERED, CLEAR, WATER
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
 from pipeline.scenes.sensors.landsat import PIXEL_QUALITY, saturation_rule, scene_from_landsat_item, scene_from_mtl
 
 NAMES = {"TM": "LT05", "ETM": "LE07", "OLI_TIRS": "LC09"}

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from pipeline.compositing.composite_methods import COMPOSITES, bytes_per_pixel_and_day
 from pipeline.compositing.indices import INDICES, bands_of
 from pipeline.compositing.median import geometric_median, median_of_days
-from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
+from pipeline.scenes.quality import BUFFERED, CLEAR, WATER
 from pipeline.variables import INDEX_NODATA
 
 LAND, LAKE, CLOUD = CLEAR, CLEAR | WATER, BUFFERED

@@ -13,8 +13,8 @@ from pystac import Item
 from pipeline.errors import SceneError
 from pipeline.scenes.admission import admit
 from pipeline.scenes.layouts import candidates
+from pipeline.scenes.quality import BUFFERED, CLEAR, WATER
 from pipeline.scenes.reflectance import read_band, read_classes
-from pipeline.scenes.scene import BUFFERED, CLEAR, WATER
 from pipeline.scenes.sensors.sentinel2 import SCENE_CLASSIFICATION, scene_from_safe
 from pipeline.scenes.sensors.sentinel2_item import scene_from_item
 

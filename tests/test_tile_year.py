@@ -11,7 +11,8 @@ from pipeline.compositing.cube import Cube, Tile
 from pipeline.compositing.tile_year import TileYear, composite_tile
 from pipeline.execution.provenance import Marks
 from pipeline.scenes import reflectance
-from pipeline.scenes.scene import Band, QualityRule, Scene
+from pipeline.scenes.quality import QualityRule
+from pipeline.scenes.scene import Band, Scene
 
 SIDE, BUFFER_M = 64, 20
 LAYERS = ("ndvi", "ndmi", "clear_count", "water_count", "peak_day")

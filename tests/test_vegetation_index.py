@@ -15,8 +15,8 @@ from pipeline.errors import SceneError
 from pipeline.scenes import hdfeos
 from pipeline.scenes.catalog import footprint
 from pipeline.scenes.layouts import candidates
+from pipeline.scenes.quality import CLEAR, WATER
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import CLEAR, WATER
 from pipeline.scenes.sensors.metadata import multiplier
 from pipeline.scenes.sensors.vegetation_index import granules_of, scene_from_hdf, scene_from_tifs
 

@@ -15,7 +15,7 @@ from rasterio.features import rasterize
 from pipeline.compositing.composite_methods import PeakComposite
 from pipeline.mapping.encoding import encode
 from pipeline.mapping.zone_pixels import SketchBuilder
-from pipeline.scenes.scene import CLEAR
+from pipeline.scenes.quality import CLEAR
 from pipeline.variables import INDEX_NODATA, VARIABLES
 from pipeline.zones.coverage import coverage_fractions
 

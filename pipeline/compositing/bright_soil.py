@@ -9,7 +9,8 @@ import numpy as np
 
 from pipeline.compositing.indices import reflectance_at
 from pipeline.execution.compiled import njit
-from pipeline.scenes.scene import BUFFERED, CLEAR, Stored
+from pipeline.scenes.quality import BUFFERED, CLEAR
+from pipeline.scenes.scene import Stored
 
 MIN_FLAGGED = 3
 """Dates on which the pixel must be flagged, and it must be more than those on which it is clear."""

@@ -9,8 +9,9 @@ from odc.geo.geobox import GeoBox
 from pipeline.blocks import CELL_PX, Cells, rectangles
 from pipeline.compositing.composite import buffer_clouds
 from pipeline.compositing.shadow import below_shadow, refuse_below_shadow
+from pipeline.scenes.quality import CLEAR, WATER
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import CLEAR, WATER, Scene, Stored
+from pipeline.scenes.scene import Scene, Stored
 
 STRIP_PX = 4 << 20
 """Pixels of a scene that are held at once, at most, or those of one row of the grid."""
@@ -27,7 +28,7 @@ def pixels_within(scene: Scene, grid: GeoBox) -> int:
 def clear_means(
     scene: Scene, names: tuple[str, ...], grid: GeoBox, within: int, buffer_m: float, cells: Cells | None = None
 ) -> tuple[np.ndarray, dict[str, Stored]]:
-    """Classes (uint8 bits of `scene`) and bands of a scene on ``grid``, from ``within`` x ``within`` pixels each.
+    """Classes (uint8 bits of `quality`) and bands of a scene on ``grid``, from ``within`` x ``within`` pixels each.
 
     Clouds grow by ``buffer_m`` first. A grid pixel is CLEAR where at least `LEAST_CLEAR` of it is, WATER where most of
     that is, and its bands are the means of the clear pixels, their nodata where it is not clear. Outside ``cells`` all

@@ -18,7 +18,8 @@ from pipeline.compositing.indices import (
 )
 from pipeline.compositing.shadow import is_below_shadow, refuse_below_shadow
 from pipeline.execution.compiled import njit
-from pipeline.scenes.scene import BUFFERED, CLEAR, WATER, Stored
+from pipeline.scenes.quality import BUFFERED, CLEAR, WATER
+from pipeline.scenes.scene import Stored
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 MIN_REFLECTANCE = -0.005

@@ -21,7 +21,8 @@ from pipeline.scenes.scene import INDEX, Scene, SetAside
 COMPOSITE_CODE = (
     "compositing/tile_year", "compositing/clear_means", "compositing/composite", "compositing/composite_methods",
     "compositing/median", "compositing/indices", "compositing/shadow", "compositing/bright_soil", "scenes/reflectance",
-    "blocks", "scenes/hdfeos", "scenes/scene", "compositing/cube", "variables",
+    "blocks", "scenes/hdfeos", "scenes/scene", "scenes/quality", "compositing/cube",
+    "variables",
 )  # fmt: skip
 """Modules whose code a composite rests on."""
 

@@ -13,7 +13,7 @@ __all__ = ["njit"]
 
 SOURCES = (
     "blocks", "compositing/bright_soil", "compositing/composite", "mapping/encoding", "compositing/indices",
-    "compositing/median", "compositing/shadow", "outputs/cog", "mapping/regions", "scenes/scene", "stock/sketch",
+    "compositing/median", "compositing/shadow", "outputs/cog", "mapping/regions", "scenes/quality", "stock/sketch",
     "variables", "mapping/zone_pixels",
 )  # fmt: skip
 """Where the loops and the constants in them are written."""

@@ -12,8 +12,9 @@ from pipeline.blocks import Blocks, blocks_of
 from pipeline.compositing.cube import Cube, Tile
 from pipeline.mapping.zone_coverage import zone_windows
 from pipeline.outputs.csv_file import write_csv
+from pipeline.scenes.quality import CLEAR, WATER
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import CLEAR, WATER, Scene
+from pipeline.scenes.scene import Scene
 from pipeline.zones.zone import Zone
 
 TITLES = (

@@ -18,7 +18,8 @@ from rasterio.windows import Window
 from pipeline.blocks import Blocks, pixel_box, rectangles
 from pipeline.errors import SceneError, away
 from pipeline.scenes import hdfeos
-from pipeline.scenes.scene import CLEAR, DOUBTFUL, INDEX, Band, Scene, Stored
+from pipeline.scenes.quality import CLEAR, DOUBTFUL
+from pipeline.scenes.scene import INDEX, Band, Scene, Stored
 
 DECODING = {"GDAL_NUM_THREADS": "1"}
 """GDAL (3.10) decodes JPEG 2000 in threads of its own and only logs a failure there: a block of a truncated file comes
@@ -26,7 +27,7 @@ back as zeros, or as whatever the memory held. Decoded in the calling thread, th
 
 
 def read_classes(scene: Scene, grid: GeoBox, over: np.ndarray | None = None) -> np.ndarray:
-    """Pixel classes (uint8 bits of `scene`) of the scene's quality layers on ``grid``, nearest neighbour.
+    """Pixel classes (uint8 bits of `quality`) of the scene's quality layers on ``grid``, nearest neighbour.
 
     0 where the scene does not reach; all CLEAR where the product has no quality layer. ``over``, classes of an earlier
     scene, may be written over: memory in use is faster than new. Raises SceneError for an unreadable file.

@@ -12,8 +12,9 @@ from pipeline.scenes.harmonise import Pairs, Row
 from pipeline.scenes.integrity import refuse_damaged, verifiable
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.processings import older_processings
+from pipeline.scenes.quality import CLEAR, WATER
 from pipeline.scenes.reflectance import read_bands, read_classes
-from pipeline.scenes.scene import CLEAR, SURFACE_REFLECTANCE, WATER, Scene
+from pipeline.scenes.scene import SURFACE_REFLECTANCE, Scene
 from pipeline.scenes.sensor_error import ndvi_u95
 
 BANDS = ("red", "nir")

@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.errors import SceneError
 from pipeline.frozen import Frozen
-from pipeline.scenes.scene import Band, QualityRule, Scene
+from pipeline.scenes.quality import QualityRule
+from pipeline.scenes.scene import Band, Scene
 from pipeline.yaml_file import read_yaml
 
 MANIFEST = "manifest.yaml"

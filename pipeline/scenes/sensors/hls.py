@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.errors import SceneError
-from pipeline.scenes.scene import Band, BitRule, Bits, Scene
+from pipeline.scenes.quality import BitRule, Bits
+from pipeline.scenes.scene import Band, Scene
 from pipeline.scenes.sensors.metadata import scale_of_tif
 
 PRODUCT = "HLS v2"

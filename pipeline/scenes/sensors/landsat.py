@@ -16,7 +16,8 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError
-from pipeline.scenes.scene import Band, BitRule, Bits, Check, Scene
+from pipeline.scenes.quality import BitRule, Bits
+from pipeline.scenes.scene import Band, Check, Scene
 from pipeline.scenes.sensors.metadata import local_file, number_or_none
 
 PRODUCT = "Landsat C2 L2"

@@ -15,7 +15,8 @@ from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import SceneError, too_long
 from pipeline.scenes.integrity import DAMAGED, opened
-from pipeline.scenes.scene import Band, QualityRule, Scene
+from pipeline.scenes.quality import QualityRule
+from pipeline.scenes.scene import Band, Scene
 from pipeline.scenes.sensors.metadata import number_or_none
 
 PRODUCT, SENSOR = "Sentinel-2 L2A", "sentinel-2"

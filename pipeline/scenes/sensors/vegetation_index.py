@@ -16,7 +16,8 @@ from rasterio.errors import RasterioIOError
 
 from pipeline.errors import SceneError
 from pipeline.scenes import hdfeos
-from pipeline.scenes.scene import INDEX, Band, BitRule, Bits, Check, QualityRule, Scene, index_bands
+from pipeline.scenes.quality import BitRule, Bits, QualityRule
+from pipeline.scenes.scene import INDEX, Band, Check, Scene, index_bands
 from pipeline.scenes.sensors.metadata import multiplier, scale_of_tif
 
 NAME = re.compile(r"(M[OY]D13[AQ]1|V(?:NP|J1)13A1)(?![A-Za-z0-9]).*", re.IGNORECASE)
