@@ -122,7 +122,7 @@ def sample_run(request, tmp_path_factory):
     assert {item.path.name for item in request.session.items if "sample_run" in item.fixturenames} <= set(SAMPLING)
 
     out = tmp_path_factory.mktemp("sample")
-    process = command("zones", ROOT / "configs" / "sample.yaml", "--out", out)
+    process = command("zones", ROOT / "configs" / "sample.yaml", "--out", out, timeout=1800)  # it may compile first
     assert process.returncode == 0, process.stderr
     return process, out / "sample"
 
