@@ -294,6 +294,17 @@ def test_a_stand_that_is_there_twice_counts_once_and_two_species_of_one_polygon_
         assert len(run.stands["F01"].species) == 2
 
 
+@pytest.mark.parametrize(("species", "overlap"), [("华北落叶松", True), ("油松", False)])
+def test_a_stand_that_is_there_again_with_another_volume_counts_its_ground_twice(tmp_path, species, overlap):
+    """Another species of the same polygon does not."""
+    world = World.at(tmp_path)
+    outline = pixels(10, 90, 10, 90)
+    world.write_stands([("华北落叶松", 30.0, 45.0, outline), (species, 31.0, 45.0, outline)])
+    held = prepare(read_config(world.config), world.out).stands["F01"]
+    assert held.overlap == overlap
+    assert held.twice_ha == pytest.approx(held.ground_ha if overlap else 0)
+
+
 def test_the_doctor_does_not_say_that_stands_count_twice_which_a_run_counts_rightly(tmp_path):
     world = World.at(tmp_path)
     larch, pine = ("华北落叶松", 30.0, 45.0, pixels(10, 90, 10, 60)), ("油松", 60.0, 66.0, pixels(10, 90, 60, 90))

@@ -389,7 +389,8 @@ def test_only_stands_across_the_outline_are_cut(monkeypatch):
     corners = [(100, 100), (200, 100), (200, 200), (100, 200)]
     within = [placed(Polygon(order)) for order in (corners, corners[2:] + corners[:2], corners[::-1])]
     across = placed(box(900, 0, 1100, 100))
-    table = gpd.GeoDataFrame({"species": ["larch"] * 4, 2020: [60.0] * 4}, geometry=[*within, across], crs=CRS)
+    species = ["larch", "pine", "elm", "larch"]
+    table = gpd.GeoDataFrame({"species": species, 2020: [60.0] * 4}, geometry=[*within, across], crs=CRS)
     cuts, cut_apart = [], shapely.intersection
 
     def counted(stand, zone):

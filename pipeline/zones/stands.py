@@ -20,11 +20,11 @@ from pipeline.zones.zone_stands import StandFile, ZoneStands
 
 
 def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """The stands with species (key of the forest table), one volume column named by each inventory year, cover where
-    its column is named, and geometry in the file's CRS; and the sentences of what was mended or left out. Shrubs have
-    no volume, so theirs is 0. Raises ZoneError for an unknown species, one without the parameters of the expansion, a
-    volume that is no finite number >= 0, one of ground without trees, and a cover of shrubs that is no fraction; and
-    ConfigError for words that count as no species.
+    """The stands with species (key of the forest table), the table's word for it, one volume column named by each
+    inventory year, cover where its column is named, and geometry in the file's CRS; and the sentences of what was
+    mended or left out. Shrubs have no volume, so theirs is 0, and no word where there is no cover. Raises ZoneError for
+    an unknown species, one without the parameters of the expansion, a volume that is no finite number >= 0, one of
+    ground without trees, and a cover of shrubs that is no fraction; and ConfigError for words that count as no species.
     """
     path = file.path
     found = read_vector(path, file.layer, file.named)
@@ -57,7 +57,8 @@ def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list
     # compared by the words of the table: two groups of one polygon may count as one species and hold the same volume.
     # Shrub without a cover column is compared without them: its stock goes by its ground, whatever it is called
     words = found[file.species].map(one_line)
-    again = repeated(stands.assign(word=words if file.cover else words.mask(shrubs)))
+    stands["word"] = words if file.cover else words.mask(shrubs)
+    again = repeated(stands)
     if doubled := int(again.sum()):
         mended.append(
             f"{path}: {doubled} stands are there once more with the same outline, species and volume, and count once"
@@ -178,7 +179,9 @@ def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: Iter
     cut = cut[cut.geometry.area > 0]
     if cut.empty:
         return None
-    area_ha, first = np.array(ellipsoidal_area_ha(cut.geometry)), ~cut.geometry.normalize().to_wkb().duplicated()
+    area_ha = np.array(ellipsoidal_area_ha(cut.geometry))
+    claims = pd.DataFrame({"outline": cut.geometry.normalize().to_wkb(), "word": cut.get("word", cut["species"])})
+    first, again = ~claims["outline"].duplicated().to_numpy(), claims.duplicated().to_numpy()
     union = areal(shapely.union_all(cut.geometry[first].to_numpy()))
     (ground,) = ellipsoidal_area_ha(gpd.GeoSeries([union], crs=cut.crs))
     return ZoneStands(
@@ -188,5 +191,5 @@ def stands_in_zone(stands: gpd.GeoDataFrame, zone: shapely.Geometry, years: Iter
         volume_m3_ha={year: cut[year].to_numpy(float) for year in years},
         cover=cut["cover"].to_numpy(float) if "cover" in cut else None,
         ground_ha=ground,
-        twice_ha=max(sum(area_ha[first]) - ground, 0.0),
+        twice_ha=max(sum(area_ha[first | again]) - ground, 0.0),
     )

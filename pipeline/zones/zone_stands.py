@@ -43,7 +43,7 @@ class ZoneStands:
     """The stands of one zone, cut to it. Arrays over stands: ``geometry`` in grid CRS, ``area_ha`` ellipsoidal;
     ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha; ``cover`` (1) counts for shrubs, None takes the
     reference cover. ``ground_ha`` is the ground under them, each place once; ``twice_ha`` what of it several outlines
-    claim: the species of one outline are several stands, and count once each."""
+    claim, or one outline twice with one species: the species of one outline are several stands, and count once each."""
 
     geometry: np.ndarray
     species: list[str]
