@@ -58,7 +58,8 @@ def publish(
     interval_rows += add_intervals(drawn, groups, alone, by_year, run.current.label)
     rows += groups
     ledger = covered_ledger(run, sketches)
-    say_areas(rows, ledger)
+    stands = [models[zone.id].stands for zone in run.zones]
+    say_areas(rows, ledger, sum(held.twice_ha for held in stands if held and held.overlap))
     without_cover = {row["zone_id"] for row in rows if row["fvc_mean"] is None}
     classes = [
         row

@@ -9,7 +9,7 @@ from pipeline.ecosystems.names import names_zh
 from pipeline.stock.sketch import seen_enough
 from pipeline.stock.zone_model import SHRUB_PATH
 from pipeline.totals.comparability import VERDICT_ZH
-from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status, mark
+from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status, mark, stands_overlap
 from pipeline.zones.zone import GROUP_NAMES
 
 SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
@@ -159,8 +159,9 @@ def _status(members: list[dict]) -> tuple[str, str]:
     return "; ".join(english), "；".join(chinese)
 
 
-def say_areas(rows: list[dict], ledger: list[dict]) -> None:
-    """Say in the status where an area is beyond tolerance, and where sums of ecosystems and city count ground twice."""
+def say_areas(rows: list[dict], ledger: list[dict], stands_twice_ha: float = 0) -> None:
+    """Say in the status where an area is beyond tolerance, and where sums of ecosystems and city count ground twice:
+    that of zones which overlap, and the ``stands_twice_ha`` of stands that do."""
     areas = {row["zone_id"]: row for row in ledger}
     for row in rows:
         own = areas.get(row["zone_id"], {"status": "ok", "overlap_ha": 0})
@@ -171,5 +172,7 @@ def say_areas(rows: list[dict], ledger: list[dict]) -> None:
                 f"{twice:,.1f} ha count twice: the union of the zones is {union:,.1f} ha",
                 f"片区重叠，{twice:,.1f}公顷重复计算，去重面积{union:,.1f}公顷",
             ))  # fmt: skip
+        if stands_twice_ha and row["zone_id"] in ("forest", "city"):
+            said.append(stands_overlap(stands_twice_ha))
         for pair in said:
             add_status(row, *pair)

@@ -144,14 +144,18 @@ def _ground_notes(model: ZoneModel) -> Iterator[tuple[str, str]]:
     """What the status says of the stands that a stock rests on, or of the vegetation type in their place."""
     zone, stands = model.zone, model.stands
     if stands and stands.overlap:
-        twice = f"{stands.twice_ha:,.1f}"
-        yield f"stands overlap: {twice} ha count twice", f"小班重叠，{twice}公顷重复计算"
+        yield stands_overlap(stands.twice_ha)
     if stands and stands.ground_ha / zone.area_ha < FEW_STANDS:
         share = f"{stands.ground_ha / zone.area_ha:.0%}"
         yield f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}，其余按无林计"
     if not stands and not zone.stratum_given:
         kind = model.ecosystem.strata[zone.stratum]
         yield f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出，按{kind.names[0]}计"
+
+
+def stands_overlap(twice_ha: float) -> tuple[str, str]:
+    """What the status says of ground that stands count twice, in English and Chinese."""
+    return f"stands overlap: {twice_ha:,.1f} ha count twice", f"小班重叠，{twice_ha:,.1f}公顷重复计算"
 
 
 def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
