@@ -1,6 +1,7 @@
 """Vector files as the offices have them: encodings, layers, what is missing, and areas on the ellipsoid."""
 
 import re
+import shutil
 
 import geopandas as gpd
 import numpy as np
@@ -44,6 +45,19 @@ def test_chinese_attributes_are_read_whatever_the_encoding(tmp_path, encoding, l
     path.with_suffix(".dbf").write_bytes(table)
     found = read_vector(path, None, ["编号", "类型"])
     assert found.drop(columns="geometry").to_dict("list") == ROWS
+
+
+@pytest.mark.parametrize("place", ["packed.zip", "packed.shz", "folder"])
+def test_a_shapefile_that_is_packed_or_named_by_its_folder_is_refused(tmp_path, place):
+    """GDAL would read its GBK text as another alphabet, names of the zones without a word."""
+    (tmp_path / "folder").mkdir()
+    path = write_vector(tmp_path / "folder" / "a.shp", {"ID": ["F01"], "NAME": ["乌拉山"]}, [CELL], CGCS2000)
+    given = tmp_path / place
+    if given.suffix:
+        shutil.make_archive(tmp_path / "packed", "zip", path.parent)
+        (tmp_path / "packed.zip").rename(given)
+    with pytest.raises(ZoneError, match=rf"{re.escape(str(given))}: .* unpack it and name its \.shp"):
+        read_vector(given, None, ["ID"])
 
 
 def test_the_language_byte_decides_where_the_text_fits_both_encodings(tmp_path):

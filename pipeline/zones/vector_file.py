@@ -36,8 +36,9 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     """The features of a layer with a CRS and all ``columns``.
 
     ``attrs["encoding"]`` says how its text was read. Raises ZoneError, naming the file, for a missing or unreadable
-    file, text that is not of the encoding it is said to be of, a layer without any shape, a missing column, a CRS that
-    is missing or cannot be true, and a file with several layers where none is named.
+    file, a shapefile in an archive or named by its folder, text that is not of the encoding it is said to be of, a
+    layer without any shape, a missing column, a CRS that is missing or cannot be true, and a file with several layers
+    where none is named.
     """
     if not path.exists():
         raise ZoneError(
@@ -62,8 +63,15 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
                 f"{path}: has no layer {layer!r} but {', '.join(layers)}; correct `layer` in the config",
                 f"{path}: 没有图层“{layer}”，只有{'、'.join(layers)}；请改正配置中的 layer",
             )
+        name = layer or layers[0]
+        if not shapefile and pyogrio.read_info(path, layer=name)["driver"] == "ESRI Shapefile":
+            raise ZoneError(
+                f"{path}: is a shapefile in an archive or folder; unpack it and name its .shp in the config, whose "
+                "text is read in the right encoding",
+                f"{path}: 是压缩包或文件夹中的shapefile；请解压，并在配置中写其.shp文件，否则中文编码无法判断",
+            )
         try:
-            table = gpd.read_file(path, layer=layer or layers[0], encoding=encoding)
+            table = gpd.read_file(path, layer=name, encoding=encoding)
         except UnicodeDecodeError:
             if not shapefile:
                 raise
