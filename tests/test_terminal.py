@@ -94,3 +94,11 @@ def test_a_figure_of_millions_of_tonnes_stays_on_one_line_of_the_differences(cap
     console.print(_difference_table("carbon_tC", [row | parts], run))
     printed = capsys.readouterr().out
     assert all(told in printed for told in ("11,421,240", "11,440,434", "+19,195", "-0.00"))
+
+
+def test_the_rounding_of_a_sum_is_no_change_between_two_runs(capsys):
+    """What sums of floats leave of nothing read -0.00 t, as if the program had changed."""
+    parts = dict.fromkeys(FACTORS) | {"stands": 4653.1, "coefficients": 5.8e-11, "code": -5.8e-11}
+    row = {"zone_id": "F01", "before": 366_587.8, "after": 371_240.9, "change": 4653.1}
+    console.print(_difference_table("carbon_tC", [row | parts], SimpleNamespace(record={"note": ""})))
+    assert "0.00" not in capsys.readouterr().out

@@ -162,6 +162,10 @@ def diff(
     console.print(f"Beyond the first run's 95 % interval: {found}.", soft_wrap=True)
 
 
+ROUNDING = 1e-11
+"""Part of a figure below which a change of it is the rounding of sums."""
+
+
 def _difference_table(quantity: str, rows: list[dict], run: "FinishedRun") -> Table:
     """The attribution of one quantity; columns that no zone needs are left out."""
     from pipeline.questions.attribution import ATTRIBUTION_COLUMNS, FACTORS
@@ -171,14 +175,15 @@ def _difference_table(quantity: str, rows: list[dict], run: "FinishedRun") -> Ta
     for name in shown:
         table.add_column(f"{ATTRIBUTION_COLUMNS[name][1]} {name.replace('_', ' ')}", justify="right", overflow="fold")
     for row in rows:
-        table.add_row(row["zone_id"], *(_change(row[name], name not in ("before", "after")) for name in shown))
+        least = ROUNDING * max(abs(row[name] or 0) for name in ("before", "after"))
+        table.add_row(row["zone_id"], *(_change(row[name], name not in ("before", "after"), least) for name in shown))
     return table
 
 
-def _change(value: float | None, signed: bool) -> str:
+def _change(value: float | None, signed: bool, least: float) -> str:
     """A figure or a change with its sign, from 1000 t on without decimals, with which it does not fit a line; nothing
-    where unknown, 0 where it is 0 and not rounded to it."""
-    if not value:
+    where unknown, 0 where it is 0 but for what sums of floats ``least`` tell, and not rounded to it."""
+    if value is None or abs(value) <= least:
         return "" if value is None else "0"
     return f"{value:{'+' * signed},.{0 if abs(value) >= 1000 else 2}f}"
 
