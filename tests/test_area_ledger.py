@@ -12,7 +12,7 @@ from tiny_world import box as pixels
 
 from pipeline.commands.screen import ledger_table
 from pipeline.errors import ZoneError
-from pipeline.zones.area_ledger import COLUMNS, area_ledger, covered_ha, mismatches
+from pipeline.zones.area_ledger import COLUMNS, area_ledger, covered_ha, mismatches, passed_areas
 from pipeline.zones.overlaps import clip_overlaps, find_overlaps, settle_overlaps
 from pipeline.zones.vector_file import ellipsoidal_area_ha
 
@@ -181,6 +181,17 @@ def test_a_run_writes_the_ledger_with_pixels_that_agree_with_the_polygons(tmp_pa
     assert rows["wetland"]["status_zh"].startswith("与规划面积相差")
     assert rows["wetland"]["status_zh"] in told["wetland"]
     assert "规划面积" not in told["grassland"]
+
+
+@pytest.mark.parametrize(
+    ("m2", "unit"), [(1e4 / 15, "mu 亩"), (1e4, "ha 公顷"), (1e6, "km2 平方公里"), (1, "m2 平方米")]
+)
+def test_the_unit_of_declared_areas_that_are_not_in_10000_mu_is_guessed(m2, unit):
+    """A zone of 15 km2, 2.25 times 10 000 mu."""
+    ledger = [{"level": "zone", "zone_id": "F01", "status": "declared area off"}]
+    ledger[0] |= {"polygon_wanmu": 2.25, "counted_wanmu": 2.25, "declared_wanmu": 15e6 / m2, "planned_wanmu": None}
+    with pytest.raises(ZoneError, match=f"they seem to be in {unit}, not"):
+        passed_areas(ledger, "stop")
 
 
 def test_check_prints_the_ledger_before_it_refuses_areas(tmp_path, sinkmap):

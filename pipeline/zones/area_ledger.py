@@ -42,7 +42,7 @@ PIXEL_TOLERANCE_PERCENT = 0.1
 SHOWN = 3
 """Rows beyond tolerance that a sentence names."""
 
-UNITS = {1e-4: "mu 亩", 15: "10 000 ha 万公顷", 15e-4: "ha 公顷"}
+UNITS = {1e-4: "mu 亩", 15: "10 000 ha 万公顷", 15e-4: "ha 公顷", 0.15: "km2 平方公里", 15e-8: "m2 平方米"}
 """Areas in 万亩 over the same in other units, and how these are called."""
 
 
