@@ -282,7 +282,7 @@ def test_words_that_count_as_no_species_of_the_coefficients_are_refused(tmp_path
 def test_an_empty_cell_of_a_column_of_text_is_empty(tmp_path, ecosystems):
     """Shrub has no volume, in a column of text neither; of trees an empty one is not known."""
     assert counted(tmp_path, ecosystems, ["柠条", "油松"], [" ", "60 "])[2020].tolist() == [0, 60]
-    with pytest.raises(ZoneError, match=r"column V has an empty, .* 0 where no volume was measured \(2 rows\)"):
+    with pytest.raises(ZoneError, match=r"column V has an empty, .* 0 only where a stand holds none \(2 rows\)"):
         counted(tmp_path, ecosystems, ["油松"] * 3, ["60", "", " "])
 
 

@@ -112,9 +112,9 @@ def volumes(path: Path, column: pd.Series, species: pd.Series) -> pd.Series:
         row = int(wrong.argmax())
         raise ZoneError(
             f"{path}: the column {column.name} has an empty, negative or infinite volume, first in row {row + 1} "
-            f"({column.iloc[row]}); give it in m3/ha, 0 where no volume was measured ({wrong.sum()} rows)",
+            f"({column.iloc[row]}); give it in m3/ha, 0 only where a stand holds none ({wrong.sum()} rows)",
             f"字段{column.name}的蓄积为空、负数或无穷大，首见第{row + 1}行（{column.iloc[row]}），共{wrong.sum()}行；"
-            "请填每公顷立方米数，没有蓄积的填0",
+            "请填每公顷立方米数，确无蓄积的才填0",
         )
     stocked = ((species == UNSTOCKED) & (given > 0)).to_numpy()
     if stocked.any():
