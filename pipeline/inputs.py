@@ -12,7 +12,7 @@ from pipeline.config.cover_config import Cover
 from pipeline.config.run_config import RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError, ZoneError
-from pipeline.execution.provenance import Checksums
+from pipeline.execution.provenance import Checksums, read_json
 from pipeline.mapping.land_cover import LandCover, reach_of
 from pipeline.mapping.shrub_ground import ShrubGround
 from pipeline.mapping.suggestions import read_suggestions
@@ -91,6 +91,19 @@ def too_short_for_a_sink(config: RunConfig, without_stands: list[str]) -> list[s
         return []
     zones = ", ".join(without_stands)
     return [f"a sink without stands needs {need} years in each period, one has {years}: {zones} will have none"]
+
+
+def replaced_results(folder: Path, zones: list[Zone]) -> list[str]:
+    """A sentence where the finished run in ``folder`` has none of the ``zones``, as where a config was copied for
+    another county and its name left as it was: its results will be replaced."""
+    there = [zone["id"] for zone in (read_json(folder / "run.json") or {}).get("zones", ())]
+    if not there or {zone.id for zone in zones} & set(there):
+        return []
+    named = ", ".join(there[:4]) + ", ..." * (len(there) > 4)
+    return [
+        f"{folder} holds the results of other zones ({named}), which this config's take the place of; give it another "
+        "name to keep both"
+    ]
 
 
 def shrub_of(

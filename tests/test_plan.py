@@ -241,6 +241,19 @@ def test_force_gives_the_same_results(tmp_path, monkeypatch, capsys):
     assert world.files() == undisturbed()
 
 
+def test_results_of_other_zones_that_a_run_would_replace_are_told_before(tmp_path):
+    """As where a config was copied for another county and its name left as it was."""
+    world = World.finished(tmp_path)
+    world.write_zones({f"B{zone}": parts for zone, parts in ZONES.items()})
+    run, _ = planned(world)
+    assert run.notes == [
+        f"{world.results} holds the results of other zones (F01, F02, G01, W01), which this config's take the place "
+        "of; give it another name to keep both"
+    ]
+    world.write_zones({zone: ZONES[zone] for zone in ("F01", "G01", "W01")} | {"F09": ZONES["F02"]})
+    assert planned(world)[0].notes == []
+
+
 def test_a_dry_run_says_the_plan_and_writes_no_result(tmp_path, monkeypatch, capsys):
     import sys
 
