@@ -12,7 +12,8 @@ from pipeline.config.cover_config import Cover
 from pipeline.config.run_config import RunConfig
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ConfigError, ZoneError
-from pipeline.execution.provenance import Checksums, read_json
+from pipeline.execution.json_file import read_json
+from pipeline.execution.provenance import Checksums
 from pipeline.mapping.land_cover import LandCover, reach_of
 from pipeline.mapping.shrub_ground import ShrubGround
 from pipeline.mapping.suggestions import read_suggestions
