@@ -61,6 +61,13 @@ def same_tables(ours: gpd.GeoDataFrame, theirs: gpd.GeoDataFrame) -> None:
         assert one.symmetric_difference(other).area < 4e-9 * other.length
 
 
+def test_the_table_of_a_shapefile_is_read_in_chinese_without_its_cpg(tmp_path):
+    """Excel and WPS open the .dbf alone, and a .cpg is soon left behind when a shapefile is copied."""
+    export._shapefiles(layers(), tmp_path, "tiny")
+    (tmp_path / "zones.cpg").unlink()
+    assert gpd.read_file(tmp_path / "zones.shp")["name_zh"].tolist() == ["甲", "乙"]
+
+
 def test_every_field_is_named_with_its_column_and_titles(world):
     rows = read_csv(world.results / "exports" / "shp" / "fields.csv")
     zones = [row for row in rows if row["layer"] == "zones"]

@@ -21,6 +21,7 @@ from pipeline.outputs.csv_file import write_csv
 from pipeline.outputs.geopackage import zone_table
 from pipeline.outputs.results import Results
 from pipeline.totals.zone_totals import COLUMNS
+from pipeline.zones.vector_file import DBF_LANGUAGE, SIMPLIFIED_CHINESE
 
 DBF_NAME, DBF_TEXT = 10, 254
 """Bytes that a DBF has for the name of a field and for a text."""
@@ -140,6 +141,9 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
             warnings.simplefilter("error", RuntimeWarning)  # GDAL only warns of what it cuts
             pyogrio.write_dataframe(table, file, driver="ESRI Shapefile", encoding=DBF_ENCODING)
         file.with_suffix(".cpg").write_text(DBF_ENCODING)
+        with file.with_suffix(".dbf").open("r+b") as dbf:  # GDAL leaves it 0
+            dbf.seek(DBF_LANGUAGE)
+            dbf.write(bytes([SIMPLIFIED_CHINESE]))
         file.with_suffix(".prj").write_text(table.crs.to_wkt("WKT1_ESRI"))
         _read_back(table, file)
     write_csv(folder / "fields.csv", fields[0], fields)

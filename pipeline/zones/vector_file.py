@@ -21,7 +21,9 @@ from pipeline.zones.crs_check import crs_problem
 
 CGCS2000 = "EPSG:4490"
 _GEOD = Geod(ellps="GRS80")  # the ellipsoid of CGCS2000 but for 0.1 mm
-_SIMPLIFIED_CHINESE = 0x4D  # language driver byte of a DBF in code page 936
+DBF_LANGUAGE, SIMPLIFIED_CHINESE = 29, 0x4D
+"""Where a DBF has its language byte, and that of code page 936."""
+
 _END_OF_FIELDS = 0x0D
 _STEP_M, _STEP_DEGREES = 1000, 0.01
 
@@ -130,7 +132,7 @@ def dbf_encoding(dbf: Path) -> tuple[str, str]:
     """
     try:
         content = dbf.read_bytes()
-        header_size, language = struct.unpack_from("<8xH", content)[0], content[29]
+        header_size, language = struct.unpack_from("<8xH", content)[0], content[DBF_LANGUAGE]
     except PermissionError as error:
         raise ZoneError(
             f"{dbf}: is open in another program, or may not be read; close it and run again",
@@ -153,7 +155,7 @@ def dbf_encoding(dbf: Path) -> tuple[str, str]:
             f"{dbf}: the .cpg says {word} but the text is not; write what it is into the .cpg, such as GBK",
             f"{dbf}: .cpg写的是{word}，文字却不是；请在.cpg中写实际的编码，如GBK",
         )
-    if language == _SIMPLIFIED_CHINESE:
+    if language == SIMPLIFIED_CHINESE:
         return "GB18030", f"GB18030, by the language byte {language:#04x} of the table"
     if _is_text(content, header_size, "UTF-8"):
         return "UTF-8", "UTF-8, which all of the text is"
