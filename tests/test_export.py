@@ -119,6 +119,14 @@ def test_a_text_that_a_shapefile_would_cut_is_left_out_with_a_word(tmp_path):
     assert "status" not in gpd.read_file(tmp_path / "zones.shp").columns
 
 
+def test_a_shapefile_that_has_unknown_numbers_says_that_they_read_as_zero(tmp_path):
+    """A DBF knows no empty number; ArcGIS shows 0, which of a sink is a finding."""
+    (note,) = export._shapefiles(layers(fvc_mean=0.4), tmp_path, "tiny")  # of the second zone alone
+    assert "zones has rows without fvc_mean, where ArcGIS shows 0" in note
+    notes = {row["column"]: row["note"] for row in read_csv(tmp_path / "fields.csv")}
+    assert notes == {"zone_id": "", "name_zh": "", "status": "", "fvc_mean": "unknown where empty; ArcGIS shows 0"}
+
+
 def test_a_text_of_254_bytes_is_kept_whole(tmp_path):
     assert export._shapefiles(layers(status="长" * 127), tmp_path, "tiny") == []
     assert gpd.read_file(tmp_path / "zones.shp")["status"][1] == "长" * 127

@@ -116,7 +116,7 @@ def _delete_others(exports: Path, wanted: tuple[str, ...]) -> None:
 
 
 def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
-    """Shapefiles with .cpg, and fields.csv with the column behind each field; returns what was left out and why."""
+    """Shapefiles with .cpg, and fields.csv with the column behind each field; returns what is not in them, and why."""
     fields, notes = [], []
     for layer, table in layers.items():
         titles = COLUMNS | PATCH_COLUMNS | NOTE
@@ -124,15 +124,22 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
         too_long = [column for column in short if longest_text(layer, table, column) > DBF_TEXT]
         if lost := [column for column in too_long if column in IDENTITY]:
             raise OutputError(f"exports shp: {lost[0]} of {layer} is longer than {DBF_TEXT} bytes; shorten it")
+        unknown = [name for name in short if pd.api.types.is_numeric_dtype(table[name]) and table[name].isna().any()]
         for column, field in short.items():
             left_out = column in too_long
+            note = f"left out: longer than {DBF_TEXT} bytes" if left_out else ""
             fields.append({"layer": layer, "field": "" if left_out else field, "column": column,
                            "title_en": titles[column][0], "title_zh": titles[column][1],
-                           "note": f"left out: longer than {DBF_TEXT} bytes" if left_out else ""})  # fmt: skip
+                           "note": "unknown where empty; ArcGIS shows 0" if column in unknown else note})  # fmt: skip
         if too_long:
             notes.append(
                 f"exports shp: {layer} goes without {', '.join(too_long)}, whose texts are longer than the {DBF_TEXT} "
                 "bytes of a shapefile; take gdb or the GeoPackage for them"
+            )
+        if unknown:
+            notes.append(
+                f"exports shp: {layer} has rows without {', '.join(unknown)}, where ArcGIS shows 0: a shapefile has no "
+                "empty number; take gdb or the GeoPackage for them"
             )
         table = table.drop(columns=too_long).rename(columns=short)
         file = folder / f"{layer}.shp"
