@@ -22,8 +22,8 @@ def variable(request):
     return VARIABLES[request.param]
 
 
-def written(path, variable, windows):
-    with CogWriter(path, GRID, variable, "a zone", {"ZONE": "F01"}) as writer:
+def written(path, variable, windows, grid=GRID):
+    with CogWriter(path, grid, variable, "a zone", {"ZONE": "F01"}) as writer:
         for row, column, stored in windows:
             writer.write(stored, row, column)
     return path
@@ -112,6 +112,21 @@ def test_what_a_gis_noted_beside_an_older_raster_goes_with_it(variable, tmp_path
     written(path, variable, [(0, 0, np.full(GRID.shape, 3, variable.dtype))])
     with rasterio.open(path) as file:
         assert file.tags(1)["STATISTICS_MAXIMUM"] == "3"
+
+
+def test_the_pyramids_and_the_value_table_of_an_older_raster_go_with_it(tmp_path):
+    """ArcGIS and QGIS put both beside a raster on request, and show them in place of its own pixels and classes."""
+    variable, small = VARIABLES["sink_class"], GRID[:8, :8]
+    path = written(tmp_path / "x.tif", variable, [(0, 0, np.full((8, 8), 3, "uint8"))], small)
+    with rasterio.open(path) as file:
+        profile = file.profile | {"driver": "GTiff", "width": 4, "height": 4}
+    with rasterio.open(tmp_path / "x.tif.ovr", "w", **profile) as pyramids:
+        pyramids.write(np.full((1, 4, 4), 3, "uint8"))
+    (tmp_path / "x.tif.vat.dbf").touch()
+    written(path, variable, [(0, 0, np.ones((8, 8), "uint8"))], small)
+    with rasterio.open(path) as file:
+        assert file.read(1, out_shape=(4, 4)).max() == 1
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_statistics_are_those_of_the_pixels(variable, tmp_path):
