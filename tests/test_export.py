@@ -1,9 +1,12 @@
 """Zones and patches in other vector formats: nothing is cut, garbled or left out without a word."""
 
 import os
+import sqlite3
+from contextlib import closing
 
 import geopandas as gpd
 import pandas as pd
+import pyogrio
 import pytest
 import shapely
 from tiny_world import World, read_csv
@@ -45,6 +48,32 @@ def test_a_shapefile_in_gbk_reads_back_as_it_was(world, truth, layer):
 @pytest.mark.parametrize("layer", ["zones", "patches"])
 def test_a_file_geodatabase_reads_back_as_it_was(world, truth, layer):
     same_tables(read_vector(world.results / "exports" / "gdb" / "tiny.gdb", layer, []), truth[layer])
+
+
+@pytest.mark.parametrize(("layer", "titles"), [("zones", COLUMNS | NOTE), ("patches", PATCH_COLUMNS | NOTE)])
+def test_the_fields_of_a_file_geodatabase_have_chinese_aliases(world, layer, titles):
+    """ArcGIS shows aliases of a geodatabase at the heads of its tables, but none of a GeoPackage."""
+    assert aliases(world.results / "exports" / "gdb" / "tiny.gdb", layer) == {
+        name: chinese for name, (_, chinese) in titles.items() if name != "level"
+    }
+
+
+def aliases(path, layer) -> dict[str, str]:
+    """Alias of each field of a layer, as GDAL passes them on to a GeoPackage."""
+    copy = path.with_name(f"{layer}.gpkg")
+    with pyogrio.open_arrow(path, layer=layer, use_pyarrow=False) as (meta, stream):
+        pyogrio.write_arrow(
+            stream,
+            copy,
+            driver="GPKG",
+            geometry_name=meta["geometry_name"],
+            geometry_type="MultiPolygon",
+            crs=meta["crs"],
+        )
+    with closing(sqlite3.connect(copy)) as database:
+        found = dict(database.execute("SELECT column_name, name FROM gpkg_data_columns"))
+    copy.unlink()
+    return found
 
 
 def same_tables(ours: gpd.GeoDataFrame, theirs: gpd.GeoDataFrame) -> None:

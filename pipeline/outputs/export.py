@@ -2,9 +2,10 @@
 
 import errno
 import shutil
+import sqlite3
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import geopandas as gpd
@@ -18,7 +19,7 @@ from pipeline.execution.engine import Engine
 from pipeline.execution.whole_file import move
 from pipeline.mapping.patches import PATCH_COLUMNS
 from pipeline.outputs.csv_file import write_csv
-from pipeline.outputs.geopackage import zone_table
+from pipeline.outputs.geopackage import add_titles, zone_table
 from pipeline.outputs.results import Results
 from pipeline.totals.zone_totals import COLUMNS
 from pipeline.zones.vector_file import DBF_LANGUAGE, SIMPLIFIED_CHINESE
@@ -51,6 +52,9 @@ the 95 % interval, cons the conservative value."""
 NOTE = {"note": ("What the figures are", "数据说明")}
 """Column that exports have besides those of the tables."""
 
+TITLES = COLUMNS | PATCH_COLUMNS | NOTE
+"""English and Chinese title of each column of an export."""
+
 GDB_STEP = 2e-9
 """Degrees that a corner may move by in a geodatabase, whose coordinates have steps of 1e-9."""
 
@@ -77,7 +81,7 @@ def write_exports(results: Results, engine: Engine) -> None:
             for note in FORMATS[name](layers, part, results.name):
                 engine.console.print(f"Note: {note}.", style="yellow")
             _put_in_place(part, folder)
-        except (OSError, RuntimeError, RuntimeWarning) as error:  # pyogrio raises RuntimeErrors
+        except (OSError, sqlite3.Error, RuntimeError, RuntimeWarning) as error:  # pyogrio raises RuntimeErrors
             raise OutputError(
                 f"{folder}: cannot be written ({error}); close it in other programs or free disk space"
             ) from error
@@ -119,7 +123,6 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
     """Shapefiles with .cpg, and fields.csv with the column behind each field; returns what is not in them, and why."""
     fields, notes = [], []
     for layer, table in layers.items():
-        titles = COLUMNS | PATCH_COLUMNS | NOTE
         short = dbf_names([column for column in table.columns if column != "geometry"])
         too_long = [column for column in short if longest_text(layer, table, column) > DBF_TEXT]
         if lost := [column for column in too_long if column in IDENTITY]:
@@ -129,7 +132,7 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
             left_out = column in too_long
             note = f"left out: longer than {DBF_TEXT} bytes" if left_out else ""
             fields.append({"layer": layer, "field": "" if left_out else field, "column": column,
-                           "title_en": titles[column][0], "title_zh": titles[column][1],
+                           "title_en": TITLES[column][0], "title_zh": TITLES[column][1],
                            "note": "unknown where empty; ArcGIS shows 0" if column in unknown else note})  # fmt: skip
         if too_long:
             notes.append(
@@ -192,11 +195,23 @@ def dbf_length(text: str, where: str) -> int:
 
 
 def _geodatabase(layers: Layers, folder: Path, name: str) -> list[str]:
+    """A FileGDB whose fields have Chinese aliases, which GDAL takes over from the titles of a GeoPackage."""
+    titled = folder / "titled.gpkg"
     for layer, table in layers.items():
         pyogrio.write_dataframe(
-            table, folder / f"{name}.gdb", layer=layer, driver="OpenFileGDB", geometry_type="MultiPolygon",
-            promote_to_multi=True,
+            table, titled, layer=layer, driver="GPKG", geometry_type="MultiPolygon", promote_to_multi=True,
+            append=titled.exists(),
         )  # fmt: skip
+    with closing(sqlite3.connect(titled)) as database, database:
+        add_titles(database, {layer: {column: TITLES[column] for column in table.columns.drop("geometry")}
+                              for layer, table in layers.items()})  # fmt: skip
+    for layer in layers:
+        with pyogrio.open_arrow(titled, layer=layer, use_pyarrow=False) as (meta, stream):
+            pyogrio.write_arrow(
+                stream, folder / f"{name}.gdb", layer=layer, driver="OpenFileGDB", crs=meta["crs"],
+                geometry_name=meta["geometry_name"], geometry_type="MultiPolygon",
+            )  # fmt: skip
+    titled.unlink()
     for layer, table in layers.items():
         _read_back(table, folder / f"{name}.gdb", layer)
     return []

@@ -96,7 +96,7 @@ def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
         with closing(sqlite3.connect(part)) as database, database:
             database.execute("PRAGMA synchronous = OFF")  # what counts is the swap
             _check_whole(database, layers)
-            _add_titles(database, layers)
+            add_titles(database, {layer.name: _titles(layer) for layer in layers})
             _add_styles(database, layers, time)
             database.execute("UPDATE gpkg_contents SET last_change = ?", (time,))
 
@@ -121,8 +121,13 @@ def _check_whole(database: sqlite3.Connection, layers: list[Layer]) -> None:
             raise sqlite3.DatabaseError(f"the layer {name} is not whole")
 
 
-def _add_titles(database: sqlite3.Connection, layers: list[Layer]) -> None:
-    """Chinese titles of the columns, as the GeoPackage schema extension stores them."""
+def _titles(layer: Layer) -> dict[str, tuple[str, str]]:
+    return {column: titles for column, titles in layer.style.titles.items() if column in layer.table}
+
+
+def add_titles(database: sqlite3.Connection, layers: dict[str, dict[str, tuple[str, str]]]) -> None:
+    """Chinese titles of the columns of each layer, as the GeoPackage schema extension stores them; given are the
+    English and Chinese title of each column."""
     database.execute(
         "CREATE TABLE gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, "
         "name TEXT, title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, "
@@ -130,12 +135,7 @@ def _add_titles(database: sqlite3.Connection, layers: list[Layer]) -> None:
     )
     database.executemany(
         "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description) VALUES (?, ?, ?, ?, ?)",
-        [
-            (layer.name, column, zh, zh, en)
-            for layer in layers
-            for column, (en, zh) in layer.style.titles.items()
-            if column in layer.table
-        ],
+        [(layer, column, zh, zh, en) for layer, titles in layers.items() for column, (en, zh) in titles.items()],
     )
     database.execute(
         "CREATE TABLE gpkg_data_column_constraints (constraint_name TEXT NOT NULL, "
