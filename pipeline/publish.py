@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.errors import SinkmapError, ZoneError
 from pipeline.execution.engine import Engine, Failure
 from pipeline.mapping.cover_classes import CLASS_COLUMNS, class_rows
+from pipeline.outputs.cog import noted
 from pipeline.outputs.csv_file import write_csv
 from pipeline.outputs.deliverables import make_deliverables
 from pipeline.outputs.results import Results
@@ -278,10 +279,10 @@ def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch], has_co
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:
     """Delete rasters of zones, periods or variables that the run no longer maps, and what stands beside rasters that
     are no more: they would pass for results."""
-    kept = wanted | {file for path in wanted for file in side_files(path)}
+    kept = wanted | {file for path in wanted for file in (*side_files(path), *noted(path))}
     for variable in VARIABLES:
         for outdated in set(folder.glob(f"*/*_{variable}_[0-9]*")) - kept:
-            if outdated.name.endswith((".tif", ".qml", ".tif.aux.xml")):
+            if outdated.name.endswith((".tif", ".qml", ".tif.aux.xml", ".tif.ovr", ".tif.vat.dbf")):
                 outdated.unlink(missing_ok=True)
     for zone in {path for path in folder.glob("*") if path.is_dir()} - {path.parent for path in wanted}:
         (zone / f"{zone.name}.gpkg").unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from tiny_world import ZONES, World, box
 from pipeline.errors import ConfigError
 from pipeline.mapping.styles import SHIPPED, read_styles
 from pipeline.mapping.suggestions import read_suggestions
+from pipeline.outputs.cog import noted
 from pipeline.outputs.geopackage import Layer, patch_layers, patches_style, write_layers
 from pipeline.outputs.styling.qml import vector_elements
 from pipeline.outputs.styling.raster_styles import class_table, side_files, variable_pipe
@@ -138,6 +139,10 @@ def test_side_files_go_with_the_rasters_that_are_outdated(tmp_path):
     (sink,) = world.results.glob("zones/W01/W01_sink_*.tif")
     _, classes = side_files(sink)
     classes.write_text(class_table(STYLES.classes["sink_class"]), encoding="utf-8")
+    for path in noted(sink):  # by ArcGIS
+        path.touch()
+    pyramids = world.results / "zones" / "G01" / "G01_fvc_2023-2025.tif.ovr"
+    pyramids.touch()
     (alone,) = world.results.glob("zones/G01/G01_fvc_2019-2021.tif")
     alone.unlink()  # its style has no raster any more
     stranger = world.results / "zones" / "G01" / "notes.txt"
@@ -151,6 +156,7 @@ def test_side_files_go_with_the_rasters_that_are_outdated(tmp_path):
     assert not list(world.results.glob("zones/*/*2019*"))
     assert (world.results / "zones" / "G01" / "G01_fvc_2023-2025.qml").is_file()
     assert stranger.is_file()
+    assert pyramids.is_file()
 
 
 def styled(folder):

@@ -25,8 +25,6 @@ from pipeline.variables import Variable
 ENCODING = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK_PX), "NUM_THREADS": "1"}
 """DEFLATE opens in every desktop GIS; a higher level costs time for 1 % of size."""
 
-NOTED = (".aux.xml", ".ovr", ".vat.dbf")
-"""Ends of what a GIS puts beside a raster: statistics, pyramids, and ArcGIS's table of the values."""
 
 IN_MEMORY_PX = 4 << 20
 """Up to this size a raster is kept in memory until its one copy to a COG, a larger one in an uncompressed file."""
@@ -142,8 +140,8 @@ class CogWriter:
         with MemoryFile() as made, whole(self._path) as part:
             copy(file, made.name, driver="COG", OVERVIEWS="FORCE_USE_EXISTING", **ENCODING)
             part.write_bytes(made.getbuffer())
-            for suffix in NOTED:  # of the older raster
-                delete(Path(f"{self._path}{suffix}"))
+            for of_older in noted(self._path):
+                delete(of_older)
 
 
 def _statistics(count: int, total: int, squares: int, found: list[int], size: int) -> dict[str, str]:
@@ -170,6 +168,11 @@ def _summary(stored, nodata):
                 total += value
                 squares += value * value
     return low, high, count, total, squares
+
+
+def noted(raster: Path) -> tuple[Path, ...]:
+    """What a GIS puts beside a raster: statistics, pyramids, and ArcGIS's table of the values."""
+    return tuple(raster.with_name(raster.name + end) for end in (".aux.xml", ".ovr", ".vat.dbf"))
 
 
 def overview_factors(width: int, height: int) -> list[int]:
