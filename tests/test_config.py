@@ -180,23 +180,27 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         ("2019-2021", "2019-", r"run\.yaml:4: scenes\.years: years are written 2024, 2019-2025 or \[2019, 2021\]"),
         ("2019-2021", "2021-2019", r"run\.yaml:4: scenes\.years: "),
         ("2019-2021", "1-99999", r"run\.yaml:4: scenes\.years: years are written 2024, 2019-2025 or"),
-        ("2019-2021", "0019-2021", r"run\.yaml:4: scenes\.years: 19 is no year of 1900 to 2100"),
-        ("2019-2021", "[2021, 20211]", r"run\.yaml:4: scenes\.years: 20211 is no year of 1900 to 2100"),
+        ("2019-2021", "0019-2021", r"run\.yaml:4: scenes\.years: 19 is not a year from 1900 to 2100"),
+        ("2019-2021", "[2021, 20211]", r"run\.yaml:4: scenes\.years: 20211 is not a year from 1900 to 2100"),
         ("2019-2021", "[]", r"run\.yaml:4: scenes\.years: "),
         ("current: 2021", "current: [2021, 2021, 2021]", r"run\.yaml:11: periods\.current: "),  # one year is no window
         ("2019-2021", "true", r"run\.yaml:4: scenes\.years: "),
         (
             "2019-2021",
             '2019-2021\n  season: ["08-31", "07-15"]',
-            r"run\.yaml:\d+: scenes\.season: .*the season begins before it ends",
+            r"run\.yaml:\d+: scenes\.season: .*the season must begin before it ends",
         ),
         ("2019-2021", '2019-2021\n  season: ["02-01", "02-29"]', r"run\.yaml:5: scenes\.season\.1: "),
-        ("years: 2019-2021", "years: 2021-2019", r"run\.yaml:4: scenes\.years: the first year comes before the last"),
+        (
+            "years: 2019-2021",
+            "years: 2021-2019",
+            r"run\.yaml:4: scenes\.years: the first year must come before the last",
+        ),
         ("resolution_m: 10", "resolution_m: .inf", r"run\.yaml:8: grid\.resolution_m: .*finite number"),
         (
             "coefficients: coefficients",
             "coefficients: x\nuncertainty: {draws: 10}",
-            "10 draws tell no interval; give 100 or more",
+            "10 draws are too few for an interval; give 100 or more",
         ),
         ("2019-2021", "2019-2021\n  season: [July, August]", r'run\.yaml:5: scenes\.season\.0: .*written "MM-DD"'),
         ("2019-2021", '2019-2021\n  season: ["07-15", "08-32"]', r"run\.yaml:5: scenes\.season\.1: "),
@@ -206,7 +210,7 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         ("name: run", "name: ../run", r"run\.yaml:1: name: .*'\.\./run'"),
         ("name: run", "name: a/b", r"run\.yaml:1: name: .*'a/b'"),
         ("name: run", "name: ''", r"run\.yaml:1: name: "),
-        ("name: run", "name: Aux", r"run\.yaml:1: name: is that of a device on Windows.*'Aux'"),
+        ("name: run", "name: Aux", r"run\.yaml:1: name: is the name of a device on Windows.*'Aux'"),
         ("name: run", "name: run\ncomposite: {indices: [ndmi]}", r"run\.yaml:2: composite\.indices: .*start with ndvi"),
         ("EPSG:32649", "EPSG:4490", r"run\.yaml:8: grid\.crs: "),  # degrees are no metres
         ("EPSG:32649", "EPSG:99999", r"run\.yaml:8: grid\.crs: "),
@@ -223,19 +227,19 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         (
             "grid: {",
             "  classes: {forest: [林地, 灌木], grassland: [草地, 灌木]}\ngrid: {",
-            r"run\.yaml:8: zones\.classes: the word '灌木' stands for two ecosystems; leave it to one",
+            r"run\.yaml:8: zones\.classes: the word '灌木' is listed under two ecosystems; list it under one",
         ),
         (
             "coefficients: ",
             "stands: {path: s.gpkg, columns: {volume_m3_ha: {2020: V}}, species: {榆树: [阔叶混], birch: [阔叶混]}}\n"
             "coefficients: ",
-            r"stands\.species: the word '阔叶混' stands for two species; leave it to one",
+            r"stands\.species: the word '阔叶混' is listed under two species; list it under one",
         ),
         (
             "coefficients: ",
             "stands: {path: s.gpkg, columns: {volume_m3_ha: {2020: V}}, species: {榆树: ['硬 阔'], birch: ['硬  阔']}}"
             "\ncoefficients: ",
-            r"stands\.species: the word '硬 阔' stands for two species; leave it to one",
+            r"stands\.species: the word '硬 阔' is listed under two species; list it under one",
         ),
         (
             "coefficients: ",
@@ -250,7 +254,7 @@ def test_an_input_is_all_files_that_it_consists_of_and_no_other(tmp_path, zones,
         ),
         ("EPSG:32649", "EPSG:3395", r"run\.yaml:8: grid\.crs: is a Mercator CRS"),
         ("EPSG:32649", "+proj=merc +ellps=GRS80 +towgs84=0,0,0", r"run\.yaml:8: grid\.crs: is a Mercator CRS"),
-        ("EPSG:32649", "EPSG:32649+5773", r"run\.yaml:8: grid\.crs: has heights, too; take one of x and y alone"),
+        ("EPSG:32649", "EPSG:32649+5773", r"run\.yaml:8: grid\.crs: includes heights; take a CRS of x and y alone"),
     ],
 )
 def test_a_wrong_config_is_refused_with_the_line_and_what_to_write(tmp_path, old, new, says):
@@ -349,5 +353,5 @@ def test_two_files_of_one_ecosystem_are_refused(tmp_path):
 
 
 def test_a_folder_without_coefficients_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"no coefficient file \(\*\.yaml\) is there"):
+    with pytest.raises(ConfigError, match=r"holds no coefficient file \(\*\.yaml\)"):
         read_coefficients(tmp_path)

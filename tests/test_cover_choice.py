@@ -48,22 +48,22 @@ def raster(world, name):
 @pytest.mark.parametrize(
     ("cover", "says"),
     [
-        ({"forest": {"index": "msavi"}}, r"cover\.forest: .*shipped end-members are of ndvi.*msavi.*calibrate"),
+        ({"forest": {"index": "msavi"}}, r"cover\.forest: .*shipped end-members are those of ndvi.*msavi.*calibrate"),
         ({"forest": {"index": "evi"}}, r"cover\.forest\.index: .*'evi2'"),
         ({"forest": {"model": "two_end_member"}}, r"two_end_member, and no other, takes reflectance_sums"),
         ({"forest": {"reflectance_sums": {"soil": 0.5, "vegetation": 0.5}}}, r"two_end_member, and no other"),
         (
             {"wetland": {"index": "kndvi", "model": "two_end_member", "end_members": "calibrate",
                          "reflectance_sums": {"soil": 0.5, "vegetation": 0.5}}},
-            r"two_end_member mixes ndvi; with index kndvi take linear",
+            r"two_end_member is for ndvi only; with index kndvi take linear",
         ),
         ({"forest": {"end_members": {"soil": 0.01, "vegetation": 0.8}}}, r"soil end-member 0\.010 is outside"),
         (
             {"forest": {"index": "savi", "end_members": {"soil": 0.05, "vegetation": 0.3}}},
             r"vegetation end-member 0\.300 is below 0\.33 \(savi\)",
         ),
-        ({"forest": {"end_members": "calibrate", "percentiles": [0.1, 95]}}, r"percentiles are two of 0\.5 to 99\.5"),
-        ({"forest": {"end_members": "calibrate", "percentiles": [95, 5]}}, r"percentiles are two of 0\.5 to 99\.5"),
+        ({"forest": {"end_members": "calibrate", "percentiles": [0.1, 95]}}, r"two percentiles from 0\.5 to 99\.5"),
+        ({"forest": {"end_members": "calibrate", "percentiles": [95, 5]}}, r"two percentiles from 0\.5 to 99\.5"),
     ],
 )  # fmt: skip
 def test_a_cover_that_cannot_be_is_refused_before_a_pixel_is_read(world, cover, says):

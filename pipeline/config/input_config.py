@@ -21,7 +21,7 @@ WRITTEN = re.compile(r"\s*(\d{4})\s*(?:-\s*(\d{4})\s*)?")
 """A year or a span of years."""
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
-"""Years of scenes and inventories lie within."""
+"""Years of scenes and inventories lie within these."""
 
 
 def _years(value: object) -> object:
@@ -32,14 +32,14 @@ def _years(value: object) -> object:
         if written := WRITTEN.fullmatch(value):
             first, last = int(written[1]), int(written[2] or written[1])
             if last < first:
-                raise ValueError("the first year comes before the last")
+                raise ValueError("the first year must come before the last")
             return tuple(range(first, last + 1))
         raise ValueError("years are written 2024, 2019-2025 or [2019, 2021]")
     return value
 
 
 EVERY_DAY = frozenset((month, day) for month in range(1, 13) for day in range(1, monthrange(2023, month)[1] + 1))
-"""Days that every year has: the 29th of February is none."""
+"""Days that every year has, so without the 29th of February."""
 
 
 def _month_day(value: object) -> object:
@@ -52,7 +52,7 @@ def _month_day(value: object) -> object:
 
 def _season(ends: tuple[tuple[int, int], tuple[int, int]]) -> Season:
     if ends[0] > ends[1]:
-        raise ValueError("the season begins before it ends, within one year")
+        raise ValueError("the season must begin before it ends, within one year")
     return Season(*ends)
 
 
@@ -60,7 +60,7 @@ def _distinct(years: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(years)) < len(years):
         raise ValueError("a year is named twice")
     if strange := [year for year in years if not FIRST_YEAR <= year <= LAST_YEAR]:
-        raise ValueError(f"{strange[0]} is no year of {FIRST_YEAR} to {LAST_YEAR}")
+        raise ValueError(f"{strange[0]} is not a year from {FIRST_YEAR} to {LAST_YEAR}")
     return tuple(sorted(years))
 
 
@@ -77,7 +77,7 @@ Word = Annotated[str, BeforeValidator(_in_quotes)]
 def _one_meaning(words: dict[str, tuple[str, ...]], what: str) -> dict[str, tuple[str, ...]]:
     counts = Counter(word for of_one in words.values() for word in {" ".join(word.split()) for word in of_one})
     if twice := [word for word, meanings in counts.items() if meanings > 1]:
-        raise ValueError(f"the word {twice[0]!r} stands for two {what}; leave it to one")
+        raise ValueError(f"the word {twice[0]!r} is listed under two {what}; list it under one")
     return words
 
 
@@ -108,22 +108,22 @@ CONTRACT = {"forest": 12, "grassland": 5, "wetland": 5}
 
 
 class StacApi(Section):
-    """A STAC API that is searched once for scenes over the zones; what it answers is kept with the run. Where a server
-    does not hold a file of a scene (404), the scene is set aside."""
+    """A STAC API that is searched once for scenes over the zones; its answer is kept with the run. If a server lacks a
+    file of a scene (404), the scene is set aside."""
 
     url: Annotated[str, Field(pattern=r"^https?://")]
-    """Its address."""
+    """Address of the API."""
     collections: Annotated[tuple[str, ...], Field(min_length=1)]
     """The collections that are searched."""
     cloud_below: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Most cloud of a scene in %, by its own account; a scene that tells none counts."""
+    """Highest cloud share of a scene, %, as its item states it; scenes that state none are used."""
 
 
 class Scenes(Section):
-    """Where the scenes are, and which of them count."""
+    """Where the scenes are, and which of them are used."""
 
     path: FilePath | None = None
-    """Folder of products, STAC catalogue or item, or manifest; this or `api`."""
+    """Folder of products, STAC catalogue or item, or manifest; give either this or `api`."""
     api: StacApi | None = None
     """A STAC API in place of `path`."""
     years: Years
@@ -132,10 +132,10 @@ class Scenes(Section):
         tuple[MonthDay, MonthDay], AfterValidator(_season),
         Field(json_schema_extra={"default": [f"{month:02}-{day:02}" for month, day in PEAK]}),
     ] = PEAK  # fmt: skip
-    """First and last day, the same peak season for all years."""
+    """First and last day of the peak season, the same for all years."""
     remote: bool = False
-    """Whether pixels may come from elsewhere: GDAL's virtual file systems, and what items of the API have on a server,
-    which is downloaded once into the run's folder."""
+    """Whether pixels may come from elsewhere: through GDAL's virtual file systems, or, for items of the API, from
+    their servers; these are downloaded once into the run's folder."""
     max_megapixels: Annotated[float, Field(gt=0)] = MAX_MEGAPIXELS
     """A larger raster is refused."""
 
@@ -150,15 +150,15 @@ class ZoneColumns(Section):
     """Names of the columns of the zone table."""
 
     id: str
-    """That of the zone's id, which names its files."""
+    """Column of the zone's id, which is also used in the names of its files."""
     name: str
-    """That of its name."""
+    """Column of its name."""
     ecosystem: str
-    """That of its ecosystem, in the words of `classes`."""
+    """Column of its ecosystem, in the words of `classes`."""
     declared_wanmu: str | None = None
-    """That of its area of record, 万亩."""
+    """Column of its area of record, 万亩."""
     stratum: str | None = None
-    """That of its vegetation type: a stratum of its coefficient file."""
+    """Column of its vegetation type: a stratum of its coefficient file."""
 
 
 class Zones(Section):
@@ -167,19 +167,19 @@ class Zones(Section):
     path: FilePath
     """Shapefile (GBK or UTF-8), GeoPackage, FileGDB or GeoJSON, in a CRS on CGCS2000 or WGS 84."""
     layer: str | None = None
-    """Layer of the file; where it holds one, that."""
+    """Layer of the file; not needed if it has only one."""
     columns: ZoneColumns
     classes: dict[EcosystemName, tuple[Word, ...]] = CLASS_WORDS
-    """Words that stand for an ecosystem."""
+    """The words that the column of the ecosystem uses for each ecosystem."""
     expected: dict[EcosystemName, int] = CONTRACT
-    """Number of zones that the plan has of each; another one stops the run."""
+    """Number of zones of each ecosystem in the plan; with another number the run stops."""
     planned_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Areas of the plan by ecosystem, 万亩, for the ledger of areas."""
+    """Planned areas by ecosystem, 万亩, for the ledger of areas."""
     overlaps: Literal["refuse", "warn", "clip"] = "refuse"
-    """What becomes of ground that two zones claim: the run stops; or it counts twice, with a warning; or it is one
-    zone's, wetland before forest before grassland."""
+    """What happens to ground that two zones cover: the run stops; or it counts twice, with a warning; or it is given to
+    one zone, wetland before forest before grassland."""
     reference: FilePath | None = None
-    """An outline known to be right, such as the districts', which shows a shift of the zones (GCJ-02)."""
+    """Outlines known to be right, such as those of the districts, to detect a shift of the zones (GCJ-02)."""
 
     @property
     def file(self) -> ZoneFile:
@@ -196,11 +196,12 @@ class StandColumns(Section):
     """Names of the columns of the stand table."""
 
     species: str = "YOU_SHI_SZ"
-    """That of the main species."""
+    """Column of the main species."""
     volume_m3_ha: Annotated[dict[Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)], str], Field(min_length=1)]
-    """That of the live volume, m3/ha, for each inventory year."""
+    """Column of the live volume, m3/ha, for each inventory year."""
     cover: str | None = None
-    """That of the cover (0-1) of shrub stands; without it their cover is by the index."""
+    """Column of the cover (0-1) of shrub stands; without it shrub among grass takes its cover from the index, and
+    that of a forest inventory counts with the class mean."""
 
 
 class Stands(Section):
@@ -209,13 +210,13 @@ class Stands(Section):
     path: FilePath
     """A vector file, as for the zones."""
     layer: str | None = None
-    """Layer of the file; where it holds one, that."""
+    """Layer of the file; not needed if it has only one."""
     columns: StandColumns
     species: dict[str, tuple[Word, ...]] = Field(default_factory=dict, examples=[{"榆树": ["阔叶混"], "无林木": [""]}])
-    """Words and codes of the species column, in quotes, by the species of the forest coefficient file that they count
-    as; by 无林木 (`unstocked`) those of surveyed ground without trees, "" for an empty cell."""
+    """For species of the forest coefficient file, the words and codes of the species column that count as it, in
+    quotes; under 无林木 (`unstocked`) those of surveyed ground without trees, with "" for an empty cell."""
     min_area_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of a forest zone that its stands must cover for its stock to be theirs."""
+    """Share of a forest zone that its stands must cover for its stock to be computed from them."""
 
     @property
     def file(self) -> StandFile:
@@ -234,32 +235,32 @@ class Stands(Section):
 
 
 class LandCover(Section):
-    """A land-cover map that tells where shrub grows in grassland zones, and in forest zones without stands, beyond the
+    """A land-cover map that shows where shrub grows in grassland zones, and in forest zones without stands, outside the
     ground of stands."""
 
     path: FilePath
     """Raster of integer classes, such as ESA WorldCover, in any CRS and pixel size."""
     shrub: Annotated[tuple[int, ...], Field(min_length=1)]
-    """The classes that are shrub, [20] in ESA WorldCover."""
+    """The classes that count as shrub, [20] in ESA WorldCover."""
 
 
 MERCATOR = ("Popular Visualisation Pseudo Mercator", "Mercator")
-"""Projections that stretch lengths by 1/cos(latitude), in Baotou by 32 %: pixels, buffers and correlations would be as
-much too small."""
+"""Projections that stretch lengths by 1/cos(latitude), in Baotou by 32 %: pixels, buffers and correlation lengths
+would be too small by as much."""
 
 
 class Grid(Section):
     """The run's grid. The scenes' own CRS and pixel size avoid resampling."""
 
     crs: str
-    """A projected CRS in metres, such as EPSG:32649. That of web maps (EPSG:3857) is refused: its metres are
-    no true lengths."""
+    """A projected CRS in metres, such as EPSG:32649. The CRS of web maps (EPSG:3857) is refused: its metres
+    are not true lengths."""
     resolution_m: Annotated[float, Field(gt=0)]
     """Side of a pixel, m."""
     tile_px: Annotated[int, Field(ge=256, multiple_of=256)] = 2048
-    """Side of a tile, pixels: tiles bound the memory, large ones are read faster."""
+    """Side of a tile, pixels: smaller tiles take less memory, larger ones are read faster."""
     allow_coarser: bool = False
-    """Whether the pixels of coarser scenes are repeated, which shows no more than they do; else they are set aside."""
+    """Whether the pixels of coarser scenes are repeated, which adds no detail; otherwise such scenes are set aside."""
 
     @field_validator("crs")
     @classmethod
@@ -271,7 +272,7 @@ class Grid(Section):
         if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
             raise ValueError("is not a projected CRS in metres; take one like EPSG:32649")
         if crs.is_compound:
-            raise ValueError("has heights, too; take one of x and y alone, like EPSG:32649")
+            raise ValueError("includes heights; take a CRS of x and y alone, like EPSG:32649")
         if horizontal(crs).coordinate_operation.method_name.startswith(MERCATOR):
             raise ValueError("is a Mercator CRS (web map), whose metres are not true lengths; take one like EPSG:32649")
         return value

@@ -1,4 +1,4 @@
-"""The configuration of a run: YAML in, one frozen `RunConfig` out. Nothing below this file knows it."""
+"""The configuration of a run: YAML in, one frozen `RunConfig` out. Nothing below this file imports it."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from pipeline.zones.file_parts import parts_of
 from pipeline.zones.zone import DEVICES, EcosystemName
 
 MIN_DRAWS = 100
-"""Below it the ends of a 95 % interval rest on two draws or none."""
+"""With fewer, the ends of a 95 % interval depend on two draws or none."""
 
 DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
 ExportName = Literal["shp", "gdb", "geoparquet"]
@@ -31,17 +31,17 @@ class Composite(Section):
     """The yearly composite, made the same way for all years."""
 
     method: Literal["max_index", "median", "geometric_median"] = "max_index"
-    """What a pixel has of the season: the indices on the day of the highest NDVI, the median of each, or those of the
-    geometric median of its bands."""
+    """What a pixel keeps of the season: the indices on the day of the highest NDVI, the median of each index, or the
+    indices of the geometric median of the bands."""
     indices: tuple[KeptIndex, ...] = ("ndvi",)
-    """What is kept in any case, ndvi first; what `cover` asks for comes by itself."""
+    """Indices that are always kept, ndvi first; those that `cover` uses are added by themselves."""
     cloud_buffer_m: Annotated[float, Field(ge=0)] = 60.0
-    """By how much clouds and their shadows grow, m, to whole pixels of the grid, or of scenes twice as fine: 60 m are 6
-    pixels of 10 m, and none of 500 m."""
+    """Buffer around clouds and their shadows, m, rounded to whole pixels of the grid, or of the scene where that is at
+    least twice as fine: 60 m are 6 pixels of 10 m, and none of 500 m."""
     bright_soil: bool = False
-    """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is told from them over the
-    dates of the season. Off by itself: it reads each scene twice, and its limits are not published ones.
-    Scenes at least twice as fine as the grid are left as they are."""
+    """Whether bright sand and saline soil that is flagged as cloud or snow on most dates is recognised by comparing the
+    dates of the season. Off by default: it reads each scene twice, and its limits are not published ones.
+    It does not apply to scenes at least twice as fine as the grid."""
 
     @field_validator("indices")
     @classmethod
@@ -52,13 +52,13 @@ class Composite(Section):
 
 
 class Periods(Section):
-    """Windows of years whose mean stocks are mapped and, where there are two, compared. A sink without stands needs
-    three years or more in each that were seen."""
+    """Windows of years whose mean stocks are mapped and, where there are two, compared. For a sink without stands each
+    needs three years or more that were seen."""
 
     baseline: Years | None = None
-    """Years of the earlier window; without it no sink is worked out."""
+    """Years of the earlier window; without it no sink is computed."""
     current: Years
-    """Years of the window that is reported."""
+    """Years of the window that results are reported for."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -79,14 +79,14 @@ class Uncertainty(Section):
     correlation_length_m: Annotated[float, Field(ge=0)] = 1000.0
     """Practical range, m, over which residuals of the biomass model are correlated."""
     carlson_ripley_chance: Annotated[float, Field(ge=0, le=0.5)] = 0.2
-    """Chance that cover goes by Carlson & Ripley's formula and not by the linear one: the choice of the model as a
-    source of error. Where it is the likelier, make it the model of `cover`: the interval would lie off the estimate."""
+    """Probability that Carlson & Ripley's cover formula is right and not the linear one: the choice of the model as a
+    source of error. If it is the more likely one, make it the model of `cover`, or the interval is off the estimate."""
 
     @field_validator("draws")
     @classmethod
     def _enough(cls, value: int) -> int:
         if 0 < value < MIN_DRAWS:
-            raise ValueError(f"{value} draws tell no interval; give {MIN_DRAWS} or more, or 0 for none")
+            raise ValueError(f"{value} draws are too few for an interval; give {MIN_DRAWS} or more, or 0 for none")
         return value
 
 
@@ -94,16 +94,16 @@ class Patches(Section):
     """Management patches (图斑)."""
 
     min_area_mu: Annotated[float, Field(gt=0)] = 15.0
-    """Least area of a patch, 亩; smaller ones join a neighbour."""
+    """Least area of a patch, 亩; smaller ones are merged into a neighbour."""
     suggestions: FilePath | None = None
     """A table of suggestions in place of the shipped one; copy `pipeline/mapping/suggestions.yaml` to change it."""
 
 
 def _file_name(name: str) -> str:
     if not re.fullmatch(r"[\w-]+", name):
-        raise ValueError("a run's name is that of its folder and files: letters, digits, _ and -, without spaces")
+        raise ValueError("a run's name also names its folder and files: use letters, digits, _ and -, without spaces")
     if name.casefold() in DEVICES:
-        raise ValueError("is that of a device on Windows, not of a folder; give the run another name")
+        raise ValueError("is the name of a device on Windows and cannot name a folder; give the run another name")
     return name
 
 
@@ -119,27 +119,27 @@ class RunConfig(Section):
     title: OneLine = "碳汇片区监测"
     """Title of the sheets and of the QGIS project."""
     organisation: OneLine = ""
-    """Who makes them (编制单位), at the foot of every sheet."""
+    """Who makes the sheets (编制单位), printed at the foot of each."""
     simulated: bool = False
-    """Whether all maps say 示意 (schematic, simulated)."""
+    """Whether all maps are marked 示意 (schematic, simulated)."""
     scenes: Scenes
     zones: Zones
     stands: Stands | None = None
-    """Forest and shrub stands (小班); without them forest is class mean times canopy cover."""
+    """Forest and shrub stands (小班); without them the stock of forest is class mean times canopy cover."""
     land_cover: LandCover | None = None
-    """A land-cover map that tells where shrub grows that no stand tells of."""
+    """A land-cover map that shows where shrub grows outside the stands."""
     grid: Grid
     composite: Composite = Composite()
     cover: dict[EcosystemName, Cover] = Field(default_factory=dict)
-    """By ecosystem, how an index becomes cover; one that is left out takes the defaults below."""
+    """For each ecosystem, how an index becomes cover; an ecosystem that is left out uses the defaults below."""
     cover_classes: Literal["sl190", "five"] = "sl190"
-    """Limits of the cover classes of tables, maps and patches: 30, 45, 60 and 75 % (SL 190), or 10, 30, 50 and 70 %."""
+    """Limits of the cover classes in tables, maps and patches: 30, 45, 60 and 75 % (SL 190), or 10, 30, 50 and 70 %."""
     periods: Periods
     coefficients: FilePath
     """Folder of the coefficient files; copy `configs/coefficients` to change them."""
     harmonise: Literal["none", "hls_bandpass", "roy2016"] | FilePath = "none"
-    """How the reflectance of one sensor is made like another's: not at all, by a published set, or by a file that
-    `sinkmap harmonise` wrote."""
+    """How the reflectance of one sensor is adjusted to another's: not at all, by a published set of coefficients, or by
+    a file that `sinkmap harmonise` wrote."""
     uncertainty: Uncertainty = Uncertainty()
     plausibility: FilePath | None = None
     """A file of plausible ranges in place of the shipped one; copy `pipeline/totals/plausibility.yaml` to change it."""
@@ -148,17 +148,17 @@ class RunConfig(Section):
     it."""
     patches: Patches = Patches()
     deliverables: tuple[DeliverableName, ...] = DELIVERABLE_NAMES
-    """What is made of the results; what is no longer listed is deleted."""
+    """Which products are made from the results; those no longer listed are deleted."""
     exports: tuple[ExportName, ...] = ()
     """Further vector formats; geoparquet needs `pip install pyarrow`."""
     min_observed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Observed share of a zone below which it has no total."""
+    """Least observed share of a zone: below it the zone has no total."""
     area_tolerance_percent: Annotated[float, Field(gt=0)] = 3.0
     """How far drawn, declared and planned areas may differ, %."""
     area_mismatch: Literal["stop", "warn"] = "stop"
-    """What happens beyond that."""
+    """What happens if they differ more: the run stops, or goes on with a note."""
     targets: Targets | None = None
-    """Targets of the plan, beside what is measured."""
+    """Targets of the plan, shown beside what is measured."""
     _alone: bool = PrivateAttr(False)
     """Whether this is one year of a run, mapped on its own."""
 
@@ -172,21 +172,22 @@ class RunConfig(Section):
 
     @property
     def indices(self) -> tuple[str, ...]:
-        """What the composites keep: ndvi, the further indices asked for, and those that an ecosystem's cover uses."""
+        """The indices that the composites keep: ndvi, the further ones asked for, and those that an ecosystem's cover
+        uses."""
         asked = {*self.composite.indices, *(cover.index for cover in self.cover.values())}
         return tuple(name for name in get_args(KeptIndex) if name in asked)
 
     def tables(self) -> list[str]:
-        """The files besides the scenes that the run rests on: tables with all that a shapefile or FileGDB consists of,
-        coefficients, and its own harmonisation, plausible ranges, styles and suggestions."""
+        """The files that the run depends on besides the scenes: tables, with every part of a shapefile or FileGDB, the
+        coefficients, and the user's own harmonisation, plausible ranges, styles and suggestions."""
         files = [self.zones.path, self.zones.reference, *sorted(self.coefficients.glob("*.yaml"))]
         files += [part.path for part in (self.stands, self.land_cover) if part]
         files += [self.plausibility, self.styles, self.patches.suggestions, self.harmonise]
         return [str(part) for file in files if isinstance(file, Path) for part in parts_of(file)]
 
     def with_exports(self, names: list[str]) -> "RunConfig":
-        """The same run with further vector formats. Raises ConfigError for one that is unknown or needs what is not
-        installed."""
+        """The same run with further vector formats. Raises ConfigError for one that is unknown, or needs a package that
+        is not installed."""
         if wrong := [name for name in names if name not in get_args(ExportName)]:
             raise ConfigError(f"there is no export {wrong[0]}; take {', '.join(get_args(ExportName))}")
         exports = tuple(dict.fromkeys((*self.exports, *names)))
@@ -216,8 +217,8 @@ def read_config(path: Path) -> RunConfig:
 
 
 def placeless(config: dict) -> dict:
-    """A config as JSON values with its absolute paths from their common folder: that of a run that was copied elsewhere
-    with its files is the same."""
+    """A config as JSON values with its absolute paths made relative to their common folder: it stays the same when a
+    run is copied elsewhere with its files."""
 
     def mapped(value: Any, change: Callable[[str], Any]) -> Any:
         if isinstance(value, dict):
@@ -239,9 +240,7 @@ def read_coefficients(folder: Path) -> dict[str, Ecosystem]:
     """The ecosystems of all YAML files in ``folder``, by name. Raises ConfigError."""
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise ConfigError(
-            f"{folder}: no coefficient file (*.yaml) is there; point `coefficients` to the folder of them"
-        )
+        raise ConfigError(f"{folder}: holds no coefficient file (*.yaml); set `coefficients` to the folder that does")
     methods: dict[str, Ecosystem] = {}
     for file in files:
         method = read_yaml(file, TypeAdapter(AnyEcosystem))

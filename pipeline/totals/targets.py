@@ -15,10 +15,11 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 class Targets(Section):
-    """Targets of the plan. They stand beside what is measured, with the reason where a satellite cannot judge them."""
+    """Targets of the plan. They are shown beside what is measured, with the reason where a satellite cannot judge
+    them."""
 
     year: Annotated[int, Field(ge=1990, le=2100)]
-    """They are to be reached by the end of it."""
+    """The targets are to be reached by the end of this year."""
     forest_cover_percent: Percent | None = None
     """Forest cover rate 森林覆盖率, %."""
     forest_volume_m3: Annotated[float, Field(gt=0)] | None = None
@@ -28,16 +29,16 @@ class Targets(Section):
     wetland_protection_percent: Percent | None = None
     """Rate of wetland protection 湿地保护率, %."""
     project_wanmu: dict[EcosystemName, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Areas of the projects by ecosystem, 万亩."""
+    """Planned project areas by ecosystem, 万亩."""
 
 
 TARGET_COLUMNS: dict[str, tuple[str, str]] = {
     "target": ("Target of the plan", "规划指标（英文）"),
     "target_zh": ("Target in Chinese", "规划指标"),
-    "year": ("To be reached by the end of", "目标年"),
+    "year": ("Year by whose end the target is to be reached", "目标年"),
     "target_value": ("Target", "目标值"),
     "unit": ("Unit of target, estimate and interval", "单位"),
-    "measured": ("What this run measures beside it", "本次可测的量（英文）"),
+    "measured": ("What this run measures for comparison", "本次可测的量（英文）"),
     "measured_zh": ("What this run measures, in Chinese", "本次可测的量"),
     "period": ("Years of the measurement", "测量时段(年)"),
     "estimate": ("Estimate", "估计值"),
