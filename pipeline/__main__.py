@@ -29,19 +29,19 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
 )  # fmt: skip
 
-ZoneId = Annotated[str | None, typer.Option("--zone", help="Map this zone only; the tables hold all zones.")]
-Year = Annotated[int | None, typer.Option("--year", help="Map this year alone, without comparison.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Local processes instead of threads.")]
+ZoneId = Annotated[str | None, typer.Option("--zone", help="Map this zone only; the tables still hold all zones.")]
+Year = Annotated[int | None, typer.Option("--year", help="Map this year only, without comparison.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Number of local processes, instead of threads.")]
 Cluster = Annotated[str | None, typer.Option("--cluster", help="Address of a running Dask scheduler, tcp://host:port.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad scene instead of setting it aside.")]
 Force = Annotated[
-    bool, typer.Option("--force", help="Do everything again, whatever was finished; with --zone all of that zone.")
+    bool, typer.Option("--force", help="Do everything again, also what is finished; with --zone only for that zone.")
 ]
 Export = Annotated[
     list[str] | None,
-    typer.Option("--export", help="Zones and patches as shp, gdb or geoparquet, too; may be given several times."),
+    typer.Option("--export", help="Also export zones and patches as shp, gdb or geoparquet; may be repeated."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run and why, as the command plan.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would run and why, like the command plan.")]
 
 
 class Form(StrEnum):
@@ -68,11 +68,11 @@ def _stage(name: str, help_text: str) -> None:
     app.command(name, help=help_text)(command)
 
 
-_stage("zones", "Everything: scenes and boundaries to zone maps and tables.")
-_stage("composite", "Stage 1: yearly composites into the cube.")
-_stage("calibrate", "Stages 1-2: zone sketches and end-members.")
-_stage("map", "Stages 1-3: the zones' GeoTIFFs.")
-_stage("publish", "Stages 1-4: also the GeoPackage and the tables.")
+_stage("zones", "Run all stages: from scenes and boundaries to zone maps and tables.")
+_stage("composite", "Run stage 1: write the yearly composites into the cube.")
+_stage("calibrate", "Run stages 1-2, to zone sketches and end-members.")
+_stage("map", "Run stages 1-3, to the GeoTIFFs of the zones.")
+_stage("publish", "Run stages 1-4, to the tables and all other deliverables.")
 
 
 @app.command()
@@ -93,7 +93,7 @@ def plan(
 
 @app.command()
 def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
-    """Check config, zones, stands and scenes before any pixel is read; all findings go to a GeoPackage, too."""
+    """Check config, zones, stands and scenes before any pixel is read; also write all findings to a GeoPackage."""
     from pipeline.commands.screen import boundary_findings, boundary_tables, ledger_table, zone_table
     from pipeline.config.run_config import read_coefficients
     from pipeline.execution.output_folder import writable_folder
@@ -141,10 +141,10 @@ def fit(
     date: Annotated[str, typer.Option(help="Column of the date.")] = "date",
     agb: Annotated[str, typer.Option(help="Column of the dry above-ground biomass, g/m2.")] = "agb_g_m2",
     crs: Annotated[str, typer.Option(help="CRS of the positions.")] = "EPSG:4326",
-    block_km: Annotated[float, typer.Option(min=0.01, help="Side of the blocks of the cross-validation.")] = 10,
-    index: Annotated[str, typer.Option(help="Index to fit on, one of those that the composites keep.")] = "ndvi",
+    block_km: Annotated[float, typer.Option(min=0.01, help="Side of the cross-validation blocks, km.")] = 10,
+    index: Annotated[str, typer.Option(help="Index to fit on; the composites must keep it.")] = "ndvi",
     force: Annotated[bool, typer.Option("--force", help="Accept fewer than 30 sites, marked unverified.")] = False,
-    to: Annotated[Path | None, typer.Option(help="Folder of the new coefficients.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder to write the new coefficients to.")] = None,
     out: OutPath = Path("out"),
 ) -> None:
     """Fit the biomass of grass to field plots and write a coefficient folder with the local model."""
@@ -154,7 +154,7 @@ def fit(
     from pipeline.variables import IndexName
 
     if index not in get_args(IndexName):
-        raise ConfigError(f"a zone is not mapped by {index}; fit on one of {', '.join(get_args(IndexName))}")
+        raise ConfigError(f"zones are not mapped from {index}; fit on one of {', '.join(get_args(IndexName))}")
     settings = settings_of(config)
     if index not in settings.indices:
         kept = ", ".join(settings.indices)
@@ -218,7 +218,7 @@ def _run_stages(
     if until != "composite" and (block := calibration_block(run)):
         say = (
             "率定的端元：用以下各行替换配置中 cover 下同名的行，以后各年即保持不变。\n"
-            "Calibrated end-members; to freeze them for later runs, replace the lines of the same name in the config:"
+            "Calibrated end-members; to keep them in later runs, replace the lines of the same name in the config:"
         )
         console.print(f"{say}\n{block}", soft_wrap=True)  # a line broken at the terminal's width would be no YAML
     if rows:
@@ -257,7 +257,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; an error the user can mend is one sentence and an exit code, never a traceback."""
+    """Run the command line; an error that the user can mend is one sentence and an exit code, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         # to a file or another program Windows would write in the code page of the machine, which holds no ± or no 片区;
         # a terminal reads its own, and NUL, to which a scheduled run prints, passes for one

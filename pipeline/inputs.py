@@ -122,7 +122,7 @@ def shrub_of(
         reach = reach_of(how.path, config.grid.crs)
         classes = LandCover(how.path, how.shrub, *checksums.of([str(how.path)]).values())
         if short := [zone.id for zone in by_index if not reach.covers(zone.geometry)]:
-            notes.append(f"{how.path}: the land cover leaves out part of {', '.join(short)}, taken as without shrub")
+            notes.append(f"{how.path}: the land cover lacks part of {', '.join(short)}; it counts as without shrub")
     found = {
         zone.id: ShrubGround(stands.get(zone.id), classes if reach.intersects(zone.geometry) else None)
         for zone in by_index

@@ -75,20 +75,20 @@ def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = N
         f"{run.cube.grid.height} px of {run.config.grid.resolution_m:g} m in {len(run.tiles)} tiles."
     )
     if told:
-        yield f"1 composite: {len(unverified)} of {len(told)} scenes to hold against the checksums of their product."
+        yield f"1 composite: {len(unverified)} of {len(told)} scenes to verify by the checksums of their product."
     yield f"1 composite: {len(tiles)} of {len(run.years) * len(run.tiles)} tile-years to read, the rest is kept."
     yield from _reasons(tiles)
     yield f"2 calibrate: {len(sketches)} of {len(run.zones)} zones to sketch, the rest is kept."
     yield from _reasons(sketches)
     zones = len({job.zone for job in rasters})
-    moving = " or calibrated end-members move" if _calibrates(run, upstream) else ""
-    more = f", more where open water comes to light{moving}" if sketches else ""
+    moving = " or calibrated end-members change" if _calibrates(run, upstream) else ""
+    more = f", more where open water appears{moving}" if sketches else ""
     yield f"3 map: {len(rasters)} rasters of {zones} zones to write{more}, the rest is kept."
     yield from _reasons(rasters)
     sheets = stale_sheets(run, force, rasters, only)
     drawing = ""
     if "sheets" in run.config.deliverables:
-        drawing = f"{len(sheets)} of {len(run.zones) + 2} sheets to draw, more where a figure or word on them changes; "
+        drawing = f"{len(sheets)} of {len(run.zones) + 2} sheets to draw, more if a figure or text on them changes; "
     yield f"4 publish: {drawing}GeoPackage, tables and run record are written anew."
     yield from _reasons(sheets)
     made = {"patches": zones} if "patches" in run.config.deliverables else {}

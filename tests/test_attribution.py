@@ -142,10 +142,10 @@ def test_a_first_inventory_is_of_the_stands_and_said(first, second):
     second.run()
     row = differences(first, second)["F02", "carbon_tC"]
     only(row, "stands")
-    assert row["note"] == "the second run alone goes by stands"
+    assert row["note"] == "only the second run uses stands"
     back = differences(second, first)["F02", "carbon_tC"]
     only(back, "stands")
-    assert back["note"] == "the first run alone goes by stands"
+    assert back["note"] == "only the first run uses stands"
 
 
 def test_another_ecosystem_is_of_the_coefficients_and_said(first, second):
@@ -157,7 +157,7 @@ def test_another_ecosystem_is_of_the_coefficients_and_said(first, second):
     for runs, kinds in (((first, second), ("forest", "grassland")), ((second, first), ("grassland", "forest"))):
         row = differences(*runs)["F01", "carbon_tC"]
         only(row, "coefficients")
-        said = "{} in the first run and {} in the second, what that changes goes to coefficients"
+        said = "{} in the first run and {} in the second; that change counts as coefficients"
         assert row["note"] == said.format(*kinds)
 
 
@@ -225,7 +225,7 @@ def test_shrub_that_was_cut_is_where_the_note_says(second, tmp_path, kept, facto
         shutil.rmtree(second.results / "work" / "cube.zarr")
     row = differences(shrubs, second)["G01", "carbon_tC"]
     only(row, factor)
-    assert f"what that changes goes to {factor}" in row["note"]
+    assert f"that change counts as {factor}" in row["note"]
 
 
 def test_all_at_once_still_adds_up(first, second):
@@ -250,7 +250,7 @@ def test_years_of_other_periods_are_paired_in_order(second):
     assert row["note"].startswith("the periods differ")
     unlike = compare(one, FinishedRun.read(second.results))
     assert "the periods have different numbers of years" in unlike[-2]["note"]
-    assert "the first run gives no such figure" in unlike[-1]["note"]
+    assert "the first run gives no figure" in unlike[-1]["note"]
 
 
 def test_another_code_is_what_the_present_one_does_not_reproduce(first, second):
@@ -270,7 +270,7 @@ def test_a_figure_that_a_run_withholds_is_not_compared(first, second):
     file.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     row = differences(first, second)["W01", "sink_tCO2_yr"]
     assert row["change"] is row["after"] is None
-    assert row["note"] == "the second run gives no such figure"
+    assert row["note"] == "the second run gives no figure"
 
 
 def test_without_a_cube_pixels_are_not_told_apart(first, second):

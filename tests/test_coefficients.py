@@ -25,7 +25,7 @@ def test_a_factor_of_the_interval_alone_is_1(ecosystems, ecosystem, name):
     """Another value would move the interval away from the figure, which does not take it."""
     content = ecosystems[ecosystem].model_dump()
     content[name]["value"] = 1.05
-    with pytest.raises(ValidationError, match=f"{name} only widens the interval: its value is 1"):
+    with pytest.raises(ValidationError, match=f"{name} only widens the interval: keep its value at 1"):
         type(ecosystems[ecosystem]).model_validate(content)
 
 
@@ -65,13 +65,13 @@ def test_the_distribution_follows_from_range_and_half_width_unless_it_is_given(c
         ({"u95_percent": None}, "either u95_percent or u95_abs"),
         ({"u95_abs": 0.1}, "either u95_percent or u95_abs"),
         ({"u95_percent": 0}, "is above 0"),
-        ({"distribution": "fixed"}, "none to a fixed number"),
-        ({"distribution": "lognormal", "valid": (-1, 3)}, "lognormal number is positive"),
+        ({"distribution": "fixed"}, "none for a fixed number"),
+        ({"distribution": "lognormal", "valid": (-1, 3)}, "lognormal number and its valid range must be positive"),
         ({"distribution": "beta", "u95_percent": 100}, "half-width of a beta number is too wide"),  # 1.02 of at most 1
         ({"distribution": "beta", "value": 1}, "half-width of a beta number is too wide"),
         ({"value": [1, 2], "u95_percent": None, "u95_abs": 1}, "half-width of a polynomial is relative"),
         ({"cause": "weather"}, "'index', 'end_members'"),
-        ({"factor": 1.2}, "factor of a shipped row is 1"),
+        ({"factor": 1.2}, "factor of a row in a file is 1"),
     ],
 )
 def test_a_row_that_contradicts_itself_is_refused(changes, says):

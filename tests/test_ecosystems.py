@@ -346,15 +346,15 @@ def test_every_value_of_a_table_with_ranges_is_off_to_the_same_side_by_its_own_r
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"ranges": ((0.75, 4.5),)}, "give each value the ends of its range"),
+        ({"ranges": ((0.75, 4.5),)}, "give each value a range"),
         ({"ranges": ((0.75, 4.5), (1, 2))}, "one below and one above it"),
         ({"ranges": ((0, 4.5), (0.5, 2))}, "positive"),
         ({"u95_percent": 50}, "either u95_percent or u95_abs"),
         ({"ranges": None, "u95_abs": 1}, "relative: give u95_percent, or ranges"),
         ({"ranges": None, "u95_percent": 50, "distribution": "split_lognormal"}, "either u95_percent or u95_abs"),
-        ({"ranges": None, "u95_percent": 50, "distribution": "truncated_normal"}, "valid range does not bound"),
-        ({"ranges": None, "u95_percent": 50, "distribution": "beta"}, "valid range does not bound"),
-        ({"distribution": "fixed"}, "is split_lognormal, and no other"),
+        ({"ranges": None, "u95_percent": 50, "distribution": "truncated_normal"}, "valid range does not limit"),
+        ({"ranges": None, "u95_percent": 50, "distribution": "beta"}, "valid range does not limit"),
+        ({"distribution": "fixed"}, "ranges need split_lognormal"),
     ],
 )
 def test_a_table_whose_ranges_contradict_it_is_refused(changes, says):
@@ -505,7 +505,7 @@ def changed(method, place, value):
             "names a species or an age group that",
         ),
         ("forest", "age_groups.young.names", ("幼龄林", "2"), "one age group only: 2"),
-        ("grassland", "strata.desert_steppe.index_range", (0.5, 0.1), "the lower and the upper end"),
+        ("grassland", "strata.desert_steppe.index_range", (0.5, 0.1), "the lower and then the upper end"),
         ("grassland", "biomass_model.fresh_agb.value", (1.0, 2.0, 3.0), "four coefficients, in ascending powers"),
         ("grassland", "biomass_model.form", "linear", "'cubic', 'power', 'exponential'"),
         ("forest", "expansion", "fang", "'ipcc' or 'continuous'"),
@@ -522,7 +522,7 @@ def test_tables_that_contradict_themselves_are_refused(ecosystems, name, place, 
 @pytest.mark.parametrize("key", ["shrub", "unstocked"])
 def test_a_species_takes_no_key_that_means_something_else(ecosystems, key):
     """It would never be found: a stand of it would count as shrub, or as ground without trees."""
-    with pytest.raises(ValidationError, match=f"species {key}: the key is taken"):
+    with pytest.raises(ValidationError, match=f"species {key}: this key is reserved"):
         changed(ecosystems["forest"], f"species.{key}", ecosystems["forest"].species["birch"].model_dump())
 
 

@@ -229,7 +229,7 @@ def test_positions_in_metres_and_chinese_columns_in_gbk_are_read(composited):
         ({"agb_g_m2": "1e400"}, {}, r"plots\.csv:2: agb_g_m2 is '1e400', not a number"),
         ({"agb_g_m2": "-inf"}, {}, r"plots\.csv:2: agb_g_m2 is '-inf', not a number"),
         ({"date": "08/05/2024"}, {}, r"plots\.csv:2: date is '08/05/2024'"),
-        ({"lat": 999}, {}, r"plots\.csv:2: the position is not one in EPSG:4326"),
+        ({"lat": 999}, {}, r"plots\.csv:2: the position is not valid in EPSG:4326"),
         ({}, {"x": "X"}, r"has no column 'X'; it has lon, lat, date, agb_g_m2"),
         ({}, {"crs": "EPSG:1"}, "EPSG:1 is not a CRS"),
     ],
@@ -273,7 +273,7 @@ def test_the_line_of_a_cell_counts_empty_lines_and_those_within_a_cell(tmp_path,
     ("text", "says"),
     [
         ("", r"plots\.csv: is empty; give the CSV of the plots"),
-        ("lon,lat,date,agb_g_m2,lon\n", r"has several columns 'lon'; leave that name to one"),
+        ("lon,lat,date,agb_g_m2,lon\n", r"has several columns 'lon'; keep that name for one of them"),
         ("lon,lat,date,agb_g_m2\n\n1,2,3,4,5\n", r"plots\.csv:3: has more cells than the header; correct it"),
         ('lon,lat,date,agb_g_m2\n1,"2,2024-08-05,3\n4,5\n', r"cannot be read as a CSV file \(unexpected end of data\)"),
     ],
@@ -387,7 +387,7 @@ def test_another_index_is_fitted_as_the_message_advises_and_the_run_takes_the_fo
     folder = composited.folder / "on-msavi"
     fitted = ("fit", file, composited.config, "--block-km", 1, "--out", composited.out, "--to", folder)
     done = sinkmap(*fitted, "--index", "ndmi")
-    assert (done.code, "a zone is not mapped by ndmi" in done.err) == (2, True)
+    assert (done.code, "zones are not mapped from ndmi" in done.err) == (2, True)
     done = sinkmap(*fitted, "--index", "msavi")
     assert done.code == 0, done.err
     cover = {"grassland": {"index": "msavi", "end_members": "calibrate"}}

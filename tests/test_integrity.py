@@ -157,12 +157,12 @@ def test_the_plan_counts_the_scenes_to_verify_and_their_time(tmp_path):
     def planned(**how) -> list[str]:
         return list(plan_lines(prepare(read_config(world.config), world.out), 1, **how))
 
-    assert "1 composite: 1 of 1 scenes to hold against the checksums of their product." in planned()
+    assert "1 composite: 1 of 1 scenes to verify by the checksums of their product." in planned()
     world.run()
     pace = {"verify": 4000.0, "composite": 0.0, "calibrate": 0.0, "map": 0.0}
     (world.results / "work" / "pace.json").write_text(json.dumps(pace), encoding="utf-8")
     lines = planned()
-    assert "1 composite: 0 of 1 scenes to hold against the checksums of their product." in lines
+    assert "1 composite: 0 of 1 scenes to verify by the checksums of their product." in lines
     assert any("only the tables" in line for line in lines)
     assert "Time: about 67 min at the pace of the last run, and the tables." in planned(force=True)
 

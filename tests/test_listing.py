@@ -84,7 +84,7 @@ def test_files_of_no_known_product_are_told(tmp_path, sinkmap):
     found = {folder.name: names for folder, names in unknown(tmp_path)}
     assert {name: len(names) for name, names in found.items()} == {"landsat": 1, "modis": 1, "order": 1}
     done = sinkmap("scenes", tmp_path)
-    assert "files of no known product lie there (1, such as GF6_20230801_SR.tif)" in " ".join(done.out.split())
+    assert "holds files of no known product (1, such as GF6_20230801_SR.tif)" in " ".join(done.out.split())
 
 
 def wanted(**changes) -> Wanted:

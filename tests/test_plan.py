@@ -63,7 +63,7 @@ def test_before_the_first_run_all_is_new(tmp_path):
     assert (len(composites), len(sketches), len(rasters)) == (12, 4, 44)
     assert {why for jobs in (composites, sketches, rasters) for _, why in jobs} == {"new"}
     _, lines = planned(World(tmp_path))
-    assert "3 map: 44 rasters of 4 zones to write, more where open water comes to light, the rest is kept." in lines
+    assert "3 map: 44 rasters of 4 zones to write, more where open water appears, the rest is kept." in lines
 
 
 def test_the_memory_of_a_plan_is_enough_for_the_patches_of_the_largest_zone(world):
@@ -163,8 +163,8 @@ def test_end_members_that_a_boundary_may_move_are_said(changed):
     changed.settings["cover"] = {"grassland": {"end_members": "calibrate"}}
     changed.write_config()
     for zone, more in (
-        ("G01", " or calibrated end-members move, the rest"),
-        ("F01", " where open water comes to light, the rest"),
+        ("G01", " or calibrated end-members change, the rest"),
+        ("F01", " where open water appears, the rest"),
     ):
         kind, stratum, shape = ZONES[zone]
         changed.write_zones(ZONES | {zone: (kind, stratum, shape.buffer(-60))})

@@ -330,7 +330,7 @@ def test_a_year_mapped_alone_that_rests_on_older_coefficients_is_said(finished):
     finished.run(year=2024)
     assert notes() == []
     finished.change_coefficient("grassland", "value: 4.79", "value: 2.395")
-    assert notes() == ["older than this config: the folders 2024; run --year again, or delete them"]
+    assert notes() == ["the folders 2024 are older than this config; run --year again, or delete them"]
     finished.run(year=2024)
     assert notes() == []
 
@@ -482,7 +482,7 @@ def test_a_zone_mapped_alone_leaves_no_older_map_of_the_others_beside_the_new_ta
     assert not {name for name in left if name.startswith(("carbon_stock", "sink"))}
     assert len(list(finished.results.glob("zones/F01/*.tif"))) == 11
     record = json.loads((finished.results / "run.json").read_text(encoding="utf-8"))
-    assert record["notes"] == ["G01: no map of this config, and no older one is left; run without --zone"]
+    assert record["notes"] == ["G01: no map of this config and no older one is there; run without --zone"]
 
 
 def test_a_zone_that_is_forced_is_done_again_and_no_raster_of_another_is_lost(finished):

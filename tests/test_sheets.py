@@ -549,7 +549,7 @@ def test_a_plan_names_the_sheets_to_draw_and_why(undrawn):
     of = len(ZONES) + 2
     assert f"4 publish: {of} of {of} sheets to draw" in planned(world)
     world.run(workers=1)
-    assert f"4 publish: 0 of {of} sheets to draw, more where a figure or word on them changes; Geo" in planned(world)
+    assert f"4 publish: 0 of {of} sheets to draw, more if a figure or text on them changes; Geo" in planned(world)
     world.change_coefficient("wetland", "value: 530", "value: 400")
     (world.results / "zones" / "G01" / "G01_sheet.png").unlink()
     said = planned(world)

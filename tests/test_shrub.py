@@ -530,7 +530,7 @@ def test_two_runs_with_other_shrub_are_told_apart(both, finished, tmp_path):
     world = World.finished(tmp_path)
     rows = compare(FinishedRun.read(world.results), finished)
     row = next(row for row in rows if (row["zone_id"], row["quantity"]) == ("G01", "carbon_tC"))
-    assert row["note"] == "shrub grows on other ground in the second run, what that changes goes to coefficients"
+    assert row["note"] == "shrub grows on other ground in the second run; that change counts as coefficients"
     assert row["coefficients"] == pytest.approx(row["change"], rel=1e-9)
     back = next(row for row in compare(finished, finished) if row["zone_id"] == "G01")
     assert (back["change"], back["note"]) == (0, None)
@@ -541,5 +541,5 @@ def test_a_map_that_leaves_out_part_of_a_zone_is_said(tmp_path):
     write_cover(world)
     write_tif(world.folder / "landcover.tif", np.full((200, 100), 20, "uint8"), pixel=30.0)
     run = prepare(read_config(world.config), world.out)
-    assert any("the land cover leaves out part of F02, G01, taken as without shrub" in note for note in run.notes)
+    assert any("the land cover lacks part of F02, G01; it counts as without shrub" in note for note in run.notes)
     assert list(run.shrub) == ["G01"]

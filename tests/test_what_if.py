@@ -184,7 +184,7 @@ def test_a_change_that_cannot_be_is_one_sentence(finished, change, sentence):
 def test_a_change_that_no_total_rests_on_is_said_and_not_answered_with_none(finished):
     """F01 is by its stands, whose roots are tables of the tree groups; only the class mean takes the stratum's."""
     with pytest.raises(
-        ConfigError, match=r"nothing of F01 rests on what --set changes, but on .*forest\.root_shoot\.conifers"
+        ConfigError, match=r"no figure of F01 rests on what --set changes, but on .*forest\.root_shoot\.conifers"
     ):
         what_if(finished[0], ["forest.strata.larch_middle.root_shoot=0.3"], ["F01"])
 

@@ -123,13 +123,16 @@ def test_class_words_are_chinese_or_english(tmp_path, ecosystems, ecosystem, wor
         ([("a/b", "林地")], "the zone id 'a/b' cannot name"),
         ([("..", "林地")], r"the zone id '\.\.' cannot name"),
         ([("F 01", "林地")], "the zone id 'F 01' cannot name"),
-        ([("-1", "林地")], "the zone id -1 begins with -, which Excel and the command line take for a sign"),
+        ([("-1", "林地")], "the zone id -1 begins with -, which Excel and the command line read as a minus"),
         *(
-            ([(name, "林地")], f"the zone id {name} is that of a device on Windows, not of a folder; give it another")
+            (
+                [(name, "林地")],
+                f"the zone id {name} is the name of a device on Windows and cannot name a folder; give it another",
+            )
             for name in ("CON", "nul", "Com1", "LPT9")
         ),
         *(
-            ([(name, "林地")], f"the zone id {name} is that of a row of sums; give it another")
+            ([(name, "林地")], f"the zone id {name} is already the name of a row of sums; give it another")
             for name in ("forest", "grassland", "wetland", "City")
         ),
         ([("", "林地")], "a zone has no id; give each zone its own"),

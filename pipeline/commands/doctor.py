@@ -1,4 +1,4 @@
-"""Is the installation sound? One remark a thing: what was found and, where it is wrong, what to do."""
+"""Is the installation sound? One remark for each thing examined: what was found and, if it is wrong, what to do."""
 
 import platform
 import sys
@@ -17,16 +17,16 @@ from pipeline.execution.output_folder import writable_folder
 
 RASTER_DRIVERS = {"COG": "write", "GTiff": "write", "JP2OpenJPEG": "read", "HDF5": "read", "HDF4": "read"}
 OPTIONAL_DRIVERS = {"HDF4": "pyhdf reads MODIS .hdf files", "HDF5": "h5py reads VIIRS .h5 files"}
-"""Drivers whose files are read by a library of their own."""
+"""GDAL drivers that may be missing, since another library reads these files."""
 VECTOR_DRIVERS = ("GPKG", "ESRI Shapefile", "OpenFileGDB", "GeoJSON")
 EVERY_SHEET = "碳汇片区森林草原湿地"
-"""Words that stand on every sheet."""
+"""Characters that every sheet needs."""
 MIN_MEMORY, MIN_DISK = 2 << 30, 5 << 30
 
 
 @dataclass(frozen=True)
 class Remark:
-    """Something examined: what, what was found, and where it is not ``ok`` what to do."""
+    """One thing examined: its name, what was found and, if it is not ``ok``, what to do."""
 
     what: str
     found: str
@@ -56,7 +56,7 @@ def examine(out: Path) -> Iterator[Remark]:
 
 
 def _transformation() -> Remark:
-    """PROJ with its database, tried on a place whose coordinates are known."""
+    """Whether PROJ and its database transform a place with known coordinates correctly."""
     advice = "install the packages of requirements.lock again; unset PROJ_DATA"
     try:
         move = pyproj.Transformer.from_crs("EPSG:4490", "EPSG:32649", always_xy=True)
@@ -68,7 +68,7 @@ def _transformation() -> Remark:
 
 
 def _environment() -> Iterator[Remark]:
-    """Data folders of another installation that the environment points to; the package does without them."""
+    """Data folders of another installation that environment variables point to; the package ignores them."""
     for name, value in STRAY_DATA.items():
         yield Remark(name, f"{value} belongs to another installation; ignored here, unset it for other programs")
     if not STRAY_DATA:
@@ -92,7 +92,7 @@ def _drivers() -> Iterator[Remark]:
 
 
 def _fonts() -> Remark:
-    """The font that sheets are drawn with: chosen as they choose it."""
+    """The font that sheets are drawn with, found in the same way."""
     from pipeline.outputs.sheets.fonts import find_fonts
 
     try:

@@ -1,4 +1,4 @@
-"""Commands that ask a finished run: no scene is read, and of boundaries and stands but whether they changed."""
+"""Commands that ask a finished run: no scene is read; boundaries and stands are only compared with their checksums."""
 
 import json
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.config.run_config import RunConfig
     from pipeline.questions.finished import FinishedRun
 
-AsJson = Annotated[bool, typer.Option("--json", help="The same as data.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
 def what_if(
@@ -26,11 +26,11 @@ def what_if(
         list[str], typer.Option("--set", help="ecosystem.coefficient=number, or =x1.1; may be repeated.")
     ],
     config: ConfigPath = SAMPLE,
-    zone: Annotated[list[str] | None, typer.Option("--zone", help="These zones; else all that change.")] = None,
-    year: Annotated[int | None, typer.Option("--year", help="The run of this year alone, of `zones --year`.")] = None,
+    zone: Annotated[list[str] | None, typer.Option("--zone", help="Only these zones; else all that change.")] = None,
+    year: Annotated[int | None, typer.Option("--year", help="Ask the run that `zones --year` made.")] = None,
     out: OutPath = Path("out"),
 ) -> None:
-    """Totals with other coefficients, at once: from the sketches of the last run, no raster is read."""
+    """Say what the totals would be with other coefficients, from the sketches of the last run; read no raster."""
     from pipeline.questions.finished import FinishedRun
     from pipeline.questions.what_if import what_if as answers
 
@@ -59,10 +59,10 @@ def explain(
     zone: Annotated[str, typer.Option("--zone", help="Zone id, or forest, grassland, wetland, city.")],
     metric: Annotated[
         str,
-        typer.Option("--metric", help="Such as carbon_tC, sink_tCO2_yr, fvc_mean, volume_m3; a wrong one lists all."),
+        typer.Option("--metric", help="Such as carbon_tC, sink_tCO2_yr, fvc_mean, volume_m3; any other lists all."),
     ],
     config: ConfigPath = SAMPLE,
-    year: Annotated[int | None, typer.Option("--year", help="This year; else the current period.")] = None,
+    year: Annotated[int | None, typer.Option("--year", help="A year; by default the current period.")] = None,
     out: OutPath = Path("out"),
     as_json: AsJson = False,
 ) -> None:
@@ -96,13 +96,13 @@ def explain(
 
 
 def shell_line(words: list[str]) -> str:
-    """A command as it is typed into the shell of this system."""
+    """A command as it is to be typed into the shell of this system."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def changed_since(run: "FinishedRun", settings: "RunConfig") -> list[str]:
-    """What of the config is no longer as the finished run had it: config, coefficients, boundaries, stands. A file that
-    is gone has not changed."""
+    """Which of config, coefficients, boundaries and stands have changed since the finished run. A missing file does not
+    count as changed."""
     from pipeline.config.run_config import placeless, read_coefficients
     from pipeline.execution.provenance import checksum
     from pipeline.zones.file_parts import parts_of
@@ -132,7 +132,7 @@ def _say_changed(run: "FinishedRun", what: list[str]) -> None:
 def diff(
     run_a: Annotated[Path, typer.Argument(help="Result folder of the first run, OUT/<name>.")],
     run_b: Annotated[Path, typer.Argument(help="Result folder of the second run.")],
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file, too.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the table to this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Split each zone's change between two runs: boundary, clear pixels, cover, stands, periods, coefficients, code."""

@@ -1,4 +1,4 @@
-"""The commands about scenes: list them, fit one sensor to another, say what they show of the zones."""
+"""The commands about scenes: list them, fit one sensor to another, say how much of the zones they show."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +11,9 @@ from pipeline.commands.terminal import console, prepared, settings_of
 
 def scenes(
     folder: Annotated[Path, typer.Argument(help="Folder of scenes, STAC catalogue or item, or manifest.")],
-    config: Annotated[Path | None, typer.Argument(help="A run's YAML file: its zones, years and season.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="A run's YAML file, for its zones, years and season.")] = None,
 ) -> None:
-    """List the scenes that a folder holds, what is known of them, and what is refused and why; read no pixel."""
+    """List the scenes in a folder, what is known of each, and which are refused and why; read no pixel."""
     from pipeline.scenes.layouts import unknown
     from pipeline.scenes.listing import list_scenes
 
@@ -30,7 +30,7 @@ def scenes(
         console.print(f"{one.name}: {one.remark}.", style="yellow")
     for place, files in unknown(folder):
         console.print(
-            f"{place}: files of no known product lie there ({len(files)}, such as {files[0]}); unpack archives, and "
+            f"{place}: holds files of no known product ({len(files)}, such as {files[0]}); unpack archives, and "
             "declare other surface reflectance in a manifest.yaml (configs/manifest.template.yaml).", style="yellow",
         )  # fmt: skip
     console.print(f"{len(listed)} scenes found, {sum(not one.remark for one in listed)} of them usable.")
@@ -39,7 +39,7 @@ def scenes(
 def harmonise(
     source: Annotated[Path, typer.Argument(help="Folder of scenes of the sensor to be adjusted.")],
     target: Annotated[Path, typer.Argument(help="Folder of scenes of the sensor to adjust to.")],
-    write: Annotated[Path, typer.Option("--write", help="File of the rows, for `harmonise` in the config.")] = Path(
+    write: Annotated[Path, typer.Option("--write", help="File for the fit, to be named in the config.")] = Path(
         "harmonisation.yaml"
     ),
 ) -> None:
@@ -61,7 +61,7 @@ def quality(
     config: Annotated[Path, typer.Argument(help="The run's YAML file.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of all runs.")] = Path("out"),
 ) -> None:
-    """Write scene_quality.csv: what share of each zone each scene shows clear, as water, or flagged."""
+    """Write scene_quality.csv: the share of each zone that each scene shows as clear, as water, or as flagged."""
     from pipeline.execution.engine import open_engine, successes
     from pipeline.flow import leave_out_damaged
     from pipeline.questions.scene_quality import TileQuality, tile_quality, together, write_quality, zone_scenes
@@ -79,7 +79,7 @@ def quality(
 
 
 def _wanted(config: Path | None) -> tuple:
-    """What the run of a config asks of its scenes, and its zones on its grid; nothing without one."""
+    """What a config requires of its scenes, and the outline of its zones on its grid; empty without a config."""
     import shapely
 
     from pipeline.config.run_config import read_coefficients

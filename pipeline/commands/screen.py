@@ -18,7 +18,8 @@ COLOURS = {"error": "red", "warning": "yellow", "note": ""}
 
 
 def _words(title: str) -> Column:
-    """A column of Chinese words, which has no spaces to wrap at: by itself rich cuts what is longer than a line."""
+    """A column of Chinese words, folded at its width: they have no spaces to wrap at, and rich cuts longer lines by
+    default."""
     return Column(title, overflow="fold")
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: the terminal they print to, their usual arguments, the run that these mean."""
+"""What the commands share: the terminal they print to, their common arguments, and the run made ready from these."""
 
 import os
 import sys
@@ -25,12 +25,12 @@ OutPath = Annotated[Path, typer.Option("--out", help="Folder of all runs; the re
 
 
 def absolute(path: Path) -> Path:
-    """The path from its root on. A drive's letter stays, for which `Path.resolve` puts the network share behind it."""
+    """The absolute path. A drive letter is kept, where `Path.resolve` would put the network share behind it."""
     return Path(os.path.abspath(path))
 
 
 def settings_of(config: Path, year: int | None = None) -> "RunConfig":
-    """The config of a run, with a ``year`` of that year alone. Raises ConfigError."""
+    """The config of a run; with ``year``, that of the run of this year alone. Raises ConfigError."""
     from pipeline.config.run_config import read_config
 
     settings = read_config(config)

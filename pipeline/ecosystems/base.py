@@ -77,7 +77,7 @@ class Ecosystem(Frozen, ABC):
     def _errs_around_one(self) -> Self:
         for name in self.interval_only:
             if getattr(self, name).value != 1:
-                raise ValueError(f"{name} only widens the interval: its value is 1, and its half-width what is off")
+                raise ValueError(f"{name} only widens the interval: keep its value at 1 and give a half-width")
         return self
 
     def stratum_key(self, name: str | None) -> str:

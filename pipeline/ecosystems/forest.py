@@ -87,7 +87,7 @@ class Forest(Ecosystem):
     @model_validator(mode="after")
     def _tables_agree(self) -> Self:
         if taken := self.species.keys() & {SHRUB, UNSTOCKED}:
-            raise ValueError(f"species {min(taken)}: the key is taken, give it another")
+            raise ValueError(f"species {min(taken)}: this key is reserved; give the species another")
         refuse_shared_names(self.kinds, "species")
         refuse_shared_names(self.age_groups, "age group")
         for key, species in self.species.items():

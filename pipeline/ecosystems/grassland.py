@@ -21,7 +21,7 @@ class Steppe(Stratum):
     @model_validator(mode="after")
     def _ascending(self) -> Self:
         if not self.index_range[0] < self.index_range[1]:
-            raise ValueError("index_range is the lower and the upper end")
+            raise ValueError("index_range must be the lower and then the upper end")
         return self
 
 

@@ -72,11 +72,11 @@ class Row(Frozen):
     def _half_width(self) -> Self:
         given = [width for width in (self.u95_percent, self.u95_abs) if width is not None]
         if len(given) != (self.distribution not in ("fixed", "split_lognormal")):
-            raise ValueError("give the 95 % half-width as either u95_percent or u95_abs, and none to a fixed number")
+            raise ValueError("give the 95 % half-width as either u95_percent or u95_abs, and none for a fixed number")
         if given and not given[0] > 0:
             raise ValueError("a 95 % half-width is above 0; a number without error has `distribution: fixed`")
         if self.factor != 1:
-            raise ValueError("the factor of a shipped row is 1; change its numbers")
+            raise ValueError("the factor of a row in a file is 1; change the numbers instead")
         return self
 
     def _refuse_outside(self, values: tuple[float, ...]) -> None:
@@ -96,16 +96,16 @@ class Coefficient(Row):
     @model_validator(mode="after")
     def _inside(self) -> Self:
         if self.distribution == "split_lognormal":
-            raise ValueError("only a table is split_lognormal, by its ranges")
+            raise ValueError("split_lognormal is for tables with ranges only")
         if self.is_row and self.u95_percent is None and self.distribution != "fixed":
             raise ValueError("the half-width of a polynomial is relative: give u95_percent")
         self._refuse_outside((self.central,))
         low, high = self.valid
         room = (self.central - low) * (high - self.central)  # what the variance of a number in this range stays below
         if self.distribution == "beta" and not (self.half_width / Z95) ** 2 < room:
-            raise ValueError("the half-width of a beta number is too wide for its place in its valid range")
+            raise ValueError("the half-width of a beta number is too wide for this value in its valid range")
         if self.distribution == "lognormal" and not (self.central > 0 and self.valid[0] >= 0):
-            raise ValueError("a lognormal number is positive, and so is its valid range")
+            raise ValueError("a lognormal number and its valid range must be positive")
         return self
 
     @property
@@ -157,14 +157,14 @@ class BinnedCoefficient(Row):
             raise ValueError("the error of a table is relative: give u95_percent, or ranges")
         if self.distribution in ("truncated_normal", "beta"):
             raise ValueError(
-                "a table is drawn by a factor, which its valid range does not bound: take normal or lognormal"
+                "a table is drawn by one factor, which its valid range does not limit: use normal or lognormal"
             )
         if (self.distribution == "split_lognormal") != (self.ranges is not None):
-            raise ValueError("a table with ranges in place of u95_percent is split_lognormal, and no other row is")
+            raise ValueError("split_lognormal needs ranges in place of u95_percent, and ranges need split_lognormal")
         if self.ranges is not None:
             inside = [0 < low < value < high for value, (low, high) in zip(self.values, self.ranges, strict=False)]
             if len(self.ranges) != len(self.values) or not all(inside):
-                raise ValueError("give each value the ends of its range, positive, one below and one above it")
+                raise ValueError("give each value a range of two positive numbers, one below and one above it")
         return self
 
     @property

@@ -79,7 +79,7 @@ def _refuse_unknown(run: FinishedRun, zone: str, metric: str, year: int | None) 
         raise ConfigError(f"there is no metric {metric}; the metrics are {', '.join(METRICS)}")
     index = run.record["end_members"][zone]["index"]
     if metric == "ndvi_mean" and index != "ndvi":
-        raise ConfigError(f"zone {zone} goes by {index}, not NDVI; ask for index_mean")
+        raise ConfigError(f"zone {zone} uses {index}, not NDVI; ask for index_mean")
     years = sorted(run.record["config"]["scenes"]["years"])
     if year is not None and year not in years:
         raise ConfigError(f"the run has no year {year}; its years are {', '.join(map(str, years))}")

@@ -125,7 +125,7 @@ class FinishedRun:
         """The sketches of a zone by year and period. Raises OutputError where they were deleted, or made again since,
         by a run that was not finished or beside an archive of results without its work."""
         if not self.work.is_dir():
-            raise OutputError(f"{self.folder}: its folder work is not with it; copy that, too, or run `sinkmap zones`")
+            raise OutputError(f"{self.folder}: its folder work is missing; copy it, too, or run `sinkmap zones`")
         path = self.work / "sketches" / self.zones[zone]["sketch"]
         if Marks(self.work / "marks").read(f"sketch-{path.stem}") != self.zones[zone]["sketch_key"]:
             raise OutputError(

@@ -41,7 +41,7 @@ def read_plots(path: Path, columns: PlotColumns, grid_crs: str) -> pd.DataFrame:
             has = ", ".join(filter(None, table.columns))
             raise PlotError(f"{path}: has no column {name!r}; it has {has}, name it by an option")
         if [*table.columns].count(name) > 1:
-            raise PlotError(f"{path}: has several columns {name!r}; leave that name to one")
+            raise PlotError(f"{path}: has several columns {name!r}; keep that name for one of them")
     lines = table.index
     table = table.reset_index(drop=True)
     numbers = {name: _numbers(table[name]) for name in (columns.x, columns.y, columns.agb)}
@@ -60,7 +60,7 @@ def read_plots(path: Path, columns: PlotColumns, grid_crs: str) -> pd.DataFrame:
     lost = np.flatnonzero(~(np.isfinite(east) & np.isfinite(north)))
     if lost.size:
         line = lines[lost[0]]
-        raise PlotError(f"{path}:{line}: the position is not one in {columns.crs}; correct it, or name its CRS")
+        raise PlotError(f"{path}:{line}: the position is not valid in {columns.crs}; correct it, or name its CRS")
     return pd.DataFrame({"east": east, "north": north, "date": dates, "agb_g_m2": numbers[columns.agb], "problem": ""})
 
 

@@ -61,7 +61,7 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
     chain, notes = _chain(a, b)
     if run_a.zones[zone].get("shrub") != run_b.zones[zone].get("shrub"):
         factor = _factor_of_shrub(a, [factor for factor, _ in chain])
-        notes.append(f"shrub grows on other ground in the second run, what that changes goes to {factor}")
+        notes.append(f"shrub grows on other ground in the second run; that change counts as {factor}")
     start = a.totals()
     for quantity in ("carbon_tC", "sink_tCO2_yr"):
         before, after = recorded_a.get(quantity), recorded_b.get(quantity)
@@ -69,7 +69,7 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
         row |= {"before": before, "after": after, "note": "; ".join(notes) or None}
         if before is None or after is None:
             missing = [name for name, value in (("first", before), ("second", after)) if value is None]
-            said = "neither run gives a" if len(missing) == 2 else f"the {missing[0]} run gives no such"
+            said = "neither run gives a" if len(missing) == 2 else f"the {missing[0]} run gives no"
             yield row | {"note": f"{said} figure"}
             continue
         swaps = [Swap(factor, figures[quantity]) for factor, figures in chain]
@@ -93,7 +93,7 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
     end = ("coefficients", b.totals())
     kinds = [side.model.ecosystem.ecosystem for side in (a, b)]
     notes = [] if kinds[0] == kinds[1] else [
-        f"{kinds[0]} in the first run and {kinds[1]} in the second, what that changes goes to coefficients"
+        f"{kinds[0]} in the first run and {kinds[1]} in the second; that change counts as coefficients"
     ]  # fmt: skip
     if a.model.stands or b.model.stands:
         there = a.totals(_stands_moved(moved, a, b))
@@ -102,7 +102,7 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
         inventories = b.totals(replace(dated, stands=b.model.stands))
         chain = [("boundary", there), ("clear_pixels", there), ("cover", there), ("stands", inventories), end]
         alone = "second" if a.model.stands is None else "first" if b.model.stands is None else None
-        return chain, [f"the {alone} run alone goes by stands"] if alone else []
+        return chain, [f"only the {alone} run uses stands"] if alone else []
     swapped, why = _swapped(a, b)
     ends = [end]
     if a.periods != b.periods:
@@ -119,7 +119,7 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
     chain = [("boundary", a.totals(moved))]
     if a.model.index == b.model.index and all(b.sketches[i] for i in (0, 1) if a.sketches[i]):
         chain.append(("clear_pixels_and_cover", a.totals(seen, b.sketches)))
-    return [*chain, *ends], [*notes, f"the boundary counts by its area alone and the pixels are not told apart: {why}"]
+    return [*chain, *ends], [*notes, f"of the boundary only the area is compared, and pixels are not told apart: {why}"]
 
 
 def _stands_moved(model: ZoneModel, a: Side, b: Side) -> ZoneModel:

@@ -97,9 +97,9 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
         )
     if not answers and others:
         rows = dict.fromkeys(path for rows in others.values() for path in rows)
-        raise ConfigError(f"nothing of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
+        raise ConfigError(f"no figure of {', '.join(others)} rests on what --set changes, but on {', '.join(rows)}")
     if not answers:
-        raise ConfigError(f"the changes concern {', '.join(numbers)}, which none of the zones asked for is")
+        raise ConfigError(f"the changes concern {', '.join(numbers)}, but none of the zones asked for does")
     return answers + list(_of_groups(run, answers, set(zones or run.zones)))
 
 

@@ -63,7 +63,7 @@ def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> S
     if len(own) < len(found) or len({row.to for row in found}) > 1:
         raise SceneError(
             f"scene {scene.id}: the file of harmonise has two rows of one band, or two sensors to adjust to, for "
-            f"{scene.sensor} {scene.platform}; leave one fit of them"
+            f"{scene.sensor} {scene.platform}; keep one of the fits"
         )
     adjusted = dict(scene.bands)
     for name in bands:

@@ -73,18 +73,18 @@ def safe_id(path: Path, value: object) -> str:
         )
     if name.startswith("-"):
         raise ZoneError(
-            f"{path}: the zone id {name} begins with -, which Excel and the command line take for a sign; give it "
+            f"{path}: the zone id {name} begins with -, which Excel and the command line read as a minus; give it "
             "another",
             f"{path}: 片区编号{name}以-开头，Excel和命令行会当作负号；请改用其他编号",
         )
     if name.casefold() in DEVICES:
         raise ZoneError(
-            f"{path}: the zone id {name} is that of a device on Windows, not of a folder; give it another",
+            f"{path}: the zone id {name} is the name of a device on Windows and cannot name a folder; give it another",
             f"{path}: 片区编号{name}是Windows的设备名，不能作文件夹名；请改用其他编号",
         )
     if name.casefold() in GROUP_NAMES:
         raise ZoneError(
-            f"{path}: the zone id {name} is that of a row of sums; give it another",
+            f"{path}: the zone id {name} is already the name of a row of sums; give it another",
             f"{path}: 片区编号{name}与汇总行同名；请改用其他编号",
         )
     return name
