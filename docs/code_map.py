@@ -1,4 +1,4 @@
-"""Write ``code.md``, which file of the code does what, from what the files say of themselves."""
+"""Write ``code.md``, which file of the code does what, from the docstrings of the files."""
 
 import ast
 import re
@@ -10,8 +10,8 @@ CODE_MD = Path(__file__).with_name("code.md")
 HEAD = """# Map of the code
 
 Which file of `pipeline/` does what, in the words of the file itself. Start with `flow.py`: it holds the four stages in
-order. Imports point down only, from folder to folder as well, what is called pure reads no file, and nothing below the
-run knows the config: tests hold all of it (`tests/test_layering.py`). Written by `python docs/code_map.py`.
+order. Imports point down only, also from folder to folder; modules listed as pure read no file; nothing below the run
+imports the config. Tests check all of this (`tests/test_layering.py`). Written by `python docs/code_map.py`.
 """
 TABLE = "| file | what it does |\n|---|---|\n"
 TOP = {

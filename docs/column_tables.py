@@ -1,4 +1,4 @@
-"""Write ``columns.md``, what every column of every table is, from the titles that the program gives them."""
+"""Write ``columns.md``, the meaning of every column of every table, from the titles in the code."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ from pipeline.zones import area_ledger
 COLUMNS_MD = Path(__file__).with_name("columns.md")
 HEAD = """# Columns 字段
 
-What the columns of the tables are. An empty cell is not known or does not apply, never 0. `low95` and `high95` are the
+The columns of the tables. An empty cell means not known or not applicable, never 0. `low95` and `high95` are the
 ends of the 95 % interval, tC tonnes of carbon, tCO2 tonnes of CO2, tDM tonnes of dry matter, wanmu 10 000 mu (万亩).
 Every CSV file has a last column `note`: what its figures are, and are not. Written by `python docs/column_tables.py`.
 

@@ -1,4 +1,4 @@
-"""Write ``config.md``, what every key of the config is, from the models that check it."""
+"""Write ``config.md``, the meaning of every key of the config, from the models that check it."""
 
 import json
 import sys
@@ -12,9 +12,9 @@ from pipeline.config.run_config import RunConfig
 CONFIG_MD = Path(__file__).with_name("config.md")
 HEAD = """# Config 配置
 
-Every key of a run's YAML file, its values and its default; a key without a default must be there. Paths are relative to
-the file. `configs/baotou.yaml` is a template with comments in Chinese. Editors show the same while you type, by
-`configs/schema.json` (in VS Code with the YAML extension). Written by `python docs/config_tables.py`.
+Every key of a run's YAML file, its values and its default; a key without a default is required. Paths are relative to
+the file. `configs/baotou.yaml` is a template with comments in Chinese. Editors that use `configs/schema.json` show the
+same as you type (VS Code with the YAML extension). Written by `python docs/config_tables.py`.
 
 配置文件的全部键、取值和默认值；没有默认值的键必须填写，路径相对于配置文件。带中文注释的模板见 `configs/baotou.yaml`。
 """

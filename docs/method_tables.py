@@ -1,4 +1,4 @@
-"""Write the coefficient tables into ``method.md``, from the coefficient files: text and numbers cannot part."""
+"""Write the coefficient tables into ``method.md``, from the coefficient files, so that text and numbers agree."""
 
 import sys
 from pathlib import Path

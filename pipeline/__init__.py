@@ -25,7 +25,7 @@ warnings.filterwarnings(
 )
 # boundaries of GIS programs often carry measures (M), which no area has
 warnings.filterwarnings("ignore", r"Measured \(M\) geometry types", module=r"pyogrio\.")
-# of a file that does not open a sentence of ours tells; without a handler its lines would go to the screen, too
+# a sentence of sinkmap reports a file that does not open; without a handler GDAL's lines would be printed, too
 logging.getLogger("odc").addHandler(logging.NullHandler())
 
 __version__ = "0.1.0"

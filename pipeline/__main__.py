@@ -259,8 +259,8 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line; an error that the user can mend is one sentence and an exit code, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # to a file or another program Windows would write in the code page of the machine, which holds no ± or no 片区;
-        # a terminal reads its own, and NUL, to which a scheduled run prints, passes for one
+        # on Windows, output to a file or program would be in the code page of the machine, which lacks ± or 片区;
+        # a terminal has its own encoding, and NUL, to which a scheduled run prints, counts as a terminal
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=stream.encoding if stream.isatty() else "utf-8", errors="backslashreplace")
     gc.freeze()  # what the imports made stays: looking through it for garbage takes a tenth of a second each time

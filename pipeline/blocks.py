@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from pipeline.execution.compiled import njit
 
 BLOCK_PX = 512
-"""The usual block of a tiled GeoTIFF: grid and reading windows fall on multiples of it."""
+"""The usual block of a tiled GeoTIFF: grid and reading windows start at multiples of it."""
 
 CELL_PX = 32
 """Side of a cell; a block is 16 x 16 of them."""
@@ -23,7 +23,7 @@ Cells = np.ndarray
 
 @njit(nogil=True, cache=True)
 def blocks_with(classes, bit, but):
-    """The blocks with at least one pixel that has the ``bit`` in its class and is not in the mask ``but``; ``classes``
+    """The blocks with at least one pixel whose class has the ``bit`` and that the mask ``but`` leaves out; ``classes``
     and ``but`` are (rows, columns)."""
     height, width = classes.shape
     found = np.zeros((-(-height // BLOCK_PX), -(-width // BLOCK_PX)), np.bool_)
@@ -59,7 +59,7 @@ def grown(cells: Cells) -> Cells:
 
 
 def packed(cells: Cells) -> str:
-    """Cells as text, to be compared."""
+    """Cells as text, for comparison."""
     return np.packbits(cells).tobytes().hex()
 
 

@@ -17,7 +17,7 @@ MEMORY = "end_members.json"
 
 def end_members_by_zone(run: Run, sketches: dict[str, dict[str, Sketch]]) -> dict[str, EndMembers]:
     """End-members as the config asks, the same for all years: given, shipped with the stratum, or calibrated per
-    ecosystem on all its zones and years pooled. Raises ConfigError where the guards fail."""
+    ecosystem on all its zones and years pooled. Raises ConfigError where they cannot be soil and vegetation."""
     calibrated: dict[str, EndMembers] = {}
     found = {}
     for zone in run.zones:
@@ -50,7 +50,7 @@ def _calibrated(run: Run, ecosystem: str, sketches: dict[str, dict[str, Sketch]]
 
 
 def scene_days(run: Run, tiles: Iterable[Tile]) -> tuple[str, ...]:
-    """The days of the scenes that reach these tiles, a text a year such as "2023: 07-20 08-14"."""
+    """The days of the scenes that reach these tiles, one text for each year, such as "2023: 07-20 08-14"."""
     days = sorted({scene.day for scene in run.scenes if any(run.reaches(scene, tile) for tile in tiles)})
     return tuple(
         f"{year}: {' '.join(day.strftime('%m-%d') for day in of_year)}"
@@ -59,17 +59,17 @@ def scene_days(run: Run, tiles: Iterable[Tile]) -> tuple[str, ...]:
 
 
 def remember(run: Run, end_members: dict[str, EndMembers]) -> None:
-    """Keep the end-members by zone id, with what calibrated ones rest on."""
+    """Keep the end-members by zone id, calibrated ones with the data that they are from."""
     write_json(run.work / MEMORY, {zone: asdict(pair) for zone, pair in end_members.items()})
 
 
 def remembered(run: Run) -> dict[str, EndMembers]:
-    """What `remember` kept of the last run; empty where nothing was."""
+    """What `remember` kept in the last run; empty if it kept nothing."""
     return {zone: EndMembers.read(content) for zone, content in (read_json(run.work / MEMORY) or {}).items()}
 
 
 def calibration_block(run: Run) -> str:
-    """YAML that freezes the calibrated end-members, empty where none were calibrated."""
+    """YAML to freeze the calibrated end-members in the config; empty where none were calibrated."""
     found = remembered(run)
     calibrated = {zone.ecosystem: found[zone.id] for zone in run.zones if found[zone.id].calibration}
     lines = []

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 LONGEST_PATH = 259
-"""Characters that Windows opens, unless long paths are enabled."""
+"""Longest path, in characters, that Windows opens unless long paths are enabled."""
 
 
 class SinkmapError(Exception):
@@ -54,13 +54,13 @@ class PartialError(SinkmapError):
 
 
 class PlotError(SinkmapError):
-    """The field plots are wrong, too few, or do not meet the scenes."""
+    """The field plots are wrong, too few, or match no scene."""
 
     exit_code = 7
 
 
 def too_long(path: str | Path) -> str:
-    """What to do where a path is longer than Windows opens; nothing elsewhere."""
+    """What to do about a path that is too long for Windows; empty on other systems and for shorter paths."""
     if os.name != "nt" or len(os.path.abspath(path)) <= LONGEST_PATH:
         return ""
     return f"its path is longer than the {LONGEST_PATH} characters that Windows opens: use a shorter folder"
@@ -73,7 +73,7 @@ def away(scene: str, path: str, error: OSError) -> AwayError:
 
 
 def os_error_sentence(error: OSError, where: Path | str) -> str:
-    """A sentence for what the operating system refused while something was written to ``where``."""
+    """A sentence about the error of the operating system while writing to ``where``."""
     place = error.filename2 or error.filename or where
     if error.errno == errno.ENOSPC:
         return f"{place}: the disk is full; free space and run again, finished work is kept"

@@ -4,13 +4,13 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """A checked, unchangeable value read from YAML; an unknown key is an error, and so is a number that is none."""
+    """A checked, unchangeable value read from YAML; unknown keys are errors, and so are infinity and NaN."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Section(Frozen):
-    """A section of the config. The text below a key, or that of the section it holds, tells its meaning in editors and
-    in ``docs/config.md``."""
+    """A section of the config. The text below a key, or of the section in it, explains the key in editors and in
+    ``docs/config.md``."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)

@@ -33,8 +33,8 @@ from pipeline.zones.zone_stands import ZoneStands
 
 
 def counted_zones(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """The zones as they are counted, and the sentences of what was mended or is beyond tolerance. Raises ZoneError
-    for what the config does not let pass: overlaps, a shift like that of web maps, areas beyond tolerance."""
+    """The zones as they are counted, and sentences on what was repaired or is beyond tolerance. Raises ZoneError for
+    what the config does not allow: overlaps, a shift like that of web maps, areas beyond tolerance."""
     zones = config.zones
     table, notes = read_zones(zones.file, ecosystems)
     if zones.reference:
@@ -49,10 +49,11 @@ def counted_zones(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[
 def stands_of(
     config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]
 ) -> dict[str, ZoneStands]:
-    """Stands by id of the forest and grassland zones that they reach into. In a forest zone of which they cover less
-    than ``stands.min_area_fraction``, such as the edge of a neighbour's, they do not count: ground without a stand
-    would pass for ground without forest. That, and what was mended, is said in ``notes``. Raises ZoneError where no
-    stand lies in any of them: all forest would pass to the class mean without a word."""
+    """Stands by id of the forest and grassland zones that they reach into. If they cover less than
+    ``stands.min_area_fraction`` of a forest zone, for instance the edge of a neighbour's stand, they are not used:
+    ground without a stand would count as ground without forest. Sentences on that and on repairs are added to
+    ``notes``. Raises ZoneError where no stand lies in any of these zones: all forest would silently be estimated by the
+    class mean."""
     if config.stands is None:
         return {}
     table, mended = read_stands(config.stands.file, ecosystems["forest"])
@@ -84,8 +85,8 @@ def stands_of(
 
 
 def too_short_for_a_sink(config: RunConfig, without_stands: list[str]) -> list[str]:
-    """A sentence on the zones ``without_stands`` where a period has too few years for their sink; none where they have
-    enough or no sink is asked for."""
+    """A sentence if a period has too few years for a sink of the zones ``without_stands``; none if they have enough, or
+    no sink is asked for."""
     periods, need = config.periods, Ecosystem.min_window_years
     years = min(len(periods.baseline or ()), len(periods.current))
     if periods.baseline is None or years >= need or not without_stands:
@@ -110,8 +111,9 @@ def replaced_results(folder: Path, zones: list[Zone]) -> list[str]:
 def shrub_of(
     config: RunConfig, stands: dict[str, ZoneStands], zones: list[Zone], checksums: Checksums, notes: list[str]
 ) -> dict[str, ShrubGround]:
-    """Where shrub may grow, by id of the zones that shrub stands or the land cover reach into: of grassland, and of
-    forest without ``stands``, whose inventory would count it. What the land cover leaves out is said in ``notes``."""
+    """Where shrub may grow, by id of the zones that shrub stands or the land cover reach into: grassland zones, and
+    forest zones without ``stands``, since an inventory would count the shrub. Zones that the land cover does not cover
+    are named in ``notes``."""
     by_index = [
         zone
         for zone in zones
@@ -150,7 +152,8 @@ def place_of_scenes(config: RunConfig, extent: np.ndarray, cache: Path) -> Path:
 
 
 def wanted_of(config: RunConfig, extent: np.ndarray) -> Wanted:
-    """What the run asks of its scenes; ``extent`` holds its zones (left, bottom, right, top in the CRS of the grid)."""
+    """What the run requires of its scenes; ``extent`` holds its zones (left, bottom, right, top in the CRS of the
+    grid)."""
     scenes, grid = config.scenes, config.grid
     return Wanted(
         years=scenes.years,
@@ -169,7 +172,7 @@ def wanted_of(config: RunConfig, extent: np.ndarray) -> Wanted:
 
 def check_library(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> None:
     """Raises ConfigError where a biomass model would be given another index than it was calibrated on, and where a file
-    of ranges or suggestions speaks of a vegetation type that the coefficients do not have: it would fit no zone."""
+    of ranges or suggestions names a vegetation type that the coefficients do not have: it would match no zone."""
     for name, ecosystem in ecosystems.items():
         index = config.cover.get(name, Cover()).index
         if ecosystem.model_index not in (None, index):
@@ -192,8 +195,8 @@ def _refuse_unknown(file: Path, key: str, named: list[str], known: list[str]) ->
 
 
 def check_levels(method: str, scenes: list[Scene]) -> None:
-    """Raises ConfigError for a geometric median over reflectance and the stand-in bands of scenes that bring NDVI
-    alone: in the plane of red and near infrared the two lie apart, whatever grows there."""
+    """Raises ConfigError for a geometric median over reflectance and the bands that are computed for scenes with NDVI
+    alone: in the plane of red and near infrared these lie apart from reflectance, whatever grows there."""
     by_level = {scene.level: scene.id for scene in reversed(scenes)}
     if method == "geometric_median" and len(by_level) > 1:
         raise ConfigError(
@@ -204,7 +207,7 @@ def check_levels(method: str, scenes: list[Scene]) -> None:
 
 def check_names(config: RunConfig, zones: gpd.GeoDataFrame) -> None:
     """Raises OutputError for a name that no font can print, where there are to be sheets, and for one that GBK cannot
-    write, where there are to be shapefiles: told before hours of work."""
+    write, where there are to be shapefiles: said now and not after hours of work."""
     if "sheets" in config.deliverables:
         from pipeline.outputs.sheets.fonts import find_fonts  # which brings matplotlib
 

@@ -26,14 +26,14 @@ BYTES_PER_TILE_PIXEL = 24
 """Classes and bands of one observation, and the state of the composite, while a tile is read."""
 
 BYTES_PER_MAP_PIXEL = 8
-"""A sink of three bands, whose overviews and file are made in memory, if nothing in it could be compressed."""
+"""A sink of three bands, whose overviews and file are made in memory; upper bound, without any compression."""
 
 BYTES_PER_PATCH_CELL = 160
 """Values, regions and their borders while small ones are merged, as measured on noise, where each cell is a region."""
 
 BYTES_PER_SMALLEST_PATCH = 1100
-"""Outlines and table of the patches for each that the least area would let a zone have, as measured on noise: one in
-four is there, at 4 to 6 kB."""
+"""Outlines and table of the patches, for each patch that would fit in a zone at the least area. Measured on noise:
+there is one patch in four of these, and it takes 4 to 6 kB."""
 
 PROCESS_BYTES = 500 << 20
 """Interpreter, libraries and compiled kernels."""
@@ -49,12 +49,12 @@ SHEET_BYTES = 1_200_000
 """A zone's sheet as PDF and PNG, and its page in the atlas, as measured on the sample."""
 
 SHOWN_UNITS = 8
-"""Units that a line names; of more it says how many."""
+"""Most units that a line names; of further ones it gives the number."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A unit of work that is to be done: its name in the plan, its zone (empty for a tile) and why."""
+    """A unit of work that is to be done: its name in the plan, its zone (empty for a tile) and the reason."""
 
     name: str
     zone: str
@@ -62,8 +62,8 @@ class Job:
 
 
 def plan_lines(run: Run, workers: int, force: bool = False, only: str | None = None) -> Iterator[str]:
-    """The plan as sentences. Reads no pixel; what was finished before is kept, unless with ``force``. With ``only``
-    this zone is mapped, and forced."""
+    """The plan as sentences. Reads no pixel. Finished work is kept, unless ``force`` is given; with ``only`` just this
+    zone is mapped, and ``force`` is limited to it."""
     whole = force and only is None
     told = scene_files(run)
     unverified = told if whole else stale(run, told)
@@ -117,11 +117,11 @@ def stale_zones(run: Run, force: bool, only: str | None = None) -> list[Job]:
 
 
 def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
-    """The rasters to write, in order. Where the zones ``sketched`` anew may move calibrated end-members, those of
-    the last run stand for them; where a land cover reaches them, shrub is taken to be found."""
+    """The rasters to write, in order. If the zones ``sketched`` anew may change calibrated end-members, those of the
+    last run are assumed; if a land cover reaches these zones, shrub is assumed."""
     sketches = {}
     for zone in run.zones:
-        # of a zone to be sketched anew the older one is of use, but may be gone or damaged
+        # for a zone to be sketched anew the older sketch is used, but it may be gone or damaged
         with suppress(OutputError) if zone.id in sketched else nullcontext():
             sketches[zone.id] = load_sketches(run.sketch_path(zone))
     end_members = _end_members(run, sketches, sketched)
@@ -137,8 +137,8 @@ def stale_rasters(run: Run, force: bool, sketched: set[str]) -> list[Job]:
 
 
 def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = None) -> list[Job]:
-    """The sheets that are sure to be drawn, in order: the figures and words that a sheet shows are known to a run
-    alone. ``rasters`` are those to write; ``force`` is for the zone ``only`` where that is given."""
+    """The sheets that are sure to be drawn, in order: only the run itself knows the figures and texts that a sheet
+    shows. ``rasters`` are those to write; ``force`` is for the zone ``only`` where that is given."""
     if "sheets" not in run.config.deliverables:
         return []
     from pipeline.outputs.sheets.atlas import CODE  # which brings matplotlib
@@ -151,7 +151,7 @@ def stale_sheets(run: Run, force: bool, rasters: list[Job], only: str | None = N
         mark = f"sheet-{run.results.name}-{name}"
         done = run.marks.read(mark)
         kept = dict(done) if isinstance(done, dict) else {}
-        # of how many pages an overview is only its mark tells
+        # only the mark of an overview says how many pages it has
         files = [stem.with_name(file) for file in kept.pop(FILES, {})] or sheet_files(stem)
         parts = run.marks.why_stale(mark, kept | code, *files)
         if not parts and (zone in mapped or (name == "overview" and mapped)):
@@ -178,7 +178,7 @@ def _end_members(run: Run, sketches: Sketches, sketched: set[str]) -> dict[str, 
 
 
 def _why(parts: list[str], force: bool) -> str:
-    """The reason as a plan says it; a change of the numbers that only follows from another is left out."""
+    """The reason as the plan states it, without changes of numbers that only follow from another change."""
     if force:
         return "forced"
     if "end_members" in parts:
@@ -191,7 +191,7 @@ def _why(parts: list[str], force: bool) -> str:
 
 
 def _reasons(jobs: list[Job]) -> Iterator[str]:
-    """A line for each reason, with what it concerns."""
+    """A line for each reason, with the units that it concerns."""
     for why in dict.fromkeys(job.why for job in jobs):
         names = [job.name for job in jobs if job.why == why]
         more = f" and {len(names) - SHOWN_UNITS} more" if len(names) > SHOWN_UNITS else ""

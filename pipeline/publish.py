@@ -161,8 +161,8 @@ def zone_tables(
     run: Run, sketches: Sketches, models: dict[str, ZoneModel], strict: bool
 ) -> tuple[list[dict], list[dict], list[str]]:
     """The rows of the zones, each with its certificate and without totals where a figure is impossible, those of their
-    years, and the ids of zones with an impossible figure. A zone whose totals cannot be taken is given up, and with
-    ``strict`` stops the run."""
+    years, and the ids of zones with an impossible figure. A zone whose totals cannot be computed is given up; with
+    ``strict`` it stops the run."""
     ranges = read_ranges(run.config.plausibility)
     taken = [_zone_table(run, models[zone.id], sketches[zone.id], ranges) for zone in run.zones]
     run.isolate_failures([zone.id for zone in run.zones], taken, strict)
@@ -182,13 +182,13 @@ def _zone_table(
         return Failure(ZoneError(f"zone {zone.id}: its totals cannot be taken ({error!r}); report this line"))
     found = impossible(row, zone.stratum, ranges)
     row = withhold(row, found)
-    # the years go without what the period goes without
+    # years lack what the period lacks
     none = {name: None for name in ("carbon_tC", "fvc_mean") if found and row[name] is None}
     return row, [year | none for year in years], bool(found)
 
 
 def judge_unusual(run: Run, rows: list[dict]) -> None:
-    """Say in the rows of the zones, which have their intervals, what is unusual."""
+    """Note unusual figures in the rows of the zones, which must have their intervals already."""
     ranges, by_id = read_ranges(run.config.plausibility), {row["zone_id"]: row for row in rows}
     for zone in run.zones:
         row = by_id[zone.id]
@@ -196,7 +196,7 @@ def judge_unusual(run: Run, rows: list[dict]) -> None:
 
 
 def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> Certificate | None:
-    """Whether the two periods of a zone may be compared; None where there is one period only."""
+    """Whether the two periods of a zone may be compared; None if there is only one period."""
     if run.baseline is None:
         return None
     scenes = run.scenes_over(model.zone)
@@ -211,7 +211,7 @@ def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> C
 
 
 def period_facts(scenes: list[Scene], sketch: Sketch, period: Period) -> PeriodFacts:
-    """What the stock of a period rests on, for the certificate; ``scenes`` are all that reach the zone."""
+    """What the stock of a period is based on, for the certificate; ``scenes`` are all that reach the zone."""
     scenes = [scene for scene in scenes if scene.day.year in period.years]
     return PeriodFacts(
         label=period.label,
@@ -277,8 +277,8 @@ def zone_classes(run: Run, model: ZoneModel, sketches: dict[str, Sketch], has_co
 
 
 def remove_outdated(folder: Path, wanted: set[Path]) -> None:
-    """Delete rasters of zones, periods or variables that the run no longer maps, and what stands beside rasters that
-    are no more: they would pass for results."""
+    """Delete rasters of zones, periods or variables that the run no longer maps, and the side files of rasters that are
+    gone: they would be taken for results."""
     kept = wanted | {file for path in wanted for file in (*side_files(path), *noted(path))}
     for variable in VARIABLES:
         for outdated in set(folder.glob(f"*/*_{variable}_[0-9]*")) - kept:

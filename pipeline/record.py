@@ -1,4 +1,4 @@
-"""The record of a run: what it rested on, so that any number can be traced and made again."""
+"""The record of a run: everything that it depended on, so that any number can be traced and reproduced."""
 
 import re
 from contextlib import suppress
@@ -17,8 +17,8 @@ from pipeline.vegetation import EndMembers
 
 
 def remember_pace(run: Run, pace: dict[str, float]) -> None:
-    """Keep what a unit of each stage took, seconds of the whole run, for the estimate of the next plan. Where it cannot
-    be kept the results are whole all the same."""
+    """Keep how many seconds of the whole run a unit of each stage took, for the estimate of the next plan. If that
+    cannot be written, the results are complete all the same."""
     if pace:
         with suppress(OSError):
             write_json(run.work / "pace.json", (read_json(run.work / "pace.json") or {}) | pace)
@@ -36,14 +36,14 @@ def put_away(run: Run) -> None:
 
 
 def outdated_years(run: Run) -> list[str]:
-    """The folders of years mapped alone that rest on another config or on other coefficients than this run."""
+    """The folders of years mapped alone that were made with another config or other coefficients than this run."""
     now = _basis({"config": run.config.model_dump(mode="json"), "coefficients": _coefficients(run)})
     alone = {file.parent.name: read_json(file) for file in sorted(run.results.glob("[12][0-9][0-9][0-9]/run.json"))}
     return [year for year, then in alone.items() if int(year) not in run.years or _basis(then or {}) != now]
 
 
 def _basis(record: dict) -> list:
-    """What the figures of a year rest on by a run's record, besides its scenes."""
+    """What the figures of a year depend on besides its scenes, taken from a run's record."""
     config = placeless(record.get("config") or {})
     scenes = {**config.get("scenes", {}), "years": None}
     other = {"scenes": scenes, "periods": None, "exports": None, "deliverables": None}
@@ -58,8 +58,8 @@ def record(
     run: Run, end_members: dict[str, EndMembers], models: dict[str, ZoneModel], rows: list[dict],
     seconds: dict[str, float],
 ) -> None:  # fmt: skip
-    """Write ``run.json``: effective config, inputs with checksums, versions, what was set aside, timings, and of the
-    zones what their ``rows`` of the result table rest on."""
+    """Write ``run.json``: effective config, inputs with checksums, versions, what was set aside, timings, and for each
+    zone what its row of ``rows``, the result table, depends on."""
     by_zone = {row["zone_id"]: row for row in rows}
     write_json(
         run.results / "run.json",
@@ -82,16 +82,16 @@ def record(
 
 
 def failed_entry(failed: FailedZone) -> dict:
-    """What is known of a zone that failed: it counts among those of its ecosystem and of the city."""
+    """What is known of a failed zone: it is still one of the zones of its ecosystem and of the city."""
     zone = failed.zone
     of_zone = {"zone": zone.id, "name": zone.name, "ecosystem": zone.ecosystem, "area_ha": zone.area_ha}
     return of_zone | {"reason": failed.reason}
 
 
 def zone_entry(run: Run, model: ZoneModel, row: dict) -> dict:
-    """What a zone's totals are worked out from, besides coefficients and sketch: enough to do it again without its
-    outline (`finished.FinishedRun`); and its ``row`` of the result table with all digits. ``windows`` are where the
-    cube keeps its covered fractions, rows and columns of the grid."""
+    """What a zone's totals are computed from, besides coefficients and sketch: enough to repeat it without its outline
+    (`finished.FinishedRun`); and its ``row`` of the result table with all digits. ``windows`` are where the cube keeps
+    its covered fractions, rows and columns of the grid."""
     windows = zone_windows(run.cube, run.tiles_of(model.zone), model.zone.geometry)
     zone, stands = model.zone, model.stands.grouped(model.ecosystem) if model.stands else None
     return {

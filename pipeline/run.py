@@ -1,4 +1,4 @@
-"""A run made ready: inputs found and checked, grid and tiles laid out, folders and marks at hand."""
+"""A run made ready: inputs found and checked, grid and tiles defined, folders and marks opened."""
 
 import re
 from collections.abc import Sequence
@@ -97,12 +97,12 @@ class Run:
 
     @property
     def note(self) -> str:
-        """What every map and table of more than one zone says of itself."""
+        """The note on every map and table of more than one zone."""
         mapped = set(self.zone_table["ecosystem"])
         return note_of(self.config.simulated, [self.ecosystems[name] for name in self.ecosystems if name in mapped])
 
     def scene_entry(self, scene: Scene) -> dict:
-        """What a scene is, and the zones that its frame reaches."""
+        """The entry of a scene in the record, with the zones that its frame reaches."""
         entry = {"id": scene.id, "day": str(scene.day), "sensor": scene.sensor, "scale_known_from": scene.origin}
         return entry | {"zones": [zone.id for zone in self.zones if zone.geometry.intersects(scene.frame)]}
 
@@ -126,7 +126,7 @@ class Run:
 
     @property
     def draws(self) -> DrawSettings | None:
-        """How the uncertainty is drawn, None where the config asks for no draws."""
+        """Settings of the Monte Carlo, None where the config asks for no draws."""
         how = self.config.uncertainty
         return DrawSettings(how.draws, how.seed, how.area_u95_percent, how.carlson_ripley_chance) if how.draws else None
 
@@ -159,7 +159,7 @@ class Run:
         return {tile.name: shapely.box(*self.cube.grid[tile.window].boundingbox) for tile in self.tiles}
 
     def sensor_errors(self, zone: Zone) -> tuple[SensorError, ...]:
-        """What adjusted sensors may be off by, from the scenes whose frame reaches the zone."""
+        """The errors that adjusting sensors leaves, from the scenes whose frame reaches the zone."""
         there = self.scenes_over(zone)
         return sensor_errors([(s.day.year, s.sensor, s.like_u95) for s in there], self.years)
 
@@ -173,7 +173,7 @@ class Run:
         return tuple(tile for tile in self.tiles if box.intersects(self._tile_boxes[tile.name]))
 
     def kept_as(self, zone: Zone) -> str:
-        """What the sketch and the covered fractions of a zone are kept as."""
+        """The name under which the sketch and the covered fractions of a zone are kept."""
         return f"{zone.id}_{'_'.join(period.label for period in self.periods)}"
 
     def sketch_path(self, zone: Zone) -> Path:
@@ -183,8 +183,8 @@ class Run:
         return self.results / "zones" / zone.id
 
     def forget(self, zone: Zone) -> None:
-        """Take back the marks of a zone, so that all of it is done again from the composites; those stay, for a change
-        of the cells they keep would outdate the rasters of its neighbours."""
+        """Take back the marks of a zone, so that all of it is done again from the composites. Those are kept: if their
+        cells changed, the rasters of neighbouring zones would be outdated."""
         kept, here = self.kept_as(zone), self.results.name
         for unit in (f"coverage-{kept}", f"sketch-{kept}", f"patches-{kept}", f"sheet-{here}-zone-{zone.id}"):
             self.marks.take_back(unit)
@@ -192,8 +192,8 @@ class Run:
         self.marks.forget(rf"map-{re.escape(f'{here}-{zone.id}')}_({variables})_[\d+-]+(_[\d+-]+)?")
 
     def set_scenes_aside(self, failed: list[SetAside]) -> None:
-        """Go on without these scenes, and remember those that are bad for what they hold, as long as their files stay
-        as they are, and all that judged them."""
+        """Go on without these scenes. Those whose content is bad are remembered, as long as their files and the code
+        and settings that judged them stay the same."""
         reasons = {aside.scene: aside.reason for aside in failed if not aside.passing}
         bad = self.marks.read("set-aside") or {}
         bad |= {s.id: [self._judged_by(s), reasons[s.id]] for s in self.scenes if s.id in reasons}
@@ -225,8 +225,8 @@ class Run:
         return area_ledger(self.zone_table, config.zones.planned_wanmu, config.area_tolerance_percent, covered_ha)
 
     def isolate_failures(self, zones: list[str], results: list, strict: bool) -> None:
-        """Give up the zones whose unit failed, so that the others are delivered. Raises the error where no zone is
-        left, where a result cannot be written, which soon stops the others, too, and with ``strict``."""
+        """Give up the zones whose unit failed, so that the others are delivered. Raises the error if no zone is left,
+        if a result cannot be written (the others would soon fail, too), and with ``strict``."""
         units = zip(zones, results, strict=True)
         failed = {zone: result.error for zone, result in units if isinstance(result, Failure)}
         for error in failed.values():
@@ -238,9 +238,8 @@ class Run:
 
 
 def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None = None) -> Run:
-    """Find and check everything before a pixel is read. ``out`` is the folder of all runs; with ``force`` what was
-    finished is to be done again, and scenes that failed are tried again; with the zone ``only`` what was finished of
-    that zone.
+    """Find and check everything before a pixel is read. ``out`` is the folder of all runs; with ``force`` finished work
+    is to be done again, and scenes that failed are tried again; with ``only`` this holds for the work of that zone.
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """

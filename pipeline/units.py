@@ -1,4 +1,4 @@
-"""The units of work of a run, each with the key of all that it rests on, and those of them that are not done yet."""
+"""The units of work of a run, each with the key of everything it depends on, and those that are not done yet."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,10 +30,10 @@ MAP_CODE = (
     "mapping/land_cover", "carbon", "uncertainty/pixel_error", "uncertainty/varying", "uncertainty/monte_carlo",
     "mapping/encoding", "outputs/cog",
 )  # fmt: skip
-"""Modules whose code a unit of each kind rests on, besides `COMPOSITE_CODE`."""
+"""Modules whose code a unit of each kind depends on, besides `COMPOSITE_CODE`."""
 
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
-"""Mapped of every zone and period, besides its index."""
+"""Variables mapped for every zone and period, besides the index."""
 
 BY_GROUND = ("agb", "carbon_stock", "sink")
 """Mapped variables for which shrub has coefficients of its own, so that they depend on where shrub grows."""
@@ -53,18 +53,18 @@ def stale(run: Run, units: list[Unit]) -> list[Unit]:
 
 
 def why_stale(run: Run, unit: Unit) -> list[str]:
-    """Why the unit is to be done, as `Marks.why_stale` says it."""
+    """Why the unit is to be done, in the words of `Marks.why_stale`."""
     files = [unit.path] if isinstance(unit, ZoneSketches) else []
     return run.marks.why_stale(unit.name, unit.key, *files)
 
 
 def cube_layers(run: Run) -> tuple[str, ...]:
-    """What the cube holds of each year."""
+    """The layers that the cube holds for each year."""
     return (*run.config.indices, "clear_count", "water_count", "peak_day")
 
 
 def scene_files(run: Run) -> list[SceneFiles]:
-    """The files of the scenes whose product says what they should be, with their keys."""
+    """The files of the scenes that can be verified by checksums of their product, with their keys."""
     units = []
     for scene in run.scenes:
         if bands := verifiable(scene):
@@ -110,7 +110,7 @@ def _cells(mark: object, touched: Cells) -> Cells:
 
 
 def zone_coverages(run: Run) -> list[ZoneCoverage]:
-    """What all zones cover of their pixels, with its keys."""
+    """The covered fractions of all zones, with their keys."""
     grid, code = run.cube.grid, code_key(*COVERAGE_CODE)
     units = []
     for zone in run.zones:
@@ -159,8 +159,8 @@ def zone_composites(run: Run) -> dict[str, dict[int, str]]:
 
 
 def zone_layers(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list[MapLayer]:
-    """The rasters of a zone: the variables of each period, where open water was seen its occurrence, and the sink where
-    the periods compare."""
+    """The rasters of a zone: the variables of each period, the occurrence of open water if any was seen, and the sink
+    if the periods are comparable."""
     layers = [MapLayer(variable, period) for period in run.periods for variable in (model.index, *MAPPED)]
     seen = [period for period in run.periods if period.label in sketches]
     layers += [MapLayer("water_occurrence", period) for period in seen if sketches[period.label].water.any()]
@@ -170,8 +170,8 @@ def zone_layers(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> list
 
 
 def all_maps(run: Run, models: dict[str, ZoneModel], sketches: Sketches) -> list[ZoneMaps]:
-    """The maps of all zones with the keys of their rasters. The key of a raster holds the composites of its own years
-    and the numbers that it applies, no others: a changed root-to-shoot ratio leaves cover and NDVI as they are."""
+    """The maps of all zones with the keys of their rasters. The key of a raster contains the composites of its own
+    years and the numbers that it uses, no others: a changed root-to-shoot ratio leaves cover and NDVI as they are."""
     code = code_key(*MAP_CODE)
     composites = zone_composites(run)
     units = []
@@ -203,7 +203,7 @@ def _numbers(model: ZoneModel, layer: MapLayer, draws: DrawSettings | None) -> d
     if layer.variable in (model.index, "clear_count", "water_occurrence"):
         return {}
     errors = {}
-    if draws and layer.variable in WITH_ERROR:  # of the draws only those of stands reach a pixel, as many as there be
+    if draws and layer.variable in WITH_ERROR:  # only draws of stands affect a pixel, whatever their number
         errors = {"errors": [model.error_inputs, draws.seed if model.stands else None]}
     numbers = model.fingerprint(layer.variable, layer.periods)
     if model.stands and layer.variable != "fvc":
@@ -212,7 +212,7 @@ def _numbers(model: ZoneModel, layer: MapLayer, draws: DrawSettings | None) -> d
 
 
 def finished_rasters(run: Run, maps: list[ZoneMaps]) -> dict[str, dict[tuple[str, str], Path]]:
-    """By zone id and (variable, period label), where each raster is that has its present key."""
+    """Path of each raster that is finished with its present key, by zone id and (variable, period label)."""
     found = {}
     for unit in maps:
         stale = _stale(run, unit)

@@ -31,7 +31,7 @@ class Variable:
 
 
 IndexName = Literal["ndvi", "evi2", "savi", "msavi", "kndvi"]
-"""Indices that a zone can be mapped by."""
+"""Indices that a zone can be mapped from."""
 
 
 def _index(name: IndexName, en: str, zh: str) -> Variable:

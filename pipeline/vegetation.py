@@ -21,8 +21,8 @@ def linear_cover(index: np.ndarray, soil: np.ndarray, vegetation: np.ndarray) ->
 
 
 def carlson_ripley_cover(index: np.ndarray, soil: np.ndarray, vegetation: np.ndarray) -> np.ndarray:
-    """The square of the linear cover (Carlson & Ripley 1997), unit 1. Strongly low on sparse vegetation: an option and
-    a bound of the structural error, not a default."""
+    """The square of the linear cover (Carlson & Ripley 1997), unit 1. It gives far too little on sparse vegetation: an
+    option, and a bound for the structural error, but not the default."""
     return linear_cover(index, soil, vegetation) ** 2
 
 
@@ -55,13 +55,14 @@ GUARDS = {
     "msavi": Guard(0.02, 0.18, 0.32, 0.21),
     "kndvi": Guard(0.001, 0.062, 0.20, 0.18),
 }
-"""Those of NDVI, and what they come to in the other indices at R + N of .55 (bare soil) and .49 (full cover). A
-lower soil is mostly water or shadow among it (Jiao 2018)."""
+"""The bounds of NDVI, and the same converted to the other indices at R + N of .55 (bare soil) and .49 (full cover). A
+lower soil index mostly has water or shadow in it (Jiao 2018)."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What calibrated end-members rest on: clear land pixel-years, percentiles, and the days of the scenes by year."""
+    """The data that calibrated end-members are from: clear land pixel-years, percentiles, and the days of the scenes by
+    year."""
 
     pixel_years: int
     percentiles: tuple[float, float]
@@ -119,7 +120,7 @@ class EndMembers:
         return formula(index, self.soil, self.vegetation)
 
     def drawn(self, soil: np.ndarray, vegetation: np.ndarray) -> "EndMembers":
-        """The same mixture with one number a draw (n,); the guards bind the best estimate, not each draw."""
+        """The same mixture with one number a draw (n,); the bounds hold for the best estimate, not for each draw."""
         drawn = copy.copy(self)
         object.__setattr__(drawn, "soil", soil)
         object.__setattr__(drawn, "vegetation", vegetation)
@@ -139,7 +140,7 @@ def weighted_percentile(values: np.ndarray, weights: np.ndarray, percent: float)
 
 MIN_PIXEL_YEARS = 100
 MANY_PIXEL_YEARS = 100_000
-"""What percentiles beyond the 5th and 95th need: the ends of a small sample are its errors."""
+"""Pixel-years that percentiles beyond the 5th and 95th need: the extremes of a small sample are mostly errors."""
 
 
 def percentile_end_members(

@@ -83,7 +83,7 @@ class ZoneMaps:
     description: str
     marks: Marks
     errors: DrawSettings | None = None
-    """Of the draws by which the standard errors are worked out, None for rasters without."""
+    """Settings of the draws for the standard errors, None for rasters without standard errors."""
 
     @property
     def zone(self) -> Zone:
@@ -141,7 +141,7 @@ def map_zone(unit: ZoneMaps) -> None:
 
 
 def _errors(unit: ZoneMaps) -> IndexErrors | StandErrors | None:
-    """What the standard errors of the zone's pixels are worked out from."""
+    """The error tables or draws for the standard errors of the zone's pixels."""
     if unit.errors is None or not any(layer.variable in WITH_ERROR for layer in unit.layers):
         return None
     if unit.model.stands:

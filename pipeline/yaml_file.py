@@ -17,7 +17,7 @@ from pipeline.execution.whole_file import whole
 
 
 class _Constructor(SafeConstructor):
-    """What is written like a date is text, as YAML 1.2 has it: the model says whether there is such a day."""
+    """Reads what looks like a date as text, as YAML 1.2 does: the model checks whether there is such a day."""
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
@@ -33,7 +33,7 @@ def _from_folder(path: Path, read: ValidationInfo) -> Path:
 
 
 FilePath = Annotated[Path, AfterValidator(_from_folder)]
-"""A path that is written relative to the file that it stands in; absolute once that is read."""
+"""A path written relative to the file that contains it; absolute after reading."""
 
 
 def read_yaml(path: Path, model: type[BaseModel] | TypeAdapter) -> Any:
@@ -79,7 +79,8 @@ def write_yaml(path: Path, content: Any) -> None:
 
 
 def _sentences(path: Path, faults: Iterable[tuple[tuple[int, tuple], dict]], adapter: TypeAdapter) -> Iterator[str]:
-    """What is wrong, by line and place; the same of several members of a list is said once, at the first of them."""
+    """What is wrong, by line and place; the same fault in several members of a list is reported once, at the first of
+    them."""
     alike: dict[tuple, list[tuple[int, tuple]]] = {}
     for (line, place), error in faults:
         names = tuple(step for step in place if not isinstance(step, int))
@@ -104,7 +105,7 @@ def _fault(names: tuple[str, ...], error: dict, adapter: TypeAdapter) -> str:
 
 
 def _locate(node: Any, loc: tuple) -> tuple[int, tuple]:
-    """Line of the deepest node on the path ``loc``; union tags, which stand in no file, are skipped."""
+    """Line of the deepest node on the path ``loc``; union tags, which occur in no file, are skipped."""
     line, place = (node.start_mark.line + 1 if node else 1), []
     for step in loc:
         if isinstance(node, MappingNode):
@@ -122,8 +123,8 @@ def _locate(node: Any, loc: tuple) -> tuple[int, tuple]:
 
 
 def _nearest(place: tuple[str, ...], schema: dict) -> str | None:
-    """The path of a key of this name in another place, else a key of the same place that is much like it, else the
-    path of the one that is most like it."""
+    """The path of a key with this name in another place, else a similar key in the same place, else the path of the
+    most similar one."""
     *parents, key = place
     paths = list(_known_keys(schema, schema.get("$defs", {})))
     anywhere = {path[-1]: ".".join(path) for path in reversed(paths)}

@@ -1,8 +1,8 @@
 """Bright sand and saline soil that a product flags as cloud or snow: recognised over the dates of a season. Pure.
 
-Soil looks on its flagged dates as it looks on its clear ones; a cloud never does so for long. So a flagged pixel counts
-as clear on a date if it is flagged on most dates of the season, was clear on some, is bright, and has that day the
-reflectance of its clear days in both red and near infrared. The limits are expert choices, not published ones.
+Soil looks the same on its flagged and on its clear dates; a cloud never does so for long. So a flagged pixel counts as
+clear on a date if it is flagged on most dates of the season, was clear on some, is bright, and has on that date the
+reflectance of its clear dates in both red and near infrared. The limits are expert choices, not published ones.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ from pipeline.scenes.quality import BUFFERED, CLEAR
 from pipeline.scenes.scene import Stored
 
 MIN_FLAGGED = 3
-"""Dates on which the pixel must be flagged, and it must be more than those on which it is clear."""
+"""Least number of dates on which the pixel is flagged; they must also be more than its clear dates."""
 
 MIN_RED = 0.15
-"""Reflectance of bright soil in red, at least: vegetation and water lie below."""
+"""Least reflectance of bright soil in red; vegetation and water lie below."""
 
 TOLERANCE = 0.03
 """Reflectance by which a flagged date may differ from the mean of the clear ones, in each band."""
@@ -43,7 +43,7 @@ class BrightSoil:
         _add(classes, bands["red"], bands["nir"], self._red, self._nir, self._clear, self._flagged, self._today)
 
     def rescue(self, classes: np.ndarray, bands: dict[str, Stored]) -> np.ndarray:
-        """The classes of a scene with bright soil clear, and no longer to be grown as cloud."""
+        """The classes of a scene with bright soil set to clear, and no longer buffered as cloud."""
         found = classes.copy()
         _rescue(found, bands["red"], bands["nir"], self._red, self._nir, self._clear, self._flagged)
         return found

@@ -1,5 +1,6 @@
 """Scenes at least twice as fine as the grid: clouds are masked at the scene's own pixels, and a pixel of the grid takes
-the mean of what is clear in it. One quality pixel says nothing of the many beside it in a pixel of the grid."""
+the mean of its clear part. A single quality pixel would say nothing about the other pixels within a pixel of the
+grid."""
 
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ from pipeline.scenes.reflectance import read_bands, read_classes
 from pipeline.scenes.scene import Scene, Stored
 
 STRIP_PX = 4 << 20
-"""Pixels of a scene that are held at once, at most, or those of one row of the grid."""
+"""Most pixels of a scene that are held at once, unless one row of the grid has more."""
 
 LEAST_CLEAR = 0.5
 """Share of a grid pixel that must be clear for it to count."""
@@ -32,8 +33,8 @@ def clear_means(
 
     Clouds grow by ``buffer_m`` first. A grid pixel is CLEAR where at least `LEAST_CLEAR` of it is, WATER where most of
     that is, and its bands are the means of the clear pixels, their nodata where it is not clear. Outside ``cells`` all
-    is nodata. Raises SceneError for an unreadable file, and ValueError where the scene's own pixels tell that an offset
-    was subtracted twice: its shadows enter no mean.
+    is nodata. Raises SceneError for an unreadable file, and ValueError where the scene's own pixels show that an offset
+    was subtracted twice, as means without shadows no longer do.
     """
     classes = np.zeros(grid.shape, "uint8")
     known_and_below = np.zeros(2, "int64")
@@ -64,7 +65,7 @@ def clear_means(
 
 
 def _strips(grid: GeoBox, within: int, cells: Cells | None) -> Iterator[tuple[slice, slice]]:
-    """Windows of the grid that are asked for, each small enough."""
+    """Windows of the wanted part of the grid, each small enough to be read at once."""
     for rows, columns in rectangles(cells, grid.shape, CELL_PX):
         step = max(1, STRIP_PX // ((columns.stop - columns.start) * within**2))
         for top in range(rows.start, rows.stop, step):

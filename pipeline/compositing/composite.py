@@ -24,8 +24,8 @@ from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 MIN_REFLECTANCE = -0.005
 MAX_REFLECTANCE = 1.6
-"""Reflectance (unit 1) of clear land lies within: a pixel outside does not count, and many mean that scale or offset
-are wrong."""
+"""Limits of the reflectance (unit 1) of clear land: pixels outside do not count, and many of them mean that scale or
+offset are wrong."""
 
 DARKEST = 0.001
 """Least reflectance (unit 1) that clear land has in red or near infrared (expert choice): where many pixels have less,
@@ -37,11 +37,11 @@ MOST_DIFFERENCE = np.float32(1.05)
 
 STEPS = np.float32(1 / INDEX_STEP)
 HIGHEST_LEVEL = int(np.iinfo("int16").max)
-"""What a stored step of reflectance can be at most."""
+"""Largest number of steps of 1e-4 that a stored reflectance can have."""
 
 
 class Composite(ABC):
-    """What the methods share: what of an observation counts, and how often a pixel was clear or water.
+    """What the methods share: which pixels of an observation count, and how often a pixel was clear or water.
 
     A subclass names in `_place` the int16 array that takes an index or band of the observations of a day.
     """
@@ -49,7 +49,7 @@ class Composite(ABC):
     def __init__(
         self, shape: tuple[int, int], indices: tuple[str, ...] = ("ndvi",), days: int = 1, cells: Cells | None = None
     ) -> None:
-        """``days`` is the number of days with observations, at most; outside ``cells`` all stays nodata."""
+        """``days`` is the largest number of days with observations; outside ``cells`` everything stays nodata."""
         self._shape, self._indices = shape, indices
         self._blocks = True if cells is None else blocks_of(cells)
         self._places = np.array(
@@ -64,7 +64,7 @@ class Composite(ABC):
 
     @abstractmethod
     def _make_room(self, days: int) -> None:
-        """Lay out what is kept of ``days`` days."""
+        """Allocate the arrays for ``days`` days."""
 
     def next_day(self, day_of_year: int) -> None:
         """Begin a day: overlapping tiles of one day are one observation, the first in which a pixel is clear."""
@@ -169,8 +169,8 @@ def _difference_level(low, high):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _store_index(formula, first, second, here, out):
-    """A normalised difference is worked out of every pixel of a row, as in `_observe`; the others cost too much to be
-    worked out where they are not wanted."""
+    """A normalised difference is computed for every pixel of a row, as in `_observe`; the other indices only where they
+    are wanted, since they cost more."""
     height, width = out.shape
     low, high, levels = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.int16)
     for y in range(height):
@@ -198,8 +198,8 @@ def store_reflectance(band, here, out):
 
 @njit(nogil=True, cache=True)
 def _reflectances(band, row, left, out):
-    """Put the reflectance of a row of a band, from the column ``left`` on, into ``out``: of a slice, which lets the
-    compiler take many pixels at once."""
+    """Put the reflectance of a row of a band, from the column ``left`` on, into ``out``; the slice lets the compiler
+    process many pixels at once."""
     stored, scale, offset, nodata = band
     values = stored[row, left : left + out.size]
     for x in range(out.size):
@@ -217,8 +217,9 @@ def _lay(values, where, out):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _observe(places, classes, red, nir, day, seen, taken, ndvi, peak_day, clear_count, water_count):
     """Count what is clear in the ``places`` (top, bottom, left, right), and raise ``ndvi`` where this observation is
-    higher; ``taken`` marks where it was. Returns (clear, impossible) land, of which the latter counts as not seen, and
-    of pixels of any class how many are known in both bands, and how many of these are below `shadow.BELOW_SHADOW`.
+    higher; ``taken`` marks where it was. Returns the numbers of clear land pixels; of impossible ones, which count as
+    not seen; and, of any class, of pixels known in both bands, and of those among them that are below
+    `shadow.BELOW_SHADOW`.
 
     A row takes a loop for each step, without a branch and over few arrays: such loops the compiler turns into
     instructions on many pixels at once.

@@ -1,8 +1,9 @@
-"""The ways to make one value a year of a season's clear observations. Pure.
+"""The methods that make one value per year from a season's clear observations. Pure.
 
 One method for all years of a run: the indices at the date of peak NDVI (observations are added one by one, so the
 memory is that of one scene whatever their number), or the median or the geometric median of all of them (every day of
-the tile is kept, int16). A maximum is noisy upward, the more so the more observations a year has; the medians are not.
+the tile is kept, int16). A maximum is biased upward by noise, the more so the more observations a year has; the medians
+are not.
 """
 
 from abc import abstractmethod
@@ -32,8 +33,8 @@ class PeakComposite(Composite):
 
 
 class _OfAllDays(Composite):
-    """Keeps what `_kept` names for the indices of every day, int16 (days, rows, columns) each. It has no day of the
-    peak."""
+    """Keeps the indices or bands that `_kept` names of every day, int16 (days, rows, columns) each. There is no day of
+    the peak."""
 
     _kept: Callable[[tuple[str, ...]], tuple[str, ...]]
 
@@ -66,11 +67,11 @@ class _OfAllDays(Composite):
 
     @abstractmethod
     def _medians(self) -> dict[str, np.ndarray]:
-        """Each index from what was kept of the days."""
+        """Each index, computed from the layers kept for the days."""
 
 
 class MedianComposite(_OfAllDays):
-    """The median of each index over the clear observations, each for itself."""
+    """The median over the clear observations, for each index separately."""
 
     _kept = staticmethod(tuple)
 

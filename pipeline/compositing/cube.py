@@ -30,14 +30,14 @@ CODEC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.BITSHUFFLE)
 """A quarter of the time of zstd for a twelfth more disk."""
 
 MADE = "made"
-"""Attribute of an array: a name of its own."""
+"""Attribute of an array: a unique name."""
 
 Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of the grid and the window of it, in grid pixels, that the zones touch; ``cells`` tells of each cell of
+    """A tile of the grid and the window of it, in grid pixels, that the zones touch; ``cells`` says for each cell of
     the window whether a zone touches it."""
 
     row: int
@@ -60,8 +60,8 @@ def block_aligned_grid(
 ) -> GeoBox:
     """The grid over ``bounds`` (CRS units), its edges a whole number of blocks away from ``origin``.
 
-    With the scenes' corner as origin no block of theirs is decoded for two tiles, and a boundary that is
-    corrected a little leaves the grid as it was.
+    With the scenes' corner as origin no block of a scene is decoded for two tiles, and a small correction of a boundary
+    does not change the grid.
     """
     step = BLOCK_PX * resolution
     left, bottom, right, top = bounds
@@ -72,7 +72,7 @@ def block_aligned_grid(
 
 
 def touched_tiles(grid: GeoBox, tile_px: int, geometries: np.ndarray) -> list[Tile]:
-    """The tiles that a geometry (grid CRS) touches, each with the window of whole blocks of it that they do."""
+    """The tiles that a geometry (grid CRS) touches, each with the window of whole blocks that is touched."""
     cells = _touched_cells(grid, geometries)
     found = []
     for row, column in product(*(range(-(-size // tile_px)) for size in grid.shape)):
@@ -119,12 +119,12 @@ class Cube:
 
     @classmethod
     def kept(cls, path: Path) -> "Cube":
-        """The cube that is there. Raises FileNotFoundError where there is none."""
+        """The existing cube. Raises FileNotFoundError if there is none."""
         about = zarr.open_group(path, mode="r").attrs
         return cls(path, GeoBox(about["shape"], Affine(*about["transform"]), about["crs"]), about["tile_px"])
 
     def create(self) -> None:
-        """Make the store, or keep the one that has this very grid."""
+        """Make the store, or keep an existing one with exactly this grid."""
         about = {
             "crs": str(self.grid.crs),
             "transform": list(self.grid.affine)[:6],
@@ -139,13 +139,13 @@ class Cube:
                 return
         except (FileNotFoundError, GroupNotFoundError, ValueError, KeyError, TypeError):
             pass
-        # what says that the store is this one goes first: stopped half way, what is left never passes for a whole one
+        # the file that identifies the store goes first, so that a half-deleted one is never taken for a complete one
         (self.path / "zarr.json").unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
         patiently(lambda: zarr.open_group(self.path, mode="w", attributes=about))
 
     def add_year(self, year: int, layers: tuple[str, ...]) -> None:
-        """Make the arrays of a year, where they are not there yet; a year that a power cut has torn is made anew."""
+        """Make the arrays of a year unless they exist; a year left incomplete by a power cut is made anew."""
         try:
             patiently(lambda: self._add_missing(year, layers))
         except (ValueError, KeyError, TypeError):
@@ -170,19 +170,20 @@ class Cube:
                 )
 
     def made(self, year: int, layers: tuple[str, ...]) -> list[str]:
-        """Which arrays these are: one that was deleted and made again is another. Nothing for one that is not there."""
+        """What identifies the arrays: one that was deleted and made again is a different one. Empty for one that does
+        not exist."""
         folders = [self.path / str(year) / layer for layer in layers]
         return [((read_json(folder / "zarr.json") or {}).get("attributes") or {}).get(MADE, "") for folder in folders]
 
     @property
     def _chunk_px(self) -> int:
-        """Side of a chunk: no chunk lies in two tiles, which two workers may write at once."""
+        """Side of a chunk: no chunk lies in two tiles, since two workers may write these at once."""
         return gcd(self.tile_px, BLOCK_PX)
 
     def write(self, year: int, tile: Tile, layers: dict[str, np.ndarray]) -> None:
         """Store the layers of a tile's window; every other pixel of the tile becomes nodata.
 
-        Chunks are written and read one by one in the thread of the worker: Zarr hands each to an event loop and back,
+        Chunks are written and read one by one in the thread of the worker: Zarr passes each through an event loop,
         which takes three times as long and makes the workers wait for each other.
         """
         whole = tuple(
@@ -209,7 +210,7 @@ class Cube:
         return self.read_years((year,), layer, window)[0]
 
     def read_years(self, years: Sequence[int], layer: str, window: Window) -> np.ndarray:
-        """`read` of each year, (years, rows, columns). Raises OSError where a layer is not kept of a year."""
+        """`read` of each year, (years, rows, columns). Raises OSError if a layer of a year does not exist."""
         abouts = [_array_metadata(self.path / str(year) / layer) for year in years]
         values = np.empty((len(years), *(part.stop - part.start for part in window)), abouts[0]["data_type"])
         for year, about, of_year in zip(years, abouts, values, strict=True):
@@ -265,7 +266,8 @@ class Cube:
 
 
 def _decoded(file: Path) -> bytes:
-    """What was packed into a file. Raises FileNotFoundError, and OutputError for one that a power cut has left torn."""
+    """The unpacked content of a file. Raises FileNotFoundError, and OutputError for one left incomplete by a power
+    cut."""
     packed = file.read_bytes()
     try:
         return CODEC.decode(packed)
@@ -275,5 +277,5 @@ def _decoded(file: Path) -> bytes:
 
 @cache
 def _array_metadata(folder: Path) -> dict:
-    """What Zarr says of an array: ``data_type``, ``fill_value``."""
+    """Zarr's metadata of an array: ``data_type``, ``fill_value``."""
     return json.loads((folder / "zarr.json").read_text(encoding="utf-8"))

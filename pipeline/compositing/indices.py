@@ -1,8 +1,8 @@
 """Vegetation indices: one function each, of surface reflectance (unit 1, 0-1). Pure.
 
-Every index is NaN where its two bands sum to less than 1e-6 or its denominator is nearer to 0 than that. EVI2, SAVI
-and MSAVI are no ratios: reflectance times 10 000 would give other values without a sign of it, which is why the
-composite refuses a scene whose reflectance cannot be.
+Every index is NaN where its two bands sum to less than 1e-6 or its denominator is nearer to 0 than that. EVI2, SAVI and
+MSAVI are no pure ratios: reflectance times 10 000 would give wrong values unnoticed, which is why the composite refuses
+a scene with impossible reflectance.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import numpy as np
 from pipeline.execution.compiled import njit
 
 SMALLEST = np.float32(1e-6)
-"""Sums and denominators below are none."""
+"""Sums and denominators below it count as 0."""
 
 NAN = np.float32(np.nan)
-"""So that an index of float32 is float32."""
+"""A float32 NaN, so that an index of float32 stays float32."""
 
 
 @njit(nogil=True, cache=True)
@@ -72,7 +72,8 @@ def msavi(red, nir):
 
 
 NORMALISED_DIFFERENCE, EVI2, SAVI, MSAVI, KNDVI = range(5)
-"""Numbers of the formulas: a compiled loop is kept between runs if it takes a number, not if it takes a function."""
+"""Numbers of the formulas: a compiled loop can be cached between runs if it takes a number, but not if it takes a
+function."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -118,7 +119,7 @@ INDICES = {
     "msavi": Index(MSAVI, ("red", "nir")),
     "kndvi": Index(KNDVI, ("red", "nir")),
 }
-"""What a composite can store, by name; NDVI it always does."""
+"""The indices that a composite can store, by name; it always stores NDVI."""
 
 
 def bands_of(indices: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Median and geometric median over the days of a tile, pixel by pixel. Pure.
 
-Both take int16 stacks in steps of 1e-4, INDEX_NODATA where a day has no clear observation; neither depends on the
-order of the days but for the last digits of a float.
+Both take int16 stacks in steps of 1e-4, INDEX_NODATA where a day has no clear observation; the order of the days
+changes at most the last digits of a float.
 """
 
 import numpy as np
@@ -10,25 +10,26 @@ from pipeline.execution.compiled import njit
 from pipeline.variables import INDEX_NODATA, INDEX_STEP
 
 CLOSE = 1e-2
-"""Steps of 1e-4: the geometric median is found when Newton's next move is shorter, which leaves less than that."""
+"""In steps of 1e-4: the geometric median is found when Newton's next step is shorter; the error left is smaller
+still."""
 
 TOUCHING = 1e-6
-"""Steps of 1e-4: nearer to an observation the centre lies on it."""
+"""In steps of 1e-4: if the centre is nearer to an observation than this, it lies on it."""
 
 ROUNDING = 1e-13
-"""What is left of unit vectors that sum to zero."""
+"""Rounding error of unit vectors that sum to zero."""
 
 FLAT = 1e-14
 """Singular, but for rounding, is a curvature whose determinant is below this times the product of its diagonal."""
 
 MOST_MOVES = 1000
-"""Three or four are usual, fourteen were the most on real pixels."""
+"""Limit of Newton's steps: three or four are usual, fourteen were the most on real pixels."""
 
 
 @njit(nogil=True, cache=True)
 def median_of_days(stack):
     """The median of ``stack`` (days, rows, columns) int16 over its days, (rows, columns) int16: of an even number the
-    mean of the middle two, half a step to the even one; nodata where no day has a value.
+    mean of the middle two, with half steps rounded to even; nodata where no day has a value.
 
     A row of pixels is sorted at once, by insertion without a branch: the compiler takes 16 pixels at a time.
     """
@@ -59,7 +60,8 @@ def median_of_days(stack):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def geometric_median(stack):
-    """The reflectance nearest in sum to those of all days (Roberts et al. 2017): argmin_y sum_i |x_i - y|.
+    """The reflectance with the smallest sum of distances to those of all days (Roberts et al. 2017): argmin_y sum_i
+    |x_i - y|.
 
     ``stack`` int16 (bands, days, rows, columns), three bands at most; float32 (bands, rows, columns), NaN where no day
     has all bands. Two observations give their mean.
@@ -134,7 +136,7 @@ def _nearest_in_sum(seen, distances):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _pull_and_curvature(seen, centre, distances):
     """How many of ``seen`` lie at the centre, which is nearest, and of those that do not lie there: the sum of weights
-    1 / d; the pull sum u, u the unit vector to each, which is minus the gradient of the sum of distances; and its
+    1 / d; the pull sum u, with u the unit vector to each, which is minus the gradient of the sum of distances; and its
     curvature sum (1 - u u') / d, as xx, yy, zz, xy, xz, yz."""
     x, y, z = centre
     here = nearest = 0
@@ -186,7 +188,7 @@ def _moved(place, move, scale):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _sum_of_distances(seen, centre, distances):
-    """The sum of the ``distances`` of all ``seen`` from ``centre``, which are put there."""
+    """The sum of the distances of all ``seen`` from ``centre``; they are stored in ``distances``."""
     x, y, z = centre
     for i in range(distances.size):
         distances[i] = np.sqrt((seen[0, i] - x) ** 2 + (seen[1, i] - y) ** 2 + (seen[2, i] - z) ** 2)

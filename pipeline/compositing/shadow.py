@@ -1,4 +1,4 @@
-"""Whether an offset was subtracted twice: shadows and lakes tell, where bright ground would hide it. Pure."""
+"""Whether an offset was subtracted twice: dark shadows and lakes show it, bright ground would hide it. Pure."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from pipeline.compositing.indices import reflectance_at
 from pipeline.execution.compiled import njit
 
 BELOW_SHADOW = -0.05
-"""Reflectance (unit 1) that no shadow or lake is corrected to (expert choice): where more than a hundredth of all
-pixels have less in red or near infrared, an offset that was subtracted already was subtracted again. Bright ground
-would hide it and come out too green."""
+"""Reflectance (unit 1) below which atmospheric correction puts no shadow or lake (expert choice): if more than a
+hundredth of all pixels have less in red or near infrared, the offset was subtracted twice. Bright ground would hide
+this and come out too green."""
 
 
 def refuse_below_shadow(known: int, below: int) -> None:

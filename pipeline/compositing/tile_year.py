@@ -24,12 +24,12 @@ COMPOSITE_CODE = (
     "blocks", "scenes/hdfeos", "scenes/scene", "scenes/quality", "compositing/cube",
     "variables",
 )  # fmt: skip
-"""Modules whose code a composite rests on."""
+"""Modules whose code a composite depends on."""
 
 
 @dataclass(frozen=True)
 class TileYear:
-    """Composite of one tile and year, of its ``cells`` (None: of them all); ``key`` is what its mark will say."""
+    """The composite of one tile and year, for its ``cells`` (None: all); ``key`` is what its mark will hold."""
 
     cube: Cube
     tile: Tile
@@ -92,13 +92,13 @@ def composite_tile(unit: TileYear) -> list[SetAside]:
 
 
 def _shows_soil(scene: Scene, grid: GeoBox) -> bool:
-    """Whether bright soil is looked for in a scene: not where it brings NDVI alone, whose red is no brightness, nor
-    where it is masked at its own pixels."""
+    """Whether bright soil is looked for in a scene: not if it holds NDVI alone, whose computed red shows no brightness,
+    nor if it is masked at its own pixels."""
     return scene.level != INDEX and pixels_within(scene, grid) == 1
 
 
 def _bright_soil(scenes: tuple[Scene, ...], grid: GeoBox) -> BrightSoil:
-    """What the season shows of bright soil; a scene that fails adds nothing, and is told of when it is composited."""
+    """What the season shows of bright soil; a scene that fails adds nothing, and is reported when it is composited."""
     soil, day = BrightSoil(grid.shape), None
     for scene in (scene for scene in scenes if _shows_soil(scene, grid)):
         if scene.day != day:

@@ -29,7 +29,7 @@ def key_of(kinds: Mapping[str, Named], name: str) -> str:
 
 
 def refuse_shared_names(kinds: Mapping[str, Named], what: str) -> None:
-    """Raises ValueError where a name stands for two kinds."""
+    """Raises ValueError where two kinds have the same name."""
     names = [name for key, kind in kinds.items() for name in {key, *kind.names}]
     if doubled := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"a name belongs to one {what} only: {', '.join(sorted(doubled))}")
@@ -38,7 +38,7 @@ def refuse_shared_names(kinds: Mapping[str, Named], what: str) -> None:
 class Stratum(Named):
     """A kind of land within an ecosystem.
 
-    ``soil_index`` and ``vegetation_index`` are its end-members where none are calibrated.
+    ``soil_index`` and ``vegetation_index`` are its end-members if none are calibrated or given.
     """
 
     soil_index: EndMember
@@ -51,10 +51,10 @@ class Ecosystem(Frozen, ABC):
     min_window_years: ClassVar[int] = 3
     """Years that a period needs before two periods may be compared: standing crop follows the year's rain."""
     min_water_share: ClassVar[float] = 1.0
-    """A pixel is open water if this share of its clear observations, at least, saw water. Mountain
-    shadow is often classed as water, so a land ecosystem wants all of them."""
+    """A pixel is open water if at least this share of its clear observations saw water. Mountain shadow is often
+    classed as water, so land ecosystems require all of them."""
     interval_only: ClassVar[tuple[str, ...]] = ("residual",)
-    """Factors of which the interval takes the half-width, and no figure the value."""
+    """Factors whose half-width is used for the interval, and whose value no figure uses."""
 
     ecosystem: str
     index_bias: Annotated[Coefficient, of_cause("index")]
@@ -96,13 +96,13 @@ class Ecosystem(Frozen, ABC):
 
     @property
     def model_index(self) -> str | None:
-        """The index that the biomass model was calibrated on; None where it takes cover alone."""
+        """The index that the biomass model was calibrated on; None if the model uses cover alone."""
         return None
 
     @property
     @abstractmethod
     def method(self) -> str:
-        """What a stock is worked out by, as tables print it."""
+        """The method of the stock, as tables print it."""
 
     @property
     @abstractmethod
@@ -111,7 +111,7 @@ class Ecosystem(Frozen, ABC):
 
     @property
     def excluded(self) -> str:
-        """What its carbon is without though one might look for it there, in Chinese and English; "" for nothing."""
+        """What one might expect in its carbon but is not included, in Chinese and English; "" for nothing."""
         return ""
 
     def clamped(self, index: np.ndarray, stratum: str) -> np.ndarray:
@@ -129,19 +129,19 @@ class Ecosystem(Frozen, ABC):
 
     @abstractmethod
     def biomass_factor(self, stratum: str) -> Factor:
-        """Above-ground biomass, t DM/ha, over that function of the index which it is proportional to."""
+        """Above-ground biomass, t DM/ha, divided by the function of the index that it is proportional to."""
 
     @abstractmethod
     def carbon_factor(self, stratum: str) -> Factor:
-        """Carbon stock, t C/ha, over above-ground biomass, t DM/ha."""
+        """Carbon stock, t C/ha, divided by above-ground biomass, t DM/ha."""
 
     @abstractmethod
     def rows_used(self, stratum: str, species: Iterable[str]) -> list[str]:
-        """Paths of the rows that the stock of a stratum, or of stands of these species, is worked out with."""
+        """Paths of the rows that the stock of a stratum, or of stands of these species, is computed with."""
 
 
 Holder = TypeVar("Holder", bound=Frozen)
-"""What holds coefficient rows: an ecosystem, or the shrub of the forest."""
+"""An object with coefficient rows: an ecosystem, or the shrub of the forest."""
 
 
 def coefficients(holder: Frozen) -> dict[str, AnyCoefficient]:
@@ -161,10 +161,10 @@ def _rows(part: Any, path: tuple[str, ...]) -> Iterator[tuple[str, AnyCoefficien
 
 
 def with_values(holder: Holder, values: Mapping[str, float | np.ndarray | AnyCoefficient]) -> Holder:
-    """The same with other numbers in the rows at these paths: a number, or one a draw, (n,); or with another row.
+    """The same with other numbers in the rows at these paths: one number, or one per draw, (n,); or with another row.
 
-    For a row of several numbers (polynomial, table) it is the factor on all of it. Raises KeyError for a path that
-    is not there.
+    For a row of several numbers (polynomial, table) the number is a factor on all of it. Raises KeyError for a path
+    that is not there.
     """
     known = coefficients(holder)
     for path, value in values.items():
@@ -184,9 +184,9 @@ def _replaced(part: Any, steps: list[str], value: float | np.ndarray | AnyCoeffi
 
 
 def find(ecosystem: Ecosystem, name: str) -> list[str]:
-    """The path ``name``, else those that end in it: ``root_shoot`` means that of every stratum. The shrub's, which grow
-    in other zones, too, are meant where they are named, or no other ends so. Raises KeyError with the nearest names
-    where there is none."""
+    """The path ``name``, otherwise all paths that end in it: ``root_shoot`` means that of every stratum. Rows of shrub,
+    which also grows in other zones, are included only if they are named, or if no other path ends so. Raises KeyError
+    with the nearest names where there is none."""
     paths = coefficients(ecosystem)
     ending = [path for path in paths if path.endswith(f".{name}")]
     own = [path for path in ending if not path.startswith("shrub.")]
@@ -207,10 +207,9 @@ def _unknown(holder: Frozen, name: str) -> str:
 def used_by(
     ecosystem: Ecosystem, stratum: str, species: Iterable[str] = (), shipped_end_members: bool = True
 ) -> list[str]:
-    """Paths of the rows that a zone's stock rests on, sorted; with ``species`` (keys) by its stands.
+    """Paths of the rows that a zone's stock depends on, sorted; with ``species`` (keys) for a stock by stands.
 
-    Rows that only widen the interval are not among them, nor are the shipped end-members of a stratum where others
-    are in use.
+    Without rows that only widen the interval, and without the shipped end-members of a stratum if others are in use.
     """
     rows = set(ecosystem.rows_used(stratum, species))
     if not shipped_end_members:

@@ -64,7 +64,7 @@ class Forest(Ecosystem):
     C = V x D x BEF x (1+R) x CF, without bins. The two differ by 20-25 % at 60 m3/ha, by a factor of 2 to 4
     below 20.
 
-    Without: C = C_type,age x min(1, f / f_ref), a proxy: a canopy's index sees neither age nor volume.
+    Without: C = C_type,age x min(1, f / f_ref), a proxy: the index of a canopy shows neither age nor volume.
     """
 
     interval_only: ClassVar[tuple[str, ...]] = ("residual", "stand_area")
@@ -109,7 +109,7 @@ class Forest(Ecosystem):
 
     @property
     def stand_method(self) -> str:
-        """What the stock of stands is worked out by."""
+        """The method of the stock of stands."""
         return f"stand volume x {'BCEF' if self.expansion == 'ipcc' else 'D x BEF'} x (1+R) x CF"
 
     @property
@@ -144,15 +144,17 @@ class Forest(Ecosystem):
 
     @property
     def kinds(self) -> dict[str, Named]:
-        """What a stand can be of."""
+        """The kinds that a stand can be: tree species, shrub, or ground without trees."""
         return {**self.species, SHRUB: self.shrub, UNSTOCKED: NO_TREES}
 
     def species_key(self, name: str) -> str:
-        """The key of the species called ``name``, `SHRUB` of shrubs, `UNSTOCKED` without any. Raises KeyError."""
+        """The key of the species called ``name``; `SHRUB` for shrubs, `UNSTOCKED` for ground without trees. Raises
+        KeyError."""
         return key_of(self.kinds, name)
 
     def stratum_key(self, name: str | None) -> str:
-        """Also of a species with its age group, by name or inventory code: 落叶松中龄林, 华北落叶松 2."""
+        """As in the base class; also finds a species with its age group, by name or inventory code: 落叶松中龄林,
+        华北落叶松 2."""
         try:
             return super().stratum_key(name)
         except KeyError:
@@ -181,10 +183,10 @@ class Forest(Ecosystem):
         """(AGB in t DM/ha, carbon in t C/ha) of stands, arrays (s,), or (s, 1) where rows hold n draws, which then
         answer with (s, n); ``species`` are s keys.
 
-        AGB = V x BCEF(V_bin); C = AGB x (1 + R(V_bin x BCEF)) x CF. The tables step down at their bin
-        edges, so the bin is taken at ``bin_volume_m3_ha``, the same for every date of a comparison:
-        otherwise growth across an edge would read as a loss. Continuous: AGB = V x D x BEF, R and CF of the species.
-        Shrubs by their ``cover`` (1), without it by the reference cover.
+        AGB = V x BCEF(V_bin); C = AGB x (1 + R(V_bin x BCEF)) x CF. The tables step down at their bin edges, so the bin
+        is taken at ``bin_volume_m3_ha``, the same for every date of a comparison: otherwise growth across an edge would
+        look like a loss. Continuous: AGB = V x D x BEF, R and CF of the species. Shrubs by their ``cover`` (1), without
+        it by the reference cover.
         """
 
         def one(key: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -206,8 +208,8 @@ class Forest(Ecosystem):
         """(gain, loss) in t C/ha/yr, both >= 0, of stands by their yearly volume increment, shapes as `stand_stock`.
 
         Gain = I_V x BCEF_I x (1+R) x CF (IPCC 2006 V4 eq 2.9, 2.10) where volume grew; loss by the stock's BCEF where
-        it shrank (eq 2.12, all of the stand's biomass taken out). A family of its own: never to be added to a stock
-        difference, which has both in it already. Shrubs have no volume and neither.
+        it shrank (eq 2.12, all of the stand's biomass taken out). Another method than the stock difference, which
+        already contains both: never add them. Shrubs have no volume, so no gain and no loss.
         """
 
         def one(key: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -236,7 +238,7 @@ class Forest(Ecosystem):
                 own.wood_density.value * own.biomass_expansion.value,
                 (1 + own.root_shoot.value) * own.carbon_fraction.value,
             )
-        # a draw of the expansion moves no stand to other roots: that would offset part of its error
+        # a draw of the expansion keeps the bin of the roots: another bin would cancel part of the error
         root_shoot = self.root_shoot[row.root_shoot].at(held * self.bcef[row.bcef].listed_at(held))
         return tables[row.bcef].at(held), (1 + root_shoot) * row.carbon_fraction.value
 

@@ -29,7 +29,7 @@ QUANTITIES = {
     "flux": "CH4通量",
     "warming": "CH4增温潜势",
 }
-"""The last known step of a path, such as the carbon fraction of species.elm.carbon_fraction."""
+"""Chinese names of the last step of a path, such as carbon_fraction in species.elm.carbon_fraction."""
 
 KINDS = {
     "hardwoods": "阔叶树",
@@ -45,14 +45,14 @@ KINDS = {
 
 def name_zh(ecosystem: Ecosystem | Mapping, path: str) -> str:
     """A coefficient in Chinese, such as 榆树含碳率 of species.elm.carbon_fraction: its kind by the first of its names
-    in the YAML, then the quantity. A step that nobody has named stays as it is. Of several ecosystems the path begins
-    with the name of one."""
+    in the YAML, then the quantity. A step without a name stays as it is. With several ecosystems the path begins with
+    the name of one."""
     return "".join(_parts(ecosystem, path))
 
 
 def names_zh(ecosystem: Ecosystem | Mapping, paths: Iterable[str]) -> str:
-    """Coefficients in Chinese in one line, kinds of one quantity together and each once: 侧柏、榆树含碳率；参考覆盖度.
-    Paths of several ecosystems begin with the name of theirs."""
+    """Coefficients in Chinese in one line, with the kinds of each quantity together and no repetition:
+    侧柏、榆树含碳率；参考覆盖度. Paths of several ecosystems begin with the name of theirs."""
     kinds: dict[tuple[str, bool], dict[str, None]] = {}
     for path in paths:
         kind, quantity = _parts(ecosystem, path)

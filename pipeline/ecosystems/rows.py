@@ -15,7 +15,7 @@ Cause = Literal[
     "index", "end_members", "cover_model", "biomass_model", "dry_matter", "root_shoot", "carbon_fraction", "expansion",
     "stand_volume", "class_mean", "residual", "area",
 ]  # fmt: skip
-"""Lines of the variance account: what the error of a total comes from."""
+"""Causes of the error of a total, as the shares of its variance list them."""
 
 Z95 = 1.959963984540054
 """Half-width of the 95 % interval of a normal number, in standard deviations."""
@@ -25,16 +25,15 @@ SKEWED_FROM_PERCENT = 30
 
 
 def of_cause(cause: Cause) -> BeforeValidator:
-    """Annotation of a field whose rows belong to this line of the variance account, unless they name another."""
+    """Annotation of a field whose rows belong to this cause, unless they name another one."""
     return BeforeValidator(lambda row: {"cause": cause, **row} if isinstance(row, dict) else row)
 
 
 class Row(Frozen):
-    """What every row says.
+    """What every row has.
 
-    ``valid`` is the range that the listed number cannot leave, nor its draws where they are truncated. ``factor``
-    multiplies the answer of a whole row of numbers (polynomial, table): 1 as shipped, the way to draw or to change it
-    as one.
+    ``valid`` is the range of the listed number, and of its draws where they are truncated. ``factor`` multiplies the
+    result of a row of several numbers (polynomial, table), so that it is drawn or changed as a whole; 1 in the files.
     """
 
     unit: str
@@ -110,12 +109,12 @@ class Coefficient(Row):
 
     @property
     def is_row(self) -> bool:
-        """Whether it is drawn and changed by a factor on all of it."""
+        """Whether the row is drawn and changed by one factor on all its numbers."""
         return isinstance(self.value, tuple)
 
     @property
     def central(self) -> float:
-        """What the draws lie around: the value, of a polynomial the factor 1."""
+        """The centre of the draws: the value, or the factor 1 for a polynomial."""
         return 1.0 if self.is_row else self.value
 
     @property
@@ -135,7 +134,7 @@ class BinnedCoefficient(Row):
 
     The first bin is open below, the last above; ``valid`` holds for each value. Its error is the half-width of a factor
     on all of it, or ``ranges``, a 95 % range of each value with that value as the median (``split_lognormal``): all
-    values are off to the same side, each by its own range.
+    values are wrong in the same direction, each within its own range.
     """
 
     values: tuple[float, ...]
@@ -203,7 +202,7 @@ AnyCoefficient = Coefficient | BinnedCoefficient
 
 
 class Named(Frozen):
-    """A kind of land or tree, found by its ``names`` in the zone or stand table; the first is how it is printed."""
+    """A kind of land or tree, found by its ``names`` in the zone or stand table; the first name is printed."""
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
 

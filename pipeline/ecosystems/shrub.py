@@ -1,4 +1,4 @@
-"""Shrub: carbon by cover, on the ground that an inventory or a land-cover map says is shrub."""
+"""Shrub: carbon by cover, on ground that is shrub according to an inventory or a land-cover map."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ SHRUB = "shrub"
 """Key of shrub stands among the species, and of the shrub's rows in the forest coefficient file."""
 
 STOCK_ROWS = ("carbon_t_ha", "reference_cover")
-"""Rows that the carbon stock rests on; the others share it out to biomass."""
+"""Rows that the carbon stock depends on; the others only convert it to biomass."""
 
 
 class ShrubStock(NamedTuple):
@@ -34,8 +34,8 @@ class Shrub(Named):
     carbon_fraction: CarbonFraction
 
     def stock(self, cover: np.ndarray | float | None) -> ShrubStock:
-        """What shrub of a cover (1) holds, any shape that broadcasts with rows of n draws; without one, what it holds
-        at the reference cover."""
+        """The stock of shrub with this cover (1), in any shape that broadcasts with rows of n draws; without a cover,
+        the stock at the reference cover."""
         share = 1 if cover is None else cover / self.reference_cover.value
         carbon = share * self.carbon_t_ha.value
         return ShrubStock(carbon * (self.above_ground_share.value / self.carbon_fraction.value), carbon)

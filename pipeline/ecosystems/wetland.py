@@ -28,8 +28,8 @@ class Methane(Frozen):
 class Wetland(Ecosystem):
     """C = AGB_class x emergent cover x CF, above ground only; open water holds none.
 
-    Class mean of Phragmites, Momoge (Zhao Y. et al. 2022). Optical indices do not see more of a reed
-    stand than its cover. CO2 only: methane is a line of its own, and only where the user supplies its numbers.
+    Class mean of Phragmites, Momoge (Zhao Y. et al. 2022). Optical indices show no more of a reed stand than its cover.
+    CO2 only: methane is given separately, and only if the user supplies its numbers.
     """
 
     min_water_share: ClassVar[float] = 0.5

@@ -1,1 +1,1 @@
-"""How units of work run, through Dask, and how what they leave is written whole, marked and traced."""
+"""How units of work run through Dask, and how their results are written whole, marked and traced."""

@@ -1,7 +1,7 @@
-"""`njit` of numba for the loops of this package, kept between runs for exactly the code they were compiled from.
+"""`njit` of numba for the loops of this package, cached between runs for exactly the code they were compiled from.
 
-numba checks only the file that a loop is written in to see whether its compiled form is still valid. Loops of this
-package call loops, and hold constants, of other files: after a change there numba would go on with the old numbers.
+To see whether a compiled loop is still valid, numba checks only the file that contains it. Loops of this package call
+loops and use constants of other files: after a change there numba would go on with the old numbers.
 """
 
 from hashlib import sha256

@@ -6,6 +6,6 @@ import psutil
 
 
 def available_cores() -> int:
-    """Cores that this process may use; where the system binds no process to cores, all."""
+    """Number of cores that this process may use; all of them on a system that cannot bind a process to cores."""
     process = psutil.Process()
     return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else os.cpu_count() or 1

@@ -9,8 +9,8 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def kept_from_children() -> Iterator[None]:
-    """Processes that are started inside never hear of Ctrl-C; this one does when the block ends. On Windows, which
-    hands no such mask on, they have to `ignore` it."""
+    """Processes started in the block never receive Ctrl-C; this process receives it when the block ends. Windows passes
+    no such mask on: there the processes have to `ignore` it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -28,5 +28,5 @@ def ignore() -> None:
 
 
 def dask_setup(worker: object) -> None:
-    """`ignore` in a worker of Dask: of a module that it is told to preload it calls what has this name."""
+    """`ignore` in a Dask worker, which calls the function of this name in every module that it preloads."""
     ignore()

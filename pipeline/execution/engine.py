@@ -30,9 +30,9 @@ from pipeline.execution.provenance import installed
 GDAL_CACHE_BYTES = 96 << 20
 _RETRIES = 2
 ANSWER_SECONDS = 10
-"""How long a cluster is given to answer."""
+"""Seconds within which a cluster has to answer."""
 LOOK_SECONDS = 10
-"""After so long without a finished unit the cluster is asked whether it has a worker at all."""
+"""After so many seconds without a finished unit, the cluster is asked whether it has any worker."""
 
 
 LOST = "the connection to the Dask scheduler is lost; finished work is kept, start it and run again"
@@ -46,7 +46,7 @@ class Failure:
 
 
 class Engine:
-    """Where units of work run. Without a Dask client: threads of this process, no server."""
+    """Runs units of work. Without a Dask client: in threads of this process, without a server."""
 
     def __init__(self, console: Console, workers: int, client: Any = None) -> None:
         self.console = console
@@ -130,16 +130,16 @@ class Engine:
         return [result(future) for future in futures]
 
     def _say_without_workers(self) -> bool:
-        """Print a word where the cluster has no worker; whether it has none."""
-        with suppress(OSError):  # of a lost scheduler the units tell
+        """Whether the cluster has no worker; if so, a line is printed."""
+        with suppress(OSError):  # a lost scheduler is reported by the units
             if not self._client.nthreads():
                 self.console.print("No worker is at the Dask scheduler; the work waits for one.", soft_wrap=True)
                 return True
         return False
 
     def _refuse_other_installations(self) -> None:
-        """Raises ConfigError where scheduler or a worker is not `installed` as this process: what it computes would be
-        marked and recorded as this one's, and what it does not have it cannot even unpack."""
+        """Raises ConfigError where scheduler or a worker is not `installed` as this process: its results would be
+        marked and recorded as made by this installation, and code that it lacks could not even be unpacked."""
         try:
             at_scheduler = self._client.run_on_scheduler(installed)
         except OSError as error:
@@ -160,7 +160,8 @@ def successes(results: list) -> list:
 
 
 def _as_here(here: dict[str, str], work: Callable, unit: Any) -> Any:
-    """work(unit), unless this process is not `installed` as ``here`` says: a worker may come while a stage goes on."""
+    """work(unit), unless this process is not `installed` as ``here`` says: a worker may join while a stage is
+    running."""
     _refuse_other(f"a worker on {platform.node()}", installed(), here)
     return work(unit)
 
@@ -198,9 +199,9 @@ def _guarded(function: Callable, isolate: bool, unit: Any) -> Any:
 
 @contextmanager
 def open_engine(console: Console, workers: int | None = None, cluster: str | None = None) -> Iterator[Engine]:
-    """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at
-    the address ``cluster``. Raises ConfigError where that cluster does not answer, processes cannot be started, or
-    both are asked for."""
+    """An engine of threads, one per core (default), of ``workers`` local processes, or of the Dask cluster at the
+    address ``cluster``. Raises ConfigError if the cluster does not answer, if processes cannot be started, or if both
+    are asked for."""
     if workers is not None and cluster is not None:
         raise ConfigError("--workers starts processes here and --cluster uses those of a cluster; give one of them")
     if workers is None and cluster is None:
@@ -227,7 +228,7 @@ def open_engine(console: Console, workers: int | None = None, cluster: str | Non
         with local, Client(local) as client:
             yield Engine(console, workers, client)
         return
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is told of in one sentence
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is reported in one sentence
     warnings.simplefilter("ignore", VersionMismatchWarning)  # so is what is not installed as here
     try:
         # a client that cannot reach it would end in a traceback of its own; a notebook's loop takes no second one
@@ -249,7 +250,7 @@ async def _reach(address: str) -> None:
     from distributed.security import Security
 
     greeting = connect(address, timeout=ANSWER_SECONDS, **Security().get_connection_args("client"))
-    greeted = await asyncio.wait_for(greeting, ANSWER_SECONDS + 1)  # of another kind of server it would wait for ever
+    greeted = await asyncio.wait_for(greeting, ANSWER_SECONDS + 1)  # with another kind of server it would wait for ever
     await greeted.close()
 
 

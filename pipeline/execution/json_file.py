@@ -1,4 +1,4 @@
-"""JSON files: written whole, and read as nothing where they are missing or damaged."""
+"""JSON files: written whole; None is read from a missing or damaged one."""
 
 import json
 from pathlib import Path

@@ -19,14 +19,15 @@ from pipeline.execution.whole_file import delete
 
 LOCK = "run.lock"
 BEING_WRITTEN_S = 2
-"""A lock without content is taken for damaged when it is older."""
+"""A lock without content that is older than this counts as damaged."""
 
 CLOCK_STEP_S = 120
-"""Starts of a process that differ by less are one: the system works them out from a clock that may be set."""
+"""Start times of a process that differ by less are the same start: the system computes them from a clock that may be
+set."""
 
 
 def writable_folder(folder: Path) -> Path:
-    """Make the folder and try it. Raises OutputError where it cannot be written."""
+    """Make the folder and test whether it can be written. Raises OutputError if it cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test-{os.getpid()}"
@@ -45,8 +46,8 @@ def writable_folder(folder: Path) -> Path:
 def held(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for this process until the block ends. Raises OutputError that names who holds it already.
 
-    The lock is a file that says process, host and time. One whose process is dead, as after a crash, is taken
-    over; of a process on another host nobody here can tell, so that one is left to the user.
+    The lock is a file that says process, host and time. The lock of a dead process, as after a crash, is taken over.
+    Whether a process on another host still runs cannot be known here, so its lock is left to the user.
     """
     lock = writable_folder(folder) / LOCK
     while not _set(lock):
@@ -79,7 +80,7 @@ LEFTOVERS = (
     "*.part", "*.part-journal", "*.raw.tif", "*.raw.tif.aux.xml", "*.raw.gpkg", "*.raw.gpkg-journal", ".write-test-*",
     f"{LOCK}.{escape(socket.gethostname())}-*",
 )  # fmt: skip
-"""Names of what is being written, and of a lock that is being taken away here."""
+"""Names of files that are being written, and of a lock that is being removed here."""
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -92,7 +93,7 @@ def clear_leftovers(folder: Path) -> None:
 
 
 def _is_being_written(name: str) -> bool:
-    """Whether the process whose number stands at the end of a name is another one that runs."""
+    """Whether another running process has the number at the end of the name."""
     number = re.search(r"[.-](\d+)(\.part(-journal)?)?$", name)
     return number is not None and int(number[1]) != os.getpid() and psutil.pid_exists(int(number[1]))
 
@@ -120,7 +121,7 @@ def _holder(lock: Path) -> dict | None:
 
 
 def _age_s(lock: Path) -> float:
-    """How far the time of the lock is from now; after a clock was set back it may lie ahead."""
+    """Seconds between the time of the lock and now; it may lie in the future after a clock was set back."""
     try:
         return abs(time() - lock.stat().st_mtime)
     except OSError:
@@ -128,7 +129,7 @@ def _age_s(lock: Path) -> float:
 
 
 def _is_dead(holder: dict) -> bool:
-    """Whether the holder ran on this host and runs no more. A process that got its number since then started later."""
+    """Whether the holder ran on this host and has ended. Another process that now has its number started later."""
     if holder["host"] != socket.gethostname():
         return False
     try:

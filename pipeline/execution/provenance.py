@@ -1,4 +1,4 @@
-"""What a result rests on: content keys and marks of units of work, checksums of inputs, versions."""
+"""What a result depends on: content keys and marks of units of work, checksums of inputs, versions."""
 
 import hashlib
 import json
@@ -40,7 +40,8 @@ def content_key(*parts: Any) -> str:
 
 
 def key_parts(**parts: Any) -> dict[str, str]:
-    """Key of a unit of work by what it rests on: the digest of each part, so that a mark can say which one changed."""
+    """Key of a unit of work, by part: a digest of everything it depends on in each part, so that a mark can say which
+    part changed."""
     return {name: content_key(part)[:16] for name, part in parts.items()}
 
 
@@ -54,11 +55,11 @@ def code_key(*modules: str) -> str:
 
 
 UNREADABLE = "unreadable"
-"""In place of the checksum of a file that cannot be read now; not remembered."""
+"""Stands in place of the checksum of a file that cannot be read now; it is not remembered."""
 
 
 class Checksums:
-    """xxh3-128 of files. A file whose size and time stand as remembered in ``memory`` is not read again."""
+    """xxh3-128 of files. A file with the size and time remembered in ``memory`` is not read again."""
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
@@ -66,7 +67,7 @@ class Checksums:
         self._known: dict[str, list] = known if isinstance(known, dict) else {}
 
     def stamps(self, paths: list[str]) -> dict[str, str]:
-        """Size and time of each path when its checksum was begun; of paths that `of` was asked for."""
+        """Size and time of each path that `of` was asked for, from before its checksum was computed."""
         return {path: self._known[path][0] for path in paths}
 
     def of(self, paths: list[str]) -> dict[str, str]:
@@ -81,7 +82,7 @@ class Checksums:
 
 
 def stamp(path: str) -> str:
-    """Size and time of a file, "missing" where there is none: what changes when it is replaced."""
+    """Size and time of a file, which change when it is replaced; "missing" if there is none."""
     try:
         status = os.stat(path)
     except OSError:
@@ -100,7 +101,7 @@ def checksum(path: str) -> list[str]:
 
 
 FILES = "result files"
-"""Name of size with time and checksum of files among the parts of a mark."""
+"""Name of the part of a mark that holds stamp and checksum of the files."""
 
 
 class Marks:
@@ -125,7 +126,7 @@ class Marks:
         return ["file damaged"] if all(file.is_file() for file in files) else ["file missing"]
 
     def read(self, unit: str) -> Any:
-        """What was marked for the unit, None where nothing was or it cannot be read."""
+        """The mark of the unit, None if there is none or it cannot be read."""
         return read_json(self.folder / f"{unit}.json")
 
     def take_back(self, unit: str) -> None:
@@ -134,7 +135,8 @@ class Marks:
         delete(self.folder / f"{unit}.json")
 
     def forget(self, pattern: str = ".*") -> None:
-        """Take back the marks of units whose whole name has a form: the zone F1_sink begins as another's raster."""
+        """Take back the marks of units whose whole name matches a pattern: a zone F1_sink begins like a raster of the
+        zone F1."""
         for file in self.folder.glob("*.json"):
             if re.fullmatch(pattern, file.stem):
                 delete(file)
@@ -146,7 +148,7 @@ class Marks:
 
 
 def _is_still(file: Path, finished: list[str] | None) -> bool:
-    """Whether a file is the one of which a mark tells stamp and checksum."""
+    """Whether a file still has the stamp or the checksum in its mark."""
     now = stamp(str(file))
     if not finished or now == finished[0]:
         return bool(finished)

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 PART = ".part"
-"""Ending of a file that is being written; the number of the process stands before it."""
+"""Suffix of a file that is being written, after the number of the process."""
 
 
 WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()
-"""On Windows a virus scanner or a cloud folder holds a new file for a moment, in which it can be neither moved nor
-deleted."""
+"""Waits before each new try. On Windows a virus scanner or a cloud folder holds a new file for a moment, when it can be
+neither moved nor deleted."""
 
 
 def move(source: Path, target: Path) -> None:
@@ -27,7 +27,7 @@ def delete(path: Path) -> None:
 
 
 def patiently(act: Callable[[], None]) -> None:
-    """act(), again after each of `WAITS_S` where it is refused. Raises OSError."""
+    """Call act(); if that is refused, call it again after each of `WAITS_S`. Raises OSError."""
     for seconds in WAITS_S:
         try:
             return act()

@@ -1,6 +1,6 @@
-"""Areas of cover classes, read off the sketches of a zone: rows of ``cover_classes.csv``. Pure.
+"""Areas of cover classes, computed from the sketches of a zone: rows of ``cover_classes.csv``. Pure.
 
-The cover is that seen by satellite (遥感植被覆盖度); its classes are no official grassland or forest statistic.
+The cover is that seen by satellite (遥感植被覆盖度); its classes are not an official grassland or forest statistic.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from pipeline.stock.sketch import Sketch, seen_enough
 from pipeline.zones.zone import Zone
 
 EXACT = 6
-"""Decimals to which a cover is compared with a bound: a cover at the bound belongs above it, whatever float32 makes
-of it."""
+"""Decimals to which a cover is compared with a bound, so that rounding of float32 cannot put a cover at the bound below
+it."""
 
 
 class CoverClass(NamedTuple):
@@ -42,10 +42,11 @@ SCHEMES: dict[str, tuple[CoverClass, ...]] = {
         CoverClass("high", 0.70, 1.0, "高覆盖", "high"),
     ),
 }
-"""SL 190-2007 as remembered, thresholds not read in the standard; and the five classes usual in desert steppe."""
+"""SL 190-2007 quoted from memory, its thresholds not checked against the standard; and the five classes usual in desert
+steppe."""
 
 OPEN_WATER = CoverClass("open_water", np.nan, np.nan, "开阔水面", "open water")
-"""Ground of no cover class, which has no bounds."""
+"""Ground outside all cover classes; it has no bounds."""
 
 SCHEMES_ZH = {"sl190": "SL 190-2007", "five": "五级"}
 """What the schemes are called in Chinese."""
@@ -77,7 +78,7 @@ def cover_class_areas(sketch: Sketch, per_level_cover: np.ndarray, scheme: str) 
 
     ``per_level_cover`` (20001,) is the cover at each index level, so the areas are exact to the index step. Open water
     is in no class: with `Sketch.water_fraction` the fractions add up to 1. Over several years they are the mean of the
-    years. A class holds its lower bound.
+    years. A class includes its lower bound.
     """
     bounds = [cover_class.lower for cover_class in SCHEMES[scheme][1:]]
     classes = np.searchsorted(bounds, np.round(per_level_cover.astype(float), EXACT), side="right")
@@ -90,8 +91,8 @@ def class_rows(
 ) -> list[dict]:
     """A row for each class of each period and one for its open water, keys `CLASS_COLUMNS`.
 
-    ``sketches`` are by the label of their period. The fractions stand for the whole zone and the areas add up to it;
-    below ``min_observed`` they do not, and the areas stay empty. What is not known is None, never 0.
+    ``sketches`` are by the label of their period. The fractions are applied to the whole zone, so the areas add up to
+    it; below ``min_observed`` the areas stay empty. What is not known is None, never 0.
     """
     rows = []
     named = {"zone_id": zone.id, "name_zh": zone.name, "ecosystem": zone.ecosystem}

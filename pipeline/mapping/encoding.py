@@ -9,7 +9,7 @@ from pipeline.variables import Variable
 def encode(variable: Variable, values: np.ndarray) -> np.ndarray:
     """Stored integers round(values / scale), NaN as nodata.
 
-    Raises ValueError where a value does not fit or would be nodata: a saturated number is a wrong number.
+    Raises ValueError where a value does not fit or would equal nodata: a clipped number would be wrong.
     """
     stored = np.empty(values.shape, variable.dtype)
     limits = np.iinfo(variable.dtype)

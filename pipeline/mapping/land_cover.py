@@ -1,4 +1,5 @@
-"""A land-cover raster (such as ESA WorldCover) on the run's grid: what share of each pixel is of some classes."""
+"""A land-cover raster (such as ESA WorldCover) on the run's grid: the share of each pixel that has one of some
+classes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ class LandCover:
 
     @cached_property
     def key(self) -> tuple:
-        """What the shares depend on: with the file its CRS, affine and size as it is read, which may stand in a header
+        """What the shares depend on: the file, and CRS, affine and size as read, since they may come from a header
         beside it. Raises ZoneError."""
         with _opened(self.path) as file:
             return self.checksum, self.values, file.crs.to_wkt(), *file.transform[:6], *file.shape
@@ -71,7 +72,7 @@ class LandCover:
 
 
 def reach_of(path: Path, crs: str) -> shapely.Polygon:
-    """The frame of a land-cover raster in a CRS. Raises ZoneError for a file that is no such raster."""
+    """The outline of a land-cover raster in a CRS. Raises ZoneError for a file that is no such raster."""
     with _opened(path) as file:
         if file.crs is None:
             raise ZoneError(f"{path}: the land cover has no CRS; write it into the file")

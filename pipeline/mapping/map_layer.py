@@ -30,7 +30,7 @@ WITH_ERROR = {"carbon_stock": (STANDARD_ERROR,), "sink": (STANDARD_ERROR, DETECT
 @dataclass(frozen=True)
 class MapLayer:
     """One raster of a zone: a variable over a period; a sink compares with ``baseline``. Raises ValueError for a sink
-    of one period: a stock is no flux."""
+    with one period only, since a stock is not a flux."""
 
     variable: str
     period: Period
@@ -115,7 +115,7 @@ class Strip:
         return error
 
     def _of_sensor(self, errors: IndexErrors, u95s: dict[int, float], period: Period) -> np.ndarray:
-        """What one standard deviation of the error of an adjusted sensor does to the mean stock of a period."""
+        """Change of the mean stock of a period by one standard deviation of the error of an adjusted sensor."""
         share = self._model.weights(period.years) @ [u95s.get(year, 0.0) for year in period.years]
         return self._mean(errors.by_index, period) * np.float32(share)
 
@@ -137,7 +137,7 @@ class Strip:
         return sum(part * self._mean(each, period) for part, each in zip(self._parts, table, strict=True) if each.any())
 
     def _by_stand(self, density: np.ndarray) -> np.ndarray:
-        """Density per ha of zone: stands by their covered fraction, 0 between them."""
+        """Density per ha of the zone: stands count by their covered fraction, ground between them is 0."""
         total = np.zeros(self._grid.shape, "float32")
         for fraction, value in zip(self._stands_here(), density, strict=True):
             if fraction is not None:
@@ -162,7 +162,7 @@ class Strip:
 def layers_of_years(
     cube: Cube, years: Sequence[int], window: Window, index: str, min_water_share: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(stored index, clear count, open water) of years of the cube, (years, rows, columns) each. Raises OSError where a
-    layer is not kept."""
+    """(stored index, clear count, open water) of years of the cube, (years, rows, columns) each. Raises OSError if a
+    layer does not exist."""
     stored, clear, water = (cube.read_years(years, name, window) for name in (index, "clear_count", "water_count"))
     return stored, clear, open_water(clear, water, min_water_share)

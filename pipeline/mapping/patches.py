@@ -1,6 +1,6 @@
 """Management patches (图斑) of a zone: ground of one sink and one cover class, of a minimum size. Pure.
 
-The patches tile the zone: no gaps, no overlaps, and what was not observed is a patch, too.
+The patches fill the zone without gaps or overlaps; ground that was not observed forms patches, too.
 """
 
 import geopandas as gpd
@@ -19,14 +19,14 @@ from pipeline.zones.vector_file import CGCS2000, ellipsoidal_area_ha
 from pipeline.zones.zone import Zone
 
 COVER_COUNT = max(map(len, COVER_KEYS.values()))
-"""Cover classes of a scheme with those of open water and of no data."""
+"""Largest number of cover classes of a scheme, with open water and no data."""
 
 MOSTLY_WATER = 0.5 - VARIABLES["water_occurrence"].scale / 2
-"""Occurrence from which on a cell counts as open water: half of its observed years. Half a step lower, where no stored
+"""Least occurrence at which a cell counts as open water: half of its observed years, less half a step, where no stored
 value lies."""
 
 MIN_CELLS = 4
-"""A patch has at least four cells: below that it is the noise of single pixels, and its outline cannot be smoothed."""
+"""A patch has at least four cells: smaller ones are noise of single pixels, and their outlines cannot be smoothed."""
 
 SMOOTHING_CELLS = 0.75
 """Tolerance of the smoothing: the steps of a slanting border (triangles of half a cell, side 0.71) go, corners stay."""
@@ -74,9 +74,9 @@ PATCH_CLASS_COLUMNS: dict[str, tuple[str, str]] = {
 
 
 def sink_classes(sink: np.ndarray, detectable: np.ndarray | None, unclear: tuple[float, float]) -> np.ndarray:
-    """Place of each sink (t CO2/ha/yr) in `SINK_KEYS`, uint8: a loss or gain is beyond what can be told from none
-    (``detectable``), or where that is not known beyond the range ``unclear`` about zero, whose upper end is a gain.
-    Unknown is "not_compared"."""
+    """Position of each sink (t CO2/ha/yr) in `SINK_KEYS`, uint8: a loss or gain is larger than the ``detectable``
+    change or, where that is not known, outside the range ``unclear`` around zero, whose upper end is a gain. An unknown
+    sink is "not_compared"."""
     half_step = VARIABLES["sink"].scale / 2  # a stored value that is a break must not fall beside it by rounding
     low, high = np.array(unclear) - half_step if detectable is None else (-detectable, detectable)
     found = np.full(sink.shape, SINK_KEYS.index("unclear"), "uint8")
@@ -87,9 +87,9 @@ def sink_classes(sink: np.ndarray, detectable: np.ndarray | None, unclear: tuple
 
 
 def cover_classes(cover: np.ndarray, water: np.ndarray | None, scheme: str) -> np.ndarray:
-    """Place of each fractional cover (1) in the `COVER_KEYS` of the scheme, uint8; a break belongs to the class above
-    it, NaN is "no_data". Where the occurrence of ``water`` (1) is `MOSTLY_WATER` the class is "open_water": its cover
-    is not low but none."""
+    """Position of each fractional cover (1) in the `COVER_KEYS` of the scheme, uint8; a break belongs to the class
+    above it, NaN is "no_data". Where the occurrence of ``water`` (1) is `MOSTLY_WATER` the class is "open_water": its
+    cover is not low but none."""
     breaks = np.array([cover_class.lower for cover_class in SCHEMES[scheme][1:]])
     half_step = VARIABLES["fvc"].scale / 2
     found = np.searchsorted(breaks - half_step, cover, side="right").astype("uint8")
@@ -152,11 +152,11 @@ def outline_patches(
 
 
 def fill_zone(polygons: np.ndarray, zone: shapely.Geometry) -> np.ndarray:
-    """The polygons cut to the zone (same CRS), so that they tile it: neighbours share their vertices, and a sliver that
-    none covers goes to the nearest. None where nothing is left.
+    """The polygons cut to the zone (same CRS), so that they fill it: neighbours share their vertices, and a sliver that
+    no patch covers goes to the nearest one. None where nothing is left.
 
-    All borders near the outline are noded with it once and built anew; cutting one by one would leave gaps of
-    rounding. Polygons wholly inside stay as they are.
+    All borders near the outline are noded with it in one step and rebuilt; cutting them one by one would leave gaps
+    from rounding. Polygons wholly inside stay as they are.
     """
     shapely.prepare(zone)
     filled = polygons.copy()
@@ -186,9 +186,9 @@ def patch_table(
     """The patches of a zone with the columns `PATCH_COLUMNS`, by class and then from north to south.
 
     ``polygons`` in EPSG:4490; ``means`` are those of fvc (1), carbon_stock (t C/ha), sink (t CO2/ha/yr) and own_class
-    (1 where a cell is of the patch's classes) of each.
-    Their ellipsoidal areas are brought to the zone's area of record: it is measured with edges straight in the CRS
-    of the zone's file, which differs by less than 1e-4. A mean of a class that says it is not known is not shown.
+    (1 where a cell is of the patch's classes) of each. Their ellipsoidal areas are scaled to the zone's area of record,
+    which is measured with edges straight in the CRS of the zone's file; the two differ by less than 1e-4. Means are
+    left out where the patch's class says that the quantity is not known.
     """
     area = np.array(ellipsoidal_area_ha(polygons))
     area *= zone.area_ha / area.sum()

@@ -12,8 +12,8 @@ OUTSIDE = 0
 
 @njit(nogil=True, cache=True)
 def label_regions(codes):
-    """Number of each cell's region, int32, and their count: cells of one code that join by an edge form one, numbered
-    from 1 along the rows; 0 outside. ``codes`` (rows, columns) uint8."""
+    """Number of each cell's region, int32, and their count: cells of one code that share an edge form one region,
+    numbered from 1 along the rows; 0 outside. ``codes`` (rows, columns) uint8."""
     height, width = codes.shape
     labels = np.zeros((height, width), np.int32)
     parent = np.zeros(height * width // 2 + width + 2, np.int32)
@@ -58,7 +58,7 @@ def _root(parent, i):
 
 @njit(nogil=True, cache=True)
 def _unite(parent, i, j):
-    """Put both under the lower root, which is returned."""
+    """Unite both under the lower root, which is returned."""
     i, j = _root(parent, i), _root(parent, j)
     low, high = min(i, j), max(i, j)
     parent[high] = low
@@ -94,8 +94,8 @@ class RegionGraph:
     length: np.ndarray
 
     def merged(self, pairs: np.ndarray) -> tuple["RegionGraph", np.ndarray]:
-        """The graph with the regions of each pair made one, and the new number of each region. The code of the whole
-        is the one with the largest area in it (the lowest of equals)."""
+        """The graph with the regions of each pair merged, and the new number of each region. A merged region has the
+        code with the largest area in it (the lowest if areas are equal)."""
         number, count = _groups(self.area.size, pairs)
         kinds, kind_of = np.unique(number.astype("int64") * 256 + self.code, return_inverse=True)
         weight = np.bincount(kind_of, self.area)
@@ -111,7 +111,7 @@ class RegionGraph:
         return RegionGraph(np.bincount(number, self.area), code, _pairs_of(keys[first], count), length), number
 
     def alike(self) -> np.ndarray:
-        """The neighbours of one code."""
+        """The pairs of neighbours that have the same code."""
         return self.pairs[self.code[self.pairs[:, 0]] == self.code[self.pairs[:, 1]]]
 
     def choices(self, minimum: float) -> np.ndarray:
@@ -173,8 +173,8 @@ def merge_small_regions(codes: np.ndarray, weights: np.ndarray, minimum: float) 
     it has no neighbour.
 
     ``codes`` (rows, columns) uint8, 0 outside; ``weights`` the area of each cell that counts. A region that is too
-    small joins the neighbour with the longest common border, the smallest first (sizes doubling up to the
-    minimum), so that scattered cells gather to the class that prevails among them.
+    small joins the neighbour with the longest common border, the smallest first (sizes doubling up to the minimum), so
+    that scattered cells join to form the class that is most frequent among them.
     """
     labels, count = label_regions(codes)
     if count == 0:

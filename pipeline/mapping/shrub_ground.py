@@ -1,8 +1,8 @@
 """Where shrub grows in a zone whose stock follows the index: on its shrub stands (小班), and on the shrub pixels of a
 land-cover map.
 
-Both take their ground out of the zone's own ecosystem, so that it counts once. Where stands lie, of any species, they
-say what grows there; the map counts beyond them.
+Both take their ground from the zone's own ecosystem, so that it counts once. Where stands of any species lie, they say
+what grows there; the map counts only outside them.
 """
 
 import hashlib
@@ -32,17 +32,17 @@ class ShrubGround:
 
     @property
     def is_any(self) -> bool:
-        """Whether there can be shrub at all."""
+        """Whether there can be any shrub."""
         return self.land_cover is not None or (self.stands is not None and SHRUB in self.stands.species)
 
     def __str__(self) -> str:
-        """What says where it grows, for a table."""
+        """The sources of the shrub ground, for a table."""
         count = self.stands.species.count(SHRUB) if self.stands else 0
         return " + ".join([*([str(count)] if count else []), *(["land cover"] if self.land_cover else [])])
 
     @cached_property
     def key(self) -> str:
-        """Digest of all that the ground rests on, besides the boundary."""
+        """Digest of everything that the shrub ground depends on, besides the boundary."""
         digest = hashlib.sha256(repr(self.land_cover and self.land_cover.key).encode())
         if self.stands:
             # stands of other species matter only where they keep the map out

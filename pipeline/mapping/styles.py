@@ -18,7 +18,7 @@ from pipeline.zones.zone import ECOSYSTEMS_ZH
 SHIPPED = Path(__file__).with_name("styles.yaml")
 
 PALE = 0.72
-"""How much white is mixed into the colour of a change that is not distinguishable from zero."""
+"""Share of white in the colour of a change that is not distinguishable from zero."""
 
 PALE_ZH = "浅色：像元变化不显著"
 WATER_ZH = "蓝色：半数以上年份为开阔水面"
@@ -31,7 +31,7 @@ def rgb(color: str) -> tuple[int, int, int]:
 
 SINK_KEYS = ("loss", "unclear", "gain", "not_compared", "no_data")
 COVER_KEYS = {name: (*(entry.key for entry in classes), OPEN_WATER.key, "no_data") for name, classes in SCHEMES.items()}
-"""The classes of sink and, by scheme, of cover; how they are called, stored and coloured is for the YAML to say."""
+"""The classes of sink and, by scheme, of cover; the YAML defines their names, stored values and colours."""
 
 CLASS_KEYS = {
     "sink_class": SINK_KEYS,
@@ -46,8 +46,8 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 class RampStyle(Frozen):
     """Classes of a continuous variable: ``colors[i]`` for breaks[i-1] <= x < breaks[i], open at both ends.
 
-    Labels show the value times ``factor`` with ``unit_zh``, such as 0.3 x 100 %; those of ``counts``, which are whole
-    numbers, name the first and the last of a class.
+    Labels show the value times ``factor`` with ``unit_zh``, such as 0.3 x 100 %; for ``counts``, which are whole
+    numbers, they give the first and the last number of a class.
     """
 
     breaks: Annotated[tuple[float, ...], Field(min_length=1)]
@@ -72,7 +72,7 @@ class RampStyle(Frozen):
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """What the legend says of each class, without the unit."""
+        """The text of each class in the legend, without the unit."""
         shown = self.limits
         if self.counts:
             lasts = [f"{value - 1:.0f}" for value in self.breaks]

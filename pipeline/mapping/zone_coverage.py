@@ -1,5 +1,5 @@
-"""What a zone covers of each pixel, worked out once and kept beside the cube: the unit of work, and the windows that it
-and all later work on the zone go through."""
+"""The covered fraction of each pixel of a zone, computed once and kept beside the cube: the unit of work, and the
+windows in which it and all later work process the zone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class ZoneCoverage:
 
 
 def cover_zone(unit: ZoneCoverage) -> None:
-    """Work out what the zone covers of each pixel (0-1, float32), window by window."""
+    """Compute the covered fraction of each pixel of the zone (0-1, float32), window by window."""
     unit.marks.take_back(unit.name)
     unit.cube.forget_coverage(unit.kept_as)
     for window in zone_windows(unit.cube, unit.tiles, unit.zone.geometry):
@@ -45,7 +45,7 @@ def cover_zone(unit: ZoneCoverage) -> None:
 
 
 def zone_windows(cube: Cube, tiles: tuple[Tile, ...], geometry: shapely.Geometry) -> Iterator[Window]:
-    """The parts of the tiles that lie in the box of the geometry, in a fixed order."""
+    """The parts of the tiles inside the bounding box of the geometry, in a fixed order."""
     box = pixel_box(cube.grid, geometry)
     for tile in tiles:
         window = tuple(slice(max(w.start, b.start), min(w.stop, b.stop)) for w, b in zip(tile.window, box, strict=True))

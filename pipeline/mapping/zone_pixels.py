@@ -1,4 +1,5 @@
-"""The pixels of a zone, years on end: summed up into a sketch, or averaged in place. Pure; loops are compiled."""
+"""The pixels of a zone over several years: summed up into a sketch, or averaged pixel by pixel. Pure; loops are
+compiled."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -88,8 +89,8 @@ def _add_mosaic(mosaic, index, water, weights):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def mean_of_years(index, water, response, dry_only, fractions):
-    """Per pixel the mean over its observed years of ``response`` (20001,) at the stored index; NaN where there is none
-    or ``fractions``, what the zone covers, are 0.
+    """Per pixel the mean over its observed years of ``response`` (20001,) at the stored index; NaN where there is none,
+    or where ``fractions``, the zone's share of a pixel, is 0.
 
     ``index`` int16 and ``water`` bool are (years, rows, columns). With ``dry_only`` open water counts with 0.
     The same numbers as `Sketch.mean`, pixel by pixel.
@@ -115,7 +116,7 @@ def mean_of_years(index, water, response, dry_only, fractions):
 
 @njit(nogil=True, cache=True)
 def open_water(clear_count, water_count, min_share):
-    """Pixels (years, rows, columns) whose clear observations are water at the share ``min_share`` or more, bool."""
+    """Pixels (years, rows, columns) of whose clear observations at least ``min_share`` are water, bool."""
     wet = np.empty(clear_count.shape, np.bool_)
     share = np.float32(min_share)
     years, height, width = clear_count.shape
@@ -128,7 +129,7 @@ def open_water(clear_count, water_count, min_share):
 
 
 def places(wanted: Sequence[int], years: Sequence[int]) -> slice | list[int]:
-    """Where the ``wanted`` are among the ``years``, as a slice where they follow each other: it copies nothing."""
+    """Positions of the ``wanted`` among the ``years``; a slice, which copies nothing, if they follow each other."""
     found = [years.index(year) for year in wanted]
     first, end = found[0], found[-1] + 1
     return slice(first, end) if found == list(range(first, end)) else found

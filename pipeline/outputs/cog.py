@@ -157,7 +157,7 @@ def _statistics(count: int, total: int, squares: int, found: list[int], size: in
 
 @njit(nogil=True, cache=True)
 def _summary(stored, nodata):
-    """Least, most, number, sum and sum of squares of the values that are not nodata."""
+    """Minimum, maximum, number, sum and sum of squares of the values that are not nodata."""
     low, high, count, total, squares = np.int64(1 << 62), np.int64(-(1 << 62)), 0, 0, 0
     for y in range(stored.shape[0]):
         for x in range(stored.shape[1]):

@@ -7,12 +7,12 @@ from pathlib import Path
 from pipeline.outputs.swap import swapped
 
 FORMULA = ("=", "+", "-", "@")
-"""What Excel takes for the beginning of a formula."""
+"""Characters that Excel takes for the beginning of a formula."""
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: list[dict], note: str = "") -> None:
     """UTF-8 with BOM, so that Excel shows Chinese; an unknown value is an empty cell, and a text that Excel would take
-    for a formula stands behind an apostrophe. A ``note`` is what all rows say of themselves in a last column. Raises
+    for a formula gets an apostrophe before it. A ``note`` is repeated in a last column of all rows. Raises
     OutputError."""
     of_all = {"note": note} if note else {}
     with (

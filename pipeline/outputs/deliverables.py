@@ -1,6 +1,6 @@
-"""What is made of the results, in order: each deliverable one file or more under `pipeline.outputs`.
+"""What is made from the results, in order; each deliverable has a module or more in `pipeline.outputs`.
 
-Sheets and workbook are imported where they are made: who wants none does not wait for matplotlib and openpyxl.
+Sheets and workbook are imported where they are made: a run without them does not wait for matplotlib and openpyxl.
 """
 
 from pipeline.execution.engine import Engine
@@ -33,8 +33,8 @@ FILES: dict[str, tuple[str, ...]] = {
 
 def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine, strict: bool) -> None:
     """The GeoPackage of the zones, and what the config lists as ``deliverables`` and ``exports``; what is no longer
-    listed is deleted, it would pass for a result. Raises OutputError; with ``strict`` also for a zone that gets no
-    patches."""
+    listed is deleted, since it would be taken for a result. Raises OutputError; with ``strict`` also for a zone that
+    gets no patches."""
     for name in FILES.keys() - set(wanted):
         for pattern in FILES[name]:
             for file in list(results.folder.glob(pattern.format(name=results.name))):

@@ -25,11 +25,11 @@ from pipeline.totals.zone_totals import COLUMNS
 from pipeline.zones.vector_file import DBF_LANGUAGE, SIMPLIFIED_CHINESE
 
 DBF_NAME, DBF_TEXT = 10, 254
-"""Bytes that a DBF has for the name of a field and for a text."""
+"""Most bytes of a field name and of a text in a DBF."""
 
 DBF_ENCODING = "GBK"
 IDENTITY = ("zone_id", "name_zh", "zone_name", "patch_id")
-"""Columns without which a feature cannot be told: they are never left out."""
+"""Columns that identify a feature: they are never left out."""
 
 DBF_NAMES = {
     "declared_wanmu": "decl_wanmu", "observed_fraction": "obs_frac", "clear_obs_median": "clear_med",
@@ -63,7 +63,7 @@ Layers = dict[str, gpd.GeoDataFrame]
 
 def write_exports(results: Results, engine: Engine) -> None:
     """Write the formats of ``results.exports`` to the folder exports, each whole or not at all, and delete the others;
-    what a shapefile cannot hold is said on the screen. Raises OutputError."""
+    what a shapefile cannot hold is named on the screen. Raises OutputError."""
     exports = results.folder / "exports"
     _delete_others(exports, results.exports)
     if not results.exports:
@@ -105,7 +105,7 @@ def _put_in_place(part: Path, folder: Path) -> None:
 
 
 def _delete_others(exports: Path, wanted: tuple[str, ...]) -> None:
-    """Delete the formats that are not wanted, and the folder where nothing is left in it."""
+    """Delete the formats that are not wanted, and the folder if nothing is left in it."""
     for folder in (exports / name for name in FORMATS if name not in wanted):
         try:
             if folder.is_dir():
@@ -161,8 +161,8 @@ def _shapefiles(layers: Layers, folder: Path, name: str) -> list[str]:
 
 
 def dbf_names(columns: list[str]) -> dict[str, str]:
-    """A field name of at most ten characters for each column, none twice: its own or that of `DBF_NAMES`, and where
-    there is neither as much of its own as fits."""
+    """A unique field name of at most ten characters for each column: its own name or that in `DBF_NAMES`, otherwise as
+    much of its own name as fits."""
     names: dict[str, str] = {}
     for column in columns:
         known = DBF_NAMES.get(column, column)
@@ -227,7 +227,8 @@ def _read_back(table: gpd.GeoDataFrame, file: Path, layer: str | None = None) ->
 
 
 def _same_ground(ours: np.ndarray, kept: np.ndarray) -> bool:
-    """Whether polygons read back as they were, by their bounds and areas: rings may turn and begin otherwise."""
+    """Whether polygons are the same after reading back, by their bounds and areas: rings may run the other way or start
+    at another vertex."""
     may_move = GDB_STEP * (shapely.length(ours) + GDB_STEP)
     return bool(
         np.allclose(shapely.bounds(kept), shapely.bounds(ours), rtol=0, atol=GDB_STEP)
@@ -236,7 +237,7 @@ def _same_ground(ours: np.ndarray, kept: np.ndarray) -> bool:
 
 
 def _same(ours: pd.Series, kept: pd.Series | None) -> bool:
-    """Whether a column reads back as it was, but for the 15 decimals of a DBF and blanks around a text."""
+    """Whether a column is the same after reading back, except for the 15 decimals of a DBF and blanks around a text."""
     if kept is None or len(kept) != len(ours):
         return False
     if pd.api.types.is_numeric_dtype(ours):

@@ -20,7 +20,7 @@ from pipeline.zones.vector_file import CGCS2000
 
 @dataclass(frozen=True)
 class Layer:
-    """A table of polygons with the name it has among files and the one it has among people."""
+    """A table of polygons with its layer name and the Chinese title that people see."""
 
     name: str
     title: str
@@ -48,7 +48,8 @@ def write_zone_geopackages(results: Results) -> None:
 
 
 def zone_table(results: Results) -> gpd.GeoDataFrame:
-    """The zones with the columns of the result table; a column of numbers is a number also where all are unknown."""
+    """The zones with the columns of the result table; a column of numbers keeps its type also if all values are
+    unknown."""
     zones = results.zones
     numbers = {name: [results.row(zone)[name] for zone in zones["id"]] for name in COLUMNS if name != "level"}
     table = gpd.GeoDataFrame(numbers, geometry=zones.geometry, crs=zones.crs).to_crs(CGCS2000)
@@ -65,7 +66,7 @@ def zones_style(results: Results) -> VectorStyle:
 
 
 def patches_style(results: Results) -> VectorStyle:
-    """How the patches of a run are drawn, the same in every file: by the pairs of classes there are in the city."""
+    """How the patches of a run are drawn, the same in every file: by the pairs of classes that occur in the city."""
     pairs = {
         pair
         for table in results.patches.values()
@@ -83,8 +84,8 @@ def patch_layers(results: Results, style: VectorStyle, zone: str | None = None) 
 
 
 def write_layers(path: Path, layers: list[Layer], note: str, date: str) -> None:
-    """A GeoPackage 1.2 of these layers, their styles and Chinese titles, written whole to another name and swapped.
-    It is dated ``date`` throughout: the same results give the same bytes. Raises OutputError."""
+    """A GeoPackage 1.2 of these layers, their styles and Chinese titles, written whole to another name and swapped. All
+    dates in it are ``date``: the same results give the same bytes. Raises OutputError."""
     time = f"{date}T00:00:00.000Z"
     with swapped(path, "close it in other programs or free disk space") as part:
         for layer in layers:

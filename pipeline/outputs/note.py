@@ -1,4 +1,4 @@
-"""What maps and tables say of their figures and of the sources of these. Pure."""
+"""The note on maps and tables: what their figures are and which sources they are from. Pure."""
 
 import re
 from collections import Counter
@@ -11,20 +11,20 @@ SIMULATED = "示意，模拟数据 (schematic, simulated)"
 NOT_CREDITABLE = "遥感估算，不作为交易依据 (remote-sensing estimate, not creditable)"
 
 COPERNICUS = "（含修改后的 Copernicus Sentinel 数据）"
-"""What the licence of Sentinel data asks of who publishes what was made of them."""
+"""Attribution that the licence of Sentinel data requires of products made from them."""
 
 HYPHEN_MINUS = r"(^|[^0-9A-Za-z])-(?=[0-9])"
-"""The minus of a number in the words of a table, which keep to what GBK can write."""
+"""The minus of a number in the texts of a table, written as a hyphen since GBK has no minus sign."""
 
 
 def note_of(simulated: bool, ecosystems: Iterable[Ecosystem]) -> str:
-    """What is said, in Chinese and English, of figures of these ecosystems, one by one or summed."""
+    """The note, in Chinese and English, on figures of these ecosystems, single or summed."""
     excluded = [ecosystem.excluded for ecosystem in ecosystems if ecosystem.excluded]
     return "；".join([*([SIMULATED] if simulated else []), NOT_CREDITABLE, *excluded])
 
 
 def true_minus(text: str) -> str:
-    """Words of a table with true minus signs before their numbers: ranges (9-15) and names keep the hyphen."""
+    """Texts of a table with minus signs before negative numbers; ranges (9-15) and names keep the hyphen."""
     return re.sub(HYPHEN_MINUS, r"\1−", text)
 
 

@@ -44,8 +44,8 @@ from pipeline.zones.vector_file import CGCS2000
 from pipeline.zones.zone import Zone, largest_first
 
 MAX_CELLS = 4_000_000
-"""A zone with more pixels is generalised from blocks of them (10^8 pixels of 10 m: from 50 m, 3.75 亩), which bounds
-the memory."""
+"""A zone with more pixels is generalised from blocks of pixels (10^8 pixels of 10 m: blocks of 50 m, 3.75 亩), which
+bounds the memory."""
 
 WINDOW_PX = 1024
 
@@ -53,7 +53,7 @@ CODE = (
     "mapping/patches", "mapping/regions", "zones/coverage", "blocks", "mapping/cover_classes", "outputs/patches",
     "outputs/cog", "zones/vector_file", "mapping/styles", "mapping/suggestions", "variables",
 )  # fmt: skip
-"""Modules whose code the patches of a zone rest on."""
+"""Modules whose code the patches of a zone depend on."""
 
 DRIVER = "FlatGeobuf"  # exact coordinates, and no time of writing in the file
 
@@ -61,7 +61,7 @@ DRIVER = "FlatGeobuf"  # exact coordinates, and no time of writing in the file
 @dataclass(frozen=True)
 class ZonePatches:
     """The patches of one zone. ``rasters`` are fvc, carbon_stock and, where they exist, water_occurrence and sink (in
-    grid CRS); ``class_rasters`` and ``path`` are written, ``key`` is what the mark will say."""
+    grid CRS); ``class_rasters`` and ``path`` are written, ``key`` is what the mark will hold."""
 
     zone: Zone
     outline: gpd.GeoSeries
@@ -91,9 +91,10 @@ class ZonePatches:
 
 
 def make_patches(results: Results, engine: Engine, strict: bool) -> None:
-    """Write patches.csv; fill ``results.patches`` and add the class rasters to ``results.rasters``, for what follows.
-    Zones that are not mapped have none, nor has one with an impossible figure, on which nobody should act, or whose
-    patches fail: a note says why. Raises the error where a result cannot be written, and with ``strict``."""
+    """Write patches.csv; fill ``results.patches`` and add the class rasters to ``results.rasters``, for the later
+    deliverables. Zones that are not mapped have no patches. Nor have zones with an impossible figure, which nobody
+    should act on, and zones whose patches fail: a note says why. Raises the error if a result cannot be written, and
+    with ``strict``."""
     units = list(zone_patches(results))
     if results.impossible:
         results.notes.append(
@@ -184,7 +185,8 @@ def patch_zone(unit: ZonePatches) -> None:
 
 
 def block_px(pixels: float) -> int:
-    """Side of the blocks of pixels from which a zone whose frame has so many is generalised; 1 up to `MAX_CELLS`."""
+    """Side, in pixels, of the blocks from which a zone is generalised, by the number of pixels of its frame; 1 up to
+    `MAX_CELLS`."""
     return max(int(np.ceil(np.sqrt(pixels / MAX_CELLS))), 1)
 
 

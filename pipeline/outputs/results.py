@@ -69,12 +69,13 @@ class Results:
 
     @property
     def sink_label(self) -> str | None:
-        """How files call the comparison of the two periods, such as 2019-2021_2023-2025."""
+        """The label of the comparison of the two periods in file names, such as 2019-2021_2023-2025."""
         return f"{self.baseline.label}_{self.current.label}" if self.baseline else None
 
     @property
     def data_date(self) -> str:
-        """Day of the newest scene, such as 2025-08-29: the date that products bear, the same whenever they are made."""
+        """Day of the newest scene, such as 2025-08-29: the date printed on products, the same whenever they are
+        made."""
         return max(scene["day"] for scene in self.scenes)
 
     def scenes_of(self, zone: str) -> list[dict]:
@@ -82,7 +83,7 @@ class Results:
         return [scene for scene in self.scenes if zone in scene["zones"]]
 
     def inventories_of(self, *zones: str) -> tuple[int, ...]:
-        """The years of the inventories that the carbon of any of these zones rests on, none where it has no stands."""
+        """The years of the inventories that the carbon of any of these zones depends on; empty without stands."""
         has_stands = any(self.row(zone)["stand_area_fraction"] is not None for zone in zones)
         return self.inventories if has_stands else ()
 
@@ -102,7 +103,7 @@ class Results:
         return [row | {"gain_loss_tCO2_yr": self.gain_loss_of(row["zone_id"])} for row in self.rows]
 
     def note_of(self, zone: str) -> str:
-        """The ``note`` of what shows one zone alone."""
+        """The ``note`` of a product that shows only this zone."""
         return note_of(self.simulated, [self.ecosystems[self.row(zone)["ecosystem"]]])
 
     def row(self, zone: str) -> dict:

@@ -37,11 +37,11 @@ FILES = {
 
 LISTED = ("zones.gpkg", "summary.csv", "by_year.csv", "intervals.csv", "targets.csv", "cover_classes.csv",
           "patches.csv", "separate.csv", "area_ledger.csv", "atlas.pdf", "overview.pdf", "monitoring.pdf")  # fmt: skip
-"""Files beside the collection that tell of the whole run, and are no other's; besides them workbook and project."""
+"""Files beside the collection that describe the whole run and nothing else; workbook and project are added."""
 
 PLACE = "https://results.invalid/"
-"""Where pystac is told that the files lie, since all links are relative: it reads paths of Windows, and those with a #,
-as addresses."""
+"""Location of the files given to pystac. All links are relative in the end; pystac would take Windows paths, and paths
+with a #, for addresses."""
 
 
 def write_stac(results: Results) -> None:
@@ -116,7 +116,7 @@ def _item(results: Results, zone: str, label: str, paths: dict[str, Path], outli
 
 
 def _lineage(results: Results, zone: str) -> str:
-    """Method, inventories and number of scenes that a zone's figures rest on."""
+    """Method, inventories and number of scenes that a zone's figures are from."""
     inventories = ", ".join(map(str, results.inventories_of(zone)))
     parts = (results.row(zone)["method"], inventories and f"inventories of {inventories}",
              f"{len(results.scenes_of(zone))} scenes")  # fmt: skip

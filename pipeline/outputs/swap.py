@@ -36,8 +36,8 @@ def swapped(path: Path, mend: str = "close it or free disk space") -> Iterator[P
 def _put_away_logs(path: Path) -> None:
     """Make a GeoPackage ready to be replaced. Raises sqlite3.OperationalError where another program works on it.
 
-    QGIS keeps a log beside a GeoPackage that it has open (path-wal). Under a new file it would be taken for a part of
-    that, and break it; one that a crash left behind is first worked in.
+    QGIS keeps a log beside a GeoPackage that it has open (path-wal). Beside a new file it would be taken for a part of
+    that file, and damage it; a log that a crash left behind is first merged.
     """
     logs = [path.with_name(path.name + end) for end in LOGS]
     if path.exists() and any(log.exists() for log in logs):
@@ -48,8 +48,8 @@ def _put_away_logs(path: Path) -> None:
 
 
 def _copy_geopackage(raw: Path, part: Path) -> None:
-    """Copy by VACUUM: SQLite counts the changes of a file in its header, GDAL makes one more whenever the clock ticks
-    between two of its own, and a copy starts the count anew, so that the same results are the same bytes."""
+    """Copy by VACUUM, so that the same results give the same bytes: SQLite counts the changes of a file in its header,
+    GDAL makes one more whenever the clock ticks between two of its own, and a copy starts the count anew."""
     delete(part)
     with closing(sqlite3.connect(raw)) as database:
         database.execute("VACUUM INTO ?", (str(part),))

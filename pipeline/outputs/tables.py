@@ -31,7 +31,7 @@ class Table:
     totals: int = 0
 
     def shown(self, name: str, row: dict) -> object:
-        """What a row shows in a column."""
+        """The text or number shown for a row in a column."""
         value = row.get(name)
         return self.words.get(name, {}).get(value, value) if isinstance(value, str) else value
 
@@ -136,8 +136,8 @@ STATUS_ZH = {"verified": "已核实 verified", "unverified": "未核实 unverifi
 
 
 def workbook_tables(results: Results) -> list[Table]:
-    """All tables, from what the reader asks first; those without rows are left out. They are read by people: codes are
-    shown in Chinese, and left out where their Chinese has a column of its own. The CSV files have both."""
+    """All tables, the most wanted first; those without rows are left out. They are made for people: codes are shown in
+    Chinese, and left out if a column of its own has their Chinese. The CSV files have both."""
     zones = [row for row in results.rows if row["level"] == "zone"]
     groups = [row for row in results.rows if row["level"] != "zone"]
     patches = list(results.patches.values())
@@ -213,7 +213,7 @@ def coefficient_rows(ecosystems: dict[str, Ecosystem]) -> Iterator[dict]:
 
 
 def _half_widths(row: AnyCoefficient) -> Iterator[str]:
-    """The error of each of the values of a row, without end where they share it."""
+    """The error of each value of a row; repeated without end if all values share it."""
     if row.distribution == "split_lognormal":
         return (f"{low:g} – {high:g}" for low, high in row.ranges)
     return repeat(_half_width(row))

@@ -33,7 +33,7 @@ FORMATS = (
     (r"_tC|_tCO2|_m3", "#,##0"),
     (r"percent", "0.00"),
 )
-"""Number formats by what the column's name says; the first that fits."""
+"""Number formats by patterns of the column's name; the first that matches is used."""
 
 ESTIMATE = re.compile(r"target_value|low95|high95|estimate|mean|median|p\d+(_5)?|conservative")
 UNIT_FORMATS = {"m3": "#,##0", "%": "0.0", "万亩": "#,##0.00"}
@@ -41,22 +41,23 @@ UNIT_FORMATS = {"m3": "#,##0", "%": "0.0", "万亩": "#,##0.00"}
 
 AREA_FORMAT = "#,##0.0"
 SMALL_AREA_FORMAT = "#,##0.0000"
-"""Of an area below 0.1 万亩, as on the sheets: with two decimals one hectare is none."""
+"""For an area below 0.1 万亩, as on the sheets: with two decimals one hectare would be 0."""
 
 HEAD = PatternFill("solid", fgColor="1B7837")
 SUBHEAD = PatternFill("solid", fgColor="E5F5E0")
 WARNING = PatternFill("solid", fgColor="FDE0C5")
 LINE = Border(bottom=Side("thin", color="D9D9D9"))
 FONT, BODY_SIZE, LINE_HEIGHT = FONTS[0], 10, 16
-"""The font of all cells; its size and the height of its lines in points. Without a name each program takes its own."""
+"""The font of all cells; its size and the height of its lines in points. If no font is named, each program uses its
+own."""
 MIN_WIDTH, MAX_WIDTH, HEAD_WIDTH = 9, 46, 12
 PAGE_WIDTH = 245
 """Characters across an A4 sheet that one can still read."""
 HEAD_LENGTH = 250
-"""Characters of a page header. Excel takes 255 with its codes, and a workbook with more for a damaged one."""
+"""Characters of a page header. Excel allows 255 including its codes, and takes a workbook with more for damaged."""
 BODY, STRONG = Font(FONT, BODY_SIZE), Font(FONT, BODY_SIZE, bold=True)
 NAMES = ("level", "zone_id", "name_zh", "zone_name")
-"""Columns at the left of a table that say what a row is: they stay in sight and stand on every page."""
+"""Columns at the left of a table that identify a row: they stay visible and are printed on every page."""
 FIRST_ROW = 3
 """Tables begin below an English and a Chinese header row; the latter, next to the rows, has the filter."""
 
@@ -214,7 +215,7 @@ def number_format(name: str, row: Mapping) -> str:
 
 
 def _shown(cell: Cell) -> str:
-    """About what Excel shows of a cell."""
+    """Approximately the text that Excel shows in a cell."""
     if isinstance(cell.value, float):
         decimals = len(cell.number_format.partition(".")[2].rstrip("%"))
         return f"{cell.value:,.{decimals}f}" if cell.number_format != "General" else f"{cell.value:.6g}"
@@ -228,7 +229,7 @@ def _width(chinese: str, english: str, texts: list[str]) -> float:
 
 
 def _height(cells: Iterable[tuple[object, float]]) -> float:
-    """Height of a row in points by its values and their columns' widths: programs do not agree on when to find it."""
+    """Height of a row in points by its values and their columns' widths: programs differ in when they compute it."""
     lines = (-(-text_width(value) // int(width - 2)) for value, width in cells if isinstance(value, str))
     return LINE_HEIGHT * max(1, *lines, 1)
 
@@ -239,7 +240,8 @@ def text_width(text: str) -> int:
 
 
 def _print_setup(sheet: Worksheet, title: str, note: str) -> None:
-    """A4 landscape, as many pages wide as can be read; the title at the head, the note and the page at the foot."""
+    """A4 landscape, as many pages wide as can be read; the title in the header, the note and the page number in the
+    footer."""
     width = sum(column.width for column in sheet.column_dimensions.values())
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = -(-int(width) // PAGE_WIDTH), 0

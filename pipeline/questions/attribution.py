@@ -27,16 +27,16 @@ FACTORS = ("boundary", "clear_pixels", "cover", "clear_pixels_and_cover", "stand
 
 @dataclass(frozen=True)
 class Swap:
-    """A figure after the swap of one factor, all earlier ones of the chain swapped already."""
+    """A figure after the swap of one factor; all earlier factors of the chain are swapped already."""
 
     factor: str
     value: float
 
 
 def attribute(before: float, after: float, recomputed: float, chain: Iterable[Swap]) -> dict[str, float | None]:
-    """By factor its part of the change from ``before`` to ``after``, the recorded figures. ``recomputed`` is the first
-    run's figure by the present code, where the chain begins; it ends with the second's. What lies between records and
-    recomputations is code. A factor may come twice; None for one that is not in the chain.
+    """The part of each factor in the change from ``before`` to ``after``, the recorded figures. The chain begins with
+    ``recomputed``, the first run's figure by the present code, and ends with the second's. Differences between recorded
+    and recomputed figures count as code. A factor may occur twice; None for one that is not in the chain.
 
     The parts depend on the order of the chain, as those of any sequence of swaps do.
     """
@@ -50,6 +50,6 @@ def attribute(before: float, after: float, recomputed: float, chain: Iterable[Sw
 
 
 def beyond(figures: dict, quantity: str, after: float) -> bool | None:
-    """Whether a figure lies outside the 95 % interval that the result table has of it; None where it has none."""
+    """Whether a figure lies outside its 95 % interval in the result table; None if the table has none."""
     low, high = (figures.get(f"{quantity}_{end}") for end in ("low95", "high95"))
     return None if low is None or high is None else not low <= after <= high

@@ -20,12 +20,13 @@ METRICS = ("carbon_tC", "carbon_tC_ha", "agb_tDM_ha", "fvc_mean", "index_mean", 
 """Columns of the result table that can be explained."""
 
 DRAWN = {name: name for name in ("carbon_tC", "fvc_mean", "sink_tCO2_yr", "volume_m3")} | PER_HA
-"""The drawn quantity that the interval of a metric is that of."""
+"""The drawn quantity whose interval is that of a metric."""
 
 
 def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -> dict:
-    """All that a figure of the result table rests on, or with ``year`` of the table of years; JSON values. ``value`` is
-    None where the run gives none, and ``status`` says why. Raises ConfigError for what the run does not have."""
+    """Everything that a figure of the result table depends on, or with ``year`` one of the table of years; JSON values.
+    ``value`` is None if the run gives none, and ``status`` says why. Raises ConfigError for a zone, metric or year that
+    the run does not have."""
     _refuse_unknown(run, zone, metric, year)
     entry, model, sketches = run.zones[zone], run.model(zone), run.sketches(zone)
     period = Period((year,)) if year else run.current
@@ -98,7 +99,7 @@ def _known(model: ZoneModel, sketch: Sketch, metric: str, min_observed: float) -
 
 
 def _withheld(figures: dict, metric: str) -> bool:
-    """Whether the years go without a figure because that of the period is withheld as impossible."""
+    """Whether figures of years are withheld because that of the period is impossible."""
     return metric in ("carbon_tC", "fvc_mean") and metric not in figures and "impossible:" in figures["status"]
 
 
@@ -114,7 +115,7 @@ def _labels(period: Period, then: tuple | None) -> list[str]:
 
 
 def _coefficients(run: FinishedRun, model: ZoneModel, metric: str) -> list[dict]:
-    """The rows that the figure is worked out with, and for carbon those that only widen its interval."""
+    """The rows that the figure is computed from, and for carbon those that only widen its interval."""
     rows = model.coefficients
     if metric in ("area_ha", "index_mean", "ndvi_mean"):
         return []
@@ -149,7 +150,7 @@ def _coefficients(run: FinishedRun, model: ZoneModel, metric: str) -> list[dict]
 
 
 def _biomass_rows(model: ZoneModel, rows: dict) -> list[str]:
-    """Without roots and carbon fraction, but where the biomass itself is worked out from a carbon density."""
+    """The rows without roots and carbon fraction, unless the biomass itself is computed from a carbon density."""
     stratum, ecosystem = model.zone.stratum, model.ecosystem
     if model.stands:
         return [*(path for path in model.rows if rows[path].cause == "expansion"), "stand_volume"]
@@ -160,7 +161,7 @@ def _biomass_rows(model: ZoneModel, rows: dict) -> list[str]:
 
 
 def _end_members(model: ZoneModel, metric: str) -> dict | None:
-    """Those of the cover and where they are from; None where the figure takes no cover."""
+    """The end-members of the cover and where they are from; None if the figure uses no cover."""
     by_cover = model.ecosystem.model_index is None or model.shrub is not None
     takes_cover = metric == "fvc_mean" or (not model.stands and by_cover)
     if not takes_cover or metric in ("area_ha", "index_mean", "ndvi_mean"):
@@ -175,7 +176,7 @@ def _end_members(model: ZoneModel, metric: str) -> dict | None:
 
 
 def _observation(label: str, sketch: Sketch) -> dict:
-    """What was seen of the zone; open water's share is of the observed part."""
+    """How much of the zone was seen; the share of open water refers to the observed part."""
     water = sketch.water_fraction
     return {
         "period": label,
@@ -218,8 +219,8 @@ def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict 
 
 
 def drawn_interval(run: FinishedRun, row: dict[str, float], by: float, causes: dict[str, float]) -> dict:
-    """What a row of intervals says of a figure that is its quantity divided ``by`` a number: ends, conservative value,
-    draws, and the ``causes`` with their share of the variance, largest first."""
+    """The interval, from a row of intervals, of a figure that is its quantity divided ``by`` a number: ends,
+    conservative value, draws, and the ``causes`` with their share of the variance, largest first."""
     return {
         "low95": row["p2_5"] / by,
         "high95": row["p97_5"] / by,

@@ -1,4 +1,4 @@
-"""Where a figure of an ecosystem or of all zones comes from: those of its zones, and what they come to together."""
+"""Where a figure of an ecosystem or of all zones comes from: the figures of its zones, and their sum or mean."""
 
 from pipeline.errors import ConfigError
 from pipeline.questions.explain import DRAWN, METRICS, causes_of, drawn_interval
@@ -17,7 +17,8 @@ MEANS = {
 
 def explain_group(run: FinishedRun, group: str, metric: str) -> dict:
     """The figure of the current period of an ecosystem or the ``city``: the sum of those of its zones, or their mean by
-    area, over the zones that have it; JSON values. Raises ConfigError for what the run does not have."""
+    area, over the zones that have it; JSON values. Raises ConfigError for a group or metric that the run does not
+    have."""
     members = [entry for entry in run.all_zones if group in ("city", entry["ecosystem"])]
     if not members:
         raise ConfigError(f"the run has no zone of {group}; its zones are {', '.join(run.zones)}")

@@ -67,7 +67,7 @@ class FinishedRun:
 
     @property
     def settings(self) -> DrawSettings:
-        """Those of the run's draws."""
+        """The settings of the run's draws."""
         how = self.record["config"]["uncertainty"]
         return DrawSettings(how["draws"], how["seed"], how["area_u95_percent"], how["carlson_ripley_chance"])
 
@@ -122,8 +122,8 @@ class FinishedRun:
         )
 
     def sketches(self, zone: str) -> dict[str, Sketch]:
-        """The sketches of a zone by year and period. Raises OutputError where they were deleted, or made again since,
-        by a run that was not finished or beside an archive of results without its work."""
+        """The sketches of a zone by year and period. Raises OutputError if they were deleted, or were made again since:
+        by a run that was not finished, or because the results are an archive without its work."""
         if not self.work.is_dir():
             raise OutputError(f"{self.folder}: its folder work is missing; copy it, too, or run `sinkmap zones`")
         path = self.work / "sketches" / self.zones[zone]["sketch"]
@@ -135,7 +135,7 @@ class FinishedRun:
         return load_sketches(path)
 
     def note_of(self, zones: Iterable[str]) -> str:
-        """What is said of figures of these zones, failed ones among them."""
+        """The note on figures of these zones, which may have failed."""
         kinds = {entry["id"]: entry["ecosystem"] for entry in self.all_zones}
         named = dict.fromkeys(kinds[zone] for zone in zones)
         return note_of(self.record["config"]["simulated"], [self.ecosystems[name] for name in named])
@@ -146,11 +146,11 @@ class FinishedRun:
         return {file.name: digest for file, digest in inputs.items() if is_part(file, Path(table))}
 
     def status(self, group: str) -> str | None:
-        """What ``summary.csv`` says of an ecosystem or the ``city``, such as that ground counts twice."""
+        """The status of an ecosystem or the ``city`` in ``summary.csv``, such as that ground counts twice."""
         return next((row["status"] for row in self._rows("summary.csv", group)), None)
 
     def intervals(self, zone: str) -> dict[tuple[str, str], dict[str, float]]:
-        """What ``intervals.csv`` says of a zone by quantity and period; nothing where the run drew none."""
+        """The rows of a zone in ``intervals.csv`` by quantity and period; none if the run made no draws."""
         words = ("level", "zone_id", "quantity", "period", "note")
         return {
             (row["quantity"], row["period"]): {name: float(v) for name, v in row.items() if v and name not in words}

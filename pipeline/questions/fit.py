@@ -12,7 +12,7 @@ from pipeline.ecosystems.biomass import FORMS
 from pipeline.ecosystems.rows import Z95
 
 ENOUGH_SITES = 30
-"""Fewer make no local model (science: at least 30 plots)."""
+"""Least number of sites for a local model (science: at least 30 plots)."""
 
 ENOUGH_BLOCKS = 3
 
@@ -54,7 +54,7 @@ class Fit:
 
     @property
     def index_range(self) -> tuple[float, float]:
-        """The calibrated range: no application goes beyond it."""
+        """The calibrated range; the model is never applied beyond it."""
         return float(self.x.min()), float(self.x.max())
 
     @property
@@ -78,7 +78,8 @@ class Fit:
 
     @property
     def _relative_errors(self) -> np.ndarray:
-        """Observed over predicted without its block, less 1: what a factor on the biomass has to cover."""
+        """Observed biomass over that predicted without the site's block, less 1: the error that a factor on the biomass
+        has to cover."""
         return self.y / self.blocked - 1
 
     @property
@@ -91,7 +92,8 @@ class Fit:
         """95 % half-width of the mean of an area that the fit has not seen, % of the prediction.
 
         A block stands for the area: t x root mean square of the blocks' mean errors, t that of Student for as many
-        blocks. The scatter of their own sites is in it: taken off, it leaves a few blocks with next to nothing.
+        blocks. The scatter of sites within the blocks is included: if it were subtracted, next to nothing would be left
+        with few blocks.
         """
         means = np.bincount(self.blocks, self._relative_errors) / np.bincount(self.blocks)
         return float(100 * stdtrit(means.size - 1, 0.975) * np.sqrt(np.mean(means**2)))
@@ -137,7 +139,7 @@ def cross_predicted(form: str, x: np.ndarray, y: np.ndarray, groups: np.ndarray)
 def blocks_of(east: np.ndarray, north: np.ndarray, size_m: float) -> np.ndarray:
     """Number (n,) of the square block of ``size_m`` that each site lies in, coordinates in metres.
 
-    Sites near one another share soil, rain and observer: a model is judged by places that it has not seen.
+    Sites near one another share soil, rain and observer: a model is judged at places that it has not seen.
     """
     places = np.stack([np.floor(np.asarray(axis) / size_m) for axis in (east, north)], axis=1)
     return np.unique(places, axis=0, return_inverse=True)[1].ravel()

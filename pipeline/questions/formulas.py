@@ -1,8 +1,8 @@
-"""The figures of a zone as formulas with their numbers in them, for whoever has to sign one. Pure.
+"""The figures of a zone as formulas with their numbers in them, for the person who has to sign one. Pure.
 
 Each step is arithmetic that can be redone by hand; numbers are printed with 7 digits. Means over a zone are exact:
-every quantity is a function of the index behind the composite (`sketch`), and no formula is applied to a mean but
-where it is linear.
+every quantity is a function of the index behind the composite (`sketch`), and a formula is applied to a mean only if it
+is linear.
 """
 
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def _biomass(model: ZoneModel, now: Dated) -> list[Step]:
 
 
 def _by_index(figure: str, model: ZoneModel, found: float, outside: str = "") -> Step:
-    """Biomass by the zone's own ecosystem; what its mean has as 0 besides is said by ``outside``."""
+    """Biomass by the zone's own ecosystem; ``outside`` says which other ground counts as 0 in its mean."""
     factor = model.ecosystem.biomass_factor(model.zone.stratum)
     formula, numbers = (
         f"({factor.of}{outside}) × {factor.symbols}",
@@ -155,13 +155,13 @@ def _shrubless(model: ZoneModel, sketch: Sketch) -> bool:
 
 
 def _outside_shrub(model: ZoneModel, sketch: Sketch) -> Step:
-    """What the ground outside shrub adds to the zone's mean biomass."""
+    """The part of the ground outside shrub in the zone's mean biomass."""
     return _by_index("AGB outside shrub", model, sketch.mean(model.responses["agb"] * FIRST_PART), ", 0 on shrub")
 
 
 def _shrub_of_zone(model: ZoneModel, sketch: Sketch, carbon: bool) -> Step:
-    """What shrub adds to the zone's mean biomass (t DM/ha) or ``carbon`` (t C/ha): by its share of the observed ground
-    and its mean cover, surveyed or as the index shows it."""
+    """The part of shrub in the zone's mean biomass (t DM/ha) or ``carbon`` (t C/ha): from its share of the observed
+    ground and its mean cover, surveyed or from the index."""
     cover = (sketch.mosaic[1] * model.responses["fvc"] + sketch.mosaic[2]).sum() / sketch.shrub.sum()
     value = sketch.shrub_fraction * float(model.shrub.stock(cover)[carbon])
     symbols, numbers = _shrub(model.shrub, cover / model.shrub.reference_cover.value, carbon)
@@ -176,8 +176,8 @@ def _added(parts: list[Step]) -> tuple[str, str]:
 
 
 def _summed(figure: str, parts: list[Step], model: ZoneModel, now: Dated, whole: bool) -> Step:
-    """The sum over kinds of stands, of the whole zone or per ha; outside the stands of an inventoried zone is no
-    forest."""
+    """The sum over kinds of stands, for the whole zone or per ha; ground outside the stands of an inventoried zone is
+    no forest."""
     quantity, unit = ("agb", "t DM") if figure == "AGB" else ("carbon_stock", "t C")
     value, added = stock(model, now[1], now[0])[quantity], " + ".join(number(part.value) for part in parts)
     area = model.zone.area_ha
@@ -240,7 +240,7 @@ def _trees(forest, key: tuple, volume: float, carbon: bool) -> tuple[str, str]:
 
 
 def _shrub(row: Shrub, share: float, carbon: bool) -> tuple[str, str]:
-    """Symbols and numbers of what shrub holds whose cover is a ``share`` of the reference cover."""
+    """Symbols and numbers of the stock of shrub whose cover is a ``share`` of the reference cover."""
     symbols, numbers = "C_ref × f / f_ref", f"{number(row.carbon_t_ha.value)} × {number(share)}"
     if carbon:
         return symbols, numbers

@@ -1,4 +1,4 @@
-"""The pixels of a zone as a finished run keeps them, and its sketch with those of another run put in their place."""
+"""The pixels of a zone that a finished run keeps, and its sketch if they are replaced by those of another run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class KeptPixels:
 
 
 def common(one: Callable[[Window], Layers], other: Callable[[Window], Layers]) -> Callable[[Window], Layers]:
-    """``one`` without the pixel-years that ``other`` does not have; their years are paired in order."""
+    """``one`` without the pixel-years that are missing in ``other``; the years of the two are paired in order."""
 
     def of(window: Window) -> Layers:
         index, clear, water = one(window)

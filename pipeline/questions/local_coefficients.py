@@ -1,4 +1,4 @@
-"""A coefficient folder of one's own: the one in use, with the biomass model of a local fit in it."""
+"""A user's coefficient folder: a copy of the one in use, with the biomass model of a local fit."""
 
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from pipeline.questions.fit import ENOUGH_SITES, Fit
 
 def write_local_coefficients(source: Path, folder: Path, fit: Fit, index: str, origin: str) -> None:
     """Copy the coefficient files of ``source`` to ``folder`` with the fitted biomass model, its range and its residual
-    in the grassland's; ``index`` was fitted on, ``origin`` says to what. Comments and all other rows stay.
+    in that of grassland; the fit is on ``index``, to the plots that ``origin`` describes. Comments and all other rows
+    stay.
 
-    A fit on fewer than 30 sites is marked unverified. Raises OutputError, also where the two folders are one.
+    A fit on fewer than 30 sites is marked unverified. Raises OutputError, also if the two folders are the same.
     """
     if folder.resolve() == source.resolve():
         raise OutputError(f"{folder}: holds the coefficients in use; choose another folder with --to")

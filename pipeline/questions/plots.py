@@ -138,13 +138,13 @@ def _in_tiles(paired: pd.DataFrame, tiles: list[Tile]) -> np.ndarray:
 
 
 def _note(paired: pd.DataFrame, where: np.ndarray, problem: str) -> None:
-    """Say the problem of the plots that have none yet."""
+    """Set the problem of those plots that have none yet."""
     paired.loc[where & (paired["problem"] == "").to_numpy(), "problem"] = problem
 
 
 def sites_of(paired: pd.DataFrame) -> pd.DataFrame:
-    """Usable plots, those of one pixel and year as one site with their mean: they share the index that they are
-    compared with, so they are not independent."""
+    """Usable plots; those in the same pixel and year are averaged to one site: they are compared with the same index
+    value, so they are not independent."""
     usable = paired[paired["problem"] == ""].assign(year=lambda plots: plots["date"].dt.year)
     sites = usable.groupby(["year", "row", "column"], sort=True)[["east", "north", "index", "agb_g_m2"]].mean()
     return sites.reset_index()
@@ -174,7 +174,8 @@ def problems(paired: pd.DataFrame) -> dict[str, int]:
 
 
 def report(fit: Fit, paired: pd.DataFrame, u95_before: float) -> list[str]:
-    """What was left out, what was found, and what it misses on the sites themselves and on places not seen."""
+    """Which plots were left out, the model, and its errors at the sites themselves and at places that it has not
+    seen."""
     left_out = [f"Left out: {count} plots, {problem}." for problem, count in problems(paired).items()]
     skills = [
         f"{name:14}R2 {skill.r2:6.3f}, RMSE {skill.rmse:6.1f} g/m2, bias {skill.bias:+6.1f} g/m2"
@@ -185,7 +186,7 @@ def report(fit: Fit, paired: pd.DataFrame, u95_before: float) -> list[str]:
 
 
 def unit_doubt(fit: Fit, usual_t_ha: tuple[float, float]) -> str:
-    """That the median of the sites is not usual, t DM/ha; "" where it is."""
+    """A question if the median of the sites is unusual, t DM/ha; "" otherwise."""
     median, (low, high) = float(np.median(fit.y)), (100 * end for end in usual_t_ha)
     if low <= median <= high:
         return ""

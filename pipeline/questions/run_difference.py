@@ -13,7 +13,7 @@ from pipeline.stock.sketch import Sketch
 from pipeline.stock.zone_model import Period, ZoneModel, totals
 
 SketchPair = tuple[Sketch | None, Sketch]
-"""Of the baseline and the current period."""
+"""Sketches of the baseline and the current period."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Side:
     sketches: SketchPair
     pixels: KeptPixels | None
     inventory: list
-    """What the stands are: content of their file, layer and columns."""
+    """What identifies the stands: content of their file, layer and columns."""
 
     @classmethod
     def of(cls, run: FinishedRun, zone: str) -> "Side":
@@ -78,7 +78,7 @@ def _zone_rows(run_a: FinishedRun, run_b: FinishedRun, zone: str) -> Iterator[di
 
 
 def _factor_of_shrub(a: Side, factors: list[str]) -> str:
-    """The factor of the chain in whose swap the shrub's ground becomes that of the second run."""
+    """The factor of the chain whose swap includes the change of the shrub ground."""
     if a.model.shrub is None:
         return "coefficients"
     if "stands" in factors:
@@ -87,7 +87,7 @@ def _factor_of_shrub(a: Side, factors: list[str]) -> str:
 
 
 def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[str]]:
-    """The figures after each swap by the factor swapped, and what there is to say of it."""
+    """The figures after each swap, by factor, and notes on them."""
     moved = replace(a.model, zone=replace(a.model.zone, area_ha=b.model.zone.area_ha))
     dated = replace(moved, year_weights=b.model.year_weights)
     end = ("coefficients", b.totals())
@@ -123,8 +123,8 @@ def _chain(a: Side, b: Side) -> tuple[list[tuple[str, dict[str, float]]], list[s
 
 
 def _stands_moved(model: ZoneModel, a: Side, b: Side) -> ZoneModel:
-    """The model with the stands inside the second boundary: cut anew where the inventory is the same, else as dense as
-    before."""
+    """The model with the stands inside the second boundary: cut anew if the inventory is the same, otherwise with the
+    same density as before."""
     if a.model.stands is None:
         return model
     if b.model.stands and a.inventory == b.inventory:
@@ -134,8 +134,9 @@ def _stands_moved(model: ZoneModel, a: Side, b: Side) -> ZoneModel:
 
 
 def _swapped(a: Side, b: Side) -> tuple[list[SketchPair], str]:
-    """Sketches of the first run's index: under the second's boundary, on the pixel-years clear in both, with the
-    second's values on those, on all of the second's; or why the cubes do not give them."""
+    """Sketches of the first run's index in four steps: within the second's boundary; on the pixel-years clear in both;
+    with the second's values on these; on all pixel-years of the second. Or the reason why the cubes do not give
+    them."""
     for which, side in (("first", a), ("second", b)):
         if side.pixels is None:
             return [], f"the cube of the {which} run is gone"

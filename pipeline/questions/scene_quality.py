@@ -1,4 +1,4 @@
-"""How much of each zone each scene shows: flagged, not covered, clear. Bright soil taken for cloud stands out there."""
+"""How much of each zone each scene shows: flagged, not covered, clear. Bright soil mistaken for cloud shows there."""
 
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ class TileQuality:
 
 
 Counts = dict[tuple[str, str], np.ndarray]
-"""Of a zone and scene, by their ids: pixels not seen, flagged, clear land, open water."""
+"""By ids of zone and scene: numbers of pixels not seen, flagged, clear land, open water."""
 
 NONE = (0, 0, 0, 0)
 
@@ -113,7 +113,7 @@ def _pixels(unit: TileQuality, zone: Zone) -> np.ndarray:
 
 
 def _seen(scene: Scene, grid: GeoBox, asked: Blocks) -> np.ndarray:
-    """Of each pixel which of `Counts` it is among, uint8: without reflectance it is not seen."""
+    """For each pixel, the number of its class in `Counts`, uint8; without reflectance it is not seen."""
     classes = read_classes(scene, grid)
     stored, _, _, nodata = read_bands(scene, ("red",), grid, asked)["red"]
     seen = (stored != nodata) & (stored == stored)

@@ -34,8 +34,8 @@ class Answer:
 
 def numbers_set(run: FinishedRun, changes: list[str]) -> dict[str, dict[str, float]]:
     """By ecosystem and path of a row, the number that the changes set, each ``ecosystem.coefficient=number`` or, by a
-    factor, ``=x1.1``; of a polynomial or table, which only takes a factor, that factor. A name without its stratum
-    means that of every stratum. Raises ConfigError, also for a number that the row cannot have."""
+    factor, ``=x1.1``; of a polynomial or table, which only takes a factor, that factor. A name without a stratum means
+    that row of every stratum. Raises ConfigError, also for a number that the row cannot have."""
     found: dict[str, dict[str, float]] = {}
     for change in changes:
         name, _, text = change.partition("=")
@@ -73,8 +73,8 @@ def _changed(change: str, path: str, row: AnyCoefficient, number: float, by_fact
 
 
 def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None) -> list[Answer]:
-    """Totals before and after, of those zones whose stock rests on what changes, then of their ecosystems and the city,
-    where all zones of these were asked for. Raises ConfigError where there are none."""
+    """Totals before and after, of those zones whose stock depends on what changes, then of their ecosystems and the
+    city, where all zones of these were asked for. Raises ConfigError where there are none."""
     numbers, zones = numbers_set(run, changes), list(dict.fromkeys(zones or ()))
     if strange := set(zones) - run.zones.keys():
         raise ConfigError(f"there is no zone {min(strange)}; the zones are {', '.join(run.zones)}")
@@ -104,8 +104,8 @@ def what_if(run: FinishedRun, changes: list[str], zones: list[str] | None = None
 
 
 def _of_groups(run: FinishedRun, answers: list[Answer], asked: set[str]) -> Iterator[Answer]:
-    """Sums over the zones of an ecosystem and of the city, where there are several, all were ``asked`` for, one changes
-    and none lacks the total: draw by draw, for what their errors share is in the same draw."""
+    """Sums over the zones of an ecosystem and of the city, where there are several zones, all were ``asked`` for, one
+    changes and none lacks the total. They are added draw by draw, since errors that they share are in the same draw."""
     known = {(answer.zone, answer.quantity): answer for answer in answers}
     groups: dict[str, list[str]] = {}
     for zone in run.all_zones:
@@ -131,20 +131,20 @@ def _of_groups(run: FinishedRun, answers: list[Answer], asked: set[str]) -> Iter
 
 
 def _of_zone(model: ZoneModel, numbers: dict[str, dict[str, float]]) -> dict[str, float]:
-    """What of the numbers the zone can rest on: shrub goes by the forest's rows in whatever zone it grows."""
+    """Those of the numbers that the zone can depend on: shrub uses the rows of forest, whatever zone it grows in."""
     of_forest = {f"forest.{path}": value for path, value in numbers.get("forest", {}).items()} if model.shrub else {}
     shrubs = {path: value for path, value in of_forest.items() if path.startswith(SHRUB_PATH)}
     return numbers.get(model.ecosystem.ecosystem, {}) | shrubs
 
 
 def _rows(model: ZoneModel) -> list[str]:
-    """Paths of the coefficients that the totals of a zone change with."""
+    """Paths of the coefficients that the totals of a zone depend on."""
     return [*model.rows, "stand_volume" if model.stands else "index_bias"]
 
 
 def _with_values(model: ZoneModel, values: dict[str, float]) -> ZoneModel:
-    """`ZoneModel.with_values`, and the shipped end-members go with their rows. Raises ConfigError where they can be no
-    soil and vegetation."""
+    """`ZoneModel.with_values`, where shipped end-members follow their rows. Raises ConfigError if they cannot be soil
+    and vegetation."""
     # a table that lists other numbers takes stands to other roots, which a factor on it as an error does not
     rows = {path: model.coefficients[path] for path in values}
     tables = {path: row.times(values[path]) for path, row in rows.items() if isinstance(row, BinnedCoefficient)}
@@ -160,7 +160,7 @@ def _with_values(model: ZoneModel, values: dict[str, float]) -> ZoneModel:
 
 
 def _compare(run: FinishedRun, before: ZoneModel, after: ZoneModel) -> list[Answer]:
-    """Of the totals that the run gives: what it withholds, no other coefficient brings back."""
+    """Compares only totals that the run gives: a withheld total is not brought back by another coefficient."""
     zone, sketches = before.zone.id, run.sketches(before.zone.id)
     figures, draws = [], []
     for model in (before,) if after is before else (before, after):

@@ -1,7 +1,7 @@
-"""What may be opened as a scene: files on this machine, images and not descriptions, of a size that can be true.
+"""What may be opened as a scene: files on this machine, images and not descriptions, of a plausible size.
 
 A manifest or an item comes from elsewhere. It must not make the machine fetch addresses, read through GDAL's virtual
-file systems, or take memory for a raster that no sensor ever took.
+file systems, or allocate memory for a raster larger than any sensor's.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ MAX_BLOCK_BYTES = 1 << 30
 
 
 TILE_INDEX = (".gti.gpkg", ".gti.fgb", ".gti.parquet")
-"""How the names of tables end that GDAL opens as an image, made up of others."""
+"""Suffixes of tables that GDAL opens as an image composed of other images."""
 
 
 def admit(scene: Scene, remote: bool) -> None:

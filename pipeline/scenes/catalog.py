@@ -34,8 +34,8 @@ the next Gauss-Krueger zone puts boundaries some 250 km (3 degrees) off."""
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run asks of its scenes: days within ``years`` and ``season``; ``bands`` that give ``indices``; ground that
-    meets ``area`` (in ``crs``), that of the zones of the file ``zones``; files that pass `admission` (``remote``,
+    """What a run requires of its scenes: days within ``years`` and ``season``; ``bands`` that give ``indices``; ground
+    that meets ``area`` (in ``crs``), that of the zones of the file ``zones``; files that pass `admission` (``remote``,
     ``max_megapixels``); pixels no coarser than ``finest_m`` metres (None takes any). The harmonisation ``rows`` of
     their sensor adjust their bands."""
 
@@ -53,8 +53,8 @@ class Wanted:
 
 
 def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]]:
-    """The scenes under ``path`` that a run uses, by day and id, and those set aside for what is wrong with them; others
-    are left out silently, older processings among them. Raises SceneError where nothing usable is found."""
+    """The scenes under ``path`` that a run uses, by day and id, and those set aside as faulty; others, such as older
+    processings, are left out silently. Raises SceneError where nothing usable is found."""
     scenes: dict[str, Scene] = {}
     aside: list[SetAside] = []
     elsewhere, off = 0, []
@@ -150,7 +150,7 @@ def usable(scene: Scene, wanted: Wanted) -> Scene | None:
 
 
 def _distance_km(scene: Scene, wanted: Wanted) -> float:
-    """From a scene to the area, km; NaN where its CRS does not reach that far."""
+    """From a scene to the area, km; NaN where its CRS is not valid that far away."""
     box, here = footprint(scene.id, scene.bands["red"]), Geometry(wanted.area, wanted.crs)
     there = here.to_crs(box.crs, resolution=_step(here)).geom
     if not np.isfinite(there.bounds).all():
@@ -168,7 +168,7 @@ are rounded (MODIS 500 m is 463 m)."""
 
 
 def _step(geometry: Geometry) -> float:
-    """Spacing of points along the outline, by which it bends with a projection."""
+    """Spacing of points along the outline, so that it bends with a projection."""
     box = geometry.boundingbox
     return max(box.span_x, box.span_y) / 16 or 1.0
 
@@ -182,7 +182,7 @@ def _pixel_size(box: GeoBox, here: Geometry, crs: str) -> float:
 
 
 def _bounds(box: GeoBox, here: Geometry, crs: str) -> tuple[float, float, float, float]:
-    """Bounds in ``crs`` of a scene: of its outline, as far as that CRS reaches, and of its part ``here``."""
+    """Bounds in ``crs`` of a scene: of its outline, as far as that CRS is valid, and of its part ``here``."""
     outline = box.extent.to_crs(crs, resolution=_step(box.extent))
     points = np.vstack([shapely.get_coordinates(part.geom) for part in (outline, here.to_crs(crs, _step(here)))])
     points = points[np.isfinite(points).all(axis=1)]
@@ -191,7 +191,7 @@ def _bounds(box: GeoBox, here: Geometry, crs: str) -> tuple[float, float, float,
 
 def footprint(scene: str, band: Band, max_megapixels: float = np.inf, measured: bool = False) -> GeoBox:
     """Grid of a layer, from its header. Raises SceneError for a file that is unreadable, too large or without CRS, and
-    for one of ``measured`` values whose header says of them what is not read."""
+    for one of ``measured`` values with a mask or nodata that would not be read."""
     try:
         if band.in_hdf:
             return hdfeos.grid_of(band.path)
@@ -209,8 +209,8 @@ def footprint(scene: str, band: Band, max_megapixels: float = np.inf, measured: 
 
 
 def _refuse_mask(scene: str, band: Band, file: rasterio.DatasetReader) -> None:
-    """Raises SceneError for a file that says of its pixels what is not read: a mask or alpha band of its own, another
-    nodata than the product's."""
+    """Raises SceneError for a file that marks invalid pixels in a way that is not read: a mask or alpha band of its
+    own, or another nodata than the product's."""
     if {MaskFlags.per_dataset, MaskFlags.alpha} & {*file.mask_flag_enums[band.index - 1]}:
         raise SceneError(
             f"scene {scene}: {band.path} has a mask of its own, which is not read; write its nodata into the pixels"

@@ -22,17 +22,17 @@ MIN_PAIRS = 500
 """Pixels that a local regression needs."""
 
 LEAST_SLOPE = 1e-4
-"""Rows have four digits: a slope below would be written as 0."""
+"""Rows have four decimals: a smaller slope would be written as 0."""
 
 NARROW = {"nir": "nir08"}
-"""The band that stands in for another where coefficients hold for it alone: B8A for B08 of Sentinel-2."""
+"""The band used in place of another where coefficients are published only for it: B8A for B08 of Sentinel-2."""
 
 
 class Row(Frozen):
     """Coefficients of one band: reflectance of ``to`` = slope x reflectance of ``from`` + intercept (unit 1).
 
     ``from`` is a sensor or a satellite; ``rmse`` (unit 1), ``n`` pixels and ``days`` tell of a local fit. ``u95_ndvi``
-    is the 95 % half-width of what all pixels of the adjusted sensor may share of error in NDVI.
+    is the 95 % half-width of the NDVI error that all pixels of the adjusted sensor may share.
     """
 
     set: str
@@ -51,10 +51,10 @@ class Row(Frozen):
 
 def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> Scene:
     """The scene with ``bands`` adjusted by the rows of its satellite or sensor, and the sensor that it then resembles;
-    the scene itself where no row is about it, or where it brings no reflectance.
+    the scene itself if no row applies to it, or if it holds no reflectance.
 
-    Raises SceneError where a band has no row or two, rows adjust to several sensors, or the scene lacks the band that
-    the row is about.
+    Raises SceneError if a band has no row or two, if rows adjust to several sensors, or if the scene lacks the band of
+    a row.
     """
     found = [row for row in rows if row.origin in (scene.platform, scene.sensor)]
     own = {row.band: row for row in found}
@@ -82,7 +82,7 @@ def harmonised(scene: Scene, rows: tuple[Row, ...], bands: tuple[str, ...]) -> S
 
 
 def without_scenes(rows: tuple[Row, ...], scenes: list[Scene]) -> str | None:
-    """The sentence that says that the rows are about none of the scenes; None where they are about one."""
+    """A sentence if the rows apply to none of the scenes; None if they apply to one."""
     origins = {row.origin for row in rows}
     if not rows or any(origins & {scene.platform, scene.sensor} for scene in scenes):
         return None

@@ -1,4 +1,4 @@
-"""HDF-EOS grids, as NASA's land products come: HDF4 (HDF-EOS2, MODIS) and HDF5 (HDF-EOS5, VIIRS).
+"""HDF-EOS grids, the format of NASA's land products: HDF4 (HDF-EOS2, MODIS) and HDF5 (HDF-EOS5, VIIRS).
 
 Both describe their grid in the same text, ``StructMetadata.0``. GDAL reads HDF4 in some builds only, and the wheels of
 rasterio have none with it; so both are read by their own libraries.
@@ -23,11 +23,11 @@ from pipeline.errors import SceneError
 from pipeline.execution.provenance import stamp
 
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
-"""What comes of a file that is damaged: h5py gives bytes for names, and types or nothing for datasets."""
+"""Errors from a damaged file: h5py then gives bytes for names, and types or nothing for datasets."""
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _HDF4 = Lock()
-"""The HDF4 library keeps state of its own and bears one caller at a time."""
+"""The HDF4 library has global state and allows one caller at a time."""
 
 
 def grid_of(path: str) -> GeoBox:

@@ -1,7 +1,7 @@
-"""Whether the files of a scene are what its product says that they are.
+"""Whether the files of a scene agree with the checksums in its product.
 
-A JPEG 2000 image that is damaged in its middle is decoded without an error, to values that pass for land: a download
-that was broken off and went on elsewhere leaves such files.
+A JPEG 2000 image that is damaged in its middle is decoded without an error, to values that look like land: a download
+that was interrupted and resumed at another place leaves such files.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from pipeline.execution.provenance import Marks
 from pipeline.scenes.scene import Band, Scene, SetAside
 
 DAMAGED = (BadZipFile, EOFError, DeflateError, RuntimeError)
-"""What comes of a damaged zip; RuntimeError of a password, or of a compression that Python does not know."""
+"""Errors from a damaged zip; RuntimeError for a password, or for a compression that Python does not know."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SceneFiles:
 
 
 def verify_scene(unit: SceneFiles) -> list[SetAside]:
-    """Read the files once more and mark them as intact, or return the scene as one to be set aside."""
+    """Read the files once more and mark them as intact, or return the scene to be set aside."""
     try:
         for band in verifiable(unit.scene):
             refuse_damaged(unit.scene.id, band)

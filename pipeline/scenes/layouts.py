@@ -27,12 +27,13 @@ KEY_FILES = (
     (landsat.MTL_NAME, landsat.BAND_NAME, "_MTL.txt"),
     (hls.FILE_NAME, hls.BAND_NAME, ".Fmask.tif"),
 )
-"""Names of the file that announces a scene, of its bands, and how the former ends; both begin with the scene's."""
+"""Patterns for the file that announces a scene and for its bands, and the suffix of the former; both begin with the
+scene's name."""
 
 IMAGES = (".tif", ".tiff", ".jp2")
 HDF = (".hdf", ".h5")
 DELIVERED = (*IMAGES, *HDF, ".img", ".zip", ".tar", ".gz", ".rar")
-"""How the names end of what a product is delivered in."""
+"""Suffixes of the files in which products are delivered."""
 
 
 def candidates(path: Path) -> Iterator[Candidate]:
@@ -60,7 +61,8 @@ def candidates(path: Path) -> Iterator[Candidate]:
 
 def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
     """``path`` and the folders below it, each with the names in it, sorted; a .SAFE folder is taken as one name. Links
-    to folders count; a folder that is reached again, as through a link to one above, does not."""
+    to folders are followed; a folder that is reached a second time, for instance through a link to a parent, is
+    skipped."""
     seen = set()
     for folder, subfolders, files in os.walk(path, followlinks=True):
         if (place := os.path.realpath(folder)) in seen:
@@ -73,7 +75,7 @@ def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _products(folder: Path, files: list[str]) -> Iterator[Candidate]:
-    """The scenes that the names in a folder announce."""
+    """The scenes that the file names in a folder show."""
     metadata: dict[str, Path] = {}
     granules = vegetation_index.granules_of(files)
     for name in files:
@@ -142,7 +144,7 @@ def unknown(path: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _is_layer(name: str) -> bool:
-    """Whether a file is a layer of a vegetation index, which a scene may go without; an archive of them is none."""
+    """Whether a file is a layer of a vegetation index that a scene does not need; an archive of layers is not."""
     return bool(vegetation_index.NAME.match(name)) and Path(name).suffix.lower() in (*IMAGES, *HDF)
 
 
@@ -156,7 +158,7 @@ def _describes(file: Path) -> bool:
 
 
 def _declared(manifest: Path) -> Iterator[Candidate]:
-    """The scenes of a manifest among other products; one that is wrong is refused and leaves those alone."""
+    """The scenes of a manifest among other products; a faulty manifest is refused without affecting these."""
     try:
         yield from list(scenes_of_manifest(manifest))
     except (ConfigError, SceneError) as error:
@@ -164,7 +166,7 @@ def _declared(manifest: Path) -> Iterator[Candidate]:
 
 
 def _vegetation_index(path: Path, granules: dict[str, dict[str, str]]) -> Iterator[Candidate]:
-    """The scene of a file; a GeoTIFF that does not open to tell whether it stands for one is refused."""
+    """The scene of a file; a GeoTIFF that has to be opened to see whether it is one, and does not open, is refused."""
     try:
         if path.suffix.lower() in HDF:
             yield path.name, partial(vegetation_index.scene_from_hdf, path)
@@ -179,8 +181,8 @@ def _refuse(sentence: str) -> Scene:
 
 
 def _items(file: Path) -> Iterator[Candidate]:
-    """One STAC item, or several in one file, or the items linked by a catalogue, or those lying below it where it links
-    none (a subset that was copied)."""
+    """One STAC item, or several in one file, or the items linked by a catalogue, or, if the catalogue links none, the
+    items in the folders below it (a copied subset)."""
     with suppress(OSError, ValueError):  # told of below
         if found := _items_in(_read_json(file)):
             yield from (_item(content, file) for content in found)
@@ -257,9 +259,9 @@ def _scene(content: dict, file: Path) -> Scene:
 
 
 def _linked_items(catalogue: Path) -> tuple[list[Path], list[Path]]:
-    """Files of the items that a catalogue on disk links to, through its children, and the children that are none. What
-    was not copied or lies on a server is left out; each catalogue is read once. Raises SceneError where ``catalogue``
-    itself is none."""
+    """Files of the items that a catalogue on disk links to, through its children, and the children that are no
+    catalogues. Files that were not copied or are on a server are left out; each catalogue is read once. Raises
+    SceneError if ``catalogue`` itself is none."""
     found, damaged, todo, seen = [], [], [catalogue], set()
     while todo:
         place, *todo = todo

@@ -19,9 +19,9 @@ BANDS = ("red", "nir")
 
 @dataclass(frozen=True)
 class Listed:
-    """One product: ``offset`` says how its scale and offset are known, ``cloud_percent`` what it says of itself,
+    """One product: ``offset`` says where its scale and offset are from, ``cloud_percent`` is the cloud that it states,
     ``zones_covered`` the share of the zones' area within its outline (None where no zones were given), ``remark`` why
-    it is not used, empty where it is."""
+    it is not used, empty if it is."""
 
     name: str
     product: str = ""
@@ -36,8 +36,8 @@ class Listed:
 
 
 def list_scenes(path: Path, wanted: Wanted | None = None, zones: shapely.Geometry | None = None) -> list[Listed]:
-    """All that looks like a scene at or under ``path``, by name as found, and what the run makes of it that asks for
-    ``wanted`` and has ``zones`` (in the same CRS). Raises SceneError where there is no such path."""
+    """All that looks like a scene at or under ``path``, by name as found, and whether a run that requires ``wanted``
+    and has ``zones`` (in the same CRS) would use it. Raises SceneError where there is no such path."""
     found = []
     for name, read in candidates(path):
         try:

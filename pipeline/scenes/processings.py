@@ -1,4 +1,4 @@
-"""Which scenes are an older processing of an acquisition that is there in a newer one, as their names tell."""
+"""Scenes that are an older processing of an acquisition of which a newer one is there, recognised by name."""
 
 import re
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ baseline are two parts of a tile), date and collection of Landsat, collection an
 
 
 def older_processings(scenes: Iterable[str]) -> dict[str, str]:
-    """By id of each scene that a newer processing replaces, the id of that one: agencies process their archives again
-    (Sentinel-2 Collection 1, MODIS 6.1), and what both show would be seen twice."""
+    """For each scene that a newer processing replaces, by id, the id of the newer one: agencies reprocess their
+    archives (Sentinel-2 Collection 1, MODIS 6.1), and what both show would count twice."""
     names = [(scene, name) for scene in scenes for rule in PROCESSED if (name := rule.fullmatch(scene))]
     newest: dict[tuple[str, str], tuple[str, str]] = {}
     for scene, name in names:

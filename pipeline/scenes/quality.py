@@ -25,10 +25,10 @@ class Rule(ABC):
     @abstractmethod
     def table(self, size: int) -> np.ndarray:
         """The class, uint8 bits of this module, of each value below ``size``. Raises ValueError for a rule about values
-        that a layer of so many cannot hold."""
+        that a layer with so many values cannot hold."""
 
     def about(self, bands: tuple[str, ...]) -> Self:
-        """The rule where only ``bands`` are used: the same, unless it tells of single bands."""
+        """The rule if only ``bands`` are used: the same, unless it has parts about single bands."""
         return self
 
     def classes(self, quality: np.ndarray, in_place: bool = False) -> np.ndarray:
@@ -85,7 +85,7 @@ class QualityRule(Rule):
 
 @dataclass(frozen=True)
 class Bits:
-    """A field of a quality layer: ``width`` bits from bit ``first`` (0 is the lowest), and the values meant.
+    """A field of a quality layer: ``width`` bits from bit ``first`` (0 is the lowest), and the values that it selects.
     ``band`` names the one band that it is about, None if it is about all."""
 
     first: int
@@ -151,8 +151,8 @@ def _unsigned(quality: np.ndarray) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _refuse(classes, dropped, values, asked):
-    """Take the bits ``dropped`` for its value out of each pixel that has a bit of ``asked`` for it; without branches,
-    which speckled masks make slow."""
+    """Remove from each pixel the bits that ``dropped`` gives for its value, if the pixel has a bit of ``asked`` for
+    this value; without branches, which would be slow on speckled masks."""
     for i in range(values.size):
         classes[i] &= 255 - dropped[values[i]] * np.uint8((classes[i] & asked[values[i]]) != 0)
 

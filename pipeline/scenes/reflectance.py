@@ -30,7 +30,8 @@ def read_classes(scene: Scene, grid: GeoBox, over: np.ndarray | None = None) -> 
     """Pixel classes (uint8 bits of `quality`) of the scene's quality layers on ``grid``, nearest neighbour.
 
     0 where the scene does not reach; all CLEAR where the product has no quality layer. ``over``, classes of an earlier
-    scene, may be written over: memory in use is faster than new. Raises SceneError for an unreadable file.
+    scene, may be written over: memory that is in use already is faster than new memory. Raises SceneError for an
+    unreadable file.
     """
     if scene.quality is None or scene.rule is None:
         return np.full(grid.shape, CLEAR, "uint8")
@@ -63,7 +64,7 @@ def read_bands(
     over: dict[str, Stored] | None = None,
 ) -> dict[str, Stored]:  # fmt: skip
     """`read_band` of each name with what turns it into reflectance. A layer that two bands share is read once. The
-    arrays of ``over``, what this gave of an earlier scene, may be written over, each once."""
+    arrays of ``over``, the result for an earlier scene, may be written over, each once."""
     spare = list({id(stored): stored for stored, *_ in over.values()}.values()) if over else []
     pixels: dict[tuple, np.ndarray] = {}
     found = {}
@@ -117,8 +118,8 @@ def _warp(band: Band, grid: GeoBox, resampling: str) -> np.ndarray:
 
 
 def _copy(band: Band, grid: GeoBox, blocks: Blocks | None, over: np.ndarray | None = None) -> np.ndarray | None:
-    """The values of ``grid`` where each pixel of the file is one or a whole number of pixels of ``grid`` (20 m on
-    10 m): they are repeated, which takes a tenth of the time of a warp. None where it is not so."""
+    """The values of ``grid`` where each pixel of the file is one or a whole number of pixels of ``grid`` (20 m on 10
+    m): they are repeated, which takes a tenth of the time of a warp. None if the grids do not fit."""
     with rasterio.open(band.address) as file:
         source = GeoBox.from_rio(file) if file.crs else None
         factor = source and _whole_factor(source, grid)
@@ -160,8 +161,8 @@ def _copy(band: Band, grid: GeoBox, blocks: Blocks | None, over: np.ndarray | No
 
 
 def _repeat(columns: np.ndarray, factor: int, first: int, into: np.ndarray) -> None:
-    """Fill the columns of ``into`` with ``columns``, each ``factor`` times, from the repeated column ``first`` on. A
-    step lays one of the repetitions of all of them, which takes less than half the time of `numpy.repeat`."""
+    """Fill the columns of ``into`` with ``columns``, each ``factor`` times, from the repeated column ``first`` on. Each
+    step writes one repetition of all columns, which takes less than half the time of `numpy.repeat`."""
     for start in range(factor):
         place = into[:, start::factor]
         begin = (first + start) // factor
@@ -180,8 +181,8 @@ def _whole_factor(source: GeoBox, grid: GeoBox) -> int | None:
 
 
 def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.ndarray:
-    """As `_read`, of a dataset of an HDF file, which GDAL opens in some builds only: its own reader cuts the window
-    that ``grid`` needs."""
+    """As `_read`, of a dataset of an HDF file, which GDAL opens only in some builds: the reader of `hdfeos` cuts out
+    the window that ``grid`` needs."""
     try:
         source = hdfeos.grid_of(band.path)
         window = _window(source, grid)
@@ -206,8 +207,7 @@ def _read_hdf(scene: Scene, band: Band, grid: GeoBox, resampling: str) -> np.nda
 
 
 def unreadable(scene: str, path: str, error: Exception) -> SceneError:
-    """The error for a file of a scene that its reader gave up with ``error``. It is away where its bytes cannot be read
-    either."""
+    """The error for a file of a scene that failed with ``error``: AwayError if its bytes cannot be read either."""
     try:
         with open(path, "rb") as file:
             while file.read(1 << 20):

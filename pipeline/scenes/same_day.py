@@ -23,8 +23,8 @@ WINDOW = 2048
 
 
 def scenes_in(folder: Path) -> list[Scene]:
-    """The scenes of a folder that bring reflectance, red and near infrared alone; what cannot be read or does not pass
-    `admission`, and older processings, are left out. Raises SceneError where nothing is left, or there is no such
+    """The scenes of a folder that hold reflectance, with only red and near infrared; what cannot be read or does not
+    pass `admission`, and older processings, are left out. Raises SceneError where nothing is left, or there is no such
     folder."""
     found, refused = [], ""
     for _, read in candidates(folder):
@@ -45,8 +45,8 @@ def scenes_in(folder: Path) -> list[Scene]:
 
 
 def fit_rows(source: list[Scene], target: list[Scene]) -> list[Row]:
-    """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Pixels of the coarser
-    of the two, same local day, those alone that are clear land all over; the finer is averaged by area.
+    """Rows of red and near infrared that turn the sensor of ``source`` into that of ``target``. Only pixels of the
+    coarser of the two, on the same local day, that are clear land throughout; the finer scene is averaged by area.
 
     Raises SceneError where there are no such days, more than one sensor on a side, a damaged file, or pixels that give
     no fit.
@@ -102,8 +102,8 @@ def _shared_windows(a: Scene, b: Scene) -> list[tuple[GeoBox, int]]:
 
 
 def _add(pairs: dict[str, Pairs], a: Scene, b: Scene, grid: GeoBox, within: int) -> None:
-    """Add the pixels of a window that are clear land in both: one quality pixel of the finer scene says nothing of the
-    cloud beside it, which its mean over a pixel of the coarser would hold."""
+    """Add the pixels of a window that are clear land in both: a single quality pixel of the finer scene says nothing
+    about cloud beside it, which would enter the mean over a pixel of the coarser."""
     fine = grid.zoom_to((grid.height * within, grid.width * within))
     land = [read_classes(scene, fine) & (CLEAR | WATER) == CLEAR for scene in (a, b)]
     clear = (land[0] & land[1]).reshape(grid.height, within, grid.width, within).all(axis=(1, 3))

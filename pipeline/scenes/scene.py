@@ -9,15 +9,15 @@ import shapely
 from pipeline.scenes.quality import Rule
 
 SURFACE_REFLECTANCE, INDEX = "surface_reflectance", "index"
-"""Levels of a scene. An index scene brings NDVI itself: see `index_bands`."""
+"""Levels of a scene. An index scene holds NDVI itself: see `index_bands`."""
 
 
 @dataclass(frozen=True)
 class Band:
     """One layer of a file. Reflectance (unit 1) = stored value x scale + offset; ``index`` counts from 1.
 
-    ``member`` names the image within a zip, or the dataset within an HDF file; ``digest`` is what the product gives of
-    the image, such as "md5:f7974f1a...", empty where it gives none.
+    ``member`` names the image within a zip, or the dataset within an HDF file; ``digest`` is the checksum that the
+    product gives for the image, such as "md5:f7974f1a...", empty where it gives none.
     """
 
     path: str
@@ -53,15 +53,16 @@ Stored = tuple[np.ndarray, float, float, float]
 
 
 def index_bands(index: Band) -> dict[str, Band]:
-    """The red and near-infrared pair (1 - NDVI) / 2 and (1 + NDVI) / 2 of a layer of NDVI: its normalised difference
-    is that NDVI, so that composites need no second way. For NDVI alone; no other index comes out right."""
+    """The red and near-infrared pair (1 - NDVI) / 2 and (1 + NDVI) / 2 of a layer of NDVI: their normalised difference
+    is that NDVI, so that composites treat such scenes like others. Only for NDVI: other indices of these bands are
+    wrong."""
     return {"red": index.adjusted(-0.5, 0.5), "nir": index.adjusted(0.5, 0.5)}
 
 
 @dataclass(frozen=True)
 class Check:
-    """A further quality layer: what it does not call clear is masked; with ``of_doubtful``, only where the scene's own
-    quality layer is in doubt, or where this one has nodata."""
+    """A further quality layer: pixels that it does not call clear are masked; with ``of_doubtful``, only those that are
+    doubtful in the scene's own quality layer, or nodata in this one."""
 
     band: Band
     rule: Rule
@@ -76,9 +77,9 @@ class Check:
 class Scene:
     """One product of one date. Bands are keyed by common name (red, nir, swir16...).
 
-    ``sensor`` is the kind of instrument, ``platform`` the satellite. ``origin`` says how scale and offset were known;
-    ``rule`` is None where the product has no quality layer. ``cloud_percent`` is what the product says of itself.
-    ``like`` is the sensor to whose bands the reflectance is adjusted; empty where it is its own. ``like_u95`` is the
+    ``sensor`` is the kind of instrument, ``platform`` the satellite. ``origin`` says where scale and offset are from;
+    ``rule`` is None where the product has no quality layer. ``cloud_percent`` is the cloud that the product states.
+    ``like`` is the sensor to whose bands the reflectance is adjusted; empty if it is not adjusted. ``like_u95`` is the
     95 % half-width of the error that this leaves in NDVI, the same for all scenes of the sensor.
     """
 
@@ -92,9 +93,9 @@ class Scene:
     bounds: tuple[float, float, float, float] | None = None
     """Left, bottom, right, top in the CRS of the run's grid."""
     pixel_m: float = 0.0
-    """Side of a pixel of red in metres of the CRS of the run's grid; 0 where nobody asked."""
+    """Side of a pixel of red in metres of the CRS of the run's grid; 0 if it is not computed."""
     grids: tuple[tuple, ...] = ()
-    """CRS, affine and shape of each layer as its file gave them, a header beside it counting."""
+    """CRS, affine and shape of each layer, from its file or a header beside it."""
     checks: tuple[Check, ...] = ()
     level: str = SURFACE_REFLECTANCE
     product: str = ""
@@ -105,7 +106,7 @@ class Scene:
     like_u95: float = 0.0
 
     def using(self, bands: tuple[str, ...]) -> "Scene":
-        """The scene with these bands alone, and the rules about them."""
+        """The scene with only these bands, and the rules about them."""
         return replace(
             self,
             bands={band: self.bands[band] for band in bands},

@@ -1,7 +1,7 @@
-"""What adjusting a sensor to another (`harmonise`) leaves of error in the index of a year. Pure.
+"""The error that adjusting a sensor to another (`harmonise`) leaves in the index of a year. Pure.
 
-The coefficients are the same for every pixel and year, so their error is one of the sensor: it neither averages away
-over a zone nor over years, and it matters to a change where the sensor's part in the two periods differs.
+The coefficients are the same for every pixel and year, so their error belongs to the sensor: it averages out neither
+over a zone nor over years, and it affects a change if the sensor's share differs between the two periods.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipeline.ecosystems.rows import Z95
 
 U95_UNKNOWN = 0.03
-"""95 % half-width of an adjusted NDVI where the rows do not say it (expert judgement, as for Roy et al. 2016)."""
+"""95 % half-width of an adjusted NDVI if the rows do not give it (expert judgement, as for Roy et al. 2016)."""
 
 RED, NIR = 0.10, 0.30
 """Reflectance of sparse summer vegetation, at which errors of the bands are carried over to NDVI."""

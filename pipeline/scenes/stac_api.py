@@ -1,7 +1,8 @@
-"""Ask a STAC API for scenes, once: its answer is kept with the run, so that a rerun asks nobody and reads the same.
+"""Ask a STAC API for scenes, once: its answer is kept with the run, so that a rerun sends no request and reads the same
+scenes.
 
-The items of an answer lie in a folder of their own; the pixels that they lead to lie beside, shared by all answers, so
-that another year or a boundary that moved downloads nothing again.
+Each answer has a folder of its own for its items. The downloaded pixels are kept beside these folders and shared by all
+answers, so that another year or a moved boundary downloads nothing again.
 """
 
 import json
@@ -34,21 +35,21 @@ ASSETS = {
     "nir08": ("nir08", "B8A", "B8A_20m"),
     "swir16": ("swir16", "B11", "B11_20m"),
 }
-"""What a band is called among the assets of the products, the first that an item has counts."""
+"""Names of a band among the assets of the products; the first that an item has is used."""
 
 QUALITY = frozenset(("scl", "SCL", "SCL_20m", "qa_pixel", "qa_radsat"))
 """Quality layers, fetched whatever the bands."""
 
 TIMEOUT_S = (10.0, 60.0)
-"""To connect, and between two pieces of an answer."""
+"""Timeouts to connect, and between two pieces of an answer, s."""
 
 HTTP = ("http", "https")
 
 GONE = (404, 410)
-"""What a server answers for a file that it does not hold: asking again does not help."""
+"""HTTP status for a file that the server does not have: asking again does not help."""
 
 CLOSED = (401, 403, 409)
-"""What it answers for one that takes an account or a signed address."""
+"""HTTP status for a file that needs an account or a signed address."""
 
 BY_HAND = "download them with that catalogue's own tools and name their folder as scenes.path (docs/data.md)"
 
@@ -56,7 +57,7 @@ NO_STAC = (pystac.STACError, pystac.STACTypeError, KeyError, ValueError, TypeErr
 """What pystac raises for an answer that is no valid STAC."""
 
 ASKED = "search.json"
-"""What was asked, written when all of the answer is there."""
+"""File with the search, written when the answer is complete."""
 
 PIXELS = "pixels"
 """Folder of the downloaded assets, below the cache."""
@@ -67,8 +68,8 @@ PIECE = 1 << 20
 @dataclass(frozen=True)
 class Search:
     """What is asked for: items of ``collections`` at the API's ``url`` that meet ``bbox`` (west, south, east, north in
-    degrees), in the season of the years, with less than ``cloud_below`` percent of cloud by their own account (None:
-    any). Of their assets only ``bands`` and quality layers are fetched."""
+    degrees), in the season of the years, with less than ``cloud_below`` percent of cloud as they state it (None: any).
+    Only ``bands`` and quality layers are fetched."""
 
     url: str
     collections: tuple[str, ...]
@@ -96,7 +97,7 @@ def fetch_items(search: Search, cache: Path, remote: bool) -> Path:
     folder = cache / content_key(asdict(search))
     if read_json(folder / ASKED) == json.loads(json.dumps(asdict(search))):
         return folder
-    if folder.exists():  # part of an answer, which may have been another one
+    if folder.exists():  # an incomplete answer, perhaps to another search
         shutil.rmtree(folder)
     try:
         items = _ask(search)
@@ -144,8 +145,8 @@ def _ask(search: Search) -> list[pystac.Item]:
 
 
 def _keep(item: pystac.Item, bands: tuple[str, ...], folder: Path, pixels: Path, remote: bool) -> bool:
-    """Store an item in ``folder`` with the assets of ``bands``, `QUALITY` and `PRODUCT_METADATA` alone, their hrefs
-    leading to files on disk: those that are downloaded to ``pixels``. Whether any pixels are to be had."""
+    """Store an item in ``folder`` with the assets of ``bands``, `QUALITY` and `PRODUCT_METADATA` alone, with hrefs to
+    files on disk; assets on a server are downloaded to ``pixels``. Returns whether any pixels are available."""
     folder.mkdir(parents=True, exist_ok=True)
     item.make_asset_hrefs_absolute()
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
@@ -174,7 +175,7 @@ def _keep(item: pystac.Item, bands: tuple[str, ...], folder: Path, pixels: Path,
 
 
 def _one_name(name: str) -> str:
-    """A name that a server gave, if it names one folder or file and leads nowhere else. Raises SceneError."""
+    """A name from a server, if it is a plain name of a folder or file and no path. Raises SceneError."""
     if name in ("", ".", "..") or any(sign in name for sign in "/\\\0:"):
         raise SceneError(f"the STAC API names a scene or file {name!r}, which cannot name a file here; leave it out")
     return name
@@ -185,8 +186,8 @@ def _file_name(href: str) -> str:
 
 
 def _download(href: str, target: Path, needed: bool) -> Path | None:
-    """The file behind ``href`` as ``target``, None where the server does not hold it; one that is there is whole.
-    Raises SceneError where it is ``needed`` and the server does not give it to everybody."""
+    """The file behind ``href`` as ``target``, None if the server does not have it; an existing file is complete. Raises
+    SceneError if it is ``needed`` and the server does not give it without an account."""
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

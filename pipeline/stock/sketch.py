@@ -1,4 +1,4 @@
-"""Zone sketches: the distribution of the index in a zone, from which every total is read. Pure.
+"""Zone sketches: the distribution of the index in a zone, from which every total is computed. Pure.
 
 Behind the composite every quantity of a pixel is a function of its index and stratum. So the coverage-
 weighted histogram of the index, in the steps in which the index is stored, gives every mean and total of a
@@ -30,7 +30,7 @@ FIRST_PART = np.array([[1], [0], [0]])
 
 
 def seen_enough(observed_fraction: float, least: float) -> bool:
-    """Whether what was seen of a zone may stand for all of it: ``least`` of it or more, and something at all."""
+    """Whether the observed part of a zone may represent all of it: it is at least ``least``, and not 0."""
     return observed_fraction > 0 and observed_fraction >= least
 
 
@@ -87,8 +87,8 @@ class Sketch:
         return self._mean(self.shrub.sum())
 
     def mean(self, per_level: np.ndarray) -> float:
-        """Mean over the observed part of a quantity given per index level (20001,); open water holds none. One given
-        for each of the `PARTS`, (3, 20001), counts by the mosaic; without one all land is the first part."""
+        """Mean over the observed part of a quantity given per index level (20001,); open water counts as 0. A quantity
+        for each of the `PARTS`, (3, 20001), is weighted by the mosaic; without a mosaic all land is the first part."""
         if per_level.ndim == 1:
             return self._mean((self.land * per_level).sum())
         return self.mean(per_level[0]) if self.mosaic is None else self._mean((self.mosaic * per_level).sum())
@@ -111,13 +111,13 @@ Sketches = dict[str, dict[str, Sketch]]
 
 
 def pool(sketches: list[Sketch]) -> np.ndarray:
-    """Land weights of several sketches together, (20001,): the distribution that end-members are taken from."""
+    """Sum of the land weights of several sketches, (20001,): the distribution that end-members are taken from."""
     return np.sum([sketch.land for sketch in sketches], axis=0)
 
 
 def representative(weights: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """(mean index, weight) of at most ``count`` groups of levels of about equal weight, (k,) each, from weights per
-    level (20001,). Means of smooth functions of the index over the groups are those over the levels, nearly."""
+    level (20001,). For smooth functions of the index, means over the groups are nearly those over the levels."""
     total = weights.sum()
     middle = np.cumsum(weights) - weights / 2
     group = np.minimum(middle / max(total, 1e-300) * count, count - 1).astype(int)

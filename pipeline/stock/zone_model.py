@@ -22,16 +22,15 @@ CALIBRATED_U95 = 0.10
 """95 % half-width of a calibrated or given end-member, index units (expert judgement, unverified)."""
 
 UNSEEN_YEARS = 0.5
-"""By how many years a window may fall short of the years that it needs, since parts of a zone may be unseen in some of
-them (expert choice)."""
+"""Years that may be missing from a window, since parts of a zone may be unseen in some years (expert choice)."""
 
 SHRUB_PATH = "forest.shrub."
-"""How the paths of a zone's shrub rows begin: they are those of the forest, in whatever zone the shrub grows."""
+"""Beginning of the paths of shrub rows: they are those of forest, whatever zone the shrub grows in."""
 
 
 @dataclass(frozen=True)
 class Period:
-    """A window of years; ``label`` is how files and tables call it, such as 2019-2021, or 2019+2021 with a gap."""
+    """A window of years; ``label`` is its name in files and tables, such as 2019-2021, or 2019+2021 with a gap."""
 
     years: tuple[int, ...]
 
@@ -45,9 +44,9 @@ class Period:
 
 @dataclass(frozen=True)
 class ZoneModel:
-    """All that turns the sketches of a zone into biomass and carbon; without ``stands`` by index alone, and with
-    ``shrub`` by the shrub's rows where shrub grows in it. ``year_weights`` are what each year of the periods has of
-    the ground that was seen, as (year, weight); without them all years count alike."""
+    """Everything that turns the sketches of a zone into biomass and carbon; without ``stands`` from the index only,
+    with ``shrub`` also the rows of shrub, if shrub grows in it. ``year_weights`` are the shares of the years of the
+    periods in the ground that was seen, as (year, weight); without them all years count alike."""
 
     zone: Zone
     ecosystem: Ecosystem
@@ -66,8 +65,8 @@ class ZoneModel:
         return {name: per_level(lambda index, name=name: self.respond(index, self.end_members)[name]) for name in names}
 
     def respond(self, index: np.ndarray, end_members: EndMembers) -> dict[str, np.ndarray]:
-        """As `Ecosystem.respond`; with shrub, agb and carbon_stock for each of the `PARTS` of a mosaic, (3, ...): as
-        the ecosystem says, of shrub of the cover that the index shows, and of shrub at full cover."""
+        """As `Ecosystem.respond`; with shrub, agb and carbon_stock for each of the `PARTS` of a mosaic, (3, ...): of
+        the ecosystem, of shrub with the cover that the index shows, and of shrub at full cover."""
         found = self.ecosystem.respond(index, end_members, self.zone.stratum)
         if self.shrub is None:
             return found
@@ -84,7 +83,7 @@ class ZoneModel:
         )
 
     def fingerprint(self, variable: str, periods: list[Period]) -> str:
-        """Digest of the numbers that the map of a variable applies to the composites."""
+        """Digest of the numbers that the map of a variable uses besides the composites."""
         source = "carbon_stock" if variable == "sink" else variable
         if self.stands and source in ("agb", "carbon_stock"):
             parts = [self.stand_density(period)[source].tobytes() for period in periods]
@@ -97,7 +96,7 @@ class ZoneModel:
 
     @cached_property
     def rows(self) -> list[str]:
-        """Paths of the coefficients that the stock rests on."""
+        """Paths of the coefficients that the stock depends on."""
         species = sorted(set(self.stands.species)) if self.stands else ()
         rows = used_by(self.ecosystem, self.zone.stratum, species, self.shipped_end_members)
         if self.shrub is None:
@@ -106,12 +105,12 @@ class ZoneModel:
 
     @property
     def end_member_paths(self) -> list[str]:
-        """Paths of the stratum's end-members, none where others are in use."""
+        """Paths of the stratum's end-members; none if others are in use."""
         return [f"strata.{self.zone.stratum}.{name}" for name in END_MEMBERS] if self.shipped_end_members else []
 
     @cached_property
     def coefficients(self) -> dict[str, AnyCoefficient]:
-        """All rows of the ecosystem by path, and those of shrub by theirs."""
+        """All rows of the ecosystem and of shrub, by path."""
         shrub = coefficients(self.shrub) if self.shrub else {}
         return coefficients(self.ecosystem) | {SHRUB_PATH + name: row for name, row in shrub.items()}
 
@@ -121,14 +120,14 @@ class ZoneModel:
 
     @property
     def error_rows(self) -> tuple[str, ...]:
-        """Paths of the coefficients that the interval rests on besides `rows`."""
+        """Paths of the coefficients that the interval depends on besides `rows`."""
         of_stands = ("stand_volume", "stand_area", "residual_persistence")
         return of_stands if self.stands else ("index_bias", "residual", "residual_persistence")
 
     @property
     def error_inputs(self) -> list:
         """What the standard error of a pixel depends on besides the stock: the half-widths of the rows in use, and the
-        errors that are left of adjusting sensors to one another."""
+        errors that adjusting sensors to one another leaves."""
         rows = [(path, self.coefficients[path]) for path in (*self.rows, *self.error_rows)]
         rows += [("end-member", row) for row in self.end_member_rows]
         widths = [
@@ -154,7 +153,7 @@ class ZoneModel:
     @cached_property
     def end_member_rows(self) -> tuple[Coefficient, Coefficient]:
         """The index of soil and of vegetation with their error: the stratum's rows, or those of a calibration, which
-        keep to the stratum's valid range of NDVI: bare soil is not drawn as water."""
+        are kept within the stratum's valid range of NDVI, so that bare soil is never drawn as water."""
         stratum = self.ecosystem.strata[self.zone.stratum]
         shipped = stratum.soil_index, stratum.vegetation_index
         if self.shipped_end_members:
@@ -171,7 +170,7 @@ class ZoneModel:
 
     @property
     def index(self) -> str:
-        """The index that cover and biomass are worked out from."""
+        """The index that cover and biomass are computed from."""
         return self.end_members.index
 
     @property
@@ -198,21 +197,21 @@ class ZoneModel:
         return self.ecosystem.stand_volume.value * self.stands.volume_m3(self.stands.dated(period.years))
 
     def weights(self, years: tuple[int, ...]) -> np.ndarray:
-        """Part of each of the years in the mean over them, (y,), adding up to 1: a year of which little was seen has
-        little."""
+        """Weight of each year in the mean over the years, (y,), adding up to 1: small for a year in which little was
+        seen."""
         known = dict(self.year_weights)
         found = np.array([known.get(year, 1.0) for year in years])
         return found / found.sum() if found.any() else np.full(len(years), 1 / max(len(years), 1))
 
     def years_between(self, baseline: Period, current: Period) -> float:
-        """Years between the dates at which the stocks of two periods are known: with stands those of the inventories,
-        else the means of the years, as far as they were seen."""
+        """Years between the dates at which the stocks of two periods are known: with stands the dates of the volumes,
+        otherwise the mean of the years, weighted by what was seen."""
         if self.stands:
             return self.stands.dated(current.years) - self.stands.dated(baseline.years)
         return float(self.weights(current.years) @ current.years - self.weights(baseline.years) @ baseline.years)
 
     def incomparable(self, baseline: Period | None, current: Period) -> tuple[str, str] | None:
-        """Why the two periods give no sink, in English and Chinese; None where they do."""
+        """Why the two periods give no sink, in English and Chinese; None if they give one."""
         if baseline is None:
             return "one period only", "仅一期"
         if self.stands:
@@ -253,7 +252,7 @@ def totals(
 def stock(model: ZoneModel, sketch: Sketch, period: Period) -> dict[str, float]:
     """Zone means of the stock: fvc (1), agb (t DM/ha), carbon_stock (t C/ha); NaN where nothing is known.
 
-    Stands count by their area in the zone; what lies outside the stands of an inventoried zone is no forest.
+    Stands count by their area in the zone; ground outside the stands of an inventoried zone is no forest.
     """
     means = {name: sketch.mean(levels) for name, levels in model.responses.items()}
     if model.stands:

@@ -1,1 +1,1 @@
-"""Totals of zones, ecosystems and the city, with their intervals, and whether they can be true and be compared."""
+"""Totals of zones, ecosystems and the city, with their intervals, and whether they are plausible and comparable."""

@@ -21,19 +21,20 @@ FEW_CLEAR = 2
 """Clear observations a year below which the peak of the season may be missed (median over the zone)."""
 
 OTHER_DAYS = 10
-"""Days between the mean dates of two periods from which on phenology may pass for a change (expert choice)."""
+"""Least difference in days between the mean dates of two periods at which phenology may look like a change (expert
+choice)."""
 
 UNEVEN_CLEAR = 1.5
-"""Times as many clear observations a year from which a maximum composite may read the higher number as growth (expert
-choice): of noise alone the maximum of 3 lies .3 standard deviations above that of 2, of 9 above that of 3 .6."""
+"""Ratio of clear observations a year at which a maximum composite may show the higher number as growth (expert choice):
+with pure noise, the maximum of 3 lies .3 standard deviations above that of 2, and that of 9 lies .6 above that of 3."""
 
 UNEVEN_OBSERVED = 0.1
-"""Difference of the observed fraction from which the two means may be of different ground."""
+"""Difference of the observed fractions at which the two means may be of different ground."""
 
 
 @dataclass(frozen=True)
 class PeriodFacts:
-    """What the stock of one period rests on.
+    """The data behind the stock of one period.
 
     ``clear_per_year`` is the zone's median number of clear observations divided by the years; ``sensors`` are those
     of the period's scenes, ``days`` their days, ``declared_scale`` whether any scale was declared by hand instead of by
@@ -76,11 +77,12 @@ def certify(
 ) -> Certificate:
     """The certificate of a zone's two periods.
 
-    Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same
-    for both by construction. ``refused`` is why the method itself finds no difference (too few years, one inventory).
-    Left to judge are the ground seen, the number of clear observations (``by_maximum`` composites also whether it is
-    the same), when in the season they were made, whether all is of one sensor (one that is adjusted counts as what it
-    is adjusted to), and whether their scale is the product's own. A stock by inventory rests on no scene.
+    Within one run the boundary, the end-members, the coefficients, the season window and the composite are the same for
+    both by construction. ``refused`` is the reason why the method itself gives no difference (too few years, one
+    inventory). To be judged are the ground seen, the number of clear observations (for composites ``by_maximum`` also
+    whether the two numbers are similar), their dates in the season, whether all are from one sensor (an adjusted one
+    counts as the one that it is adjusted to), and whether their scale is the product's own. A stock by inventory
+    depends on no scene.
     """
     reasons = [refused] if refused else []
     if not by_inventory:

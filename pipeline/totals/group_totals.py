@@ -1,4 +1,5 @@
-"""The rows of ecosystems and city in the tables: sums and means of their zones, and what is said of how many. Pure."""
+"""The rows of ecosystems and city in the tables: sums and means of their zones, and for how many zones a finding holds.
+Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,29 +17,31 @@ SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "si
 MEANS = ("observed_fraction", "open_water_fraction", "ndvi_mean", "fvc_mean", "agb_tDM_ha", "carbon_tC_ha",
          "baseline_carbon_tC_ha", "sink_tCO2_ha_yr")  # fmt: skip
 SEEN, HELD = ("ndvi_mean", "fvc_mean"), ("agb_tDM_ha", "carbon_tC_ha")
-"""Means that rest on what was seen of a zone, and on its stock."""
+"""Means that depend on the observed part of a zone, and means that depend on its stock."""
 
 MIN_SHARED_HA = 0.1
 """Ground shared by zones of a group, ha, from which the status mentions it."""
 
 
 def counted(row: dict, min_observed: float) -> dict:
-    """The row of a zone as groups count it: without the means of a zone of which less than ``min_observed`` was seen,
-    and without densities where its total is withheld. They stand in its own row, and would stand for all of it."""
+    """The row of a zone as groups count it: without means if less than ``min_observed`` of the zone was seen, and
+    without densities if its total is withheld. These stay in the zone's own row; in a group they would represent all of
+    the zone."""
     left_out = () if seen_enough(row["observed_fraction"] or 0, min_observed) else SEEN
     left_out += (*HELD, "baseline_carbon_tC_ha", "sink_tCO2_ha_yr") if row["carbon_tC"] is None else ()
     return row | dict.fromkeys(left_out)
 
 
 def as_counted(rows: list[dict], min_observed: float) -> list[dict]:
-    """The rows of the result table, those of zones as `counted`: from them shows what a group goes without."""
+    """The rows of the result table, those of zones as `counted`: they show what a group lacks."""
     return [counted(row, min_observed) if row["level"] == "zone" else row for row in rows]
 
 
 def group_rows(rows: list[dict], ecosystems: Mapping[str, Ecosystem]) -> list[dict]:
-    """A row for each ecosystem and one for the city: sums, and means weighted by area, of the zones (as `counted`) that
-    have the number, and the date of the stands where all have the same; the status counts the zones that lack a number,
-    do not plainly compare or lie outside usual ranges. A sink without some of the zones is a ``partial`` finding."""
+    """A row for each ecosystem and one for the city: sums, and means weighted by area, over the zones (as `counted`)
+    that have the number, and the date of the stands if all have the same; the status counts the zones that lack a
+    number, are not fully comparable or lie outside usual ranges. A sink that lacks some of the zones is a ``partial``
+    finding."""
     return [
         _group_row(level, name, members) | _unverified(members, ecosystems)
         for level, name, members in _groups(rows, ecosystems)
@@ -47,9 +50,8 @@ def group_rows(rows: list[dict], ecosystems: Mapping[str, Ecosystem]) -> list[di
 
 def year_group_rows(by_year: list[dict], rows: list[dict], ecosystems: list[str], min_observed: float) -> list[dict]:
     """One row a year of each ecosystem and of the city, keys `YEAR_COLUMNS`: means weighted by area and a total, each
-    only where it is of all zones, so that years compare. An index or a cover is that of a zone where ``min_observed``
-    of it was seen, a stock where the zone has one: by stands it needs no observation. ``rows`` are those of the
-    zones."""
+    only if all zones have it, so that years are comparable. An index or a cover needs ``min_observed`` of the zone to
+    be seen; a stock by stands needs no observation. ``rows`` are those of the zones."""
     found = []
     for level, name, members in _groups(rows, ecosystems):
         areas = {row["zone_id"]: row["area_ha"] for row in members}
@@ -116,7 +118,7 @@ def _group_row(level: str, name: str, members: list[dict]) -> dict:
 
 
 def lacking_zh(members: list[dict], column: str) -> str:
-    """How many zones a sum goes without, in Chinese; "" where it has them all."""
+    """How many zones a sum lacks, in Chinese; "" if it lacks none."""
     number = sum(member[column] is None for member in members)
     return f"缺{number}/{len(members)}个片区" if number else ""
 
@@ -137,7 +139,7 @@ def _unverified(members: list[dict], ecosystems: Mapping[str, Ecosystem]) -> dic
 
 
 def _status(members: list[dict]) -> tuple[str, str]:
-    """How many zones lack a total, do not plainly compare or lie outside usual ranges, in English and Chinese."""
+    """How many zones lack a total, are not fully comparable or lie outside usual ranges, in English and Chinese."""
     total = len(members)
     compared = any(member["baseline_period"] for member in members)
 
@@ -160,8 +162,8 @@ def _status(members: list[dict]) -> tuple[str, str]:
 
 
 def say_areas(rows: list[dict], ledger: list[dict], stands_twice_ha: float = 0) -> None:
-    """Say in the status where an area is beyond tolerance, and where sums of ecosystems and city count ground twice:
-    that of zones which overlap, and the ``stands_twice_ha`` of stands that do."""
+    """Add to the status that an area is beyond tolerance, or that a sum of an ecosystem or the city counts ground
+    twice: ground of several zones, and the ``stands_twice_ha`` of several stands."""
     areas = {row["zone_id"]: row for row in ledger}
     for row in rows:
         own = areas.get(row["zone_id"], {"status": "ok", "overlap_ha": 0})

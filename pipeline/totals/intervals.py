@@ -1,4 +1,5 @@
-"""Intervals of totals and what they come from: the rows of ``intervals.csv``, the columns of the result table. Pure."""
+"""Intervals of totals and the causes of their width: the rows of ``intervals.csv``, the columns of the result table.
+Pure."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -35,15 +36,15 @@ FINDINGS = {
     "loss": ("loss", "碳减少"),
     "unclear": ("not distinguishable from zero", "变化不显著"),
 }
-"""What the 95 % interval of a change says: as printed in English and in Chinese."""
+"""Findings from the 95 % interval of a change, as printed in English and in Chinese."""
 
 
 def add_intervals(
     drawn: Mapping[str, Realisations], rows: list[dict], counted: list[dict], by_year: list[dict], current: str
 ) -> list[dict]:
-    """Put into the rows of the result table and of the years what the draws of the zones say; returns the rows of
+    """Put the results of the draws into the rows of the result table and of the years; returns the rows of
     ``intervals.csv`` for zones, ecosystems and city. ``counted`` are the rows of the zones as groups count them
-    (`group_totals.counted`), ``current`` is the label of the current period; nothing where no zone is drawn."""
+    (`group_totals.counted`), ``current`` is the label of the current period; empty if no zone has draws."""
     if not drawn:
         return []
     years = {(row["zone_id"], str(row["year"])): row for row in by_year}
@@ -61,13 +62,13 @@ def add_intervals(
             realisations, expected = known[zone], estimates[zone]
         else:
             realisations, expected = _group(row["ecosystem"], counted, drawn, in_groups)
-            # a year's total that one of its zones lacks is none of the group
+            # a year's total that one of its zones lacks is not given for the group
             empty = {(name, label) for name, label in expected
                      if label != current and years.get((zone, label), {}).get(name, 0) is None}  # fmt: skip
             realisations = realisations.only(expected.keys() - empty)
         own = interval_rows(row["level"], zone, realisations, expected)
         partial = {name: row[name] for name in ("sink_finding", "sink_finding_zh") if row["sink_finding"]}
-        row |= interval_columns(own, current) | partial  # a sum that goes without a zone finds nothing for all
+        row |= interval_columns(own, current) | partial  # a sum that lacks a zone gives no finding for all
         for line in own:
             name, year = line["quantity"], years.get((zone, line["period"]), {})
             if year.get(name) is not None:
@@ -78,7 +79,7 @@ def add_intervals(
 
 def _estimates(row: dict, by_year: list[dict], current: str) -> dict:
     """The figures of a zone that have a value, by quantity and period. If the current period is a single year, those of
-    ``row`` replace that year's, also where ``row`` withholds one that the year has."""
+    ``row`` replace that year's, also if ``row`` withholds one that the year has."""
     figures = {}
     for year in by_year:
         if year["zone_id"] == row["zone_id"]:
@@ -120,14 +121,14 @@ def interval_rows(level: str, zone_id: str, realisations: Realisations, estimate
 
 
 def finding_of(low95: float, high95: float) -> str:
-    """gain, loss, or unclear where the 95 % interval of a change holds zero."""
+    """gain, loss, or unclear if the 95 % interval of a change includes zero."""
     if low95 <= 0 <= high95:
         return "unclear"
     return "gain" if low95 > 0 else "loss"
 
 
 def interval_columns(rows: list[dict], current: str) -> dict:
-    """What the result table says of the intervals of one zone or group: the 95 % ends of the current figures, the
+    """The columns of the result table on the intervals of one zone or group: the 95 % ends of the current figures, the
     conservative values, the finding on the sink, and the main cause of its uncertainty."""
     found: dict = {}
     for row in rows:

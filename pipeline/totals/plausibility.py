@@ -26,7 +26,7 @@ QUANTITIES_ZH = {
 
 class Range(Frozen):
     """``usual`` and ``hard`` (low, high) of a zone mean, in the unit that ends the quantity's name; ``source_zh`` is
-    what Chinese findings call the source, "" for the same."""
+    the source in Chinese findings, "" if it is the same."""
 
     quantity: Literal["ndvi_mean", "agb_tDM_ha", "carbon_tC_ha", "increment_tC_ha_yr"]
     where: str
@@ -44,7 +44,7 @@ class Range(Frozen):
 
 
 class Ranges(Frozen):
-    """All ranges; the first that fits a zone and a quantity holds."""
+    """All ranges; the first that matches a zone and a quantity is used."""
 
     ranges: tuple[Range, ...]
 
@@ -93,7 +93,7 @@ def read_ranges(path: Path | None = None) -> Ranges:
 
 
 def impossible(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
-    """What of a zone's row (keys of the result table) lies outside its hard ranges, by the estimate alone."""
+    """Figures of a zone's row (keys of the result table) whose estimate lies outside the hard range."""
     return [
         _out_of(limits, value, impossible=True)
         for quantity, value, _, limits in _judged(row, stratum, ranges)
@@ -102,8 +102,8 @@ def impossible(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
 
 
 def unusual(row: Mapping, stratum: str, ranges: Ranges) -> list[OutOfRange]:
-    """What of a zone's row, though possible, lies outside its usual ranges with its whole 95 % interval, where it has
-    one. Without stands no method sees a forest grow: its increment is not judged."""
+    """Figures of a zone's row that are possible but lie outside the usual range, with their whole 95 % interval if they
+    have one. The increment of a forest without stands is not judged, since no method shows it."""
     blind = row["ecosystem"] == "forest" and row["stand_area_fraction"] is None
     return [
         _out_of(limits, value, impossible=False)
@@ -123,7 +123,7 @@ def _out_of(limits: Range, value: float, impossible: bool) -> OutOfRange:
 
 
 def _judged(row: Mapping, stratum: str, ranges: Ranges) -> Iterator[tuple[str, float, tuple[float, float], Range]]:
-    """Quantity, value, 95 % interval (the value twice, where it has none) and range of the figures that have one."""
+    """Quantity, value, 95 % interval (the value twice, if it has none) and range of the figures that have a range."""
     sources = {
         "ndvi_mean": ("ndvi_mean", None, 1),
         "agb_tDM_ha": ("agb_tDM_ha", None, 1),

@@ -1,4 +1,4 @@
-"""Realisations of a zone's totals: its stock worked out anew with every draw of all that is uncertain. Pure."""
+"""Realisations of a zone's totals: its stock, computed anew with every draw of everything uncertain. Pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from pipeline.uncertainty.monte_carlo import drawn
 from pipeline.uncertainty.varying import CAUSES, DrawSettings, Varying
 
 POINTS = 32
-"""Groups of index levels that stand for a zone in the draws."""
+"""Number of groups of index levels that represent a zone in the draws."""
 
 SHARE_DRAWS = 2000
-"""Draws by which the causes are told apart, the first of all."""
+"""Number of draws used to separate the causes; they are the first of all draws."""
 
 
 MEANS = ("fvc_mean",)
@@ -34,7 +34,7 @@ class Realisations:
     by_cause: Mapping[Quantity, Mapping[str, np.ndarray]]
 
     def only(self, quantities: Collection[Quantity]) -> "Realisations":
-        """Those of some quantities."""
+        """The realisations of some quantities."""
         return Realisations(
             {quantity: draws for quantity, draws in self.all.items() if quantity in quantities},
             {quantity: draws for quantity, draws in self.by_cause.items() if quantity in quantities},
@@ -42,8 +42,8 @@ class Realisations:
 
     @classmethod
     def together(cls, parts: list["Realisations"], areas_ha: list[float]) -> "Realisations":
-        """Several zones as one, draw by draw: what they share errs together. Totals are summed; means are weighted by
-        ``areas_ha`` over the zones that have them."""
+        """Several zones as one, draw by draw, so that shared errors stay shared. Totals are summed; means are weighted
+        by ``areas_ha`` over the zones that have them."""
         found, by_cause = {}, {}
         for quantity in dict.fromkeys(quantity for part in parts for quantity in part.all):
             weights = shares_of(quantity, {n: areas_ha[n] for n, part in enumerate(parts) if quantity in part.all})
@@ -57,7 +57,7 @@ class Realisations:
 
 
 def shares_of(quantity: Quantity, areas_ha: Mapping) -> dict:
-    """What each zone of ``areas_ha`` counts in the figure of all of them: 1 in a total, its share of the area in a
+    """Weight of each zone of ``areas_ha`` in the figure of all of them: 1 for a total, its share of the area for a
     mean."""
     whole = sum(areas_ha.values()) if quantity[0] in MEANS else None
     return {zone: area / whole if whole else 1.0 for zone, area in areas_ha.items()}
@@ -68,8 +68,8 @@ def realise(
     settings: DrawSettings, correlation: float, tell_causes: bool = True,
 ) -> Realisations:  # fmt: skip
     """All realisations of a zone: carbon_tC and fvc_mean of each year and of the periods, with stands the current
-    volume_m3, and, with a baseline, the sink_tCO2_yr. With ``tell_causes`` the causes are told apart for the current
-    figures. ``correlation`` is the mean one of the residuals at two points of the zone
+    volume_m3, and, with a baseline, the sink_tCO2_yr. With ``tell_causes`` the causes are separated for the current
+    figures. ``correlation`` is the mean correlation of the residuals at two points of the zone
     (`monte_carlo.mean_correlation`)."""
     everything = _Zone(model, sketches, settings, frozenset(CAUSES), correlation)
     periods = {p.label: p for p in [*(Period((year,)) for year in years), *([baseline] if baseline else []), current]}
@@ -122,7 +122,7 @@ class _Zone:
         return [cause for cause in CAUSES if cause in of_rows | own | {"area"}]
 
     def causes_of_cover(self) -> list[str]:
-        """Those that can matter to its cover, which is that of the index, with stands, too."""
+        """The causes that can matter to its cover, which is taken from the index, also with stands."""
         by_index = {"index", "end_members", "cover_model", "observation"}
         by_index |= {"harmonisation"} if self._model.sensor_errors else set()
         return [cause for cause in CAUSES if cause in by_index]
@@ -173,14 +173,15 @@ class _Zone:
         return self._responses[period.label]
 
     def _means(self, weights: np.ndarray, period: Period) -> list[np.ndarray]:
-        """What ground of these weights per index level (20001,) adds to the zone means of the quantities of
+        """The part of ground with these weights per index level (20001,) in the zone means of the quantities of
         `Varying.response`, (n,) each."""
         index, groups = representative(weights, POINTS)
         groups /= self._sketches[period.label].observed
         return [_weighted(groups, part) for part in self._varying.response(index, period.years)]
 
     def _residual(self, period: Period) -> np.ndarray | float:
-        """1 + the zone mean of the pixels' residuals. Part of it stays (soil, slope, species), part is the year's."""
+        """1 + the zone mean of the pixels' residuals. Part of it persists (soil, slope, species), part is new each
+        year."""
         rows, zone = self._model.coefficients, self._model.zone
         stays = self._varying.persistence
         spread = rows["residual"].half_width / Z95 * self._correlation**0.5
@@ -190,8 +191,8 @@ class _Zone:
         return 1 + spread * (np.sqrt(stays) * lasting + np.sqrt(1 - stays) * passing)
 
     def _unobserved(self, period: Period, quantity: str = "carbon_stock") -> np.ndarray | float:
-        """1 + what the ground not seen may differ from the mean that it is taken to have: its share of the zone times
-        the standard deviation between pixels, relative."""
+        """1 + the relative deviation of unseen ground from the mean that it is assumed to have: its share of the zone
+        times the relative standard deviation between pixels."""
         sketch = self._sketches[period.label]
         missing = 1 - sketch.observed_fraction
         if missing < 1e-6:

@@ -1,5 +1,5 @@
-"""Numbers that stand beside the totals and are never summed with them: gain and loss by increment, methane, inundation,
-how much of a zone lies beyond the range of its biomass model, and how much of it is shrub. Pure."""
+"""Numbers that are given beside the totals and never added to them: gain and loss by increment, methane, inundation,
+the share of a zone beyond the range of its biomass model, and its share of shrub. Pure."""
 
 from collections.abc import Collection
 
@@ -43,8 +43,8 @@ def separate_rows(
     zones: list[tuple[ZoneModel, Sketch]], with_volume: Collection[str], settings: DrawSettings | None
 ) -> list[dict]:
     """One row a zone, keys `SEPARATE_COLUMNS`, from its model and its sketch of the current period; what does not apply
-    is None. An increment is told of the zones ``with_volume``: an impossible one is withheld. ``settings`` are those of
-    the draws, None for no intervals."""
+    is None. Increments are given for the zones ``with_volume``; with an impossible volume they are withheld.
+    ``settings`` are those of the draws, None for no intervals."""
     return [_row(model, sketch, model.zone.id in with_volume, settings) for model, sketch in zones]
 
 

@@ -1,7 +1,7 @@
-"""The targets of the plan beside what a run measures, and whether one can judge the other. Pure.
+"""The targets of the plan beside what a run measures, and whether a target can be judged by that. Pure.
 
-Most targets are official rates with a definition of their own, which no satellite measures: they stay open, with the
-reason, and what was measured stands beside them for reference only.
+Most targets are official rates with definitions of their own, which no satellite measures: they stay open, with the
+reason, and what was measured is shown beside them for reference only.
 """
 
 from typing import Annotated
@@ -58,8 +58,8 @@ def target_rows(
     targets: Targets, rows: list[dict], volume_counts_twice: bool = False, simulated: bool = False
 ) -> list[dict]:
     """A row for each target that is set, keys `TARGET_COLUMNS`; ``rows`` are those of the result table. A target counts
-    as reached only by a lower bound of its own quantity: the volume of the zones' stands, with the lower end of its
-    95 % interval, and not where that ``volume_counts_twice``. Simulated figures are called so."""
+    as reached only by a lower bound of its own quantity: the lower end of the 95 % interval of the volume of the zones'
+    stands, unless ``volume_counts_twice``. Simulated figures are marked as such."""
     groups = {row["zone_id"]: row for row in rows if row["level"] != "zone"}
     found = [_forest_cover(targets), _forest_volume(targets, rows, volume_counts_twice)]
     found += [_grassland_cover(targets, rows, groups), _wetland_protection(targets)]
@@ -134,7 +134,7 @@ def _forest_volume(targets: Targets, rows: list[dict], counts_twice: bool) -> di
 
 
 def _grassland_cover(targets: Targets, rows: list[dict], groups: dict[str, dict]) -> dict:
-    """The mean of the zones that have a cover, which says how many where some have none."""
+    """The mean of the zones that have a cover; it says how many if some have none."""
     grasslands = [zone for zone in rows if zone["level"] == "zone" and zone["ecosystem"] == "grassland"]
     held, count = sum(zone["fvc_mean"] is not None for zone in grasslands), len(grasslands)
     return {
@@ -175,7 +175,7 @@ def _project(groups: dict[str, dict], ecosystem: str, target: float) -> dict:
 
 
 def _figure(row: dict, column: str, factor: float = 1) -> dict:
-    """Estimate and 95 % interval of a column of the result table, where it is known."""
+    """Estimate and 95 % interval of a column of the result table, if known."""
     ends = {"estimate": row[column], "low95": row.get(f"{column}_low95"), "high95": row.get(f"{column}_high95")}
     return {"period": row["period"] if column != "area_wanmu" else None} | {
         name: None if value is None else value * factor for name, value in ends.items()

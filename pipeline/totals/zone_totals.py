@@ -72,7 +72,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 """Columns of the result table in order: English and Chinese title."""
 
 PER_HA = {"sink_tCO2_ha_yr": "sink_tCO2_yr", "carbon_tC_ha": "carbon_tC"}
-"""Figures per ha whose interval is that of a total, its share by area."""
+"""Figures per ha whose interval is that of a total, divided by the area."""
 
 FIGURE_CLASS = (
     "biomass, carbon: proxy, not creditable; area, index, cover: by satellite; declared area, stand volume: official "
@@ -88,9 +88,9 @@ def zone_row(
     min_observed: float,
     certificate: Certificate | None,
 ) -> dict:
-    """The row of one zone, keys `COLUMNS`. Means are over the observed part and stand for the whole zone; below
-    ``min_observed`` they do not, and totals stay empty. Without a ``certificate`` or where it says not comparable
-    there is no sink. What is not known is None, never 0."""
+    """The row of one zone, keys `COLUMNS`. Means are taken over the observed part and represent the whole zone; below
+    ``min_observed`` totals stay empty. Without a ``certificate``, or if it says not comparable, there is no sink. What
+    is not known is None, never 0."""
     zone, sketch = model.zone, sketches[current.label]
     now = stock(model, sketch, current)
     enough = holds_total(model, sketch, min_observed)
@@ -123,8 +123,8 @@ def zone_row(
 
 
 def _state(model: ZoneModel, sketch: Sketch, means: dict[str, float], enough: bool) -> dict:
-    """What is known of a zone in a period or a year with these ``means`` of its stock, the columns that both tables
-    have; a total where ``enough`` was seen."""
+    """The columns that both tables have, for a zone in a period or a year with these ``means`` of its stock; a total
+    only if ``enough`` was seen."""
     index = _known(sketch.mean_index)
     return {
         "observed_fraction": sketch.observed_fraction,
@@ -141,7 +141,7 @@ def _state(model: ZoneModel, sketch: Sketch, means: dict[str, float], enough: bo
 
 
 def _ground_notes(model: ZoneModel) -> Iterator[tuple[str, str]]:
-    """What the status says of the stands that a stock rests on, or of the vegetation type in their place."""
+    """Notes for the status on the stands that a stock is computed from, or on the vegetation type used instead."""
     zone, stands = model.zone, model.stands
     if stands and stands.overlap:
         yield stands_overlap(stands.twice_ha)
@@ -159,7 +159,7 @@ def stands_overlap(twice_ha: float) -> tuple[str, str]:
 
 
 def holds_total(model: ZoneModel, sketch: Sketch, min_observed: float) -> bool:
-    """Whether what was seen of a zone may stand for all of it; stands need no observation."""
+    """Whether the observed part of a zone may represent all of it; stands need no observation."""
     return model.stands is not None or seen_enough(sketch.observed_fraction, min_observed)
 
 
@@ -172,8 +172,8 @@ def _verdict(certificate: Certificate) -> dict:
 
 
 def withhold(row: dict, impossible: list[OutOfRange]) -> dict:
-    """The row without totals and volume where a figure is impossible, with the reason. The figure stays as the
-    evidence; of an impossible index there is no cover."""
+    """The row without totals and volume if a figure is impossible, with the reason. The figure itself stays as
+    evidence; with an impossible index there is no cover."""
     if not impossible:
         return row
     row = row | dict.fromkeys(("carbon_tC", "volume_m3", "sink_tCO2_ha_yr", "sink_tCO2_yr"))
@@ -191,25 +191,25 @@ def say_unusual(row: dict, unusual: list[OutOfRange]) -> None:
 
 
 def _say_findings(row: dict, found: list[OutOfRange]) -> None:
-    """Say in the row what was found; with that it is not ok, whatever else its status says."""
+    """Write the findings into the row; its status is then not ok, whatever else it says."""
     row |= {"status": row["status"].removeprefix("ok; "), "status_zh": row["status_zh"].removeprefix("正常；")}
     for column, said in (("plausibility", [str(f) for f in found]), ("plausibility_zh", [f.zh for f in found])):
         row[column] = mark(column).join(filter(None, (row[column], *said)))
 
 
 def add_status(row: dict, english: str, chinese: str) -> None:
-    """Say something more in the status of a row; then it is no longer plainly ok."""
+    """Add a note to the status of a row, which is then no longer just ok."""
     for column, text in (("status", english), ("status_zh", chinese)):
         row[column] = text if row[column] in ("ok", "正常") else f"{row[column]}{mark(column)}{text}"
 
 
 def mark(column: str) -> str:
-    """What stands between the things that a column says."""
+    """Separator between the notes in a column."""
     return "；" if column.endswith("_zh") else "; "
 
 
 def _identity(zone: Zone) -> dict:
-    """A row that says which zone it is, and nothing else yet."""
+    """A row with only the columns that identify the zone."""
     return dict.fromkeys(COLUMNS) | {
         "level": "zone",
         "zone_id": zone.id,
@@ -222,7 +222,7 @@ def _identity(zone: Zone) -> dict:
 
 
 def failed_row(zone: Zone, reason: str) -> dict:
-    """The row of a zone that could not be computed: what it is and why it has no number."""
+    """The row of a zone that could not be computed: its identity and the reason."""
     return _identity(zone) | {
         "status": f"failed: {reason}",
         "status_zh": f"计算失败：{reason}",

@@ -1,1 +1,1 @@
-"""Monte Carlo: what is drawn, what a model makes of it, and the standard error of a pixel."""
+"""Monte Carlo: the draws, a model evaluated on them, and the standard error of a pixel."""

@@ -1,9 +1,8 @@
 """Monte Carlo of totals: seeded draws shared by source, intervals, and the share of each cause. Pure.
 
-Approach 2 of IPCC 2006 V1 ch. 3. A source of error has a name; whoever asks for the draws of a name gets the same
-ones. So a coefficient that several zones and years share errs for all of them at once, which is what keeps a
-difference from inheriting the error of its two stocks, and a sum from averaging away an error that all its parts
-have in common.
+Approach 2 of IPCC 2006 V1 ch. 3. Every source of error has a name, and the draws of a name are always the same. So a
+coefficient that several zones and years share has the same error in all of them: a difference does not get the errors
+of both its stocks, and a sum does not average away an error that all its parts have in common.
 """
 
 import hashlib
@@ -35,8 +34,8 @@ class Draws:
 
 
 def drawn(row: AnyCoefficient, normal: np.ndarray) -> np.ndarray:
-    """Draws of a coefficient from standard normal numbers, any shape; of a table or polynomial, of its factor: what it
-    has already times draws around 1.
+    """Draws of a coefficient from standard normal numbers, any shape; for a table or polynomial, draws of its factor:
+    the present factor times draws around 1.
 
     The mean is the row's value and 1.96 standard deviations its half-width, but for ``truncated_normal``, which
     the valid range cuts, ``triangular``, which holds 95 % within its half-width, and ``split_lognormal`` with its own
@@ -80,7 +79,7 @@ def mean_correlation(geometry: shapely.Geometry, length_m: float, pairs: int = 2
     With rho(d) = exp(-3 d / length), ``length_m`` the practical range, the variance of an area's mean is this times
     that of a point; dividing by the number of pixels instead would take neighbours for independent. ``geometry`` in
     metres. In an area wider than rho reaches, the integral of rho around each point is taken at offsets drawn in
-    proportion to rho: of two points taken at random hardly any would be near each other.
+    proportion to rho: of pairs of points taken at random, hardly any would be near each other.
     """
     if length_m <= 0:
         return 0.0
@@ -99,8 +98,8 @@ def mean_correlation(geometry: shapely.Geometry, length_m: float, pairs: int = 2
 
 
 def _points_inside(geometry: shapely.Geometry, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points spread evenly over the polygons of the geometry, (count, 2), however thin these are: each in a triangle
-    drawn by its area."""
+    """Random points, uniform over the polygons of the geometry, (count, 2), however thin these are: each in a triangle
+    that is drawn in proportion to its area."""
     triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(geometry))
     corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3]
     areas = shapely.area(triangles)
@@ -113,8 +112,9 @@ def _points_inside(geometry: shapely.Geometry, count: int, rng: np.random.Genera
 
 @dataclass(frozen=True)
 class Interval:
-    """What the draws of a quantity say, in its unit: mean, median and percentiles, 2.5 to 97.5 the 95 % interval.
-    ``p5`` is the conservative value: the lower end of the 90 % interval, undershot with a chance of 5 %."""
+    """Summary of the draws of a quantity, in its unit: mean, median and percentiles; 2.5 to 97.5 is the 95 % interval.
+    ``p5`` is the conservative value: the lower end of the 90 % interval, with the true value below it with a chance of
+    5 %."""
 
     mean: float
     median: float
@@ -132,7 +132,7 @@ def interval(draws: np.ndarray) -> Interval:
 def variance_shares(by_cause: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Share of each cause in the variance, adding up to 1, from draws in which that cause alone varies, (n,) each.
 
-    What several causes do together is spread over them in proportion. Without any variance all shares are 0.
+    Joint effects of several causes are spread over them in proportion. Without any variance all shares are 0.
     """
     # from the first draw on: the mean of equal numbers is rounded and leaves them a variance
     variances = {cause: float(np.var(draws - draws[0])) for cause, draws in by_cause.items()}

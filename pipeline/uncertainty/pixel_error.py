@@ -5,8 +5,8 @@ that all pixels share (coefficients, end-members) moves both dates of a comparis
 follows from the difference of its tables, not from the errors of the two stocks. Products of errors and the choice of
 the cover model are left out: these errors are 5 to 10 % too small in steppe, and up to a fifth in wetland.
 
-A factor on the stocks of both dates makes a change larger or smaller, and no gain a loss: it is part of the standard
-error, and no part of the change that can be told from none.
+A factor on the stocks of both dates makes a change larger or smaller, but never turns a gain into a loss: it is part of
+the standard error, but not of the change that can be told from none.
 """
 
 from collections.abc import Collection, Iterable
@@ -35,13 +35,13 @@ ONE_SIGMA = np.array([-1.0, 1.0])
 class IndexErrors:
     """Error tables of a zone by index level.
 
-    ``factor`` (20001,), t C/ha: one standard deviation of the stock by all that multiplies it alike at every date, the
-    coefficients and the lasting part of a pixel's residual. ``shared`` (c, 20001), t C/ha: the same by each other
-    source that is common to all dates. ``own`` (20001,), (t C/ha)^2: the variance of the errors that are new in each
-    year. ``by_index`` (20001,): one standard deviation of the stock for an index with a 95 % half-width of 1.
+    ``factor`` (20001,), t C/ha: one standard deviation of the stock from everything that multiplies it alike at every
+    date: the coefficients and the persistent part of a pixel's residual. ``shared`` (c, 20001), t C/ha: the same by
+    each other source that is common to all dates. ``own`` (20001,), (t C/ha)^2: the variance of the errors that are new
+    in each year. ``by_index`` (20001,): one standard deviation of the stock for an index with a 95 % half-width of 1.
     ``sensors``: of each adjusted sensor the half-width of the index by year; its error is the same in all years. With
-    shrub there are tables for each of the `PARTS`, (3, 20001) and (c, 3, 20001), and ``own`` for each pair of them,
-    (3, 3, 20001).
+    shrub there are tables for each of the `PARTS`, (3, 20001) and (c, 3, 20001), and ``own`` for each pair of them, (3,
+    3, 20001).
     """
 
     factor: np.ndarray
@@ -65,8 +65,9 @@ class StandErrors:
         return self._sinks(first, last).std(axis=1)
 
     def detectable(self, first: str, last: str) -> np.ndarray:
-        """The least sink, t CO2/ha/yr (s,), whose 95 % interval would not hold zero: 1.96 standard errors. The standard
-        error is that of a normal distribution with the mean of the draws and their share on either side of zero."""
+        """The least sink, t CO2/ha/yr (s,), whose 95 % interval would not include zero: 1.96 standard errors. The
+        standard error is that of a normal distribution with the mean of the draws and their share on either side of
+        zero."""
         draws = self._sinks(first, last)
         mean, spread, count = draws.mean(axis=1), draws.std(axis=1), draws.shape[1]
         same = np.clip((draws * np.sign(mean)[:, None] > 0).mean(axis=1), 0.5, 1 - 0.5 / count)
@@ -83,7 +84,7 @@ def index_errors(model: ZoneModel) -> IndexErrors:
     stock = model.responses["carbon_stock"].astype(float)
     rows = model.coefficients
     residual = stock * rows["residual"].half_width / Z95
-    # the variance of stock and change is linear in it, so of its own error only the mean counts
+    # the variance of stock and change is linear in it, so only the mean of its own draws counts
     stays = drawn(rows["residual_persistence"], EVEN_DRAWS).mean()
     by_index = np.gradient(stock, INDEX_STEP, axis=-1) / Z95
     own = _square(by_index) * rows["index_bias"].half_width ** 2
@@ -108,7 +109,8 @@ def _by_sensor(model: ZoneModel) -> tuple[dict[int, float], ...]:
 
 
 def _square(table: np.ndarray) -> np.ndarray:
-    """The square; of `PARTS` (3, 20001) their products (3, 3, 20001), since the parts of a pixel err together."""
+    """The square; of `PARTS` (3, 20001) their products (3, 3, 20001), since the errors of the parts of a pixel are
+    correlated."""
     return table**2 if table.ndim == 1 else table[:, None] * table
 
 
@@ -131,7 +133,7 @@ def _of_end_members(model: ZoneModel) -> list[np.ndarray]:
 
 
 def _half_differences(moved: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """Half the difference between the stocks at one standard deviation above and below; a source that does not reach
+    """Half the difference between the stocks at one standard deviation above and below; a source that does not affect
     the stock has one value in place of two, and is left out."""
     return [np.diff(pair, axis=-1)[..., 0] / 2 for pair in moved if pair.shape[-1] == 2]
 

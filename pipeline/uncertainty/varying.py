@@ -15,7 +15,7 @@ from pipeline.vegetation import EndMembers
 from pipeline.zones.zone_stands import ZoneStands
 
 CAUSES: tuple[str, ...] = (*get_args(Cause), "harmonisation", "observation")
-"""Lines of the variance account; ``harmonisation`` is the adjustment of one sensor to another, ``observation`` ground
+"""Causes of the error of a total; ``harmonisation`` is the adjustment of one sensor to another, ``observation`` ground
 without a clear observation."""
 
 CAUSES_ZH = {
@@ -49,7 +49,7 @@ class DrawSettings:
 
 
 class Varying:
-    """A zone's model in which only the sources of the causes in ``active`` vary; the others stay at their value."""
+    """A zone's model in which only the sources of the causes in ``active`` vary; the others keep their value."""
 
     def __init__(self, model: ZoneModel, settings: DrawSettings, active: frozenset[str]) -> None:
         self.model, self.settings, self.active = model, settings, active
@@ -78,7 +78,7 @@ class Varying:
         """Carbon stock (t C/ha) and, last, cover (1) at index values (k,), as (2, k, n); with shrub the stock of each
         of the `PARTS` of a mosaic, as (4, k, n).
 
-        The bias of a year's composites is that of all its zones, and another in another year; that of a sensor's
+        The bias of a year's composites is the same for all zones and differs between years; that of a sensor's
         adjustment is the same in all years. ``years`` share the mean.
         """
         ends = self.model.end_members
@@ -123,7 +123,7 @@ class Varying:
         return np.broadcast_to(density, (len(stands.species), self.settings.count))
 
     def volume_factor(self, date: float) -> np.ndarray | float:
-        """Draws of true over measured volume. Inventories repeat part of each other's error; between two of them it is
+        """Draws of true over measured volume. Inventories share part of their error; between two of them it is
         interpolated like the volume."""
         row = self.model.coefficients["stand_volume"]
         if row.cause not in self.active:

@@ -1,1 +1,2 @@
-"""Zones and forest stands (小班): their files read and doctored, their areas, and what they cover of each pixel."""
+"""Zones and forest stands (小班): reading and checking their files, their areas, and the fraction of each pixel that
+they cover."""

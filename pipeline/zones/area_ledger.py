@@ -1,4 +1,4 @@
-"""The ledger of areas: what was drawn, what the pixels cover, what was declared, and what the plan says."""
+"""The ledger of areas: areas as drawn, as covered by pixels, as declared, and as planned."""
 
 from functools import cache
 from statistics import median
@@ -37,13 +37,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
 """Columns of the ledger in order: English and Chinese title."""
 
 PIXEL_TOLERANCE_PERCENT = 0.1
-"""Covered fractions are exact: what is left is the change of the map scale within a zone."""
+"""Covered fractions are exact: the difference that remains is the change of the map scale within a zone."""
 
 SHOWN = 3
-"""Rows beyond tolerance that a sentence names."""
+"""Most rows beyond tolerance that a sentence names."""
 
 UNITS = {1e-4: "mu 亩", 15: "10 000 ha 万公顷", 15e-4: "ha 公顷", 0.15: "km2 平方公里", 15e-8: "m2 平方米"}
-"""Areas in 万亩 over the same in other units, and how these are called."""
+"""Ratio of an area in 万亩 to the same area in other units, and the names of these."""
 
 
 def area_ledger(
@@ -54,9 +54,9 @@ def area_ledger(
 ) -> list[dict]:
     """A row for each zone, each ecosystem and the city, keys `COLUMNS`; what is not known is None.
 
-    ``zones`` are those of `boundaries.read_zones`, maybe clipped; ``pixel_ha`` is `covered_ha` by zone id, where the
-    zones were sketched already. An ecosystem's counted area is that of the union of its zones; the city has a plan
-    where each ecosystem with zones has one.
+    ``zones`` are those of `boundaries.read_zones`, maybe clipped; ``pixel_ha`` is `covered_ha` by zone id, if the zones
+    were sketched already. An ecosystem's counted area is that of the union of its zones; the city has a plan where each
+    ecosystem with zones has one.
     """
     pixels = pixel_ha or {}
     shared = find_overlaps(zones)
@@ -120,7 +120,7 @@ def _group_row(
 
 
 def _compared(row: dict, tolerance: float) -> dict:
-    """The row with its areas in 万亩, its differences, and what of them is beyond tolerance."""
+    """The row with its areas in 万亩, its differences, and those of them beyond tolerance."""
     row["polygon_wanmu"], row["counted_wanmu"] = row["polygon_ha"] / HA_PER_WANMU, row["counted_ha"] / HA_PER_WANMU
     row["tolerance_percent"] = tolerance
     beyond = []
@@ -169,7 +169,7 @@ def passed_areas(ledger: list[dict], how: str) -> list[str]:
 
 
 def _unit_doubt(ledger: list[dict]) -> str:
-    """Which unit the declared areas seem to be in, where that is plainly not 万亩."""
+    """The unit that the declared areas seem to be in, if it is clearly not 万亩."""
     ratios = [row["polygon_wanmu"] / row["declared_wanmu"] for row in ledger if row["declared_wanmu"]]
     found = [name for ratio, name in UNITS.items() if ratios and abs(median(ratios) / ratio - 1) < 0.1]
     return f" (they seem to be in {found[0]}, not in 10 000 mu 万亩)" if found else ""

@@ -12,13 +12,13 @@ from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vecto
 from pipeline.zones.zone import DEVICES, ECOSYSTEMS_ZH, GROUP_NAMES, Zone, ZoneFile
 
 MAX_REPAIR = 0.01
-"""Share of its area that the repair of an invalid outline may change."""
+"""Largest share of its area by which the repair of an invalid outline may change it."""
 
 
 def read_zones(file: ZoneFile, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:
     """The checked zones, sorted by id, with id, name, ecosystem, stratum, stratum_given (not the default), area_ha,
-    drawn_ha (the same until overlaps are clipped), declared_wanmu and geometry in the file's CRS; and the sentences of
-    what was mended. Raises ZoneError for duplicate or unsafe ids, unknown words, wrong counts, empty or unrepairable
+    drawn_ha (the same until overlaps are clipped), declared_wanmu and geometry in the file's CRS; and sentences on what
+    was repaired. Raises ZoneError for duplicate or unsafe ids, unknown words, wrong counts, empty or unrepairable
     geometry.
     """
     path, found = file.path, read_vector(file.path, file.layer, file.named)
@@ -62,7 +62,7 @@ def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
 
 
 def safe_id(path: Path, value: object) -> str:
-    """The id as text. Raises ZoneError where it cannot name a folder, on Windows either, or names a row of sums."""
+    """The id as text. Raises ZoneError if it cannot name a folder, also on Windows, or is the name of a row of sums."""
     name = one_line(value)
     if not name:
         raise ZoneError(f"{path}: a zone has no id; give each zone its own", f"{path}: 有片区没有编号；请逐个编号")
@@ -91,7 +91,7 @@ def safe_id(path: Path, value: object) -> str:
 
 
 def check_ids(path: Path, ids: list[str]) -> None:
-    """Raises ZoneError for an id that is there twice, or again but for capitals: one folder on Windows."""
+    """Raises ZoneError for an id that occurs twice, also with other capitals, which is the same folder on Windows."""
     seen: dict[str, str] = {}
     for zone in ids:
         if other := seen.get(zone.casefold()):
@@ -117,7 +117,7 @@ def ecosystem_of(path: Path, zone: str, word: object, classes: dict[str, tuple[s
 
 
 def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str:
-    """Key of the vegetation stratum by its name or code, of the default where there is none. Raises ZoneError for an
+    """Key of the vegetation stratum by its name or code, of the default if none is given. Raises ZoneError for an
     unknown one."""
     word = one_line(name) or None
     try:
@@ -133,7 +133,7 @@ def stratum_of(path: Path, zone: str, ecosystem: Ecosystem, name: object) -> str
 
 
 def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -> None:
-    """Raises ZoneError where the zones of an ecosystem are not as many as the contract says."""
+    """Raises ZoneError if an ecosystem has not the expected number of zones."""
     wrong = {key: number for key, number in expected.items() if counts.get(key, 0) != number}
     if wrong:
         found = "; ".join(f"{counts.get(key, 0)} {key}, not {number}" for key, number in wrong.items())
@@ -147,7 +147,7 @@ def check_counts(path: Path, counts: dict[str, int], expected: dict[str, int]) -
 
 
 def sound_polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mended: list[str]) -> shapely.Geometry:
-    """A valid 2-D polygon; what was repaired is said in ``mended``. Raises ZoneError for what is no area and for a
+    """A valid 2-D polygon; repairs are noted in ``mended``. Raises ZoneError for a geometry that is no area, and for a
     repair that changes too much of it."""
     if geometry is None or geometry.is_empty:
         raise ZoneError(
@@ -172,7 +172,7 @@ def sound_polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mend
 
 
 def repaired(geometry: shapely.Geometry) -> tuple[shapely.Geometry, float]:
-    """A valid 2-D geometry, and by which share of its area the repair changed it."""
+    """A valid 2-D geometry, and the share of its area by which the repair changed it."""
     geometry = shapely.force_2d(geometry)
     if geometry.is_valid:
         return geometry, 0.0
@@ -181,7 +181,7 @@ def repaired(geometry: shapely.Geometry) -> tuple[shapely.Geometry, float]:
 
 
 def declared_number(path: Path, zone: str, value: object) -> float | None:
-    """The declared area, 万亩; None for an empty cell, in a column of text, too. Raises ZoneError for what is no
+    """The declared area, 万亩; None for an empty cell, also in a column of text. Raises ZoneError if it is not a
     number."""
     if not one_line(value):
         return None

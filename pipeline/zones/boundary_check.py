@@ -1,4 +1,4 @@
-"""The boundary doctor: everything that a file of zones or stands has wrong or that a reader should know of it.
+"""The boundary doctor: everything that is wrong in a file of zones or stands, or that a reader should know about it.
 
 Reading for a run stops at the first fault; the doctor goes on and reports all, with places to look at in GIS. It
 changes nothing: what a run would repair is measured here, and done only on the run's own copy.
@@ -27,16 +27,16 @@ from pipeline.zones.zone import ZoneFile
 from pipeline.zones.zone_stands import StandFile
 
 SLIVER_WIDTH_M = 10.0
-"""Mean width (2 x area / perimeter) below which a piece is an accident of drawing."""
+"""Mean width (2 x area / perimeter) below which a piece is a drawing error."""
 
 MITRE_LIMIT = 5
 """How many times its distance a mitred buffer reaches at a sharp corner: GEOS's default."""
 
 MOST_M3_HA = 400
-"""Live volume above which a stand's is hardly one per ha (expert choice); the biomass of much more fits no raster."""
+"""Live volume, m3/ha, that no stand exceeds (expert choice); the biomass of much more would fit in no raster."""
 
 DUPLICATE_SHARE = 0.99
-"""Share of each of two zones in their overlap from which on they are one zone drawn twice."""
+"""Share of each of two zones in their overlap from which they count as one zone drawn twice."""
 
 
 def check_zones(
@@ -66,7 +66,7 @@ def check_zones(
 
 
 def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
-    """Findings on the geometry of the stands, in sums: there may be thousands, and on their species and volumes."""
+    """Findings on geometry, species and volumes of the stands, summed up: there may be thousands of stands."""
     try:
         table = read_vector(file.path, file.layer, file.named)
     except ZoneError as error:
@@ -109,7 +109,7 @@ def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
 
 
 def _stand_overlaps(stands: gpd.GeoDataFrame) -> Iterator[Finding]:
-    """Ground that several stands claim, in sums; the species of one polygon are several rows, rightly."""
+    """Ground that several stands cover, summed up; several species of one polygon are no overlap."""
     drawn = dict(zip(stands["id"], stands.geometry.normalize().to_wkb(), strict=True))
     kind = dict(zip(stands["id"], stands["species"], strict=True))
     shared = [
@@ -126,8 +126,8 @@ def _stand_overlaps(stands: gpd.GeoDataFrame) -> Iterator[Finding]:
 
 
 def _volumes(file: StandFile, table: gpd.GeoDataFrame, species: pd.Series, counted_ha: pd.Series) -> Iterator[Finding]:
-    """The live volume of all stands at each inventory, to be held against the inventory's own sum, and stands with more
-    than any holds; ``counted_ha`` is the area of those that count, by row."""
+    """The live volume of all stands at each inventory, to be compared with the inventory's own sum, and stands with
+    more than any can hold; ``counted_ha`` is the area of those that count, by row."""
     for year, column in sorted(file.volume_m3_ha.items()):
         try:
             volume = volumes(file.path, table[column], species)[counted_ha.index]
@@ -173,7 +173,7 @@ def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
 
 
 def _attributes(file: ZoneFile, table: gpd.GeoDataFrame, ecosystems: dict[str, Ecosystem]) -> Iterator[Finding]:
-    """What the contract asks of ids, classes, strata, declared areas and counts."""
+    """Findings on ids, classes, strata, declared areas and counts."""
     problems: list[tuple[str, str, ZoneError]] = []
     counts: dict[str, int] = {}
 
@@ -271,7 +271,7 @@ def _overlaps(zones: gpd.GeoDataFrame, how: str) -> Iterator[Finding]:
 
 
 def _gaps(zones: gpd.GeoDataFrame) -> Iterator[Finding]:
-    """Slits between zones that were meant to touch."""
+    """Narrow gaps between zones that were meant to touch."""
     local = zones.geometry.to_crs(equal_area(zones))
     near, other = local.sindex.query(local, predicate="dwithin", distance=MITRE_LIMIT * SLIVER_WIDTH_M)
     union = shapely.union_all(local.iloc[np.unique(near[near != other])].to_numpy())
@@ -293,7 +293,7 @@ def _mean_width_m(polygon: shapely.Polygon, crs) -> float:
 
 
 def _fault_place(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Where an outline is invalid, as the reason gives it; a point on it where it does not."""
+    """Where an outline is invalid, from the reason; a point on the outline if the reason has no place."""
     numbers = re.search(r"\[(\S+) (\S+?)\]", shapely.is_valid_reason(geometry))
     return (
         shapely.Point(*map(float, numbers.groups())) if numbers else shapely.force_2d(geometry).representative_point()

@@ -1,7 +1,7 @@
-"""How far outlines lie off a reference boundary, and whether that is the shift of web maps (GCJ-02). Pure.
+"""How far outlines are shifted against a reference boundary, and whether that is the shift of web maps (GCJ-02). Pure.
 
-Web maps of China show places some 100 to 700 m away from where they are, by a formula that varies with the place.
-Zones that were traced on one lie off every scene.
+Web maps of China show places some 100 to 700 m away from where they are, by a formula that varies with the place. Zones
+that were traced on such a map do not match any scene.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ STEP_M = 250
 
 @dataclass(frozen=True)
 class Shift:
-    """Offset of outlines from a reference: metres to the east and north, and the median distance of the compared
-    points from the reference before and after taking it back; ``gcj02_m`` is the shift of web maps there."""
+    """Offset of outlines from a reference: metres to the east and north, and the median distance of the compared points
+    from the reference before and after removing it; ``gcj02_m`` is the shift of web maps there."""
 
     east_m: float
     north_m: float
@@ -35,7 +35,7 @@ class Shift:
 
     @property
     def is_gcj02(self) -> bool:
-        """Whether the offset is that of the web maps, to a third of it, and explains the distance."""
+        """Whether the offset is that of web maps, within a third of it, and explains the distance."""
         off = np.hypot(self.east_m - self.gcj02_m[0], self.north_m - self.gcj02_m[1])
         return bool(off < np.hypot(*self.gcj02_m) / 3 and self.distance_after_m < 0.5 * self.distance_m)
 
@@ -45,7 +45,7 @@ def measured_shift(outlines: shapely.Geometry, reference: shapely.Geometry, plac
     latitude); None where too few points run along the reference.
 
     Each point pulls along the normal of the reference's nearest edge (point-to-line ICP, Chen & Medioni 1992): a
-    straight edge tells nothing of a shift along itself.
+    straight edge shows no shift along itself.
     """
     points = shapely.get_coordinates(shapely.segmentize(shapely.simplify(outlines, 20), STEP_M))
     offset = np.zeros(2)
@@ -80,7 +80,7 @@ def _gaps(points: np.ndarray, reference: shapely.Geometry) -> tuple[np.ndarray, 
 
 
 def gcj02_shift_m(longitude: float, latitude: float) -> tuple[float, float]:
-    """Metres to the east and north by which GCJ-02 lies off WGS 84 at a place in China.
+    """Shift of GCJ-02 against WGS 84 at a place in China, metres to the east and north.
 
     The public reverse-engineered formula ("eviltransform", 2013): polynomials and sines around 105 E, 35 N.
     """

@@ -14,15 +14,16 @@ from pipeline.blocks import rectangles
 PIECE_PX = 64
 
 EXACT_PX = 9
-"""Decimals of a pixel. exactextract 0.3.0 counts whole pixels too many or too few along an outline that is off the
-corners of pixels by the last bits alone, as borders made from a raster are after a way through EPSG:4490."""
+"""Decimals of a pixel. exactextract 0.3.0 counts whole pixels too many or too few along an outline that misses the
+corners of pixels only by the last bits, for instance borders made from a raster and transformed to EPSG:4490 and
+back."""
 
 
 def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     """Covered fraction (0-1, float32) of each pixel of ``grid`` (north up) by ``polygon`` (grid CRS).
 
-    Exact where the outline runs (exactextract, Baston 2023). That costs per pixel, of which the outline meets few: it
-    is asked of the cells of 64 x 64 pixels that the outline crosses, those wholly inside are 1.
+    Exact where the outline runs (exactextract, Baston 2023). That costs time per pixel, and the outline meets few: only
+    cells of 64 x 64 pixels that the outline crosses are computed, those wholly inside are 1.
     """
     height, width = grid.shape
     rows, columns = GeoboxTiles(grid, (PIECE_PX, PIECE_PX)).chunks

@@ -1,4 +1,4 @@
-"""Whether the CRS of a vector file can be true: its datum, and its coordinates against its unit and zone. Pure."""
+"""Whether the CRS of a vector file is plausible: its datum, and whether its coordinates fit its unit and zone. Pure."""
 
 from pyproj import CRS
 
@@ -9,12 +9,13 @@ KRASSOWSKY_M, IAG_1975_M, MODERN_M = 6_378_245, 6_378_140, 6_378_137
 
 CHINA = (73.0, 3.0, 136.0, 54.0)
 THREE_DEGREE_ZONES, SIX_DEGREE_ZONES = range(25, 46), range(13, 24)
-"""Gauss-Krueger zones of China; as a prefix of the easting they tell the width of the zone by their number."""
+"""Gauss-Krueger zones of China; as a prefix of the easting, their number shows whether zones are 3 or 6 degrees
+wide."""
 
 
 def crs_problem(crs: CRS | None, bounds: Bounds) -> tuple[str, str] | None:
     """What is wrong with a CRS for coordinates within ``bounds`` (left, bottom, right, top), in English and Chinese,
-    with what to do; None where nothing is.
+    with what to do; None if nothing is wrong.
 
     CGCS2000 and WGS 84 differ by centimetres and count as one. Beijing-54 and Xi'an-80 lie tens of metres and more
     away by parameters that only the surveying office has, so nothing is guessed.
@@ -29,8 +30,8 @@ def crs_problem(crs: CRS | None, bounds: Bounds) -> tuple[str, str] | None:
 
 
 def gauss_kruger_epsg(easting_m: float) -> int | None:
-    """EPSG code of the CGCS2000 Gauss-Krueger zone whose number stands before an easting such as 37 412 345 m; None
-    where none does."""
+    """EPSG code of the CGCS2000 Gauss-Krueger zone whose number precedes an easting such as 37 412 345 m; None if no
+    zone number does."""
     zone = int(easting_m // 1e6)
     if zone in THREE_DEGREE_ZONES:
         return 4513 + zone - THREE_DEGREE_ZONES.start
@@ -38,12 +39,13 @@ def gauss_kruger_epsg(easting_m: float) -> int | None:
 
 
 def datum_name(crs: CRS) -> str:
-    """The datum in words: CGCS2000 or WGS 84, which are alike, or what the CRS calls it."""
+    """The datum in words: CGCS2000 or WGS 84, which count as the same, or the name in the CRS."""
     return crs.datum.name if crs.datum else "unknown"
 
 
 def horizontal(crs: CRS) -> CRS:
-    """The CRS of x and y alone: without heights (a .prj with VERTCS), and without a way to WGS 84 (TOWGS84)."""
+    """The CRS of x and y only: without heights (a .prj with VERTCS), and without a transformation to WGS 84
+    (TOWGS84)."""
     while crs.is_compound or crs.is_bound:
         crs = crs.sub_crs_list[0] if crs.is_compound else crs.source_crs
     return crs

@@ -1,13 +1,15 @@
-"""Which files an input consists of, where it is more than one: a shapefile, a FileGDB, which is a folder, or a
-GeoPackage that a GIS program has open."""
+"""The files of an input that consists of more than one: a shapefile, a FileGDB, which is a folder, or a GeoPackage that
+a GIS program has open."""
 
 from pathlib import Path
 
 OF_SHAPEFILE = frozenset((".shp", ".shx", ".dbf", ".prj", ".cpg"))
-"""What is read of a shapefile: GIS programs put further files beside it, and staff a workbook of its name."""
+"""Files of a shapefile that are read: GIS programs put further files beside it, and staff may add a workbook of the
+same name."""
 
 LOG = "-wal"
-"""Ending of what SQLite writes beside a GeoPackage that is open: edits that are saved stay in it until all close it."""
+"""Suffix of the log that SQLite writes beside an open GeoPackage: saved edits stay in it until all programs close the
+file."""
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -25,5 +27,5 @@ def is_part(file: Path, path: Path) -> bool:
 
 
 def _is_empty_log(file: Path) -> bool:
-    """Whether it holds no edit; such a log comes and goes with a program that merely reads."""
+    """Whether the log holds no edit; a program that only reads leaves such a log while it runs."""
     return file.name.endswith(LOG) and file.stat().st_size == 0

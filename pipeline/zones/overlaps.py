@@ -1,4 +1,4 @@
-"""Ground that two zones claim: found, refused, or left to one of them, so that nothing is counted twice."""
+"""Ground that two zones cover: found, refused, or given to one of them, so that nothing counts twice."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,10 +12,10 @@ from pipeline.zones.coverage import areal
 from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha
 
 CLIP_ORDER = ("wetland", "forest", "grassland")
-"""Which ecosystem keeps ground that two zones claim, as on the land survey's one map (一张图)."""
+"""Order in which ecosystems keep ground that two zones cover, as on the land survey's one map (一张图)."""
 
 OVERLAP_TOLERANCE = 0.001
-"""Share of the smaller zone that an overlap may have: drawing, not double counting."""
+"""Largest share of the smaller zone in an overlap that counts as inaccurate drawing, not double counting."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def find_overlaps(zones: gpd.GeoDataFrame) -> list[Overlap]:
 
 def clip_overlaps(zones: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, list[str]]:
     """The zones with shared ground left to one of them (wetland, forest, grassland; then by id), their ``area_ha``
-    taken again; and the sentences of what was cut. Raises ZoneError for a zone of which nothing is left."""
+    measured again; and sentences on what was cut. Raises ZoneError for a zone of which nothing is left."""
     clipped = zones.copy()
     rank = {z.Index: (CLIP_ORDER.index(z.ecosystem), z.id) for z in zones.itertuples()}
     place = {zone: index for index, zone in zones["id"].items()}
@@ -74,10 +74,10 @@ def clip_overlaps(zones: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, list[str]]
 def settle_overlaps(
     zones: gpd.GeoDataFrame, how: Literal["refuse", "warn", "clip"]
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """The zones as they are counted, and sentences of what was done about ground that two of them claim.
+    """The zones as they are counted, and sentences on what was done about ground that two of them cover.
 
-    Overlaps up to `OVERLAP_TOLERANCE` are drawing. Beyond it ``refuse`` raises ZoneError, ``warn`` lets the ground
-    count twice and says so, ``clip`` leaves it to one zone by `CLIP_ORDER`.
+    Overlaps up to `OVERLAP_TOLERANCE` count as inaccurate drawing. Beyond it ``refuse`` raises ZoneError, ``warn`` lets
+    the ground count twice and says so, ``clip`` leaves it to one zone by `CLIP_ORDER`.
     """
     if how == "clip":
         return clip_overlaps(zones)

@@ -20,11 +20,12 @@ from pipeline.zones.zone_stands import StandFile, ZoneStands
 
 
 def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list[str]]:
-    """The stands with species (key of the forest table), the table's word for it, one volume column named by each
-    inventory year, cover where its column is named, and geometry in the file's CRS; and the sentences of what was
-    mended or left out. Shrubs have no volume, so theirs is 0, and no word where there is no cover. Raises ZoneError for
-    an unknown species, one without the parameters of the expansion, a volume that is no finite number >= 0, one of
-    ground without trees, and a cover of shrubs that is no fraction; and ConfigError for words that count as no species.
+    """The stands with species (key of the forest table), ``word`` (that of the table for it), one volume column named
+    by each inventory year, cover where its column is named, and geometry in the file's CRS; and sentences on what was
+    repaired or left out. Shrubs have no volume, so theirs is 0, and without a cover column no word. Raises ZoneError
+    for an unknown species, a species without the parameters of the expansion, a volume that is no finite number >= 0, a
+    volume on ground without trees, and a cover of shrubs that is no fraction; and ConfigError for words assigned to an
+    unknown species.
     """
     path = file.path
     found = read_vector(path, file.layer, file.named)
@@ -67,14 +68,14 @@ def read_stands(file: StandFile, forest: Forest) -> tuple[gpd.GeoDataFrame, list
 
 
 def repeated(stands: gpd.GeoDataFrame) -> pd.Series:
-    """Which rows repeat an earlier one in all columns, outline included. Several species of one polygon are several
-    rows and no repetition."""
+    """Rows that repeat an earlier one in all columns, including the outline. Several rows for the species of one
+    polygon are no repetition."""
     return pd.DataFrame(stands).assign(**{stands.geometry.name: stands.geometry.to_wkb()}).duplicated()
 
 
 def species_names(file: StandFile, found: gpd.GeoDataFrame, forest: Forest) -> pd.Series:
     """The species of each stand in one line, those that the config has words for by the name that they count as. Raises
-    ConfigError where that is none of the ``forest``."""
+    ConfigError if the ``forest`` coefficients have no such species."""
     for name in file.words:
         try:
             forest.species_key(name)
@@ -103,7 +104,7 @@ def _kinds(forest: Forest) -> list[str]:
 
 
 def volumes(path: Path, column: pd.Series, species: pd.Series) -> pd.Series:
-    """Live volume in m3/ha, 0 of shrubs and of ground without trees; ``species`` are keys. Raises ZoneError where it is
+    """Live volume in m3/ha, 0 for shrubs and ground without trees; ``species`` are keys. Raises ZoneError where it is
     no finite number >= 0, and where ground without trees has one."""
     given = _numbers(path, column, "a volume in m3/ha")
     volume = given.where(~species.isin([SHRUB, UNSTOCKED]), 0)
@@ -129,8 +130,8 @@ def volumes(path: Path, column: pd.Series, species: pd.Series) -> pd.Series:
 
 
 def unusable_species(names: pd.Series, forest: Forest) -> tuple[dict[str, int], dict[str, int]]:
-    """Names that no species has, and names of species without the parameters of the forest's expansion, each with the
-    number of its stands."""
+    """Unknown names, and names of species without the parameters of the forest's expansion, each with its number of
+    stands."""
     unknown, unexpanded = {}, {}
     for name, number in names.value_counts(sort=False).items():
         try:

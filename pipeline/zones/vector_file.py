@@ -31,16 +31,16 @@ UNREADABLE = (
     pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError, UnicodeDecodeError,
     shapely.errors.ShapelyError,
 )  # fmt: skip
-"""What comes of a damaged file."""
+"""Errors from a damaged file."""
 
 
 def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDataFrame:
     """The features of a layer with a CRS and all ``columns``.
 
     ``attrs["encoding"]`` says how its text was read. Raises ZoneError, naming the file, for a missing or unreadable
-    file, a shapefile in an archive or named by its folder, text that is not of the encoding it is said to be of, a
-    layer without any shape, a missing column, a CRS that is missing or cannot be true, and a file with several layers
-    where none is named.
+    file, a shapefile in an archive or named by its folder, text that is not in its declared encoding, a layer without
+    any shape, a missing column, a CRS that is missing or implausible, and a file with several layers where none is
+    named.
     """
     if not path.exists():
         raise ZoneError(
@@ -110,7 +110,7 @@ def _is_cut(shp: Path) -> bool:
 
 
 def _cut_text(path: Path, encoding: str) -> gpd.GeoDataFrame:
-    """A shapefile in which the ten bytes of a column's name, or the width of a column, end within a character."""
+    """A shapefile in which a column's name, cut at ten bytes, or a full column ends in the middle of a character."""
 
     def whole(text: str) -> str:
         return text.encode("ISO-8859-1").decode(encoding, errors="ignore")
@@ -168,8 +168,8 @@ def _cpg_word(dbf: Path) -> str:
 
 
 def _encoding_of(word: str) -> str | None:
-    """Python's name of the encoding that the word of a .cpg means (UTF-8, GBK, 936, ANSI 936, 88591); None for no word
-    and for one that means none, as OEM, which is that of some other machine."""
+    """Python's name of the encoding that the word of a .cpg means (UTF-8, GBK, 936, ANSI 936, 88591); None for an empty
+    word and for one that names no encoding, such as OEM, which is that of another machine."""
     code = re.sub(r"^(ANSI|CP|MS)[ _-]?(?=\d)", "", word.upper())
     code = re.sub(r"^8859[ _-]?(?=\d)", "ISO8859-", code)
     if code in ("", "ANSI", "OEM"):  # which Windows would take for its own
@@ -184,7 +184,8 @@ def _encoding_of(word: str) -> str | None:
 
 
 def _is_text(content: bytes, header_size: int, encoding: str) -> bool:
-    """Whether the names and values of a DBF are text of an encoding, but for characters that a full column cuts."""
+    """Whether the names and values of a DBF are text in an encoding, except for characters that are cut at the end of a
+    full column."""
     fields = [content[at : at + 32] for at in range(32, header_size - 1, 32)]
     fields = fields[: next((i for i, field in enumerate(fields) if field[0] == _END_OF_FIELDS), None)]
     if not all(_decodes(field[:11].split(b"\0")[0], encoding) for field in fields):
@@ -195,7 +196,7 @@ def _is_text(content: bytes, header_size: int, encoding: str) -> bool:
 
 
 def _texts(content: bytes, header_size: int, fields: list[bytes]) -> Iterator[bytes]:
-    """The values of the columns of text; what follows a null byte is none of them."""
+    """The values of text columns, each up to its first null byte."""
     is_text = [field[11:12] == b"C" for field in fields]
     widths = np.array([field[16] + 256 * field[17] * text for field, text in zip(fields, is_text, strict=True)], int)
     record_size = 1 + int(widths.sum())
@@ -207,7 +208,7 @@ def _texts(content: bytes, header_size: int, fields: list[bytes]) -> Iterator[by
 
 
 def _decodes(text: bytes, encoding: str) -> bool:
-    """Whether bytes are text of an encoding, but for a last character that is cut."""
+    """Whether bytes are text in an encoding, except for a last character that is cut."""
     try:
         text.decode(encoding)
     except UnicodeDecodeError as error:
@@ -224,8 +225,8 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def one_line(value: object) -> str:
-    """The text of a cell as one line, without control characters, which no font can draw; "" where it is empty. A whole
-    number is one without decimals, though a column with gaps holds it as a float."""
+    """The text of a cell as one line, without control characters, which no font can draw; "" if it is empty. A whole
+    number is written without decimals, also if a column with gaps holds it as a float."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = "" if pd.isna(value) else str(value)
@@ -245,7 +246,7 @@ def ellipsoidal_area_ha(geometries: gpd.GeoSeries) -> list[float]:
 
 
 def area_text(area: float) -> str:
-    """An area to read, in four digits and never with an exponent."""
+    """An area as text, with four digits and never with an exponent."""
     return f"{area:,.0f}" if area >= 1000 else f"{area:.4g}"
 
 

@@ -1,4 +1,4 @@
-"""A development zone, the value that everything below the reading of boundaries works with, and the file of them."""
+"""A development zone, the value that all work after reading the boundaries uses, and the file of zones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class Zone:
 
 @dataclass(frozen=True)
 class ZoneFile:
-    """A file of zones and what it is to hold: the names of its ``columns`` for id, name, ecosystem, declared_wanmu and
-    stratum (the last two may be None), the words for each ecosystem (``classes``) and the number of its zones
+    """A file of zones and what it must contain: the names of its ``columns`` for id, name, ecosystem, declared_wanmu
+    and stratum (the last two may be None), the words for each ecosystem (``classes``) and the number of its zones
     (``expected``)."""
 
     path: Path
@@ -38,7 +38,7 @@ class ZoneFile:
 
     @property
     def named(self) -> list[str]:
-        """The columns that it has to have."""
+        """The columns that the file must have."""
         return [name for name in self.columns.values() if name]
 
 
@@ -53,7 +53,7 @@ Unit = TypeVar("Unit", bound=OnZone)
 
 
 def largest_first(units: Iterable[Unit]) -> list[Unit]:
-    """The units in the order in which they are begun: a large zone begun last would leave all workers but one idle."""
+    """The units in the order in which they start: a large zone started last would leave all workers but one idle."""
     return sorted(units, key=lambda unit: unit.zone.area_ha, reverse=True)
 
 
@@ -63,7 +63,7 @@ ECOSYSTEMS_ZH = {"forest": "森林", "grassland": "草原", "wetland": "湿地"}
 """Chinese names of the ecosystems."""
 
 GROUP_NAMES = {**{name: f"{chinese}合计" for name, chinese in ECOSYSTEMS_ZH.items()}, "city": "全部片区合计"}
-"""Chinese names of the zones of an ecosystem, or all zones, taken together."""
+"""Chinese names of all zones of an ecosystem together, and of all zones."""
 
 DEVICES = {"con", "prn", "aux", "nul", *(port + digit for port in ("com", "lpt") for digit in "123456789¹²³")}
-"""What no file or folder on Windows can be called, in any capitals."""
+"""Names that no file or folder on Windows can have, in any capitals."""

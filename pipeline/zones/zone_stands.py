@@ -9,19 +9,20 @@ import numpy as np
 from pipeline.ecosystems import Forest
 
 FEW_STANDS = 0.85
-"""Fraction of a forest zone below which the status says what stands cover (expert choice)."""
+"""Covered fraction of a forest zone below which the status says how much stands cover (expert choice)."""
 
 MOST_TWICE = 0.01
-"""Share of the ground under stands that may lie under two outlines: inaccurate drawing, not double counting (expert
-choice)."""
+"""Largest share of the ground under stands that may lie under two outlines and counts as inaccurate drawing, not double
+counting (expert choice)."""
 
 GROUP_M3_HA = 5
-"""Stands are summed up within steps of this volume: by other tables (`what_if`) their stock stays nearly the same."""
+"""Stands are summed up in steps of this volume, so that their stock stays nearly right with other tables
+(`what_if`)."""
 
 
 @dataclass(frozen=True)
 class StandFile:
-    """A file of stands and what it is to hold: the columns of its ``species``, of the live volume (m3/ha) at each
+    """A file of stands and what it must contain: the columns of its ``species``, of the live volume (m3/ha) at each
     inventory year and, where there is one, of the ``cover`` of shrubs; and the ``words`` of the species column that
     count as a species of the forest coefficient file, by that species."""
 
@@ -34,7 +35,7 @@ class StandFile:
 
     @property
     def named(self) -> list[str]:
-        """The columns that it has to have."""
+        """The columns that the file must have."""
         return [self.species, *self.volume_m3_ha.values(), *([self.cover] if self.cover else [])]
 
 
@@ -42,8 +43,9 @@ class StandFile:
 class ZoneStands:
     """The stands of one zone, cut to it. Arrays over stands: ``geometry`` in grid CRS, ``area_ha`` ellipsoidal;
     ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha; ``cover`` (1) counts for shrubs, None takes the
-    reference cover. ``ground_ha`` is the ground under them, each place once; ``twice_ha`` what of it several outlines
-    claim, or one outline twice with one species: the species of one outline are several stands, and count once each."""
+    reference cover. ``ground_ha`` is the ground under them, each place once; ``twice_ha`` the part of it under several
+    outlines, or twice under one outline with one species. Several species of one outline are several stands, whose
+    ground counts once."""
 
     geometry: np.ndarray
     species: list[str]
@@ -70,9 +72,9 @@ class ZoneStands:
 
     @property
     def largest_m3_ha(self) -> np.ndarray:
-        """The largest volume (s,) that any inventory found, m3/ha. It selects the bin of the expansion tables, which
-        expand young stands most: with the bin of an earlier, smaller volume a grown stand would come out up to three
-        times too large."""
+        """The largest volume (s,) that any inventory found, m3/ha. It selects the bin of the expansion tables, whose
+        factors are largest for young stands: with the bin of an earlier, smaller volume a grown stand would come out up
+        to three times too large."""
         return np.max(list(self.volume_m3_ha.values()), axis=0)
 
     def volume_m3(self, date: float) -> float:
@@ -113,9 +115,10 @@ class ZoneStands:
 
     def gain_loss(self, forest: Forest) -> tuple[float, float]:
         """(gain, loss) of the zone's stands in t C/yr, both >= 0, by the mean yearly volume increment between the first
-        and the last inventory (IPCC 2006 V4 eq 2.7). Another family than `stock`: never to be added to its difference.
+        and the last inventory (IPCC 2006 V4 eq 2.7). Another method than the difference of two `stock`: never to be
+        added to it.
 
-        Raises ValueError where there is one inventory only.
+        Raises ValueError if there is only one inventory.
         """
         first, last = min(self.volume_m3_ha), max(self.volume_m3_ha)
         if first == last:

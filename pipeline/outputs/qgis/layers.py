@@ -19,7 +19,7 @@ from pipeline.zones.vector_file import CGCS2000
 
 FIRST = ("sink", "sink_class", "fvc", "cover_class", "carbon_stock", "agb")
 ORDER = (*FIRST, *(name for name in VARIABLES if name not in FIRST))
-"""Variables from what the reader asks first to what only checks."""
+"""Variables in order: those that readers ask for first, and last those that only serve as a check."""
 
 SUMMARY, KINDS, PATCHES = "片区汇总", "片区类型", "管理图斑"
 """Layers of the whole city, and the views that show them."""
@@ -57,13 +57,13 @@ class ProjectLayer:
 
 
 def theme_name(variable: str, label: str) -> str:
-    """How the view of a variable over some years is called, such as 遥感植被覆盖度 2023-2025."""
+    """Name of the view of a variable over some years, such as 遥感植被覆盖度 2023-2025."""
     return f"{VARIABLES[variable].long_name_zh} {label.replace('_', '→')}"
 
 
 def project_layers(results: Results) -> list[ProjectLayer]:
-    """Outlines, patches where there are some, the rasters of each zone by ecosystem, below them the ground without
-    data, the zones as areas. A zone without water has no raster of it, and is not without data."""
+    """Outlines, patches where there are some, the rasters of each zone by ecosystem, below them the zones as areas,
+    which show ground without data. A zone without water has no raster of it, which does not count as missing data."""
     rasters = raster_layers(results)
     views = tuple(dict.fromkeys(theme for layer in rasters for theme in layer.themes))
     complete = tuple(view for view in views if not view.startswith(VARIABLES["water_occurrence"].long_name_zh))
@@ -114,9 +114,9 @@ class Drawing(NamedTuple):
 
 
 def _drawings(results: Results, variable: str, theme: str) -> Iterator[Drawing]:
-    """What a view of a variable draws, the uppermost first. Over a sink that has errors a veil, where there are class
-    rasters: no view shows a change in full colour that is not distinguishable from zero. Over the cover of a zone its
-    open water, whose cover is not low but none."""
+    """What a view of a variable draws, the uppermost first. If there are class rasters, a veil lies over a sink with
+    errors, so that no change is shown in full colour unless it is distinguishable from zero. Over the cover of a zone
+    lies its open water, whose cover is not low but absent."""
     if variable == "sink" and results.intervals:
         veil = veil_pipe(results.styles.class_of("sink_class", "unclear"))
         yield Drawing("veil", PALE_ZH, "sink_class", veil)

@@ -16,16 +16,16 @@ from pipeline.totals.zone_totals import COLUMNS, PER_HA
 
 WIDTH, HEIGHT = 297, 210
 PAGE, MAP, PICTURE, LABEL, LEGEND, SCALE_BAR = 65638, 65639, 65640, 65641, 65642, 65646
-"""How QGIS numbers the kinds of layout items."""
+"""QGIS's numbers for the kinds of layout items."""
 
 NORTH = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 13 20 23">'
     '<path d="M10 14 L17 35 L10 30 L3 35 Z" fill="#222"/></svg>'
 )
-"""A north arrow; it travels within the project."""
+"""A north arrow; it is stored in the project."""
 
 LEFT, RIGHT, CENTRE = 1, 2, 4
-"""How QGIS numbers the sides that text keeps to."""
+"""QGIS's numbers for the alignment of text."""
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height on the sheet."""
@@ -33,8 +33,8 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class MapView:
-    """A map of the sheet: the view it follows, a layer whose legend serves for all zones, its classes, and what its
-    colours say besides."""
+    """A map of the sheet: the view it follows, a layer whose legend serves for all zones, its classes, and a remark on
+    its colours."""
 
     theme: str
     layer: ProjectLayer
@@ -89,7 +89,7 @@ def atlas_layout(
     page = _item(PAGE, (0, 0, WIDTH, HEIGHT), "page")
     page.append(fill_symbol(Rule("", fill=PAPER, outline_mm=0), ""))
     pages = node("PageCollection", {}, fill_symbol(Rule("", fill=PAPER, outline_mm=0), ""), page)
-    # what stands first lies on top
+    # the first item lies on top
     return node("Layout", {"name": "片区图集", "units": "mm", "printResolution": 300}, pages, *reversed(items),
                 node("Atlas", atlas))  # fmt: skip
 
@@ -123,13 +123,13 @@ replace(format_number(round(@scale, 2 - floor(log10(@scale))), 0), ',', ' ')) %]
 """The scale of both maps to three digits, written as on the sheets: 217 000."""
 
 UNUSUAL = """if("carbon_tC_ha" is null, '无', '未见异常')"""
-"""Where no figure is unusual; where there is none, none was judged."""
+"""Text if no figure is unusual; without figures nothing was judged."""
 
 QUALITY = (
     f"状态：{_said('status_zh')}    可比性：{_said('comparability_zh')}    "
     f"合理性：{_said('plausibility_zh', UNUSUAL)}    方法：{_said('method_zh')}"
 )
-"""What the figures are worth: on real data it takes more than one line."""
+"""How reliable the figures are; with real data this takes more than one line."""
 
 
 def _figures(figures: Iterable[tuple[str, str, int, int, str]]) -> str:
@@ -152,7 +152,7 @@ def _figure(column: str, factor: int, decimals: int, unit: str) -> str:
 
 
 def _number(column: str, factor: int, decimals: int) -> str:
-    """With two decimals more where the figure would show one digit or none, as of a zone smaller than a pixel."""
+    """With two more decimals if the figure would show one digit or none, as for a zone smaller than a pixel."""
     value = f'"{column}" * {factor}'
     return f"format_number({value}, if(abs({value}) < {10.0 ** (1 - decimals):g}, {decimals + 2}, {decimals}))"
 
@@ -170,14 +170,14 @@ def _subtitle(results: Results) -> str:
 
 
 def made_by(organisation: str) -> Element:
-    """Alone in its line, which holds 40 characters; what is longer is smaller and has two: QGIS cuts what leaves the
-    box."""
+    """In a line of its own, which holds 40 characters; a longer text is set smaller in two lines, since QGIS cuts what
+    leaves the box."""
     text = f"编制单位：{organisation}" if organisation else ""
     return _label((187, 203, 100, 5.5), "made", text, 7 if len(text) <= 40 else 5, align=RIGHT)
 
 
 def _source(results: Results) -> str:
-    """The stands of the zone where its carbon rests on them, and the scenes of the whole run."""
+    """The stands of the zone if its carbon is computed from them, and the scenes of the whole run."""
     stands = stands_of(results.inventories)
     stands = stands and f"""[% if("stand_area_fraction" is null, '', '{stands}') %]"""
     return f"数据源：{stands}{images(results.scenes, results.season, results.simulated)}（全部片区）"
@@ -216,7 +216,8 @@ def _font(size: float, bold: bool = False) -> str:
 
 
 def _map(box: Box, name: str, theme: str, extent: Iterable[float], follows: str | None = None) -> Element:
-    """A map of a view. It goes from zone to zone, or where it ``follows`` another map stays and frames its place."""
+    """A map of a view. It moves from zone to zone; if it ``follows`` another map, it stays and shows the place of that
+    map."""
     left, bottom, right, top = _fitted(extent, box[2] / box[3])
     item = _item(
         MAP, box, name, followPreset=True, followPresetName=theme, keepLayerSet=False, frame=True, background=True,

@@ -17,7 +17,7 @@ from pipeline.outputs.styling.xml import document, node
 from pipeline.outputs.swap import swapped
 
 TIME = (1980, 1, 1, 0, 0, 0)
-"""The time of the file within the zip, the earliest that a zip knows: the same results give the same bytes."""
+"""The time of the file within the zip, the earliest that a zip can hold: the same results give the same bytes."""
 
 
 def write_project(results: Results) -> None:

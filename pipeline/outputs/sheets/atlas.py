@@ -42,7 +42,7 @@ CODE = (
 
 @dataclass(frozen=True)
 class SheetUnit:
-    """A sheet to draw; ``key`` is what its mark will say."""
+    """A sheet to draw; ``key`` is what its mark will hold."""
 
     sheet: Sheet
     name: str
@@ -63,7 +63,7 @@ class SheetUnit:
 
 
 MAX_PROCESSES = 61
-"""More than this Windows cannot wait for at once."""
+"""Most processes that Windows can wait for at once."""
 
 _ONE_PAGE_AT_A_TIME = Lock()
 """matplotlib shares fonts between figures: within a process, pages are drawn one after the other."""
@@ -89,8 +89,9 @@ def make_sheets(results: Results, engine: Engine) -> None:
 
 @contextmanager
 def _drawing(engine: Engine, count: int) -> Iterator:
-    """What the engine's threads call to draw: processes do the work, since drawing holds Python's lock. For a sheet
-    or two a process is not worth its start; an engine of processes draws in them."""
+    """The function that the engine's threads call to draw: it hands the work to processes, since drawing holds Python's
+    lock. One or two sheets are drawn here, since starting a process takes longer; an engine with processes draws in
+    those."""
     if engine.has_processes or min(count, engine.workers) < 2 or count < 3:
         yield draw_sheet
         return
@@ -146,7 +147,7 @@ def _unit(results: Results, sheet: Sheet, name: str, code: str, rasters: list[Pa
 
 
 def _shown(value: object) -> object:
-    """A value as JSON, without places of files: a moved folder shows the same."""
+    """A value as JSON, without folders of files, so that it stays the same when a folder is moved."""
     if isinstance(value, Path):
         return value.name
     if isinstance(value, Fonts):
@@ -178,7 +179,7 @@ def _bind_atlas(results: Results, units: list[SheetUnit]) -> None:
 
 
 def _remove_outdated(folder: Path, wanted: set[Path]) -> None:
-    """Delete sheets of zones, and pages, that are no longer there: they would pass for results."""
+    """Delete sheets of zones, and pages, that no longer exist: they would be taken for results."""
     for pattern in ("zones/*/*_sheet.*", "overview_*.png"):
         for file in folder.glob(pattern):
             if file not in wanted:

@@ -34,17 +34,17 @@ from pipeline.outputs.sheets.zone_sheet import ZoneSheet
 from pipeline.totals.group_totals import as_counted
 
 FRAME_MM, FINEST_MM = 170, 0.05
-"""Width of the widest map, and what print does not resolve: outlines are carried no finer."""
+"""Width of the widest map, and the detail that print does not resolve: outlines are simplified to it."""
 
 STAND_DATES = "取时段中点蓄积，调查年之间内插，首末调查年之外不变"
-"""Of which date the stock of stands is."""
+"""The date of the stock of stands."""
 
 TRENDS = {
     "forest": ("fvc_mean", "覆盖度"),
     "grassland": ("fvc_mean", "覆盖度"),
     "wetland": ("open_water_fraction", "开阔水面"),
 }
-"""What beside the stock is told of the years, by ecosystem."""
+"""What is shown of the years besides the stock, by ecosystem."""
 
 SINK_ENDS = ("← 碳减少（排放）", "碳增加（吸收）→")
 
@@ -199,7 +199,7 @@ def _breadth(zones: gpd.GeoDataFrame) -> float:
 
 
 def _finest(breadth: float) -> float:
-    """What print does not resolve of so many metres across a map."""
+    """The detail in metres that print does not resolve on a map so many metres wide."""
     return breadth / FRAME_MM * FINEST_MM
 
 

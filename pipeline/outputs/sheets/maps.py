@@ -23,8 +23,8 @@ MIN_TICK_MM = 19
 """A label such as 109°30′15″E needs that much."""
 
 NEAR_MM, FARTHEST_MM, FARTHEST_OF_MANY_MM, MANY_NAMES = 8.0, 60.0, 3.0, 40
-"""How far above or below its shape a label goes to lie on no other, and at all: of more than so many shapes the lines
-to far labels would make a tangle."""
+"""How far above or below its shape a label goes to lie on no other shape; how far at most; and how far at most with
+more than so many shapes, where lines to far labels would form a tangle."""
 
 NEIGHBOUR, OUTSIDE = "#eceff1", "#ffffff"
 UNKNOWN = {"facecolor": OUTSIDE, "edgecolor": "#bbbbbb", "hatch": "\\\\\\\\", "hatch_linewidth": 0.5, "linewidth": 0}
@@ -55,7 +55,7 @@ class MapFrame:
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
-        """What the frame shows, in its CRS: left, bottom, right, top."""
+        """The ground that the frame shows, in its CRS: left, bottom, right, top."""
         half = np.array([self.box.width, self.box.height]) / 2 * self.metres_per_mm
         return (*(self.centre - half), *(self.centre + half))
 
@@ -106,7 +106,7 @@ def draw_ground(page: Page, frame: MapFrame, neighbours: list[shapely.Geometry])
 
 
 def draw_unknown(page: Page, frame: MapFrame, zone: shapely.Geometry) -> None:
-    """The ground of a zone as one of which nothing is known; a raster covers what it knows."""
+    """The ground of a zone, drawn as unknown; a raster drawn later covers what it knows."""
     clip = page.rectangle(frame.box, facecolor="none", edgecolor="none")
     page.shape(frame.on_page(zone), clip, **UNKNOWN)
 
@@ -126,7 +126,7 @@ def draw_outline(page: Page, frame: MapFrame, geometry: shapely.Geometry, width:
 
 def outline_pt(shape: shapely.Geometry) -> float:
     """Breadth in points of the outline of a shape in mm: finer where its inner half would hide more than a tenth of the
-    shape, as of many small parts."""
+    shape, for instance one with many small parts."""
     if shape.is_empty:
         return OUTLINE_PT
     return min(OUTLINE_PT, max(FINEST_PT, 0.1 * 2 * shape.area / shape.length / MM_PER_POINT))
@@ -180,7 +180,7 @@ def _multiples(degrees: np.ndarray, step_seconds: int) -> list[float]:
 
 
 def angle(degrees: float, side: str, step_seconds: int) -> str:
-    """Degrees as map edges say them, 109°30′E, no finer than the step needs; ``side`` is E or N."""
+    """Degrees as they are written at map edges, 109°30′E, no finer than the step needs; ``side`` is E or N."""
     side = {"E": "W", "N": "S"}[side] if degrees < 0 else side
     minutes, seconds = divmod(round(abs(degrees) * 3600), 60)
     whole, minutes = divmod(minutes, 60)
@@ -239,9 +239,9 @@ def label_places(
     box: Box, shapes: dict[str, shapely.Geometry], sizes: dict[str, tuple[float, float]]
 ) -> dict[str, Box]:
     """Where labels of ``sizes`` (width, height in mm) go: within the box, clear of each other and of shapes too small
-    to carry one; on their own shape if it is large, else as near to it as can be. On the ground of another shape, which
-    it would name, a label lies only where `NEAR_MM` leaves no other place; one that finds none, or of `MANY_NAMES` none
-    close by, is left out. All in page coordinates."""
+    to carry one; on their own shape if it is large, else as near to it as can be. A label lies on another shape, which
+    it would seem to name, only if there is no other place within `NEAR_MM`. A label without any place is left out, and
+    with more than `MANY_NAMES` shapes also one without a place close by. All in page coordinates."""
     inside = shapely.box(box.left, box.bottom, box.right, box.top)
     small = [name for name, shape in shapes.items() if shape.area < 4 * sizes[name][0] * sizes[name][1]]
     taken = [shapes[name] for name in small]

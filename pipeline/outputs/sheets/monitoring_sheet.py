@@ -33,7 +33,7 @@ LEAST_ROW_MM = 3.2
 class MonitoringSheet(Sheet):
     """All that the sheet shows. ``targets``, ``figures`` and ``observed`` are cells of the three tables, no targets
     where the plan sets none; ``by_year`` maps the Chinese name of an ecosystem to its rows of the table of years;
-    ``bars_remark`` is what their bars need to be read."""
+    ``bars_remark`` explains their bars."""
 
     targets_title: str
     targets: list[tuple[str, ...]]

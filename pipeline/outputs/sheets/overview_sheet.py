@@ -15,7 +15,7 @@ from pipeline.totals.group_totals import lacking_zh
 
 ID, NAME, TOTAL = 0, 1, 5
 WIDEST_ID_MM = 24.0
-"""As far as the column of ids grows with them; what is longer is set smaller."""
+"""Largest width of the column of ids; longer ids are set smaller."""
 COLUMNS = (
     Column("编号", 9, numeric=False),
     Column("片区", 40, numeric=False),
@@ -26,9 +26,10 @@ COLUMNS = (
     Column("95%区间", 27),
     Column("变化判定", 17),
 )
-"""Columns of the table, mm; the one of the names gives what lacks, that of the total is sink or stock."""
+"""Columns of the table, mm; the column of names gets what is left of the width, that of the total is sink or stock."""
 FIRST_PAGE, FURTHER_PAGE = 24, 34
-"""Zones on a page at most, beside the map and without it: so figures below bars and rows of the table keep 6 points."""
+"""Most zones on a page with the map and on one without it, so that figures below bars and rows of the table keep 6
+points."""
 
 SINK, STOCK = ("sink_tCO2_yr", "碳汇量 (吨CO2/年)"), ("carbon_tC", "生物量碳储量 (吨碳)")
 SINK_HA, STOCK_HA = (
@@ -135,14 +136,14 @@ class OverviewSheet(Sheet):
         page.table(box, columns, rows, size=7, row_mm=4.6, strong=groups)
 
     def _lacking(self, row: dict) -> str:
-        """How many zones a stock goes without: where no periods compare, it has no finding that would say so."""
+        """How many zones a stock lacks: without a comparison of periods no finding says so."""
         zones = [zone for zone in self.rows if zone["level"] == "zone"]
         members = [zone for zone in zones if row["zone_id"] in ("city", zone["ecosystem"])]
         return lacking_zh(members, STOCK[0]) or UNKNOWN
 
     def _draw_bars(self, page: Page, box: Box, shown: list[dict]) -> None:
-        """Sink or stock per ha of each zone about a line of zero, in the colours of its maps, with its interval; all
-        pages have one scale."""
+        """Sink or stock per ha of each zone around a zero line, in the colours of its maps, with its interval; all
+        pages have the same scale."""
         zones = [row for row in self.rows if row["level"] == "zone"]
         column, title = SINK_HA if self.compares else STOCK_HA
         inner = page.heading(box, title)
@@ -180,7 +181,7 @@ class OverviewSheet(Sheet):
 
 
 def _short_id(page: Page, zone_id: str, width: float) -> str:
-    """The id of a zone, or as much of its end, which tells zones apart, as can be read in ``width`` mm."""
+    """The id of a zone, or as much of its end as is legible in ``width`` mm, since the end distinguishes zones."""
     shown, kept = zone_id, zone_id
     while len(kept) > 1 and page.fonts.width_mm(shown, SMALLEST) > width:
         kept = kept[1:]
@@ -189,6 +190,6 @@ def _short_id(page: Page, zone_id: str, width: float) -> str:
 
 
 def _finding(row: dict) -> str:
-    """What the interval says of the change, marked where the periods compare under conditions."""
+    """The finding of the interval on the change, marked if the periods are only conditionally comparable."""
     found = row.get("sink_finding_zh")
     return UNKNOWN if not found else f"{found} *" if row.get("comparability") == "conditional" else found

@@ -1,7 +1,7 @@
 """A printed page laid out in millimetres: text, rules, boxes and tables, saved as PDF and PNG.
 
-The same content gives the same bytes, on sheets within a day, which they bear. Everything is drawn in one coordinate
-system, millimetres from the lower left corner, so that what is laid out is what is printed.
+The same content gives the same bytes; sheets print the day, so theirs are the same within a day. Everything is drawn in
+one coordinate system, millimetres from the lower left corner, so that what is laid out is what is printed.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ INK, MUTED, FAINT, WARNING = "#1c2733", "#5b6770", "#c3cad0", "#a33327"
 SMALLEST = 4.5
 """Size in points below which text is cut rather than set smaller."""
 LEADING = 1.45
-"""Distance of lines, in font sizes."""
+"""Distance between lines, in font sizes."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Page:
 
     def text(self, x: float, y: float, text: str, size: float = 8, *, bold: bool = False, width: float | None = None,
              **style) -> Text:  # fmt: skip
-        """One line of text with its baseline at y; set smaller where it would be wider than ``width``, and cut where it
-        would be too small to be read. ``style`` are matplotlib's properties (color, ha, va, rotation)."""
+        """One line of text with its baseline at y; set smaller if it would be wider than ``width``, and cut if it would
+        become too small to read. ``style`` are matplotlib's properties (color, ha, va, rotation)."""
         self.fonts.check(text)
         if width is not None and (wide := self.fonts.width_mm(text, size, bold)) > width:
             size = max(size * width / wide, min(size, SMALLEST))
@@ -136,8 +136,8 @@ class Page:
 
     def table(self, box: Box, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, size: float = 7.5,
               row_mm: float = 5.0, strong: Sequence[int] = ()) -> None:  # fmt: skip
-        """A table with its header from the top of ``box``, rows closer together where they would leave it.
-        ``strong`` are numbers of rows in bold with a rule above, such as totals."""
+        """A table with its header from the top of ``box``, rows closer together if they would not fit in it. ``strong``
+        are numbers of rows in bold with a rule above, such as totals."""
         # a row needs the height of its text and a little air; a crowded table gets smaller text
         row_mm = min(row_mm, box.height / (len(rows) + 1))
         size = min(size, row_mm / (MM_PER_POINT * LEADING))

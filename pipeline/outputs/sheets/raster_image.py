@@ -1,4 +1,5 @@
-"""A raster as a picture: read no finer than print resolves, coloured by its classes, lined where grey would mislead."""
+"""A raster as a picture: read no finer than print resolves, coloured by its classes, with lines where grey would
+mislead."""
 
 from pathlib import Path
 
@@ -45,8 +46,9 @@ def losses(style: RampStyle) -> int:
 
 
 def lined(image: np.ndarray, where: np.ndarray, pixel_mm: float, level: bool = False) -> np.ndarray:
-    """An image RGBA with white lines over the pixels ``where``, oblique or ``level``: print without colours tells by
-    them what is otherwise as dark. Its pixels, ``pixel_mm`` wide on the page, are split as finely as the lines need."""
+    """An image RGBA with white lines over the pixels ``where``, oblique or ``level`` (horizontal): in print without
+    colours they mark pixels that are otherwise equally dark. Its pixels, ``pixel_mm`` wide on the page, are split as
+    finely as the lines need."""
     if not where.any():
         return image
     finer = max(1, round(2 * pixel_mm / LINE_MM))

@@ -1,4 +1,4 @@
-"""A raster as a map shows it: what it is called, its pixels in their classes, its legend."""
+"""A raster on a map: its name, its pixels in their classes, its legend."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ PALE_MM = 1.8
 
 LOSS = {"facecolor": "none", "edgecolor": "white", "hatch": "////", "hatch_linewidth": LINE_MM / MM_PER_POINT,
         "linewidth": 0}  # fmt: skip
-"""The lines over the losses: without colour a loss is as dark as a gain."""
+"""Lines over losses: without colour a loss is as dark as a gain."""
 
 LINED_WATER_ZH = "蓝底横线：半数以上年份为开阔水面"
 
@@ -33,8 +33,8 @@ class Water(NamedTuple):
 
 @dataclass(frozen=True)
 class RasterMap:
-    """A raster to show: what its map and its legend are called, the classes, and the open water over it. One of change
-    has ``ends``, which name its first and last class; a ``hint`` stands below the legend."""
+    """A raster to show: titles of its map and its legend, the classes, and the open water over it. A raster of change
+    has ``ends``, the names of its first and last class; a ``hint`` is printed below the legend."""
 
     title: str
     legend: str
@@ -47,8 +47,8 @@ class RasterMap:
 
 def draw_raster(page: Page, frame: MapFrame, shown: RasterMap, zone: shapely.Geometry) -> None:
     """A raster in its classes, no finer than print resolves, cut to the outline of its zone. A change no larger than
-    what can be told from none, the last band, is pale, a loss beyond it lined. Over a raster that is no change open
-    water lies, lined too."""
+    the detectable one, the last band, is pale; a larger loss has lines. On other rasters open water is drawn, also with
+    lines."""
     pixels = round(max(frame.box.width, frame.box.height) / 25.4 * PDF_DPI)
     (values, *further), (left, bottom, right, top) = read_decimated(shown.path, pixels)
     (x0, y0), (x1, y1) = frame.to_page(np.array([(left, bottom), (right, top)]))
@@ -67,8 +67,8 @@ def draw_raster(page: Page, frame: MapFrame, shown: RasterMap, zone: shapely.Geo
 
 
 def draw_legend(page: Page, box: Box, shown: RasterMap) -> None:
-    """The classes of a raster side by side, their limits between them. Where the hint is on pale colours, they stand
-    below the full ones. The losses of a change are lined as on the map."""
+    """The classes of a raster side by side, their limits between them. If the hint is about pale colours, these are
+    drawn below the full ones. Losses have lines as on the map."""
     style, ends = shown.style, shown.ends
     unit = f" ({style.unit_zh})" if style.unit_zh else ""
     page.text(box.left, box.top - 2.6, shown.legend + unit, 7, width=box.width)

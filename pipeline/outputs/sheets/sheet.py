@@ -9,9 +9,9 @@ from pipeline.outputs.sheets.fonts import Fonts
 from pipeline.outputs.sheets.page import INK, MUTED, WARNING, Box, Page
 
 MADE_MM = 100.0
-"""Breadth at the foot of a page that is left for who made it when."""
+"""Width at the foot of a page for the line that says who made it and when."""
 SMALL_PT = 6.0
-"""Size in points below which that is broken into lines rather than set smaller."""
+"""Size in points below which that line is broken rather than set smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Sheet(ABC):
 
     @property
     def entry(self) -> str:
-        """What the atlas calls the sheet in its table of contents."""
+        """Entry of the sheet in the atlas's table of contents."""
         return self.project
 
     @abstractmethod

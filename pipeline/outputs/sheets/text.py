@@ -1,4 +1,4 @@
-"""What a map sheet says in words and figures. Pure: rows of the result tables to strings."""
+"""Words and figures of the map sheets. Pure: rows of the result tables become strings."""
 
 import math
 from collections import Counter
@@ -93,7 +93,7 @@ def _increment(row: dict) -> str | None:
 
 
 SHRUNK = 0.02
-"""Loss of open water from which a rise of carbon may come from it, fraction of the zone."""
+"""Least loss of open water, as a fraction of the zone, that may explain a rise of carbon."""
 
 
 def water_figure(
@@ -152,7 +152,7 @@ WORTH_A_WORD = 0.05
 
 
 def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
-    """What the figures of a zone are worth: a sentence for each column that says something, and one where more than
+    """How reliable the figures of a zone are: a sentence for each column with a finding, and one where more than
     `WORTH_A_WORD` of it is ``clamped`` to the range of the biomass model."""
     lines = [f"状态：{row['status_zh']}", *(f"{label}：{row[column]}" for column, label in QUALITY if row.get(column))]
     if clamped and clamped > WORTH_A_WORD:
@@ -162,7 +162,7 @@ def quality_lines(row: dict, clamped: float | None = None) -> tuple[str, ...]:
 
 def by_chance(rows: list[dict]) -> str:
     """How many of the zones that are judged one by one would show a change by chance if none had changed: one in
-    twenty, whatever their errors share. "" where that is not one zone."""
+    twenty, even if their errors are correlated. "" if that is less than one zone."""
     judged = sum(row["level"] == "zone" and row.get("sink_finding") is not None for row in rows)
     expected = round(0.05 * judged)
     return f"逐片区判定：{judged}个片区即使均无变化，平均也有约{expected}个偶然判为增减" if expected else ""
@@ -172,11 +172,11 @@ SEASONAL = {
     "grassland": "季节性：储量为生长季现存的地上与根系生物量，年际变化随水热波动，不是永久碳汇",
     "wetland": "季节性：储量为生长季现存的地上生物量，年际变化随水位和水热波动，不是永久碳汇",
 }
-"""What the stock of herbs is, by ecosystem."""
+"""Explanation of the stock of herbs, by ecosystem."""
 
 
 def skew(intervals: list[dict], current: str) -> str:
-    """That the estimate of the city's stock is not the mean of its draws; "" where none are drawn."""
+    """A remark that the estimate of the city's stock is not the mean of its draws; "" without draws."""
     stock = ("city", "carbon_tC", current)
     for row in intervals:
         if (row["zone_id"], row["quantity"], row["period"]) == stock:
@@ -187,7 +187,7 @@ def skew(intervals: list[dict], current: str) -> str:
 
 
 UNITS = {"m3": ("万立方米", 1e4), "%": ("%", 1), "万亩": ("万亩", 1)}
-"""By the unit of a target, the unit that is printed and its size in the former."""
+"""For each unit of a target, the printed unit and its size in units of the target."""
 
 
 def target_cells(rows: list[dict]) -> list[tuple[str, ...]]:
@@ -207,13 +207,13 @@ def target_cells(rows: list[dict]) -> list[tuple[str, ...]]:
 GROUP_FIGURES = [
     figure for name in ("fvc_mean", "carbon_tC", "sink_tCO2_yr") for figure in KEY_FIGURES if figure[0] == name
 ]
-"""Those of `KEY_FIGURES` that are shown of ecosystems and city."""
+"""Those of `KEY_FIGURES` that are shown for ecosystems and city."""
 
 
 def group_cells(rows: list[dict], intervals: list[dict], names: dict[str, str]) -> list[tuple[str, ...]]:
     """Cover, stock and, where periods compare, sink of each group of zones: its name, the figure's, estimate, interval
     and main causes; and what the increment of stands comes to. ``rows`` are those of zones and groups (`as_counted`),
-    ``names`` what groups are called by their ids. A figure that goes without a zone says so behind its name."""
+    ``names`` what groups are called by their ids. If a figure lacks a zone, its name is followed by a remark."""
     found = {(row["zone_id"], row["quantity"], row["period"]): row for row in intervals}
     groups = [row for row in rows if row["level"] != "zone"]
     figures = [figure for figure in GROUP_FIGURES if any(row[figure[0]] is not None for row in groups)]
@@ -250,7 +250,8 @@ def observed_cells(by_year: list[dict], scenes: list[dict]) -> list[tuple[str, .
 
 
 def left_out_years(rows: list[dict]) -> str:
-    """Why years of ecosystems that lack a zone are empty; "" where none is. ``rows``: theirs of the table of years."""
+    """Why years of ecosystems that lack a zone are empty; "" if none is. ``rows``: those of the ecosystems in the table
+    of years."""
     lacking = any(None in (row["carbon_tC"], row["fvc_mean"]) for row in rows)
     return "各年的值须分类内全部片区都有值，否则不计，记“—”。" if lacking else ""
 
@@ -259,8 +260,8 @@ PLAN_COLUMNS = ("措施建议", "图斑数", "面积 (亩)", "面积 (公顷)", 
 
 
 def plan_cells(rows: list[dict]) -> list[tuple[str, ...]]:
-    """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`; their thresholds bear no more
-    than three digits."""
+    """The rows of `patches.plan_rows` and their total, cells as `PLAN_COLUMNS`; with three digits, since their
+    thresholds support no more."""
     total = {name: sum(row[name] for row in rows) for name in ("patches", "area_mu", "area_ha", "share")}
     return [
         (row["suggestion_zh"], f"{row['patches']:,}", three_digits(row["area_mu"]), three_digits(row["area_ha"]),

@@ -7,10 +7,10 @@ BASELINE, CURRENT, BETWEEN = "#8fa9bf", "#2f5d7c", "#d5dce2"
 """Colours of the years of the two periods, and of the years in neither."""
 
 APART = 1.0
-"""What keeps the numbers below neighbouring bars apart, mm: with less than a space they read as one."""
+"""Least distance of the numbers below neighbouring bars, mm: with less they would read as one number."""
 
 KEY_MM = 14.5
-"""Breadth of a key of the periods: what it leaves holds the remark at a size that can be read."""
+"""Width of a key of the periods; the rest of the line is enough for the remark in legible size."""
 
 Periods = tuple[tuple[int, ...], tuple[int, ...]]
 """Years of the baseline and of the current period."""
@@ -44,7 +44,7 @@ def draw_years(page: Page, box: Box, heading: str, by_year: list[dict], column: 
 
 
 def draw_period_keys(page: Page, box: Box, by_year: list[dict], periods: Periods, remark: str = "") -> None:
-    """What colours and lines of the bars of the stock mean, in one line at the bottom of ``box``, with a ``remark``."""
+    """A key to colours and lines of the bars of the stock, in one line at the bottom of ``box``, with a ``remark``."""
     keys = [(CURRENT, "现状期"), *([(BASELINE, "基准期")] if periods[0] else [])]
     if any(year_color(row["year"], periods) == BETWEEN for row in by_year):
         keys.append((BETWEEN, "其他年份"))
@@ -64,7 +64,7 @@ def year_color(year: int, periods: Periods) -> str:
 
 
 def _unit(column: str, highest: float) -> tuple[str, float]:
-    """The unit that a chart is labelled in, and how much of the column's own it is."""
+    """The unit of a chart's labels, and its size in units of the column."""
     if column == "fvc_mean":
         return "%", 0.01
     return ("万吨碳", 1e4) if highest >= 1e4 else ("吨碳", 1)

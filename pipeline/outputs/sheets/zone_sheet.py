@@ -13,7 +13,7 @@ from pipeline.outputs.sheets.text import PLAN_COLUMNS, area_line, key_figures, w
 from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
 
 WIDE = 1.35
-"""A zone at least that much wider than high is wide."""
+"""Least ratio of width to height of a wide zone."""
 
 FIGURES_MM = 56.0
 
@@ -30,15 +30,15 @@ HERE = "#c0392b"
 """Colour of the zone in the locator."""
 
 MIN_PIXELS = 12
-"""A zone of a few pixels is shown with at least that many from top to bottom."""
+"""Least number of pixels from top to bottom of a map, also for a zone of a few pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ZoneSheet(Sheet):
     """All that the sheet of a zone shows. ``row`` and ``by_year`` are the zone's of the result tables, ``outline`` and
     ``others`` in ``crs``; ``main`` or ``cover`` is None where there is no raster; ``plan`` is None without patches.
-    ``periods`` are the years of baseline and current period, ``quality`` the sentences on what the figures are worth,
-    ``bars_remark`` what the bars of the years need to be read."""
+    ``periods`` are the years of baseline and current period, ``quality`` the sentences on how reliable the figures are;
+    ``bars_remark`` explains the bars of the years."""
 
     row: dict
     by_year: list[dict]
@@ -58,8 +58,8 @@ class ZoneSheet(Sheet):
         return self.title
 
     def draw(self) -> Page:
-        """The page. A wide zone gets the breadth of the sheet, a compact one lies beside its cover map at the same
-        scale. Raises OutputError for a character without a glyph."""
+        """The page. A wide zone gets the whole width of the sheet, a compact one is drawn beside its cover map at the
+        same scale. Raises OutputError for a character without a glyph."""
         page = Page(self.fonts, f"{self.title} {self.subtitle}")
         wide = self.aspect >= WIDE
         framed = replace(self, notes=("    ".join(self.quality), *self.notes)) if wide else self

@@ -19,15 +19,15 @@ FONTS = ("Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", "SimHei")
 # --- rasters ----------------------------------------------------------------------------------------------
 
 VEIL = "#f5f8f4"
-"""Nearly white: alone, and in a legend, a veil is still seen on paper."""
+"""Nearly white, so that a veil is visible on paper by itself and in a legend."""
 
 CLASS = ("value", "label", "color", "alpha")
-"""How QGIS calls what a class has."""
+"""QGIS's names for the attributes of a class."""
 
 
 def ramp_pipe(ramp: RampStyle, step: float) -> Element:
-    """The drawing of band 1 of a continuous variable by classes, in physical units: QGIS applies the scale of the
-    file itself. QGIS counts a break to the class below it, `RampStyle` to the one above; so it goes half a stored
+    """The drawing of band 1 of a continuous variable by classes, in physical units: QGIS applies the scale of the file
+    itself. QGIS puts a break into the class below it, `RampStyle` into the one above; so breaks are moved half a stored
     ``step`` down, where no value lies."""
     tops = [f"{value - step / 2:.10g}" for value in ramp.breaks] + ["inf"]
     bounds = {"minimumValue": ramp.breaks[0], "maximumValue": ramp.breaks[-1], "labelPrecision": ramp.decimals}
@@ -160,7 +160,7 @@ def _expression(condition: Condition) -> str:
 
 
 def _labeling(style: VectorStyle) -> Element:
-    """Texts of a column; a sheet of the atlas has the name of its own polygon for a title already."""
+    """Labels from a column; on a sheet of the atlas its own polygon has none, since the title already names it."""
     text = f'"{style.label}"'
     if style.label_far:
         # a schematic zone says so in its name, and must where the id stands for that

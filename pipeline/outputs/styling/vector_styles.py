@@ -1,4 +1,4 @@
-"""How the polygons of a layer are drawn and called: rules, a label, Chinese names of the columns. Pure.
+"""How the polygons of a layer are drawn and labelled: rules, a label, Chinese names of the columns. Pure.
 
 A style is a value that `qml` writes for QGIS and `sld` for any other GIS.
 """
@@ -46,7 +46,7 @@ NO_DATA = Rule("无数据", fill=PAPER, hatch="#b3bac2", angle=135)
 """Hatched: white is also the lowest class of some variables."""
 
 FAR = 1_000_000
-"""Denominator of the scale from which on names would cover the zones."""
+"""Denominator of the scale beyond which names would cover the zones."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class VectorStyle:
 
 
 def shown_variable(values: Iterable[float | None]) -> str:
-    """What the zones are coloured by: their ``sink``, or where no zone has one their ``carbon_stock``."""
+    """The variable that colours the zones: ``sink``, or ``carbon_stock`` if no zone has a sink."""
     return "sink" if any(value is not None for value in values) else "carbon_stock"
 
 
@@ -106,8 +106,8 @@ def ecosystem_style(styles: Styles) -> VectorStyle:
 
 
 def patch_style(styles: Styles, suggestions: tuple[ClassStyle, ...], pairs: Collection[tuple[str, str]]) -> VectorStyle:
-    """Patches by the ``pairs`` of sink class and suggestion that there are: the colour says what to do, the hatching
-    what the carbon does (brown lines where it falls, green where it rises, none where neither is sure)."""
+    """Patches by the ``pairs`` of sink class and suggestion that occur: the colour shows the suggestion, the hatching
+    the change of carbon (brown lines for a loss, green for a gain, none if neither is certain)."""
     angles = {"loss": 45, "gain": 135}
     rules = tuple(
         Rule(

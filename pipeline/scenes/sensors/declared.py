@@ -1,4 +1,4 @@
-"""Any surface-reflectance GeoTIFF, declared in a manifest: nothing about its scale is guessed."""
+"""Any surface-reflectance GeoTIFF, declared in a manifest: its scale is never guessed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress

@@ -2,7 +2,7 @@
 
 Scale and offset come from the MTL (2.75e-5 and -0.2 for all of the collection: USGS, Landsat 8-9 Collection 2 Level 2
 Science Product Guide). The gaps of ETM+ after 2003 (scan line corrector off) are fill in QA_PIXEL and 0 in the bands.
-Open water is clear and marked: each ecosystem says itself what share of water it bears.
+Open water is clear and marked: each ecosystem defines which share of water observations makes a pixel open water.
 """
 
 import json
@@ -120,7 +120,7 @@ def scene_from_landsat_item(item: pystac.Item, folder: Path) -> Scene:
 def _scene(
     name: str, sensor: str, numbers: dict[str, int], files: dict[str, Path], scales: dict, platform: str, **about
 ) -> Scene:
-    """The scene of these files; ``about`` is what else `Scene` holds."""
+    """The scene of these files; ``about`` are the other fields of `Scene`."""
     missing = [layer for layer in ("red", "nir", "QA_PIXEL", "QA_RADSAT") if layer not in files]
     if missing:
         raise SceneError(f"scene {name} lacks {', '.join(missing)}; get the complete product")
@@ -155,8 +155,8 @@ def _sensor(name: str, code: str) -> tuple[str, dict[str, int]]:
 
 
 def _read_mtl(path: Path) -> dict[str, dict[str, str]]:
-    """The values of an MTL file by group; of a key that stands in nested groups, each has its own. Raises OSError, and
-    ValueError for what has no groups."""
+    """The values of an MTL file by group; a key may have other values in nested groups. Raises OSError, and ValueError
+    for a file without groups."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
         content = json.loads(text)

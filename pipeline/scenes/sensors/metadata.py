@@ -1,4 +1,4 @@
-"""What products declare of themselves: numbers of their metadata, the scale of their files, and where those are."""
+"""What products declare: numbers in their metadata, the scale of their files, and where the files are."""
 
 import os
 from math import isfinite
@@ -26,7 +26,7 @@ def number_or_none(given: object) -> float | None:
 
 def multiplier(scene: str, declared: object) -> float:
     """The factor of stored integers. MOD13 declares 10000 and means a divisor, MOD09 and VIIRS 1e-4 and mean a factor;
-    both say 1e-4. Raises SceneError for what is neither."""
+    both say 1e-4. Raises SceneError for a value that is neither."""
     number = number_or_none(declared) or 0.0
     factor = 1 / number if number > 1 else number
     if not PLAUSIBLE[0] <= factor <= PLAUSIBLE[1]:
@@ -56,8 +56,8 @@ def scale_of_tif(scene: str, path: str, index: int, documented: float) -> tuple[
 
 
 def local_file(href: str, folder: Path) -> Path | None:
-    """The file behind an href, relative ones from ``folder``; None for a remote one, as pixels come from disk, for what
-    is no address, and where there is no such file."""
+    """The file behind an href, relative ones from ``folder``; None for a remote one (pixels are read from disk), for an
+    invalid address, and if there is no such file."""
     try:
         parts = urlparse(href)
     except ValueError:

@@ -1,7 +1,8 @@
 """Sentinel-2 L2A, native resolution 10 m (B8A, B11, SCL 20 m): .SAFE folders and their zips.
 
 The offset of baseline 04.00 and later comes from the product's own metadata. The scene classification is one rule for
-all ecosystems: open water is clear and marked, and each ecosystem says itself what share of water it bears.
+all ecosystems: open water is clear and marked, and each ecosystem defines which share of water observations makes a
+pixel open water.
 """
 
 import re
@@ -37,7 +38,7 @@ DIGESTS = ("md5", "sha3_256")
 """The digests of a manifest.safe, older and newer, as Python names them."""
 
 MAX_XML_BYTES = 32 << 20
-"""Metadata of a product has some 100 kB."""
+"""Largest metadata file; that of a product has some 100 kB."""
 
 SCENE_CLASSIFICATION = QualityRule(
     clear=frozenset({4, 5}),
@@ -139,7 +140,7 @@ def _images(product: str, files: dict[str, Band]) -> dict[str, Band | None]:
 
 
 def _with_digests(files: dict[str, Band]) -> dict[str, Band]:
-    """The files with the digests that manifest.safe gives of them; as they are where it gives none that is known."""
+    """The files with the digests that manifest.safe gives of them; unchanged if it gives no known digest."""
     try:
         root = _xml(files["manifest.safe"])
     except (KeyError, OSError, ValueError):

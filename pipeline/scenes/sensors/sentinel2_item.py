@@ -1,7 +1,7 @@
 """Sentinel-2 L2A as STAC items, with COG or JP2 files: Earth Search, Copernicus Data Space, Planetary Computer.
 
-Catalogues differ in what they call a band, and in how they tell whether the offset of baseline 04.00 and later is still
-in the pixels: what an item leaves open, the metadata of the product decides, and never the date.
+Catalogues differ in their names of bands, and in how they say whether the offset of baseline 04.00 and later is still
+in the pixels: what an item leaves open is decided by the metadata of the product, never by the date.
 """
 
 import re
@@ -24,13 +24,13 @@ from pipeline.scenes.sensors.sentinel2 import (
 )
 
 OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-"""What says in an item that the offset is in its pixels already."""
+"""Properties of an item that say whether the offset is already applied to its pixels."""
 
 BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
-"""What names the processing baseline in an item, of Earth Search v1 and v0 and of the STAC extension."""
+"""Properties for the processing baseline in an item, of Earth Search v1 and v0 and of the STAC extension."""
 
 PRODUCT_METADATA = ("product_metadata", "product-metadata")
-"""What items call MTD_MSIL2A.xml among their assets."""
+"""Names of MTD_MSIL2A.xml among the assets of items."""
 
 
 def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
@@ -75,8 +75,8 @@ def scene_from_item(item: pystac.Item, folder: Path) -> Scene:
 
 
 def _product(item: pystac.Item) -> str:
-    """The item's id, with the baseline in it where the catalogue leaves that alone out of the product's name: by it
-    `processings` tell two of one acquisition."""
+    """The item's id; if only the baseline of the product's name is missing in it, the baseline is put in, so that
+    `processings` can distinguish two processings of one acquisition."""
     product = str(item.properties.get("s2:product_uri")).removesuffix(".SAFE")
     return product if re.sub(r"_N\d{4}_", "_", product) == item.id else item.id
 
@@ -84,8 +84,8 @@ def _product(item: pystac.Item) -> str:
 def _scales(
     item: pystac.Item, assets: dict[str, pystac.Asset], folder: Path
 ) -> tuple[dict[str, tuple[float, float]], str]:
-    """(scale, offset) of each band that turn the stored values of this copy into reflectance, and how they are
-    known."""
+    """(scale, offset) of each band that turn the stored values of this copy into reflectance, and where they are
+    from."""
     told = {code: _scale_offset(item, asset) for code, asset in assets.items()}
     unknown = next((why for why in told.values() if isinstance(why, str)), None)
     if not unknown:
@@ -142,7 +142,7 @@ def _scale_offset(item: pystac.Item, asset: pystac.Asset) -> tuple[float, float]
 
 
 def _offset_applied(item: pystac.Item) -> bool | None:
-    """Whether the pixels have the offset in them already; None where the item does not say. Raises SceneError."""
+    """Whether the offset is already applied to the pixels; None if the item does not say. Raises SceneError."""
     told = [item.properties[name] for name in OFFSET_APPLIED if item.properties.get(name) is not None]
     if not all(isinstance(value, bool) for value in told) or len(set(told)) > 1:
         raise SceneError(f"scene {item.id}: {OFFSET_APPLIED[0]} is neither true nor false; correct the item")
@@ -150,7 +150,7 @@ def _offset_applied(item: pystac.Item) -> bool | None:
 
 
 def _baseline(item: pystac.Item) -> object:
-    """The processing baseline as the item tells it; some do so in the name of their product alone."""
+    """The processing baseline that the item states; some state it only in the name of their product."""
     named = re.search(r"_N(\d\d)(\d\d)_", f"{item.properties.get('sentinel:product_id')} {item.id}")
     told = (item.properties[name] for name in BASELINE if name in item.properties)
     return next(told, f"{named[1]}.{named[2]}" if named else "unknown")

@@ -1,10 +1,10 @@
 """MODIS and VIIRS vegetation indices: MOD13Q1/A1, MYD13Q1/A1 (250 m, 500 m) and VNP13A1 (500 m), 16-day composites.
 
-As delivered (HDF4, HDF5) or as GeoTIFFs of the usual services. They bring NDVI itself, no reflectance, so they carry
-no other index. The scene's day is the middle of its 16 days. Masks after the pixel reliability: MODIS 0 good is clear,
-1 marginal only with a VI usefulness of at most 3, 2 snow, 3 cloud, -1 fill (Didan, MOD13 C6.1 user guide). VIIRS ranks
-its pixels finer: 0-1 clear, 2-3 with that usefulness, the rest not (VNP13 user guide, unverified). Open water is not
-told from land by either.
+As delivered (HDF4, HDF5) or as GeoTIFFs of the usual services. They hold NDVI itself and no reflectance, so no other
+index can be computed. The scene's day is the middle of its 16 days. Masks after the pixel reliability: MODIS 0 good is
+clear, 1 marginal only with a VI usefulness of at most 3, 2 snow, 3 cloud, -1 fill (Didan, MOD13 C6.1 user guide). VIIRS
+ranks its pixels finer: 0-1 clear, 2-3 with that usefulness, the rest not (VNP13 user guide, unverified). Neither
+distinguishes open water from land.
 """
 
 import re
@@ -40,8 +40,8 @@ HALF_PERIOD = timedelta(days=8, hours=5)
 
 FILL = {"M": -3000, "V": -15000}
 OUTSIDE = 127
-"""What stands for "not covered" in pixel reliability: no rank of it, and any 8-bit layer holds it. Its own fill is -1,
-or 255 where that became unsigned."""
+"""Value for "not covered" in pixel reliability: it is not one of the ranks, and fits into any 8-bit layer. Its own fill
+is -1, or 255 where that became unsigned."""
 
 RELIABILITY = {
     "M": QualityRule(frozenset({0}), frozenset(), frozenset(), OUTSIDE, "MOD13 pixel reliability",
