@@ -2,9 +2,9 @@
 
     python -m bench.data FOLDER --megapixels 36 [--mirrored] [--native]
 
-Six dates of one season in the form in which Sentinel-2 L2A comes (baseline 05.10: the offset of 1000 is in the
-pixels), 22 ragged zones over some 40 % of the area. Values are noisy, as real ones are, so that they compress
-as badly; their level means nothing. One seed; a folder made with the same parameters is kept.
+Six dates of one season in the form in which Sentinel-2 L2A comes (baseline 05.10: the offset of 1000 is in the pixels),
+22 ragged zones over some 40 % of the area. Values are noisy, so that they compress as badly as real ones; their level
+means nothing. One seed; a folder made with the same parameters is kept.
 """
 
 import argparse
@@ -31,11 +31,11 @@ PER_SIDE = 5
 COVERED = 0.43
 SEED = 49
 LAYOUT = 2
-"""To be raised when this file makes other data."""
+"""Increase this number when this file makes other data."""
 
 
 def make_job(folder: Path, megapixels: float, mirrored: bool, native: bool) -> None:
-    """Fill ``folder`` unless it holds this very job. ``mirrored`` makes the area four times as large by mirrors of
+    """Fill ``folder`` unless it already holds this job. ``mirrored`` makes the area four times as large by mirrors of
     the same pixels; ``native`` leaves B11 and SCL at 20 m, as the agency delivers them."""
     made_with = {"megapixels": megapixels, "mirrored": mirrored, "native": native, "layout": LAYOUT}
     stamp = folder / "made_with.json"
@@ -94,7 +94,7 @@ def _stac_item(name: str, day: str) -> dict:
 
 
 def _smooth(side: int, rng: np.random.Generator) -> np.ndarray:
-    """Random field (side, side), 0 to 1, float32, with forms from a sixth of the side down to some 100 m."""
+    """Random field (side, side), 0 to 1, float32, with patterns from a sixth of the side down to some 100 m."""
     total = np.zeros((side, side), "float32")
     for cells, weight in ((6, 0.5), (60, 0.3), (600, 0.2)):
         coarse = rng.random((cells, cells), dtype="float32")

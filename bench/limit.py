@@ -1,4 +1,4 @@
-"""L, the limit: no result without decoding what lies in the zones, and encoding what is handed over.
+"""L, the limit: every result needs the scenes decoded within the zones, and its rasters encoded.
 
     python -m bench.limit JOB [--changed RASTER ...]
 
@@ -64,7 +64,7 @@ def encode(raster: tuple[np.ndarray, dict, float], target: Path) -> None:
 
 
 def limit(job: Path, changed: list[Path]) -> dict:
-    """What L took, by part; and what it took to encode only the rasters ``changed``."""
+    """Time of L, by part; and the time to encode only the rasters ``changed``."""
     scenes = sorted(job.glob("scenes/*/*.tif"))
     zones = gpd.read_file(job / "zones.gpkg").geometry.to_numpy()
     rasters = {path: load(path) for path in sorted(job.glob("out/*/zones/*/*.tif"))}

@@ -1,4 +1,4 @@
-"""What all contenders share: how they are timed, and how they answer."""
+"""What all contenders share: timing, and how they return their answer."""
 
 import json
 import os
@@ -13,10 +13,10 @@ ROOT = Path(__file__).parent.parent
 
 
 def measured(job: Path, work: Callable[[], dict | None]) -> dict:
-    """What ``work()`` takes, and the peak memory of this process, beside what it returns.
+    """Time of ``work()`` and peak memory of this process, with its return value.
 
-    The inputs are read once before the clock starts, so that the page cache is warm for every contender, and what
-    earlier ones have written is on the disk.
+    The inputs are read once before the clock starts, so that the page cache is warm for every contender, and files of
+    earlier contenders are flushed to disk.
     """
     for file in sorted((job / "scenes").rglob("*.tif")):
         with file.open("rb") as stream:
@@ -31,7 +31,7 @@ def measured(job: Path, work: Callable[[], dict | None]) -> dict:
 
 
 def timed(work: Callable[[], dict | None]) -> dict:
-    """Seconds and CPU seconds of ``work()``, beside what it returns."""
+    """Seconds and CPU seconds of ``work()``, with its return value."""
     start, cpu = perf_counter(), process_time()
     found = work() or {}
     return {"seconds": perf_counter() - start, "cpu": process_time() - cpu, **found}
@@ -44,5 +44,5 @@ def peak_gib() -> float:
 
 
 def answer(result: dict) -> None:
-    """Hand the result to run.py: the last line of the output."""
+    """Pass the result to run.py, as the last line of the output."""
     print(json.dumps(result))

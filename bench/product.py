@@ -3,8 +3,8 @@ changed coefficient.
 
     python -m bench.product JOB WARM_UP [--again]
 
-Imports and a first run on a tiny job come before the clock: that one loads what is imported late, and compiles
-numba's kernels or loads them from their cache. It says how long that took.
+Imports and a first run on a tiny job are not timed: that run loads late imports, and compiles numba's kernels or loads
+them from their cache. Its duration is printed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pipeline.flow import run_stages
 from pipeline.run import prepare
 
 COEFFICIENT = ("forest.yaml", "reference_cover:\n  value: 0.7\n", "reference_cover:\n  value: 0.75\n")
-"""The cover of a closed stand: a factor of the biomass and carbon of the twelve forest zones, and of no more."""
+"""The cover of a closed stand: a factor of the biomass and carbon of the twelve forest zones, and of nothing else."""
 
 
 def produce(job: Path) -> dict:
@@ -38,8 +38,8 @@ def produce(job: Path) -> dict:
 
 
 def fresh(job: Path) -> dict:
-    """P from nothing. Older results are put aside as old-out-*, not deleted: among inodes of files just deleted ext4
-    looks long for a free one, and that would count as the product's time."""
+    """P from nothing. Older results are moved to old-out-*, not deleted: after many deletions ext4 takes long to find a
+    free inode, and that would count as the product's time."""
     reset_coefficients(job)
     if (job / "out").exists():
         (job / "out").rename(job / f"old-out-{time_ns()}")
@@ -47,8 +47,8 @@ def fresh(job: Path) -> dict:
 
 
 def again(job: Path) -> dict:
-    """P with its results there and one coefficient changed; raises where a pixel of a scene is read, or the cube
-    is written. ``rewritten`` are the rasters that were made again."""
+    """P with its results in place and one coefficient changed; raises if a pixel of a scene is read, or the cube is
+    written. ``rewritten`` are the rasters that were made again."""
     file, old, new = COEFFICIENT
     text = (job / "coefficients" / file).read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{file} does not hold {old!r} once"

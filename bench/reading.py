@@ -1,10 +1,10 @@
-"""R: reading a stack of scenes of each product as a composite does, against decoding the same blocks and no more.
+"""R: the time to read a stack of scenes of each product as a composite does, relative to decoding the same blocks only.
 
     python -m bench.reading FOLDER
 
 Noisy files in the layout of each product, 2048 pixels of a side (JPEG 2000: 1024), on their own grid. D decodes every
 layer whole with the plain library, R goes through the catalogue's scene, its masks and bands. One thread, files in the
-page cache, the two in turn; the answer is the median of the rounds' ratios for each product.
+page cache, D and R in turn; the answer is the median of the rounds' ratios for each product.
 """
 
 import argparse
@@ -146,7 +146,7 @@ PRODUCTS = {
 
 
 def decode(layers: list[Band]) -> None:
-    """Every layer once, whole, as its library gives it in one thread."""
+    """Decode every layer once, whole, with its library in one thread."""
     for band in layers:
         if not band.in_hdf:
             with rasterio.Env(**DECODING), rasterio.open(band.address) as file:
@@ -190,8 +190,7 @@ def reading(folder: Path, product: str) -> float:
 
 
 def all_products(folder: Path) -> dict[str, float]:
-    """Ratio by product, each measured in a process of its own: what the memory looks like after one is not the next
-    one's."""
+    """Ratio by product, each measured in a process of its own, so that memory used for one does not affect the next."""
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         return dict(zip(PRODUCTS, pool.map(partial(reading, folder), PRODUCTS), strict=True))
 

@@ -1,4 +1,4 @@
-"""Measure sinkmap: how near to the limit it is, how far ahead of what users write, and how much memory it takes.
+"""Measure sinkmap: how near it is to the limit, how much faster than what users write, and how much memory it takes.
 
     python bench/run.py [--megapixels 36] [--work DIR] [--only L,P,U,G,R,W] [--large] [--native] [--repeat N]
 
@@ -9,11 +9,11 @@ R  reading each product against decoding the same blocks (reading.py), a line pe
 U  what users write with xarray and exactextract; G: with xarray's groupby (user.py)
 
 on a simulated 10 m job (data.py), all on the same two cores. Each contender runs in a process of its own; the clock
-starts after imports, a small warm-up and a read of the inputs into the page cache. Rounds go P A L U G, P A L U G,
-... so that what else the machine does hits all alike; ratios are medians of the rounds' own ratios. On a busy machine
-the ratio of CPU seconds is the steadier one, but does not see a core that waits.
+starts after imports, a small warm-up and a read of the inputs into the page cache. Rounds go P A L U G, P A L U G, ...
+so that other load on the machine affects all alike; ratios are medians of the rounds' own ratios. On a busy machine the
+ratio of CPU seconds is the steadier one, but does not show idle cores.
 
-W, when asked for, is no contender: it counts how often the intervals hold the truth of simulated worlds (worlds.py).
+W, if asked for, is no contender: it counts how often the intervals contain the truth of simulated worlds (worlds.py).
 """
 
 import argparse

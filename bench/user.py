@@ -1,12 +1,12 @@
-"""U and G: what users write for the same result with xarray, and write well.
+"""U and G: good code that users write for the same result with xarray.
 
     python -m bench.user JOB exactextract
     python -m bench.user JOB groupby
 
 Both read with rioxarray and Dask, in chunks of whole blocks and without a lock, and keep float32 and NaN, as xarray
-wants. U takes each zone out by its box, its means with exactextract. G burns the zones into an array of ids and
-groups by it (flox, which makes groupby faster, is installed by few). To their advantage: no cloud buffer, one simple
-formula for all ecosystems, no statistics, checks or resuming.
+wants. U cuts out each zone by its bounding box and takes means with exactextract. G burns the zones into an array of
+ids and groups by it (flox, which makes groupby faster, is installed by few). To their advantage: no cloud buffer, one
+simple formula for all ecosystems, no statistics, checks or resuming.
 """
 
 import argparse

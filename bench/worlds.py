@@ -2,13 +2,13 @@
 
     python -m bench.worlds [--worlds 200] [--draws 2000] [--seed 1]
 
-A world is one way things may truly be: every coefficient that a zone rests on is drawn from the shipped library, as
-are end-members, cover model, the bias of each year's index, areas, stand volumes and, pixel by pixel, what the model
-leaves unexplained. Out of it comes the true stock and sink of each zone. A satellite then reports the world's index
-less its bias, an inventory its volumes less their error, and `realise` works on these with the shipped coefficients.
+A world is one possible truth: every coefficient that a zone depends on is drawn from the shipped library, as are
+end-members, cover model, the bias of each year's index, areas, stand volumes and, pixel by pixel, what the model leaves
+unexplained. This gives the true stock and sink of each zone. A satellite then reports the world's index less its bias,
+an inventory its volumes less their error, and `realise` works on these with the shipped coefficients.
 
-The world is written apart from `pipeline.totals.realisations`: residuals are a field of pixels, stands are single ones,
-cloud hides a real part of a zone, the persistence of residuals is uncertain itself.
+The code of the world is independent of `pipeline.totals.realisations`: residuals are a field of pixels, stands are
+single ones, cloud hides a real part of a zone, the persistence of residuals is uncertain itself.
 """
 
 import argparse
@@ -45,7 +45,7 @@ SIDE = 20
 LANDSCAPE_M, SPREAD = 3000.0, 0.08
 """Practical range and standard deviation of the pattern of a zone's true index."""
 GIVEN = Uncertainty()
-"""What a run assumes where its config says nothing."""
+"""The defaults of a run."""
 CALIBRATED = {"grassland": (0.10, 0.72), "forest": (0.12, 0.85)}
 """End-members as they were calibrated; wetlands take the shipped ones."""
 
@@ -53,7 +53,7 @@ CALIBRATED = {"grassland": (0.10, 0.72), "forest": (0.12, 0.85)}
 @dataclass(frozen=True)
 class Place:
     """A zone of the worlds: a square of ``side_m``, its true mean index, the change of that per year, and the share
-    that cloud hides in a period; or a number of stands."""
+    under cloud in a period; or a number of stands."""
 
     id: str
     ecosystem: str
@@ -79,7 +79,7 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Case:
-    """A zone as the product sees it, and what is true: its stock at the two periods (t C), at the current one its cover
+    """A zone as the product sees it, and the truth: its stock at the two periods (t C), at the current one its cover
     and the volume of its stands (m3), None without them."""
 
     model: ZoneModel
@@ -116,7 +116,8 @@ def correlation(side_m: float) -> float:
 
 
 class World:
-    """One way things may truly be, by ``seed``. Without ``errors`` it is as the library says and seen as it is."""
+    """One possible truth, by ``seed``. Without ``errors`` it is exactly as in the library, and observed without
+    error."""
 
     def __init__(self, seed: tuple[int, ...], errors: bool = True) -> None:
         self._landscape, self._rng = (np.random.default_rng((*seed, part)) for part in (0, 1))
@@ -152,7 +153,7 @@ class World:
     # --- what is true -----------------------------------------------------------------------------------------
 
     def _true(self, row: Coefficient | BinnedCoefficient, normal: np.ndarray | None = None) -> np.ndarray:
-        """True numbers of a row, drawn by what the library says of it."""
+        """True numbers of a row, drawn as the library describes it."""
         normal = self._rng.standard_normal() if normal is None else normal
         return drawn(row, np.asarray(normal)) if self._errors else np.full(np.shape(normal), row.central)
 
@@ -260,11 +261,12 @@ class World:
 # --- counting ---------------------------------------------------------------------------------------------
 
 Held = dict[tuple[str, str], list[tuple[bool, bool, bool]]]
-"""By group and quantity, of each world: whether the truth is in the 90 % and in the 95 % interval, above the median."""
+"""By group and quantity, for each world: whether the truth is in the 90 % and in the 95 % interval, above the
+median."""
 
 
 def count(worlds: int, draws: int, seed: int = 1) -> Held:
-    """Of zones, ecosystems and city, where the truth of each world lies in its intervals."""
+    """For zones, ecosystems and city, where the truth of each world lies in its intervals."""
     held: Held = defaultdict(list)
     for number in range(worlds):
         world = World((seed, number))
@@ -294,14 +296,14 @@ def _held(draws: np.ndarray, truth: float) -> tuple[bool, bool, bool]:
 
 
 def binomial_interval(hits: int, of: int) -> tuple[float, float]:
-    """95 % interval of a rate of which ``hits`` of ``of`` trials came true (Clopper & Pearson 1934)."""
+    """95 % interval of a rate with ``hits`` in ``of`` trials (Clopper & Pearson 1934)."""
     low = betaincinv(hits, of - hits + 1, 0.025) if hits else 0.0
     high = betaincinv(hits + 1, of - hits, 0.975) if hits < of else 1.0
     return float(low), float(high)
 
 
 def report(held: Held) -> str:
-    """A table of the rates in %, each with its binomial interval; * where that leaves the expected rate out."""
+    """A table of the rates in %, each with its binomial interval; * where that does not include the expected rate."""
     lines = [f"{'':28}{'quantity':14}{'90 %':>20}{'95 %':>20}{'above median':>20}"]
     for (group, quantity), worlds in held.items():
         cells = []

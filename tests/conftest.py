@@ -29,7 +29,7 @@ hypothesis.settings.load_profile("sinkmap")
 
 
 SAMPLING = ("test_docs.py", "test_fit.py", "test_zones_sample.py")
-"""Files whose tests use the run of the sample: they go to one worker, so that it runs once."""
+"""Test files that use the run of the sample: they go to one worker, so that the sample runs once."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,8 +68,8 @@ def write_tif(path: Path, values, *, left=LEFT, top=TOP, pixel=PIXEL, crs=CRS, *
 def write_item(folder: Path, name: str = "A", day: str = "2023-08-01", **changes) -> Path:
     """A STAC item with its red, nir and scl files of 4 x 4 pixels: DN 1900 and 3500, vegetation.
 
-    ``changes``: ``properties`` and ``assets`` are added to the item's (None takes one out), ``pixels`` replaces the
-    values of files, any other key replaces that of the item.
+    Of ``changes``, ``properties`` and ``assets`` are added to those of the item (None removes one), ``pixels`` replaces
+    the values of files, and any other key replaces that of the item.
     """
     properties = {"datetime": f"{day}T03:30:00Z", "earthsearch:boa_offset_applied": True}
     pixels = {"red": np.uint16(1900), "nir": np.uint16(3500), "scl": np.uint8(4)} | changes.pop("pixels", {})
@@ -101,7 +101,7 @@ def write_vector(path: Path, rows: dict[str, list], geometry: list, crs: str | N
 
 
 def count_listings(monkeypatch) -> list[Path]:
-    """The folders listed from now on, as often as they are."""
+    """A list that receives each folder that is listed from now on, every time."""
     listed: list[Path] = []
     for name in ("listdir", "scandir"):
         of_os = getattr(os, name)
@@ -116,7 +116,7 @@ def noon(year: int, month: int, day: int) -> datetime:
 
 @pytest.fixture(scope="session")
 def sample_run(request, tmp_path_factory):
-    """The sample run once by its command: the finished process and its folder of results."""
+    """The sample, run once by its command: the finished process and the folder of results."""
     from tiny_world import command
 
     assert {item.path.name for item in request.session.items if "sample_run" in item.fixturenames} <= set(SAMPLING)
@@ -128,7 +128,7 @@ def sample_run(request, tmp_path_factory):
 
 
 class Ended(NamedTuple):
-    """What a command left: its exit code and what it printed."""
+    """The result of a command: its exit code and output."""
 
     code: int
     out: str
@@ -137,7 +137,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 def sinkmap(monkeypatch, capfd):
-    """Runs the command line in this process, where a child would first import for seconds."""
+    """Runs the command line in this process; a child would first spend seconds on imports."""
 
     def run(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["sinkmap", *map(str, arguments)])

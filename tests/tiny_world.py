@@ -36,7 +36,7 @@ from pipeline.run import prepare
 ROOT = Path(__file__).parents[1]
 CRS, LEFT, TOP, PIXEL = "EPSG:32649", 400_000.0, 4_500_000.0, 30.0
 ROWS, COLUMNS = 200, 300
-"""Columns 256 and on lie in a second tile of the smallest size, 256 px."""
+"""Columns from 256 on lie in a second tile; tiles have the smallest size, 256 px."""
 YEARS = (2019, 2020, 2021, 2023, 2024, 2025)
 DAYS = ("08-01", "08-11")
 VEGETATION, WATER, CLOUD = 4, 6, 9
@@ -82,7 +82,7 @@ def settings() -> dict:
 
 @dataclass
 class Done:
-    """What a run gave (``rows``) and which units of work it had to do, by stage."""
+    """The result of a run (``rows``) and the units of work that it had to do, by stage."""
 
     rows: list[dict] = field(default_factory=list)
     composite: list[str] = field(default_factory=list)
@@ -117,7 +117,8 @@ class World:
 
     @classmethod
     def finished(cls, folder: Path) -> "World":
-        """The whole world with a finished run: a copy, since what a run rests on is content and not place."""
+        """The whole world with a finished run: a copy, since a run depends on the content of files and not on their
+        folder."""
         world = cls.at(folder)
         shutil.copytree(_finished_world().out, world.out)
         return world
@@ -263,7 +264,7 @@ def write_vector(path: Path, columns: dict, shapes: list, crs: str | None = CRS)
 
 
 def landscape(year: int, day: str) -> np.ndarray:
-    """NDVI of the world: a texture from .1 to .8 which greens by .01 a year and peaks on the first date."""
+    """NDVI of the world: a texture from .1 to .8 that rises by .01 a year and has its peak on the first date."""
     y, x = np.mgrid[0:ROWS, 0:COLUMNS]
     texture = 0.45 + 0.2 * np.sin(x / 9) * np.cos(y / 7) + 0.1 * np.sin((x + 2 * y) / 23)
     return np.clip(texture + 0.01 * (year - 2022) - (0 if day == DAYS[0] else 0.05), 0.05, 0.9)
@@ -311,7 +312,7 @@ def undisturbed() -> dict[str, bytes]:
 
 
 def result_files(results: Path) -> dict[str, bytes]:
-    """The bytes of every result in a folder by name, but for the record of the run, which holds the time."""
+    """The bytes of every result in a folder by name, except the record of the run, which contains the time."""
     found: dict[str, bytes] = {}
     for path in sorted(results.rglob("*")):
         name = str(path.relative_to(results))
@@ -330,7 +331,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 @cache
 def child_environment() -> dict[str, str]:
-    """The environment of a child process, which may keep compiled Python files: else each compiles them again."""
+    """The environment of a child process; it may cache compiled Python files, which each child would otherwise compile
+    again."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment["PYTHONIOENCODING"] = "utf-8"
@@ -362,7 +364,7 @@ def die(world: World, where: str) -> None:
 
 @cache
 def clean_processes() -> multiprocessing.context.BaseContext:
-    """Processes forked from one that has imported everything and holds no thread; Windows can but start new ones."""
+    """Processes forked from one that has imported everything and has no threads; Windows can only start new ones."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver
@@ -423,7 +425,8 @@ POINTS: dict[str, tuple[str, Callable]] = {
     "publish": ("os.replace", _at("by_year.csv")),
     "publish, GeoPackage": ("os.replace", _at("zones.gpkg")),
 }
-"""Where a run may die: in a call of a function, where what stands beside it does its last work and says so."""
+"""Points at which a run is killed: in a call of the function; the second entry does the last work there and says
+whether it is this call."""
 
 
 def _run_to_death(config: str, out: str, where: str) -> None:
@@ -442,8 +445,8 @@ def _run_to_death(config: str, out: str, where: str) -> None:
 
 
 def run_with_small_files(world: World, stage: str, size: int) -> tuple[int, str]:
-    """Exit code and stderr of the command in a process where from a stage on (function of `flow`) no file can grow
-    beyond ``size`` bytes."""
+    """Exit code and stderr of the command in a process in which, from a stage on (a function of `flow`), no file can
+    grow beyond ``size`` bytes."""
     here, there = multiprocessing.Pipe(duplex=False)
     arguments = ["zones", str(world.config), "--out", str(world.out)]
     process = clean_processes().Process(target=_main_with_small_files, args=(stage, size, arguments, there))
