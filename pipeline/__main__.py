@@ -88,6 +88,7 @@ def plan(
         run.check_years()
         for line in plan_lines(run, workers or available_cores(), force, zone):
             console.print(line, soft_wrap=True)
+    _print_replaced(run)
     _print_notes(run)
 
 
@@ -115,6 +116,7 @@ def check(config: ConfigPath = SAMPLE, out: OutPath = Path("out")) -> None:
         console.print(zone_table(run))
         console.print(ledger_table(ledger := run.ledger()))
         console.print(f"{len(run.scenes)} scenes usable, {len(run.set_aside)} set aside.")
+        _print_replaced(run)
         _print_notes(run)
         passed_areas(ledger, settings.area_mismatch)
         run.check_years()
@@ -209,6 +211,8 @@ def _run_stages(
 
     if strict and run.set_aside:
         raise SceneError(run.set_aside[0].reason)
+    if until == "publish":
+        _print_replaced(run)
     try:
         with open_engine(console, workers, cluster) as engine:
             rows = run_stages(run, engine, until, zone, strict)
@@ -243,6 +247,13 @@ def _what_to_open(run: "Run") -> str:
     files = {"project": f"{name}.qgz in QGIS", "sheets": "atlas.pdf", "workbook": f"{name}.xlsx in Excel"}
     shown = [text for deliverable, text in files.items() if deliverable in made]
     return ", ".join([*shown, "zones.gpkg and zones/<id>/*.tif in any GIS", "summary.csv"])
+
+
+def _print_replaced(run: "Run") -> None:
+    from pipeline.inputs import replaced_results
+
+    if said := replaced_results(run.results, run.zones):
+        console.print(f"Note: {said}.", style="yellow", soft_wrap=True)
 
 
 def _print_notes(run: "Run") -> None:

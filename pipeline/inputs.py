@@ -95,17 +95,17 @@ def too_short_for_a_sink(config: RunConfig, without_stands: list[str]) -> list[s
     return [f"a sink without stands needs {need} years in each period, one has {years}: {zones} will have none"]
 
 
-def replaced_results(folder: Path, zones: list[Zone]) -> list[str]:
+def replaced_results(folder: Path, zones: list[Zone]) -> str:
     """A sentence where the finished run in ``folder`` has none of the ``zones``, as where a config was copied for
-    another county and its name left as it was: its results will be replaced."""
+    another county and its name left as it was: its results will be replaced. "" where it has some, or there is none."""
     there = [zone["id"] for zone in (read_json(folder / "run.json") or {}).get("zones", ())]
     if not there or {zone.id for zone in zones} & set(there):
-        return []
+        return ""
     named = ", ".join(there[:4]) + ", ..." * (len(there) > 4)
-    return [
+    return (
         f"{folder} holds the results of other zones ({named}), which this config's take the place of; give it another "
         "name to keep both"
-    ]
+    )
 
 
 def shrub_of(

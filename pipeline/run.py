@@ -254,7 +254,6 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
         raise ConfigError(f"there is no zone {only}; the zones are {', '.join(by_id)}")
     extent = shapely.total_bounds([zone.geometry for zone in zones])
     folder = out / config.name
-    notes += inputs.replaced_results(folder, zones)
     wanted = inputs.wanted_of(config, extent)
     scenes, aside = find_scenes(inputs.place_of_scenes(config, extent, folder / "work" / "stac"), wanted)
     inputs.check_levels(config.composite.method, scenes)

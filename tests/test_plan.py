@@ -241,17 +241,21 @@ def test_force_gives_the_same_results(tmp_path, monkeypatch, capsys):
     assert world.files() == undisturbed()
 
 
-def test_results_of_other_zones_that_a_run_would_replace_are_told_before(tmp_path):
+def test_results_of_other_zones_that_a_run_would_replace_are_told_before(tmp_path, sinkmap):
     """As where a config was copied for another county and its name left as it was."""
     world = World.finished(tmp_path)
-    world.write_zones({f"B{zone}": parts for zone, parts in ZONES.items()})
-    run, _ = planned(world)
-    assert run.notes == [
-        f"{world.results} holds the results of other zones (F01, F02, G01, W01), which this config's take the place "
-        "of; give it another name to keep both"
-    ]
+    told = f"{world.results} holds the results of other zones (F01, F02, G01, W01), which"
+
+    def said(command, *how):
+        return " ".join(sinkmap(command, world.config, "--out", world.out, *how).out.split())
+
     world.write_zones({zone: ZONES[zone] for zone in ("F01", "G01", "W01")} | {"F09": ZONES["F02"]})
-    assert planned(world)[0].notes == []
+    assert told not in said("plan")
+    world.write_zones({f"B{zone}": parts for zone, parts in ZONES.items()})
+    assert all(told in said(*command) for command in (("plan",), ("check",), ("zones", "--dry-run")))
+    assert told not in said("plan", "--year", "2024")  # which has a folder of its own
+    assert told in said("zones").partition("composite: ")[0]
+    assert "other zones" not in (world.results / "run.json").read_text(encoding="utf-8")
 
 
 def test_a_dry_run_says_the_plan_and_writes_no_result(tmp_path, monkeypatch, capsys):
