@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from textwrap import fill
 from xml.etree.ElementTree import Element
 
 from pipeline.mapping.styles import RampStyle
@@ -170,10 +171,10 @@ def _subtitle(results: Results) -> str:
 
 
 def made_by(organisation: str) -> Element:
-    """In a line of its own, which holds 40 characters; a longer text is set smaller in two lines, since QGIS cuts what
-    leaves the box."""
+    """In a line of its own, which holds 40 characters; a longer text is set smaller in two lines of 56, since QGIS cuts
+    what leaves the box, and from 3.24 on breaks lines at spaces only."""
     text = f"编制单位：{organisation}" if organisation else ""
-    return _label((187, 203, 100, 5.5), "made", text, 7 if len(text) <= 40 else 5, align=RIGHT)
+    return _label((187, 203, 100, 5.5), "made", fill(text, 56), 7 if len(text) <= 40 else 5, align=RIGHT)
 
 
 def _source(results: Results) -> str:
