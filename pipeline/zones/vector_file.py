@@ -38,7 +38,7 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
     """The features of a layer with a CRS and all ``columns``.
 
     ``attrs["encoding"]`` says how its text was read. Raises ZoneError, naming the file, for a missing or unreadable
-    file, a shapefile in an archive or named by its folder, text that is not in its declared encoding, a layer without
+    file, a shapefile in an archive or not named by its .shp, text that is not in its declared encoding, a layer without
     any shape, a missing column, a CRS that is missing or implausible, and a file with several layers where none is
     named.
     """
@@ -68,9 +68,9 @@ def read_vector(path: Path, layer: str | None, columns: list[str]) -> gpd.GeoDat
         name = layer or layers[0]
         if not shapefile and pyogrio.read_info(path, layer=name)["driver"] == "ESRI Shapefile":
             raise ZoneError(
-                f"{path}: is a shapefile in an archive or folder; unpack it and name its .shp in the config, whose "
-                "text is read in the right encoding",
-                f"{path}: 是压缩包或文件夹中的shapefile；请解压，并在配置中写其.shp文件，否则中文编码无法判断",
+                f"{path}: is an archive, folder or other part of a shapefile; name its .shp in the config, unpacked, "
+                "so that its text is read in the right encoding",
+                f"{path}: 是shapefile的压缩包、文件夹或附属文件；请解压，并在配置中写其.shp文件，否则中文编码无法判断",
             )
         try:
             table = gpd.read_file(path, layer=name, encoding=encoding)
