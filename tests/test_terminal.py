@@ -87,6 +87,18 @@ def test_chinese_without_spaces_is_wrapped_and_not_cut(capsys, monkeypatch):
     assert "…" not in capsys.readouterr().out
 
 
+def test_clauses_of_a_status_begin_lines_and_their_numbers_stay_whole(capsys, monkeypatch):
+    monkeypatch.setattr(console, "_width", 120)
+    forest = {
+        "level": "ecosystem", "zone_id": "forest", "name_zh": "森林合计", "area_wanmu": 309.0, "carbon_tC": 4_056_895.0,
+        "observed_fraction": 1.0, "fvc_mean": 0.68, "carbon_tC_ha": 19.69, "sink_tCO2_yr": 117_186.0,
+        "sink_tCO2_yr_low95": -191_228.0, "sink_tCO2_yr_high95": 434_965.0, "sink_finding_zh": "变化不显著",
+        "status_zh": "1/12个片区有条件可比；1/12个片区超出常见范围",
+    }  # fmt: skip
+    console.print(result_table([dict.fromkeys(RESULT_SHOWN) | forest], "", 120))
+    assert capsys.readouterr().out.count("1/12个") == 2
+
+
 def test_a_figure_of_millions_of_tonnes_stays_on_one_line_of_the_differences(capsys):
     parts = dict.fromkeys(FACTORS, 0.0) | {"boundary": -0.004, "clear_pixels_and_cover": None}
     row = {"zone_id": "F01", "before": 11_421_239.51, "after": 11_440_434.05, "change": 19_194.54}

@@ -1,5 +1,6 @@
 """What the commands show as tables: findings on the boundaries, overlaps, zones, the ledger of areas, the result."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,12 @@ def _words(title: str) -> Column:
     return Column(title, overflow="fold")
 
 
+def _clauses(chinese: str) -> str:
+    """Chinese with a space after each clause, where a line may end: a clause alone is folded wherever its line is full,
+    also within a number."""
+    return re.sub("([；，])", r"\1 ", chinese)
+
+
 def boundary_findings(config: "RunConfig", ecosystems: dict[str, Ecosystem]) -> list[Finding]:
     """All findings on the zones and the stands of a run."""
     zones, stands = config.zones, config.stands
@@ -37,7 +44,7 @@ def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
     table = Table("级别 level", "项目 kind", "片区 zone", *map(_words, ("发现 finding", "说明")))
     for finding in findings:
         level = f"{LEVELS[finding.level]} {finding.level}"
-        table.add_row(level, finding.kind, finding.zone, finding.en, finding.zh, style=COLOURS[finding.level])
+        table.add_row(level, finding.kind, finding.zone, finding.en, _clauses(finding.zh), style=COLOURS[finding.level])
     yield table
     shared = {
         frozenset(finding.zone.split()): finding.measure
@@ -114,6 +121,6 @@ def result_table(rows: list[dict], note: str, width: int) -> Table:
     for title, form in shown.values():
         table.add_column(title, justify="right" if form else "left", no_wrap=bool(form), overflow="fold")
     for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
-        cells = ["" if row[name] is None else format(row[name], form) for name, (_, form) in shown.items()]
+        cells = ["" if row[name] is None else _clauses(format(row[name], form)) for name, (_, form) in shown.items()]
         table.add_row(*cells, end_section=row["level"] != following["level"])
     return table
