@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.errors import SinkmapError, ZoneError
 from pipeline.execution.engine import Engine, Failure
 from pipeline.mapping.cover_classes import CLASS_COLUMNS, class_rows
-from pipeline.outputs.cog import noted
+from pipeline.outputs.cog import NOTED, noted
 from pipeline.outputs.csv_file import write_csv
 from pipeline.outputs.deliverables import make_deliverables
 from pipeline.outputs.results import Results
@@ -282,7 +282,7 @@ def remove_outdated(folder: Path, wanted: set[Path]) -> None:
     kept = wanted | {file for path in wanted for file in (*side_files(path), *noted(path))}
     for variable in VARIABLES:
         for outdated in set(folder.glob(f"*/*_{variable}_[0-9]*")) - kept:
-            if outdated.name.endswith((".tif", ".qml", ".tif.aux.xml", ".tif.ovr", ".tif.vat.dbf")):
+            if outdated.name.endswith((".tif", ".qml", *(f".tif{suffix}" for suffix in NOTED))):
                 outdated.unlink(missing_ok=True)
     for zone in {path for path in folder.glob("*") if path.is_dir()} - {path.parent for path in wanted}:
         (zone / f"{zone.name}.gpkg").unlink(missing_ok=True)

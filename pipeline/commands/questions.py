@@ -163,7 +163,7 @@ def diff(
 
 
 ROUNDING = 1e-11
-"""Part of a figure below which a change of it is the rounding of sums."""
+"""A change below this share of a figure is the rounding of sums."""
 
 
 def _difference_table(quantity: str, rows: list[dict], run: "FinishedRun") -> Table:
@@ -181,8 +181,8 @@ def _difference_table(quantity: str, rows: list[dict], run: "FinishedRun") -> Ta
 
 
 def _change(value: float | None, signed: bool, least: float) -> str:
-    """A figure or a change with its sign, from 1000 t on without decimals, with which it does not fit a line; nothing
-    where unknown, 0 where it is 0 but for what sums of floats ``least`` tell, and not rounded to it."""
+    """A figure, or a change with its sign, in t: without decimals from 1000 on, so that it fits a line; empty where
+    unknown, and a plain 0 where it is no more than ``least``, the rounding of sums."""
     if value is None or abs(value) <= least:
         return "" if value is None else "0"
     return f"{value:{'+' * signed},.{0 if abs(value) >= 1000 else 2}f}"

@@ -25,6 +25,8 @@ from pipeline.variables import Variable
 ENCODING = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK_PX), "NUM_THREADS": "1"}
 """DEFLATE opens in every desktop GIS; a higher level costs time for 1 % of size."""
 
+NOTED = (".aux.xml", ".ovr", ".vat.dbf")
+"""Suffixes of what a GIS puts beside a raster: statistics, pyramids, and ArcGIS's table of the values."""
 
 IN_MEMORY_PX = 4 << 20
 """Up to this size a raster is kept in memory until its one copy to a COG, a larger one in an uncompressed file."""
@@ -171,8 +173,8 @@ def _summary(stored, nodata):
 
 
 def noted(raster: Path) -> tuple[Path, ...]:
-    """What a GIS puts beside a raster: statistics, pyramids, and ArcGIS's table of the values."""
-    return tuple(raster.with_name(raster.name + end) for end in (".aux.xml", ".ovr", ".vat.dbf"))
+    """The files that a GIS may have put beside a raster (`NOTED`)."""
+    return tuple(raster.with_name(raster.name + suffix) for suffix in NOTED)
 
 
 def overview_factors(width: int, height: int) -> list[int]:
