@@ -24,7 +24,7 @@ def text() -> str:
     """The whole document."""
     schema = RunConfig.model_json_schema()
     parts = [HEAD]
-    for name, section in _sections(schema, "", schema):
+    for name, section in _sections(schema, "", schema, set()):
         rows = "".join(
             f"| `{key}` | {_values(about, schema)} | {_default(about, key in section.get('required', ()))} "
             f"| {_meaning(about, schema)} |\n"
@@ -35,21 +35,22 @@ def text() -> str:
     return "\n".join(parts)
 
 
-def _sections(section: dict, name: str, schema: dict) -> Iterator[tuple[str, dict]]:
-    """(dotted key, schema) of a section and of those within it, in order."""
+def _sections(section: dict, name: str, schema: dict, seen: set[str]) -> Iterator[tuple[str, dict]]:
+    """(dotted key, schema) of a section and of those within it, in order; of those not ``seen`` before."""
     yield name, section
     for key, about in section["properties"].items():
         inner, by_ecosystem = _section_of(about)
-        if inner:
-            path = f"{name}.{key}" if name else key
-            yield from _sections(schema["$defs"][inner], f"{path}.<ecosystem>" if by_ecosystem else path, schema)
+        if inner and inner not in seen:
+            seen.add(inner)
+            path = (f"{name}.{key}" if name else key) + "[]" * (about.get("type") == "array")
+            yield from _sections(schema["$defs"][inner], f"{path}.<ecosystem>" if by_ecosystem else path, schema, seen)
 
 
 def _section_of(about: dict) -> tuple[str | None, bool]:
     """Name of the section that a value is or may be, and whether there is one for each ecosystem."""
     if "additionalProperties" in about:
         return _section_of(about["additionalProperties"])[0], True
-    for choice in [about, *about.get("anyOf", ())]:
+    for choice in [about, about.get("items", {}), *about.get("anyOf", ())]:
         if "$ref" in choice:
             return choice["$ref"].rpartition("/")[2], False
     return None, False
@@ -72,7 +73,7 @@ def _values(about: dict, schema: dict) -> str:
     if about.get("type") == "array":
         if "prefixItems" in about:
             return "two, each " + _values(about["prefixItems"][0], schema)
-        return "list of " + _values(about["items"], schema)
+        return "list of sections" if "$ref" in about["items"] else "list of " + _values(about["items"], schema)
     kind = {"path": "path", None: ""}.get(about.get("format"), "")
     kind = kind or {"string": "text", "number": "number", "integer": "whole number", "boolean": "`true`, `false`"}[
         about["type"]

@@ -1,5 +1,6 @@
 """What a run reads: its zones, stands, shrub and scenes, found as its config asks for them."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import geopandas as gpd
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter
 from pipeline.compositing.indices import bands_of
 from pipeline.config.cover_config import Cover
 from pipeline.config.run_config import RunConfig
-from pipeline.ecosystems import Ecosystem
+from pipeline.ecosystems import Ecosystem, Forest
 from pipeline.errors import ConfigError, ZoneError
 from pipeline.execution.json_file import read_json
 from pipeline.execution.provenance import Checksums
@@ -24,12 +25,13 @@ from pipeline.totals.plausibility import read_ranges
 from pipeline.yaml_file import read_yaml
 from pipeline.zones.area_ledger import area_ledger, passed_areas
 from pipeline.zones.boundaries import read_zones
+from pipeline.zones.joined_stands import join_inventories
 from pipeline.zones.overlaps import settle_overlaps
 from pipeline.zones.shift_check import shift_sentence, zone_shift
 from pipeline.zones.stands import read_stands, stands_in_zone
 from pipeline.zones.vector_file import read_vector
 from pipeline.zones.zone import Zone
-from pipeline.zones.zone_stands import ZoneStands
+from pipeline.zones.zone_stands import StandFile, ZoneStands
 
 
 def counted_zones(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:
@@ -49,39 +51,66 @@ def counted_zones(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[
 def stands_of(
     config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]
 ) -> dict[str, ZoneStands]:
-    """Stands by id of the forest and grassland zones that they reach into. If they cover less than
-    ``stands.min_area_fraction`` of a forest zone, for instance the edge of a neighbour's stand, they are not used:
-    ground without a stand would count as ground without forest. Sentences on that and on repairs are added to
-    ``notes``. Raises ZoneError where no stand lies in any of these zones: all forest would silently be estimated by the
-    class mean."""
+    """Stands by id of the forest and grassland zones that they reach into, joined where inventories are in files of
+    their own. Of a file that covers less than ``stands.min_area_fraction`` of a forest zone, for instance with the edge
+    of a neighbour's stand, they are not used there: ground without a stand would count as ground without forest.
+    Sentences on that and on repairs are added to ``notes``. Raises ZoneError where no stand of a file lies in any of
+    these zones: all forest would silently be estimated by the class mean."""
     if config.stands is None:
         return {}
-    table, mended = read_stands(config.stands.file, ecosystems["forest"])
+    by_file = [_in_zones(config, file, ecosystems["forest"], zones, notes) for file in config.stands.files]
+    found = {}
+    for zone in zones:
+        inventories = [cut[zone.id] for cut in by_file if zone.id in cut]
+        least = config.stands.min_area_fraction if zone.ecosystem == "forest" else 0
+        used = [stands for stands in inventories if stands and stands.ground_ha / zone.area_ha >= least]
+        if used:
+            found[zone.id] = join_inventories(used)
+        if zone.ecosystem == "forest":
+            notes += _left_out(config, zone, inventories, used)
+    return found
+
+
+def _in_zones(
+    config: RunConfig, file: StandFile, forest: Forest, zones: list[Zone], notes: list[str]
+) -> dict[str, ZoneStands | None]:
+    """The stands of a file by id of each zone in which they may count; sentences on repairs are added to ``notes``."""
+    table, mended = read_stands(file, forest)
     table = table.to_crs(config.grid.crs)
     notes += mended
     cut = {
-        zone.id: stands_in_zone(table, zone.geometry, config.stands.years)
+        zone.id: stands_in_zone(table, zone.geometry, file.volume_m3_ha)
         for zone in zones
         if zone.ecosystem != "wetland"
     }
     if cut and not any(cut.values()):
         raise ZoneError(
-            f"{config.stands.path}: no stand lies in a forest or grassland zone; correct its CRS, or remove `stands` "
-            "from the config"
+            f"{file.path}: no stand lies in a forest or grassland zone; correct its CRS, or remove `stands` from the "
+            "config"
         )
-    few = {
-        zone.id: share
-        for zone in zones
-        if zone.ecosystem == "forest"
-        and cut[zone.id]
-        and (share := cut[zone.id].ground_ha / zone.area_ha) < config.stands.min_area_fraction
-    }
-    notes += [
-        f"the stands cover {share:.2%} of forest zone {zone}, less than stands.min_area_fraction: its stock is by "
-        "class mean and canopy"
-        for zone, share in few.items()
-    ]
-    return {zone: stands for zone, stands in cut.items() if stands and zone not in few}
+    return cut
+
+
+def _left_out(
+    config: RunConfig, zone: Zone, inventories: list[ZoneStands | None], used: list[ZoneStands]
+) -> Iterator[str]:
+    """A sentence on each inventory of a forest zone that is not ``used``; none if all have no stand there."""
+    if not any(inventories):
+        return
+    years = [year for stands in used for year in stands.volume_m3_ha]
+    for file, stands in zip(config.stands.files, inventories, strict=True):
+        if not any(stands is each for each in used):
+            covered = stands.ground_ha / zone.area_ha if stands else 0
+            whose = f" of {_listed(file.volume_m3_ha)}" if len(inventories) > 1 else ""
+            by = f"the inventories of {_listed(years)} alone" if years else "class mean and canopy"
+            yield (
+                f"the stands{whose} cover {covered:.2%} of forest zone {zone.id}, less than stands.min_area_fraction: "
+                f"its stock is by {by}"
+            )
+
+
+def _listed(years: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(years)))
 
 
 def too_short_for_a_sink(config: RunConfig, without_stands: list[str]) -> list[str]:

@@ -119,7 +119,7 @@ def results_of(
         rasters=rasters,
         ecosystems=run.ecosystems,
         scenes=[run.scene_entry(scene) for scene in run.scenes],
-        inventories=config.stands.years if config.stands else (),
+        inventories={zone.id: sorted(run.stands[zone.id].volume_m3_ha) for zone in run.zones if zone.id in run.stands},
         season=config.scenes.season,
         set_aside=[asdict(aside) for aside in run.set_aside],
         styles=run.styles,
@@ -207,6 +207,7 @@ def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> C
         refused=model.incomparable(run.baseline, run.current),
         by_inventory=model.stands is not None,
         by_maximum=run.config.composite.method == "max_index",
+        uneven_ground=model.stands.uneven_ha / model.stands.ground_ha if model.stands else 0,
     )
 
 

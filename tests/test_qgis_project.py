@@ -132,7 +132,7 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert texts["made"] == "编制单位：包头市林业和草原局"
     assert texts["date"] == "制图日期：[% format_date(now(), 'yyyy-MM-dd') %]"
     assert "模拟 Sentinel-2 12 景，每年7月15日–8月31日，2019-08-01 至 2025-08-11（全部片区）" in texts["source"]
-    assert """if("stand_area_fraction" is null, '', '小班蓄积 2020、2024 年；')""" in texts["source"]
+    assert """CASE WHEN "zone_id" IN ('F01') THEN '小班蓄积 2020、2024 年；' ELSE '' END""" in texts["source"]
     views = {view.get("name") for view in root.find("visibility-presets")}
     assert {item.get("followPresetName") for item in layout if item.get("followPreset")} <= views
     kinds = [item.get("type") for item in layout.iter("LayoutItem")]

@@ -105,6 +105,7 @@ def changed_since(run: "FinishedRun", settings: "RunConfig") -> list[str]:
     count as changed."""
     from pipeline.config.run_config import placeless, read_coefficients
     from pipeline.execution.provenance import checksum
+    from pipeline.questions.finished import tables_of
     from pipeline.zones.file_parts import parts_of
 
     # what is exported may be asked for by an option
@@ -115,9 +116,10 @@ def changed_since(run: "FinishedRun", settings: "RunConfig") -> list[str]:
     }
     changed = ["config"] * (before != now) + ["coefficients"] * (run.record["coefficients"] != numbers)
     for what, name in (("boundaries", "zones"), ("stands", "stands")):
-        table, of_run = getattr(settings, name), run.record["config"][name]
-        there = {part.name: checksum(str(part))[1] for part in parts_of(table.path)} if table else {}
-        changed += [what] * (bool(there and of_run) and there != run.checksums(of_run["path"]))
+        for of_run, table in zip(*(tables_of(config[name]) for config in dumped), strict=False):
+            there = {part.name: checksum(str(part))[1] for part in parts_of(Path(table["path"]))}
+            if there and there != run.checksums(of_run["path"]) and what not in changed:
+                changed.append(what)
     return changed
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
@@ -34,8 +35,10 @@ def boundary_findings(config: "RunConfig", ecosystems: dict[str, Ecosystem]) -> 
     """All findings on the zones and the stands of a run."""
     zones, stands = config.zones, config.stands
     found = check_zones(zones.file, ecosystems, zones.overlaps, zones.reference)
-    if stands:
-        found += check_stands(stands.file, ecosystems["forest"])
+    files = stands.files if stands else []
+    for file in files:
+        whose = f"stands {'/'.join(map(str, sorted(file.volume_m3_ha)))}" if len(files) > 1 else "stands"
+        found += [replace(finding, zone=whose) for finding in check_stands(file, ecosystems["forest"])]
     return found
 
 
@@ -49,7 +52,7 @@ def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
     shared = {
         frozenset(finding.zone.split()): finding.measure
         for finding in findings
-        if finding.kind in ("overlap", "duplicate") and finding.zone != "stands"
+        if finding.kind in ("overlap", "duplicate") and finding.zone.split()[0] != "stands"
     }
     if shared:
         names = sorted(set().union(*shared))

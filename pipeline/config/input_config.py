@@ -204,14 +204,21 @@ class StandColumns(Section):
     that of a forest inventory counts with the class mean."""
 
 
-class Stands(Section):
-    """Forest and shrub stands (小班)."""
+class StandTable(Section):
+    """A file of stands (小班) of another inventory, whose outlines may be others."""
 
     path: FilePath
     """A vector file, as for the zones."""
     layer: str | None = None
     """Layer of the file; not needed if it has only one."""
     columns: StandColumns
+
+
+class Stands(StandTable):
+    """Forest and shrub stands (小班)."""
+
+    further_files: tuple[StandTable, ...] = ()
+    """Inventories that are in files of their own; shrub is taken from the latest."""
     species: dict[str, tuple[Word, ...]] = Field(default_factory=dict, examples=[{"榆树": ["阔叶混"], "无林木": [""]}])
     """For species of the forest coefficient file, the words and codes of the species column that count as it, in
     quotes; under 无林木 (`unstocked`) those of surveyed ground without trees, with "" for an empty cell."""
@@ -219,19 +226,25 @@ class Stands(Section):
     """Share of a forest zone that its stands must cover for its stock to be computed from them."""
 
     @property
-    def file(self) -> StandFile:
-        """The file and what it is to hold."""
-        return StandFile(self.path, self.layer, **dict(self.columns), words=self.species)
+    def files(self) -> list[StandFile]:
+        """The files and what each is to hold, in order of their first inventories."""
+        files = [
+            StandFile(table.path, table.layer, **dict(table.columns), words=self.species)
+            for table in (self, *self.further_files)
+        ]
+        return sorted(files, key=lambda file: min(file.volume_m3_ha))
 
     @field_validator("species")
     @classmethod
     def _one_species(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return _one_meaning(value, "species")
 
-    @property
-    def years(self) -> tuple[int, ...]:
-        """The inventory years, ascending."""
-        return tuple(sorted(self.columns.volume_m3_ha))
+    @model_validator(mode="after")
+    def _each_year_once(self) -> Self:
+        years = [year for file in self.files for year in file.volume_m3_ha]
+        if twice := [year for year in years if years.count(year) > 1]:
+            raise ValueError(f"two files give a volume for {twice[0]}; name each year under one of them")
+        return self
 
 
 class LandCover(Section):

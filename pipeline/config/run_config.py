@@ -181,7 +181,8 @@ class RunConfig(Section):
         """The files that the run depends on besides the scenes: tables, with every part of a shapefile or FileGDB, the
         coefficients, and the user's own harmonisation, plausible ranges, styles and suggestions."""
         files = [self.zones.path, self.zones.reference, *sorted(self.coefficients.glob("*.yaml"))]
-        files += [part.path for part in (self.stands, self.land_cover) if part]
+        files += [file.path for file in self.stands.files] if self.stands else []
+        files += [self.land_cover.path] if self.land_cover else []
         files += [self.plausibility, self.styles, self.patches.suggestions, self.harmonise]
         return [str(part) for file in files if isinstance(file, Path) for part in parts_of(file)]
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline.ecosystems import Ecosystem
 from pipeline.scenes.season import Season
@@ -28,13 +28,13 @@ def true_minus(text: str) -> str:
     return re.sub(HYPHEN_MINUS, r"\1−", text)
 
 
-def source_line(scenes: list[dict], inventories: tuple[int, ...], season: Season, simulated: bool) -> str:
+def source_line(scenes: list[dict], inventories: Sequence[int], season: Season, simulated: bool) -> str:
     """Years of the forest inventories, sensors, number of scenes, the season of each year that they are taken from, and
     their first and last day."""
     return f"数据源：{stands_of(inventories)}{images(scenes, season, simulated)}"
 
 
-def stands_of(inventories: tuple[int, ...]) -> str:
+def stands_of(inventories: Sequence[int]) -> str:
     """The forest inventories by their years as they stand before the `images`; "" for none."""
     return f"小班蓄积 {'、'.join(map(str, inventories))} 年；" if inventories else ""
 

@@ -21,12 +21,12 @@ class Results:
     ``zones`` has the columns id, name, ecosystem, stratum, stratum_given and the geometry in EPSG:4490 (CGCS2000);
     ``rows`` are those of `zone_totals.COLUMNS` (zones, then ecosystems, then the city), ``by_year`` of
     `zone_totals.YEAR_COLUMNS`, ``intervals`` of `intervals.INTERVAL_COLUMNS`. ``scenes`` are those of
-    `run.Run.scene_entry`, all of the days of ``season``, ``inventories`` the years of the forest stands. ``rasters``
-    maps zone id and (variable, period label) to a GeoTIFF that is there. ``patches`` maps a zone id to its management
-    patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is their minimum
-    size in 亩. ``min_observed`` is the share of a zone that counts as seen. ``impossible`` are the ids of the zones
-    with an impossible figure, which get no patches. ``exports`` are further vector formats that are asked for.
-    ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
+    `run.Run.scene_entry`, all of the days of ``season``, ``inventories`` the years of its forest stands by zone id.
+    ``rasters`` maps zone id and (variable, period label) to a GeoTIFF that is there. ``patches`` maps a zone id to its
+    management patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is
+    their minimum size in 亩. ``min_observed`` is the share of a zone that counts as seen. ``impossible`` are the ids of
+    the zones with an impossible figure, which get no patches. ``exports`` are further vector formats that are asked
+    for. ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
     `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of `separate.SEPARATE_COLUMNS`, ``ledger`` of
     `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between runs, ``notes`` are sentences that the run
     says at its end.
@@ -59,7 +59,7 @@ class Results:
     work: Path
     marks: Marks
     notes: list[str] = field(default_factory=list)
-    inventories: tuple[int, ...] = ()
+    inventories: dict[str, list[int]] = field(default_factory=dict)
     separate: list[dict] = field(default_factory=list)
     ledger: list[dict] = field(default_factory=list)
     cover_scheme: str = "sl190"
@@ -84,8 +84,7 @@ class Results:
 
     def inventories_of(self, *zones: str) -> tuple[int, ...]:
         """The years of the inventories that the carbon of any of these zones depends on; empty without stands."""
-        has_stands = any(self.row(zone)["stand_area_fraction"] is not None for zone in zones)
-        return self.inventories if has_stands else ()
+        return tuple(sorted({year for zone in zones for year in self.inventories.get(zone, ())}))
 
     def clamped_of(self, zone: str) -> float | None:
         """The share of a zone that lies beyond the range of its biomass model, where that is known."""

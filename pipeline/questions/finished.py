@@ -27,6 +27,11 @@ from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import ZoneStands
 
 
+def tables_of(section: dict | None) -> list[dict]:
+    """The files that the ``zones`` or ``stands`` of a recorded config name, each with its path, layer and columns."""
+    return [section, *section.get("further_files", ())] if section else []
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """The record of the run in ``folder`` (``run.json``) and the sketches of its zones."""

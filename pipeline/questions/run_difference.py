@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.errors import OutputError
 from pipeline.questions.attribution import ATTRIBUTION_COLUMNS, Swap, attribute, beyond
-from pipeline.questions.finished import FinishedRun
+from pipeline.questions.finished import FinishedRun, tables_of
 from pipeline.questions.kept_pixels import KeptPixels, common
 from pipeline.stock.sketch import Sketch
 from pipeline.stock.zone_model import Period, ZoneModel, totals
@@ -26,14 +26,16 @@ class Side:
     sketches: SketchPair
     pixels: KeptPixels | None
     inventory: list
-    """What identifies the stands: content of their file, layer and columns."""
+    """What identifies the stands: content of each of their files, layer and columns."""
 
     @classmethod
     def of(cls, run: FinishedRun, zone: str) -> "Side":
         """The zone as the run knows it."""
         kept, stands = run.sketches(zone), run.record["config"]["stands"]
         then = kept[run.baseline.label] if run.baseline else None
-        inventory = [*run.checksums(stands["path"]).values(), stands["layer"], stands["columns"]] if stands else []
+        inventory = [
+            [*run.checksums(table["path"]).values(), table["layer"], table["columns"]] for table in tables_of(stands)
+        ]
         sketches = (then, kept[run.current.label])
         return cls(run.model(zone), run.baseline, run.current, sketches, KeptPixels.of(run, zone), inventory)
 

@@ -32,6 +32,11 @@ UNEVEN_OBSERVED = 0.1
 """Difference of the observed fractions at which the two means may be of different ground."""
 
 
+UNEVEN_GROUND = 0.01
+"""Largest share of the ground under stands that not all inventories cover and that counts as inaccurate drawing (expert
+choice)."""
+
+
 @dataclass(frozen=True)
 class PeriodFacts:
     """The data behind the stock of one period.
@@ -74,6 +79,7 @@ def certify(
     refused: tuple[str, str] | None = None,
     by_inventory: bool = False,
     by_maximum: bool = True,
+    uneven_ground: float = 0,
 ) -> Certificate:
     """The certificate of a zone's two periods.
 
@@ -82,13 +88,21 @@ def certify(
     inventory). To be judged are the ground seen, the number of clear observations (for composites ``by_maximum`` also
     whether the two numbers are similar), their dates in the season, whether all are from one sensor (an adjusted one
     counts as the one that it is adjusted to), and whether their scale is the product's own. A stock by inventory
-    depends on no scene.
+    depends on no scene, but on the ground that inventories cover: ``uneven_ground`` is the share of it that not all do.
     """
     reasons = [refused] if refused else []
     if not by_inventory:
         reasons += _refusals(baseline, current, min_observed)
     reasons = list(dict.fromkeys(reasons))  # the method refuses a period that was not seen, too
     doubts = [] if reasons or by_inventory else list(_doubts(baseline, current, by_maximum))
+    if uneven_ground > UNEVEN_GROUND:
+        doubts.append(
+            (
+                f"{uneven_ground:.0%} of the ground under stands has some in one inventory only, and counts as without "
+                "forest in another",
+                f"{uneven_ground:.0%}的小班用地仅见于部分调查，其余按无林计",
+            )
+        )
     if not reasons + doubts:
         return Certificate("comparable")
     verdict: Verdict = "not comparable" if reasons else "conditional"

@@ -179,8 +179,11 @@ def made_by(organisation: str) -> Element:
 
 def _source(results: Results) -> str:
     """The stands of the zone if its carbon is computed from them, and the scenes of the whole run."""
-    stands = stands_of(results.inventories)
-    stands = stands and f"""[% if("stand_area_fraction" is null, '', '{stands}') %]"""
+    zones: dict[str, list[str]] = {}
+    for zone, years in results.inventories.items():
+        zones.setdefault(stands_of(years), []).append(f"'{zone}'")
+    cases = "".join(f""" WHEN "zone_id" IN ({",".join(ids)}) THEN '{stands}'""" for stands, ids in zones.items())
+    stands = cases and f"[% CASE{cases} ELSE '' END %]"
     return f"数据源：{stands}{images(results.scenes, results.season, results.simulated)}（全部片区）"
 
 
