@@ -53,6 +53,16 @@ ON_CORNERS = Polygon([
 ])  # fmt: skip
 
 
+def test_a_hairline_that_rounding_makes_cross_itself_still_has_its_area():
+    """A part of a stand of the sample, 2.7 cm wide; the last bits of its corners decide whether it is valid."""
+    hairline = Polygon([
+        (417887.967588654, 4512536.844631098), (418038.146833142, 4512494.219898682),
+        (417887.9672933378, 4512536.817999019), (417887.9687009687, 4512536.944941387),
+    ])  # fmt: skip
+    grid = GeoBox((2, 2), from_origin(417_500, 4_513_000, 500, 500), "EPSG:32649")
+    assert coverage_fractions(grid, hairline).sum() * 500**2 == pytest.approx(hairline.area, abs=0.01)
+
+
 def test_an_outline_along_the_pixels_is_not_misled_by_the_last_bits_of_its_corners():
     grid = GeoBox((5, 4), from_origin(420_000, 4_518_500, 500, 500), "EPSG:32649")
     halves = [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0.5, 0], [0, 0, 0, 0]]

@@ -29,7 +29,10 @@ def coverage_fractions(grid: GeoBox, polygon: shapely.Geometry) -> np.ndarray:
     rows, columns = GeoboxTiles(grid, (PIECE_PX, PIECE_PX)).chunks
     y, x = -np.cumsum([0, *rows]), np.cumsum([0, *columns])
     cells = shapely.box(x[None, :-1], y[1:, None], x[None, 1:], y[:-1, None])
-    polygon = areal(shapely.intersection(in_pixels(polygon, grid), shapely.box(0, -height, width, 0)))
+    polygon = in_pixels(polygon, grid)
+    if not shapely.is_valid(polygon):  # a hairline that crosses itself once it is rounded, which GEOS refuses to cut
+        polygon = shapely.make_valid(polygon)
+    polygon = areal(shapely.intersection(polygon, shapely.box(0, -height, width, 0)))
     shapely.prepare(polygon)
     inside, touched = shapely.contains_properly(polygon, cells), shapely.intersects(polygon, cells)
     fractions = inside.astype("float32").repeat(rows, 0).repeat(columns, 1)

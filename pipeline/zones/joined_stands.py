@@ -19,6 +19,9 @@ from pipeline.zones.zone_stands import ZoneStands
 SLIVER_M2 = 1.0
 """Smallest part of a stand: what is smaller comes from the last digits of outlines that were drawn alike."""
 
+SNAP_M = 0.001
+"""Parts of stands are cut to the millimetre, which leaves no hairlines along edges that were drawn alike."""
+
 Piece = tuple[shapely.Geometry, int, int]
 """An outline, and which stand of the first and of the second inventory it is part of; -1 for none."""
 
@@ -86,10 +89,11 @@ def _pieces(first: ZoneStands, second: ZoneStands) -> Iterator[Piece]:
     for i, j in sorted(shapely.STRtree(rests[1]).query(rests[0], predicate="intersects").T.tolist()):
         one, other = rests[0][i], rests[1][j]
         if first.species[i] == second.species[j]:
-            shared = areal(shapely.intersection(one, other))
+            shared = areal(shapely.intersection(one, other, grid_size=SNAP_M))
             if shared.area >= SLIVER_M2:
                 yield shared, i, j
-                rests[0][i], rests[1][j] = areal(shapely.difference(one, other)), areal(shapely.difference(other, one))
+                rests[0][i] = areal(shapely.difference(one, other, grid_size=SNAP_M))
+                rests[1][j] = areal(shapely.difference(other, one, grid_size=SNAP_M))
     for i, rest in enumerate(rests[0]):
         if rest is first.geometry[i] or rest.area >= SLIVER_M2:
             yield rest, i, -1

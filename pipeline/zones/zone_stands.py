@@ -104,14 +104,20 @@ class ZoneStands:
         by = [kind, np.ceil(self.largest_m3_ha / GROUP_M3_HA), largest, *(part[:, 0].round(9) for part in per_m3)]
         keys, group = np.unique(np.stack(by), axis=1, return_inverse=True)
         area = np.bincount(group, self.area_ha)
+
+        def mean(volume: np.ndarray) -> np.ndarray:
+            """Held within the members: in its last digits it may lie beyond the edge of their bin."""
+            least, most = np.full(area.size, np.inf), np.full(area.size, -np.inf)
+            np.minimum.at(least, group, volume)
+            np.maximum.at(most, group, volume)
+            return np.clip(np.bincount(group, self.area_ha * volume) / area, least, most)
+
         return ZoneStands(
             geometry=np.empty(0, object),
             species=[str(kinds[int(number)]) for number in keys[0]],
             area_ha=area,
-            volume_m3_ha={
-                year: np.bincount(group, self.area_ha * volume) / area for year, volume in self.volume_m3_ha.items()
-            },
-            cover=None if self.cover is None else np.bincount(group, self.area_ha * self.cover) / area,
+            volume_m3_ha={year: mean(volume) for year, volume in self.volume_m3_ha.items()},
+            cover=None if self.cover is None else mean(self.cover),
         )
 
     def gain_loss(self, forest: Forest) -> tuple[float, float]:
