@@ -244,7 +244,10 @@ def _run_stages(
 
 def _what_to_open(run: "Run") -> str:
     name, made = run.config.name, run.config.deliverables
-    files = {"project": f"{name}.qgz in QGIS", "sheets": "atlas.pdf", "workbook": f"{name}.xlsx in Excel"}
+    files = {
+        "project": f"{name}.qgz in QGIS", "sheets": "atlas.pdf", "workbook": f"{name}.xlsx in Excel",
+        "report": f"{name}.docx in Word",
+    }  # fmt: skip
     shown = [text for deliverable, text in files.items() if deliverable in made]
     return ", ".join([*shown, "zones.gpkg and zones/<id>/*.tif in any GIS", "summary.csv"])
 

@@ -26,11 +26,12 @@ def remember_pace(run: Run, pace: dict[str, float]) -> None:
 
 def put_away(run: Run) -> None:
     """Delete the record of the previous run before its results are replaced: if this run is stopped half way, no
-    question is answered with figures of two runs. Project and workbook under an earlier name of the run go, too."""
+    question is answered with figures of two runs. Project, workbook and report under an earlier name of the run
+    go, too."""
     file = run.results / "run.json"
     former = ((read_json(file) or {}).get("config") or {}).get("name", run.config.name)
     if former != run.config.name and re.fullmatch(r"[\w-]+", former):
-        for kind in ("qgz", "xlsx"):
+        for kind in ("qgz", "xlsx", "docx"):
             delete(run.results / f"{former}.{kind}")
     delete(file)
 

@@ -108,8 +108,9 @@ def test_every_import_of_the_package_is_declared():
                 imported |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module)
-    # odc-geo holds odc.geo, pystac-client pystac_client
-    declared = {requirement.name.replace("-", sign) for requirement in RUNTIME for sign in "._"}
+    # odc-geo holds odc.geo, pystac-client pystac_client, python-docx docx
+    names = [requirement.name.removeprefix("python-") for requirement in RUNTIME]
+    declared = {name.replace("-", sign) for name in names for sign in "._"}
     known = declared | set(sys.stdlib_module_names) | {"pipeline"}
     assert [name for name in sorted(imported) if not any(f"{name}.".startswith(f"{root}.") for root in known)] == []
 

@@ -3,8 +3,8 @@
 import math
 import re
 import zipfile
+from html import unescape
 from types import SimpleNamespace
-from xml.sax.saxutils import unescape
 
 import openpyxl
 import pytest

@@ -22,7 +22,7 @@ from pipeline.zones.zone import DEVICES, EcosystemName
 MIN_DRAWS = 100
 """With fewer, the ends of a 95 % interval depend on two draws or none."""
 
-DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "stac"]
+DeliverableName = Literal["patches", "styles", "project", "sheets", "workbook", "report", "stac"]
 ExportName = Literal["shp", "gdb", "geoparquet"]
 DELIVERABLE_NAMES: tuple[DeliverableName, ...] = get_args(DeliverableName)
 

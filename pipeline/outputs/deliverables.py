@@ -1,6 +1,6 @@
 """What is made from the results, in order; each deliverable has a module or more in `pipeline.outputs`.
 
-Sheets and workbook are imported where they are made: a run without them does not wait for matplotlib and openpyxl.
+Sheets, workbook and report are imported where they are made: a run without them does not wait for their libraries.
 """
 
 from pipeline.execution.engine import Engine
@@ -26,6 +26,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "zones/*/*_sheet.png",
     ),
     "workbook": ("{name}.xlsx",),
+    "report": ("{name}.docx",),
     "stac": ("collection.json", "zones/*/*.json"),
 }
 """Where the files of each deliverable lie in the folder of the results; class rasters go with the other rasters."""
@@ -57,5 +58,9 @@ def make_deliverables(results: Results, wanted: tuple[str, ...], engine: Engine,
         from pipeline.outputs.workbook import write_workbook
 
         write_workbook(results)
+    if "report" in wanted:  # after the sheets, whose overview it shows
+        from pipeline.outputs.report import write_report
+
+        write_report(results)
     if "stac" in wanted:  # last: it lists the files that are there
         write_stac(results)

@@ -30,6 +30,7 @@ FILES = {
     ".gpkg": ("application/geopackage+sqlite3", "data"),
     ".csv": ("text/csv", "data"),
     ".xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "data"),
+    ".docx": ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "overview"),
     ".pdf": ("application/pdf", "overview"),
     ".qgz": ("application/zip", "visual"),
 }
@@ -37,7 +38,7 @@ FILES = {
 
 LISTED = ("zones.gpkg", "summary.csv", "by_year.csv", "intervals.csv", "targets.csv", "cover_classes.csv",
           "patches.csv", "separate.csv", "area_ledger.csv", "atlas.pdf", "overview.pdf", "monitoring.pdf")  # fmt: skip
-"""Files beside the collection that describe the whole run and nothing else; workbook and project are added."""
+"""Files beside the collection that describe the whole run and nothing else; workbook, report and project are added."""
 
 PLACE = "https://results.invalid/"
 """Location of the files given to pystac. All links are relative in the end; pystac would take Windows paths, and paths
@@ -79,7 +80,7 @@ def _collection(results: Results) -> pystac.Collection:
         catalog_type=pystac.CatalogType.SELF_CONTAINED, extra_fields=_made_by(),
     )  # fmt: skip
     collection.keywords = ["carbon", "forest", "grassland", "wetland", *results.zones["id"]]
-    for name in sorted((*LISTED, f"{results.name}.xlsx", f"{results.name}.qgz")):
+    for name in sorted((*LISTED, f"{results.name}.xlsx", f"{results.name}.docx", f"{results.name}.qgz")):
         if (results.folder / name).is_file():
             media_type, role = FILES[Path(name).suffix]
             collection.add_asset(name, pystac.Asset(f"./{name}", media_type=media_type, roles=[role]))

@@ -3,7 +3,6 @@
 import io
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import NamedTuple
@@ -17,9 +16,9 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
+from pipeline.outputs.office_file import write_office_file
 from pipeline.outputs.results import Results
 from pipeline.outputs.styling.qml import FONTS
-from pipeline.outputs.swap import swapped
 from pipeline.outputs.tables import DEFINITIONS, KEY_FIGURES, Table, workbook_tables
 
 FORMATS = (
@@ -72,21 +71,7 @@ def write_workbook(results: Results) -> None:
     book.properties.title, book.properties.creator = results.title, "sinkmap"
     content = io.BytesIO()
     book.save(content)
-    path = results.folder / f"{results.name}.xlsx"
-    with swapped(path, "close it in Excel, or free disk space") as part:
-        part.write_bytes(without_time(content.getvalue()))
-
-
-def without_time(content: bytes) -> bytes:
-    """The same workbook, packed without the time of its writing."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            text = old.read(name)
-            if name == "docProps/core.xml":
-                text = re.sub(rb"<dcterms:(created|modified).*?</dcterms:\1>", b"", text)
-            new.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
+    write_office_file(results.folder / f"{results.name}.xlsx", content.getvalue(), "Excel")
 
 
 def _cover(sheet: Worksheet, results: Results, tables: list[Table]) -> None:
