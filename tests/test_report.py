@@ -156,6 +156,13 @@ def test_the_overview_is_shown_if_it_was_drawn(world, tmp_path):
     assert not (drawn.results / "tiny.docx").exists()
 
 
+def test_a_title_longer_than_the_properties_of_a_file_hold_stands_in_the_document(tmp_path):
+    title = "包头市林草湿碳汇监测" * 30
+    report = docx.Document(world_with_report(tmp_path, title=title).results / "tiny.docx")
+    assert said(report).startswith(f"{title}报告\n")
+    assert title.startswith(report.core_properties.title)
+
+
 def test_characters_that_no_document_can_hold_are_left_out():
     assert _clean("a\x07b\x0bc") == "abc"
     assert not NO_XML.search("片区\t一\n二")

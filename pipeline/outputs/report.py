@@ -31,6 +31,9 @@ PICTURE_CM = 22.0
 """Width of a sheet on a page of the report, which leaves room for its caption."""
 
 NUMERALS = "一二三四五六七八九十"
+PROPERTY = 255
+"""Most characters that a property of the file holds."""
+
 NO_XML = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """Characters that no XML document can hold."""
 
@@ -92,7 +95,7 @@ def _empty(results: Results) -> Report:
     _field(foot, "NUMPAGES")
     foot.add_run(" 页")
     properties = report.core_properties
-    properties.title, properties.author, properties.comments = _clean(results.title), "sinkmap", ""
+    properties.title, properties.author, properties.comments = _clean(results.title)[:PROPERTY], "sinkmap", ""
     return report
 
 
