@@ -124,7 +124,10 @@ def test_one_period_has_no_sink_to_tell_of(tmp_path):
     assert "现状期 2023-2025 年，仅一期" in text
     assert "两期之间的变化" not in text
     assert "二、分类结果" in titles(report)  # the plan has no targets
-    assert {tuple(line[6:]) for line in table(report, "碳储量\n(吨碳)")[1:]} == {(UNKNOWN,) * 3}
+    assert "两期之间的碳汇" not in text
+    assert table(report, "碳储量\n(吨碳)")[0][4:] == ["碳储量\n(吨碳)", "95%区间"]
+    assert [line[0] for line in table(report, "状态")[1:]] == ["F01", "F02"]  # of G01 and W01 nothing is to be said
+    assert "仅一期，不计碳汇" not in str(table(report, "状态"))
 
 
 def test_a_zone_that_clouds_hide_says_so_and_sums_say_what_they_lack(tmp_path):

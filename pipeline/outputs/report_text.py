@@ -21,6 +21,7 @@ from pipeline.outputs.sheets.text import (
 )
 from pipeline.outputs.tables import DEFINITIONS
 from pipeline.totals.group_totals import as_counted, lacking_zh
+from pipeline.totals.zone_totals import ONE_PERIOD
 
 TEN_THOUSAND = 1e-4
 SOUND = "正常"
@@ -120,7 +121,9 @@ def _by_finding(zones: list[dict]) -> Iterator[str]:
 
 
 def _status(row: dict) -> str:
-    return true_minus(row["status_zh"].removeprefix(f"{SOUND}；"))
+    """The status of a row without what the subtitle says of all of them, and whatever else it says is not `SOUND`."""
+    said = [part for part in row["status_zh"].split("；") if part not in (SOUND, ONE_PERIOD[1])]
+    return true_minus("；".join(said)) or SOUND
 
 
 def _targets(results: Results) -> Iterator[str | Grid]:
@@ -139,6 +142,7 @@ def _groups(results: Results, rows: list[dict], names: dict[str, str]) -> Iterat
 
 
 def _zones(results: Results) -> Iterator[str | Grid]:
+    """Their stock and, where two periods are compared, their sink."""
     columns = (("编号", 1), ("片区", 2.7), ("面积\n(万亩)", 1.3), ("覆盖度\n(%)", 1.3), ("碳储量\n(吨碳)", 1.5),
                ("95%区间", 2.8), ("碳汇\n(吨CO2/年)", 1.9), ("95%区间", 2.6), ("判定", 1.9))  # fmt: skip
     cells = [
@@ -149,6 +153,9 @@ def _zones(results: Results) -> Iterator[str | Grid]:
         )
         for row in results.rows if row["level"] == "zone"
     ]  # fmt: skip
+    if not results.baseline:
+        yield Grid("各片区现状期储量", columns[:6], [cell[:6] for cell in cells], frozenset({2, 3, 4, 5}))
+        return
     yield Grid("各片区现状期储量与两期之间的碳汇", columns, cells, frozenset({2, 3, 4, 5, 6, 7}))
     if any(cell[-1].endswith("*") for cell in cells):
         yield "* 有条件可比，原因见“数据质量”。"
@@ -224,7 +231,7 @@ def _quality(results: Results) -> Iterator[str | Grid]:
     yield f"采用影像{len(results.scenes)}景{aside}。"
     doubted = [
         row for row in results.rows
-        if row["level"] == "zone" and (row["status_zh"] != SOUND or row["comparability"] not in (None, "comparable"))
+        if row["level"] == "zone" and (_status(row) != SOUND or row["comparability"] not in (None, "comparable"))
     ]  # fmt: skip
     if not doubted:
         yield "各片区状态均正常。"

@@ -10,7 +10,7 @@ from pipeline.ecosystems.names import names_zh
 from pipeline.stock.sketch import seen_enough
 from pipeline.stock.zone_model import SHRUB_PATH
 from pipeline.totals.comparability import VERDICT_ZH
-from pipeline.totals.zone_totals import COLUMNS, YEAR_COLUMNS, add_status, mark, stands_overlap
+from pipeline.totals.zone_totals import COLUMNS, ONE_PERIOD, YEAR_COLUMNS, add_status, mark, stands_overlap
 from pipeline.zones.zone import GROUP_NAMES
 
 SUMS = ("area_ha", "area_wanmu", "declared_wanmu", "carbon_tC", "volume_m3", "sink_tCO2_yr")
@@ -156,7 +156,7 @@ def _status(members: list[dict]) -> tuple[str, str]:
     if number := total - count("plausibility", None):
         said.append((f"{number} of {total} zones outside usual ranges", f"{number}/{total}个片区超出常见范围"))
     said = said or [("ok", "正常")]
-    said += [] if compared else [("no sink: one period only", "仅一期，不计碳汇")]
+    said += [] if compared else [ONE_PERIOD]
     english, chinese = zip(*said, strict=True)
     return "; ".join(english), "；".join(chinese)
 

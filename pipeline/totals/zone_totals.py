@@ -12,6 +12,9 @@ from pipeline.totals.plausibility import OutOfRange
 from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import FEW_STANDS
 
+ONE_PERIOD = "no sink: one period only", "仅一期，不计碳汇"
+"""What the status of every zone says, in English and Chinese, where no periods are compared."""
+
 COLUMNS: dict[str, tuple[str, str]] = {
     "level": ("Level: zone, ecosystem or city", "层级"),
     "zone_id": ("Zone", "片区编号"),
@@ -108,7 +111,7 @@ def zone_row(
     }
     notes = [_observation_note(sketch.observed_fraction, enough, current), *_ground_notes(model)]
     if certificate is None:
-        notes.append(("no sink: one period only", "仅一期，不计碳汇"))
+        notes.append(ONE_PERIOD)
     else:
         then = stock(model, sketches[baseline.label], baseline)["carbon_stock"]
         row |= {"baseline_period": baseline.label, "baseline_carbon_tC_ha": _known(then)} | _verdict(certificate)
