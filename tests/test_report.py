@@ -6,7 +6,7 @@ import zipfile
 import docx
 import pytest
 from docx.shared import Cm
-from tiny_world import DAYS, ZONES, World, clouds_over, read_csv
+from tiny_world import DAYS, ZONES, World, box, clouds_over, read_csv
 
 from pipeline.outputs.report import NO_XML, _clean
 from pipeline.outputs.report_text import Grid, report_sections
@@ -143,6 +143,23 @@ def test_a_zone_that_clouds_hide_says_so_and_sums_say_what_they_lack(tmp_path):
     assert re.search(r"未得出碳汇（1个）：G01 G01 \(示意\)（2019-2021年有效观测仅0%，不计碳汇", text)
     assert re.search(r"草原：.*碳汇未得出（缺1/1个片区）", text)
     assert "六、管理措施建议" not in text
+
+
+def test_ground_that_counts_twice_is_told_beside_the_areas_and_for_each_group(tmp_path):
+    world = World.at(tmp_path)
+    world.write_zones(ZONES | {"F02": (*ZONES["F02"][:2], box(10, 80.5, 95, 240))})
+    world.settings |= {"deliverables": ["report"]}
+    world.settings["zones"]["overlaps"] = "warn"
+    world.write_config()
+    done = world.run()
+    text = said(docx.Document(world.results / "tiny.docx"))
+    twice = "片区重叠，98.6公顷重复计算，去重面积"
+    assert twice in done.row("city")["status_zh"]
+    assert twice in text[: text.index("全部片区：遥感植被覆盖度")]
+    quality = text[text.index("、数据质量") :]
+    assert f"森林：{done.row('forest')['status_zh']}。" in quality
+    assert f"全部片区：{done.row('city')['status_zh']}。" in quality
+    assert "湿地：" not in quality
 
 
 def test_the_overview_is_shown_if_it_was_drawn(world, tmp_path):

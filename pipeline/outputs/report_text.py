@@ -65,7 +65,7 @@ def report_sections(results: Results) -> list[Section]:
         Section("逐年变化", list(_years(results, names))),
         Section("管理措施建议", list(_suggestions(results, names))),
         Section("数据与方法", list(_methods(results, names))),
-        Section("数据质量", list(_quality(results))),
+        Section("数据质量", list(_quality(results, names))),
     ]
     return [section for section in sections if section.parts]
 
@@ -82,6 +82,8 @@ def _conclusions(results: Results, rows: list[dict], names: dict[str, str]) -> I
     by_id = {row["zone_id"]: row for row in rows}
     parts = "、".join(f"{names[kind]}{kinds[kind]}个（{area(by_id[kind]['area_wanmu'])}万亩）" for kind in kinds)
     yield f"监测范围为{len(zones)}个片区，共{area(by_id['city']['area_wanmu'])}万亩：{parts}。{subtitle(results)}。"
+    if (status := _status(by_id["city"])) != SOUND:
+        yield f"全部片区状态：{status}。详见“数据质量”。"
     members = {"city": zones} | {kind: [row for row in zones if row["ecosystem"] == kind] for kind in kinds}
     yield Points([_of_group(by_id[group], names[group], of, bool(results.baseline)) for group, of in members.items()])
     if results.baseline:
@@ -226,9 +228,12 @@ def _methods(results: Results, names: dict[str, str]) -> Iterator[str | Points]:
         yield f"以下系数未核实，数值和来源见工作簿“系数”表：{unverified}。"
 
 
-def _quality(results: Results) -> Iterator[str | Grid]:
+def _quality(results: Results, names: dict[str, str]) -> Iterator[str | Points | Grid]:
     aside = f"，{len(results.set_aside)}景未采用，原因见工作簿“影像”表" if results.set_aside else ""
     yield f"采用影像{len(results.scenes)}景{aside}。"
+    groups = [(names[row["zone_id"]], _status(row)) for row in results.rows if row["level"] != "zone"]
+    if said := [f"{name}：{status}。" for name, status in groups if status != SOUND]:
+        yield Points(said)
     doubted = [
         row for row in results.rows
         if row["level"] == "zone" and (_status(row) != SOUND or row["comparability"] not in (None, "comparable"))
