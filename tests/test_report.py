@@ -6,7 +6,7 @@ import zipfile
 import docx
 import pytest
 from docx.shared import Cm
-from tiny_world import DAYS, ZONES, World, box, clouds_over, read_csv
+from tiny_world import DAYS, STANDS, ZONES, World, box, clouds_over, read_csv
 
 from pipeline.outputs.report import NO_XML, _clean
 from pipeline.outputs.report_text import Grid, report_sections
@@ -160,6 +160,18 @@ def test_ground_that_counts_twice_is_told_beside_the_areas_and_for_each_group(tm
     assert f"森林：{done.row('forest')['status_zh']}。" in quality
     assert f"全部片区：{done.row('city')['status_zh']}。" in quality
     assert "湿地：" not in quality
+
+
+def test_zones_without_patches_are_named_where_areas_are_summed_up(world, report, tmp_path):
+    """The stands of F01 have an impossible volume."""
+    lacking = World.at(tmp_path)
+    lacking.write_stands([(species, then, 420.0, shape) for species, then, _, shape in STANDS])
+    lacking.settings |= {"deliverables": ["patches", "report"]}
+    lacking.write_config()
+    lacking.run()
+    text = said(docx.Document(lacking.results / "tiny.docx"))
+    assert "以上不含没有图斑的片区（1/4个）：F01 F01 (示意)。" in text
+    assert "没有图斑的片区" not in said(report)
 
 
 def test_the_overview_is_shown_if_it_was_drawn(world, tmp_path):

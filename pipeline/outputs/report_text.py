@@ -190,7 +190,8 @@ def _years(results: Results, names: dict[str, str]) -> Iterator[str | Grid]:
 
 def _suggestions(results: Results, names: dict[str, str]) -> Iterator[str | Grid]:
     """Areas by suggestion of each ecosystem; the plan of each zone stands on its sheet and in the workbook."""
-    kinds = {row["zone_id"]: row["ecosystem"] for row in results.rows if row["level"] == "zone"}
+    zones = [row for row in results.rows if row["level"] == "zone"]
+    kinds = {row["zone_id"]: row["ecosystem"] for row in zones}
     sums: dict[tuple[str, str], Counter] = {}
     for zone, patches in results.patches.items():
         for row in plan_rows(patches) if len(patches) else ():
@@ -213,6 +214,9 @@ def _suggestions(results: Results, names: dict[str, str]) -> Iterator[str | Grid
         ]  # fmt: skip
         columns = (("分类", 2.5), ("措施建议", 5), ("图斑数", 2.5), ("面积 (万亩)", 3), ("占该类 (%)", 3))
         yield Grid("图斑措施建议汇总", columns, cells, frozenset({2, 3, 4}))
+        if none := [row for row in zones if not len(results.patches.get(row["zone_id"], ()))]:
+            found = "、".join(f"{row['zone_id']} {row['name_zh']}" for row in none)
+            yield f"以上不含没有图斑的片区（{len(none)}/{len(zones)}个）：{found}。"
 
 
 def _methods(results: Results, names: dict[str, str]) -> Iterator[str | Points]:
