@@ -127,6 +127,7 @@ def results_of(
         min_patch_mu=config.patches.min_area_mu,
         min_observed=config.min_observed_fraction,
         impossible=impossible_zones,
+        deliverables=config.deliverables,
         exports=config.exports,
         work=run.work,
         marks=run.marks,

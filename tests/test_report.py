@@ -174,6 +174,26 @@ def test_zones_without_patches_are_named_where_areas_are_summed_up(world, report
     assert "没有图斑的片区" not in said(report)
 
 
+def test_it_points_only_to_files_that_are_there(world, report, tmp_path):
+    """Without a workbook, to the tables and the record of the run; a dash is what it explains, not an empty cell."""
+    text = said(report)
+    assert "工作簿" not in text
+    assert "片区图" not in text
+    assert "各片区的方案见 patches.csv。" in text
+    assert "以下系数未核实，数值和来源见 run.json：" in text
+    assert "均值和中位数见不确定性表（intervals.csv）" in text
+    assert all((world.results / name).is_file() for name in re.findall(r"\w+\.(?:csv|json)", text))
+    assert "空白：" not in text
+    assert "“—”：未知或不计，不是零。" in text
+    whole = said(docx.Document(with_all(tmp_path).results / "tiny.docx"))
+    assert "各片区的方案见片区图和工作簿“一片一方案”表。" in whole
+    assert "数值和来源见工作簿“系数”表" in whole
+
+
+def with_all(folder) -> World:
+    return world_with_report(folder, deliverables=["patches", "sheets", "workbook", "report"])
+
+
 def test_the_overview_is_shown_if_it_was_drawn(world, tmp_path):
     assert not docx.Document(world.results / "tiny.docx").inline_shapes
     drawn = world_with_report(tmp_path, deliverables=["sheets", "report"])

@@ -199,7 +199,7 @@ def _suggestions(results: Results, names: dict[str, str]) -> Iterator[str | Grid
             found.update({name: row[name] for name in ("patches", "area_mu", "area_ha")})
     if sums:
         (meaning,) = (zh for term, zh, _ in DEFINITIONS if term.startswith("图斑建议"))
-        yield f"{meaning}各片区的方案见片区图和工作簿“一片一方案”表。"
+        yield f"{meaning}各片区的方案见{_plans(results)}。"
         whole = Counter()
         for (kind, _), found in sums.items():
             whole[kind] += found["area_ha"]
@@ -219,6 +219,17 @@ def _suggestions(results: Results, names: dict[str, str]) -> Iterator[str | Grid
             yield f"以上不含没有图斑的片区（{len(none)}/{len(zones)}个）：{found}。"
 
 
+def _plans(results: Results) -> str:
+    """Where the suggestions for each zone stand, of what is delivered."""
+    places = (("sheets", "片区图"), ("workbook", "工作簿“一片一方案”表"))
+    return "和".join(place for name, place in places if name in results.deliverables) or " patches.csv"
+
+
+def _in_workbook(results: Results, table: str) -> str:
+    """A table of the workbook, or the record of the run where no workbook is delivered."""
+    return f"工作簿“{table}”表" if "workbook" in results.deliverables else " run.json"
+
+
 def _methods(results: Results, names: dict[str, str]) -> Iterator[str | Points]:
     zones = [row for row in results.rows if row["level"] == "zone"]
     used = Counter((row["ecosystem"], row["method_zh"]) for row in zones if row["method_zh"])
@@ -227,14 +238,17 @@ def _methods(results: Results, names: dict[str, str]) -> Iterator[str | Points]:
     yield "碳储量的算法："
     yield Points([f"{names[kind]}（{count}个片区）：{method}。" for (kind, method), count in used.items()])
     yield "名词："
-    yield Points([f"{term.partition(' ')[0]}：{zh}" for term, zh, _ in DEFINITIONS])
+    terms = {term.partition(" ")[0]: zh for term, zh, _ in DEFINITIONS}
+    terms["“—”"] = terms.pop("空白")  # what is not known is a dash in these tables
+    yield Points([f"{term}：{zh}" for term, zh in terms.items()])
     if unverified := results.row("city")["unverified_zh"]:
-        yield f"以下系数未核实，数值和来源见工作簿“系数”表：{unverified}。"
+        yield f"以下系数未核实，数值和来源见{_in_workbook(results, '系数')}：{unverified}。"
 
 
 def _quality(results: Results, names: dict[str, str]) -> Iterator[str | Points | Grid]:
-    aside = f"，{len(results.set_aside)}景未采用，原因见工作簿“影像”表" if results.set_aside else ""
-    yield f"采用影像{len(results.scenes)}景{aside}。"
+    aside = len(results.set_aside)
+    why = f"，{aside}景未采用，原因见{_in_workbook(results, '影像')}" if aside else ""
+    yield f"采用影像{len(results.scenes)}景{why}。"
     groups = [(names[row["zone_id"]], _status(row)) for row in results.rows if row["level"] != "zone"]
     if said := [f"{name}：{status}。" for name, status in groups if status != SOUND]:
         yield Points(said)

@@ -25,11 +25,11 @@ class Results:
     ``rasters`` maps zone id and (variable, period label) to a GeoTIFF that is there. ``patches`` maps a zone id to its
     management patches with the columns `patches.PATCH_COLUMNS`; ``suggestions`` are their rules, ``min_patch_mu`` is
     their minimum size in 亩. ``min_observed`` is the share of a zone that counts as seen. ``impossible`` are the ids of
-    the zones with an impossible figure, which get no patches. ``exports`` are further vector formats that are asked
-    for. ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are rows of
-    `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of `separate.SEPARATE_COLUMNS`, ``ledger`` of
-    `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between runs, ``notes`` are sentences that the run
-    says at its end.
+    the zones with an impossible figure, which get no patches. ``deliverables`` and ``exports``, further vector formats,
+    are those that are asked for. ``cover_classes`` are the areas of the classes of ``cover_scheme``; ``targets`` are
+    rows of `targets.TARGET_COLUMNS`, none where the plan sets none; ``separate`` of `separate.SEPARATE_COLUMNS`,
+    ``ledger`` of `area_ledger.COLUMNS`. ``work`` is the folder of what is kept between runs, ``notes`` are sentences
+    that the run says at its end.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Results:
     min_patch_mu: float
     min_observed: float
     impossible: list[str]
+    deliverables: tuple[str, ...]
     exports: tuple[str, ...]
     work: Path
     marks: Marks

@@ -102,7 +102,7 @@ DEFINITIONS = (
     ),
     (
         "95%区间 interval",
-        "由误差抽样得到，一般不对称：估计值按系数取值计算，可高于或低于模拟均值；均值和中位数见不确定性表。",
+        "由误差抽样得到，一般不对称：估计值按系数取值计算，可高于或低于模拟均值；均值和中位数见不确定性表（intervals.csv）。",
         "From draws of the errors, mostly skewed: the estimate takes the coefficients as they are and may lie above "
         "or below the mean of the draws; mean and median stand among the intervals.",
     ),
