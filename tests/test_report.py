@@ -8,7 +8,7 @@ import pytest
 from docx.shared import Cm
 from tiny_world import DAYS, STANDS, ZONES, World, box, clouds_over, read_csv
 
-from pipeline.outputs.report import NO_XML, _clean
+from pipeline.outputs.report import NO_XML, _clean, write_report
 from pipeline.outputs.report_text import Grid, report_sections
 from pipeline.outputs.sheets.text import UNKNOWN, figure
 
@@ -215,6 +215,23 @@ def test_a_title_longer_than_the_properties_of_a_file_hold_stands_in_the_documen
     assert title.startswith(report.core_properties.title)
 
 
+def test_all_pages_of_the_overview_are_shown_in_order(tmp_path):
+    """An overview of many zones has further pages; that of a report is told by its caption."""
+    drawn = world_with_report(tmp_path, deliverables=["sheets"])
+    whole = drawn.results / "overview.png"
+    results = world_results(drawn)
+    for number in range(2, 11):
+        (drawn.results / f"overview_{number}.png").write_bytes(whole.read_bytes() + bytes([number]))
+    write_report(results)
+    report = docx.Document(drawn.results / "tiny.docx")
+    captions = [text for text in said(report).splitlines() if text.startswith("附图")]
+    assert captions == [f"附图  片区总览（{number}/10）" for number in range(1, 11)]
+    shown = [picture._inline.graphic.graphicData.pic.blipFill.blip.embed for picture in report.inline_shapes]
+    blobs = [report.part.related_parts[name].blob for name in shown]
+    assert [blob[-1] for blob in blobs[1:]] == list(range(2, 11))
+    assert len(report.sections) == 2
+
+
 def test_characters_that_no_document_can_hold_are_left_out():
     assert _clean("a\x07b\x0bc") == "abc"
     assert not NO_XML.search("片区\t一\n二")
@@ -230,6 +247,8 @@ def world_results(world):
     from unittest.mock import patch
 
     seen = []
+    world.settings["deliverables"] = [*dict.fromkeys([*world.settings["deliverables"], "report"])]
+    world.write_config()
     with patch("pipeline.outputs.report.write_report", seen.append):
         world.run()
     return seen[0]

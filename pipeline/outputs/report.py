@@ -39,7 +39,7 @@ NO_XML = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def write_report(results: Results) -> None:
-    """Write ``<name>.docx``, with the overview map if it was drawn. The same results and map give the same bytes.
+    """Write ``<name>.docx``, with the overview if it was drawn. The same results and map give the same bytes.
     Raises OutputError."""
     report = _empty(results)
     _title(report, results)
@@ -47,8 +47,7 @@ def write_report(results: Results) -> None:
     for numeral, section in zip(NUMERALS, report_sections(results), strict=False):
         report.add_heading(f"{numeral}、{section.title}", 1)
         tables = _fill(report, section, tables)
-    if (overview := results.folder / "overview.png").is_file():
-        _picture(report, overview, "附图  片区总览")
+    _pictures(report, _overview(results.folder), "附图  片区总览")
     content = io.BytesIO()
     report.save(content)
     write_office_file(results.folder / f"{results.name}.docx", content.getvalue(), "Word")
@@ -151,13 +150,24 @@ def _grid(report: Report, grid: Grid, caption: str) -> None:
     report.add_paragraph().paragraph_format.space_after = Pt(0)
 
 
-def _picture(report: Report, path: Path, caption: str) -> None:
-    """A sheet on a page of its own, which lies across as the sheet does."""
+def _overview(folder: Path) -> list[Path]:
+    """The pages of the overview, which has further ones where zones are many; none if it was not drawn."""
+    further = sorted(folder.glob("overview_*.png"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    return [path for path in (folder / "overview.png", *further) if path.is_file()]
+
+
+def _pictures(report: Report, paths: list[Path], caption: str) -> None:
+    """The pages of a sheet, each on a page of its own, which lies across as the sheet does: no two have room on one."""
+    if not paths:
+        return
     page = report.add_section(WD_SECTION.NEW_PAGE)
     page.orientation, page.page_width, page.page_height = WD_ORIENT.LANDSCAPE, Cm(LONG_CM), Cm(SHORT_CM)
-    report.add_picture(str(path), Cm(PICTURE_CM))
-    report.paragraphs[-1].alignment = WD_ALIGN_PARAGRAPH.CENTER
-    report.add_paragraph(caption, "Caption").alignment = WD_ALIGN_PARAGRAPH.CENTER
+    for number, path in enumerate(paths, 1):
+        report.add_picture(str(path), Cm(PICTURE_CM))
+        picture = report.paragraphs[-1]
+        picture.alignment, picture.paragraph_format.keep_with_next = WD_ALIGN_PARAGRAPH.CENTER, True
+        text = caption if len(paths) == 1 else f"{caption}（{number}/{len(paths)}）"
+        report.add_paragraph(text, "Caption").alignment = WD_ALIGN_PARAGRAPH.CENTER
 
 
 def _field(paragraph: Paragraph, name: str) -> None:
