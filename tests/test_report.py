@@ -5,7 +5,7 @@ import zipfile
 
 import docx
 import pytest
-from docx.shared import Cm
+from docx.shared import Cm, Pt
 from tiny_world import DAYS, STANDS, ZONES, World, box, clouds_over, read_csv
 
 from pipeline.outputs.report import NO_XML, _clean, write_report
@@ -105,6 +105,12 @@ def test_tables_fit_the_page_and_repeat_their_titles(report):
         assert sum(column.width for column in each.columns) <= wide + Cm(0.01)
         assert each.rows[0]._tr.trPr.xpath("w:tblHeader")
         assert all(row._tr.trPr.xpath("w:cantSplit") for row in each.rows)
+
+
+def test_a_finding_and_its_star_stand_on_one_line(report):
+    """Five signs of 8 pt, a star of half their width, and the margins of a cell."""
+    (zones,) = (each for each in report.tables if each.rows[0].cells[-1].text == "判定" and len(each.columns) == 9)
+    assert zones.columns[-1].width >= Pt(5 * 8 + 4) + Cm(0.38)
 
 
 def test_the_same_results_give_the_same_bytes(world):

@@ -145,8 +145,8 @@ def _groups(results: Results, rows: list[dict], names: dict[str, str]) -> Iterat
 
 def _zones(results: Results) -> Iterator[str | Grid]:
     """Their stock and, where two periods are compared, their sink."""
-    columns = (("编号", 1), ("片区", 2.7), ("面积\n(万亩)", 1.3), ("覆盖度\n(%)", 1.3), ("碳储量\n(吨碳)", 1.5),
-               ("95%区间", 2.8), ("碳汇\n(吨CO2/年)", 1.9), ("95%区间", 2.6), ("判定", 1.9))  # fmt: skip
+    columns = (("编号", 1), ("片区", 2.4), ("面积\n(万亩)", 1.3), ("覆盖度\n(%)", 1.3), ("碳储量\n(吨碳)", 1.5),
+               ("95%区间", 2.7), ("碳汇\n(吨CO2/年)", 1.9), ("95%区间", 2.8), ("判定", 2.1))  # fmt: skip
     cells = [
         (
             row["zone_id"], row["name_zh"], area(row["area_wanmu"]), figure(row, "fvc_mean", 100)[0],
