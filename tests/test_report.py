@@ -208,6 +208,7 @@ def test_the_overview_is_shown_if_it_was_drawn(world, tmp_path):
     page = report.sections[-1]
     assert page.page_width > page.page_height
     assert picture.height < page.page_height - page.top_margin - page.bottom_margin - Cm(0.8)
+    assert_no_blank_page_before(report, [each for each in report.paragraphs if each._p.xpath("w:pPr/w:sectPr")])
     drawn.settings["deliverables"] = []
     drawn.write_config()
     drawn.run()
@@ -236,6 +237,17 @@ def test_all_pages_of_the_overview_are_shown_in_order(tmp_path):
     blobs = [report.part.related_parts[name].blob for name in shown]
     assert [blob[-1] for blob in blobs[1:]] == list(range(2, 11))
     assert len(report.sections) == 2
+
+
+def assert_no_blank_page_before(report, breaks) -> None:
+    """The empty paragraph below the last table, which may end where its page does, takes no room."""
+    (ending,) = breaks or report.paragraphs[-1:]
+    assert ending._p.getprevious().tag.endswith("}tbl")
+    assert (ending.paragraph_format.line_spacing, ending.paragraph_format.space_after) == (Pt(1), 0)
+
+
+def test_no_empty_page_follows_a_table_that_ends_where_its_page_does(report):
+    assert_no_blank_page_before(report, [])
 
 
 def test_characters_that_no_document_can_hold_are_left_out():

@@ -47,6 +47,7 @@ def write_report(results: Results) -> None:
     for numeral, section in zip(NUMERALS, report_sections(results), strict=False):
         report.add_heading(f"{numeral}、{section.title}", 1)
         tables = _fill(report, section, tables)
+    _end_text(report)
     _pictures(report, _overview(results.folder), "附图  片区总览")
     content = io.BytesIO()
     report.save(content)
@@ -150,6 +151,14 @@ def _grid(report: Report, grid: Grid, caption: str) -> None:
     report.add_paragraph().paragraph_format.space_after = Pt(0)
 
 
+def _end_text(report: Report) -> None:
+    """Below a table stands an empty paragraph. The last one takes no room: if the table ends where its page does, it
+    would make an empty page."""
+    last = report.paragraphs[-1]
+    if not last.text:
+        last.paragraph_format.line_spacing = Pt(1)
+
+
 def _overview(folder: Path) -> list[Path]:
     """The pages of the overview, which has further ones where zones are many; none if it was not drawn."""
     further = sorted(folder.glob("overview_*.png"), key=lambda path: int(path.stem.rpartition("_")[2]))
@@ -161,6 +170,9 @@ def _pictures(report: Report, paths: list[Path], caption: str) -> None:
     if not paths:
         return
     page = report.add_section(WD_SECTION.NEW_PAGE)
+    extra = report.paragraphs[-1]._p  # it holds the break, for which the paragraph before it has room
+    extra.getprevious().set_sectPr(extra.pPr.sectPr)
+    extra.getparent().remove(extra)
     page.orientation, page.page_width, page.page_height = WD_ORIENT.LANDSCAPE, Cm(LONG_CM), Cm(SHORT_CM)
     for number, path in enumerate(paths, 1):
         report.add_picture(str(path), Cm(PICTURE_CM))
