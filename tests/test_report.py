@@ -10,7 +10,7 @@ from tiny_world import DAYS, STANDS, ZONES, World, box, clouds_over, read_csv
 
 from pipeline.outputs.report import NO_XML, _clean, write_report
 from pipeline.outputs.report_text import Grid, report_sections
-from pipeline.outputs.sheets.text import UNKNOWN, figure
+from pipeline.outputs.text import UNKNOWN, figure
 
 PLAN = {"year": 2025, "forest_cover_percent": 19.3, "forest_volume_m3": 3_800_000}
 

@@ -16,8 +16,8 @@ from rasterio.transform import from_origin
 
 from pipeline.errors import OutputError
 from pipeline.mapping.styles import PALE_ZH, RampStyle
+from pipeline.outputs import text as say
 from pipeline.outputs.note import source_line
-from pipeline.outputs.sheets import text as say
 from pipeline.outputs.sheets.content import _outlines, zones_to_draw
 from pipeline.outputs.sheets.fonts import MARKS, bundled_fonts, find_fonts
 from pipeline.outputs.sheets.maps import MapFrame, angle, label_places, outline_pt, round_scale

@@ -35,9 +35,9 @@ from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
 from pipeline.outputs.sheets.page import MUTED, Box, Page
 from pipeline.outputs.sheets.raster_map import RasterMap
-from pipeline.outputs.sheets.text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
 from pipeline.outputs.sheets.year_bars import draw_years
 from pipeline.outputs.sheets.zone_sheet import ZoneSheet
+from pipeline.outputs.text import group_cells, observed_cells, plan_cells, quality_lines, target_cells
 from pipeline.plan import plan_lines
 from pipeline.run import prepare
 from pipeline.totals.targets import Targets, target_rows

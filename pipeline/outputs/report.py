@@ -183,9 +183,12 @@ def _pictures(report: Report, paths: list[Path], caption: str) -> None:
 
 
 def _field(paragraph: Paragraph, name: str) -> None:
-    """A number that Word fills in."""
-    field = OxmlElement("w:fldSimple")
+    """A number that Word fills in; until then there is a 1."""
+    field, run, text = (OxmlElement(f"w:{part}") for part in ("fldSimple", "r", "t"))
     field.set(qn("w:instr"), name)
+    text.text = "1"
+    run.append(text)
+    field.append(run)
     paragraph._p.append(field)
 
 

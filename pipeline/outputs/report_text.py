@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pipeline.mapping.patches import plan_rows
 from pipeline.outputs.note import source_line, true_minus
 from pipeline.outputs.results import Results
-from pipeline.outputs.sheets.text import (
+from pipeline.outputs.tables import DEFINITIONS
+from pipeline.outputs.text import (
     UNKNOWN,
     area,
     by_chance,
@@ -19,7 +20,6 @@ from pipeline.outputs.sheets.text import (
     target_cells,
     three_digits,
 )
-from pipeline.outputs.tables import DEFINITIONS
 from pipeline.totals.group_totals import as_counted, lacking_zh
 from pipeline.totals.zone_totals import ONE_PERIOD
 

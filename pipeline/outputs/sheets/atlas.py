@@ -34,7 +34,7 @@ from pipeline.outputs.swap import swapped
 CODE = (
     "outputs/sheets/atlas", "outputs/sheets/content", "outputs/sheets/zone_sheet", "outputs/sheets/overview_sheet",
     "outputs/sheets/monitoring_sheet", "outputs/sheets/sheet", "outputs/sheets/year_bars", "outputs/sheets/maps",
-    "outputs/sheets/raster_map", "outputs/sheets/raster_image", "outputs/sheets/text", "outputs/note",
+    "outputs/sheets/raster_map", "outputs/sheets/raster_image", "outputs/text", "outputs/note",
     "outputs/sheets/page", "outputs/sheets/fonts", "mapping/patches", "mapping/styles", "variables", "carbon",
     "totals/group_totals", "uncertainty/varying", "scenes/season",
 )  # fmt: skip

@@ -17,7 +17,9 @@ from pipeline.outputs.sheets.fonts import Fonts
 from pipeline.outputs.sheets.monitoring_sheet import MonitoringSheet
 from pipeline.outputs.sheets.overview_sheet import OverviewSheet
 from pipeline.outputs.sheets.raster_map import LINED_WATER_ZH, RasterMap, Water
-from pipeline.outputs.sheets.text import (
+from pipeline.outputs.sheets.year_bars import Periods
+from pipeline.outputs.sheets.zone_sheet import ZoneSheet
+from pipeline.outputs.text import (
     SEASONAL,
     by_chance,
     group_cells,
@@ -29,8 +31,6 @@ from pipeline.outputs.sheets.text import (
     target_cells,
     trend,
 )
-from pipeline.outputs.sheets.year_bars import Periods
-from pipeline.outputs.sheets.zone_sheet import ZoneSheet
 from pipeline.totals.group_totals import as_counted
 
 FRAME_MM, FINEST_MM = 170, 0.05

@@ -10,7 +10,7 @@ from pipeline.outputs.sheets import maps
 from pipeline.outputs.sheets.page import INK, MUTED, SMALLEST, Box, Column, Page
 from pipeline.outputs.sheets.raster_map import RasterMap, draw_legend, draw_raster
 from pipeline.outputs.sheets.sheet import Sheet
-from pipeline.outputs.sheets.text import UNKNOWN, area, bounds, figure
+from pipeline.outputs.text import UNKNOWN, area, bounds, figure
 from pipeline.totals.group_totals import lacking_zh
 
 ID, NAME, TOTAL = 0, 1, 5

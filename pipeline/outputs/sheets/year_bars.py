@@ -1,7 +1,7 @@
 """Bars of a yearly quantity from zero, with its 95 % interval where it is known; colours tell the periods."""
 
 from pipeline.outputs.sheets.page import INK, MUTED, Box, Page
-from pipeline.outputs.sheets.text import UNKNOWN, bounds, three_digits
+from pipeline.outputs.text import UNKNOWN, bounds, three_digits
 
 BASELINE, CURRENT, BETWEEN = "#8fa9bf", "#2f5d7c", "#d5dce2"
 """Colours of the years of the two periods, and of the years in neither."""

@@ -9,8 +9,8 @@ from pipeline.outputs.sheets.fonts import MM_PER_POINT
 from pipeline.outputs.sheets.page import FAINT, INK, LEADING, MUTED, Box, Column, Page
 from pipeline.outputs.sheets.raster_map import RasterMap, draw_legend, draw_raster
 from pipeline.outputs.sheets.sheet import Sheet
-from pipeline.outputs.sheets.text import PLAN_COLUMNS, area_line, key_figures, water_figure
 from pipeline.outputs.sheets.year_bars import Periods, draw_period_keys, draw_years
+from pipeline.outputs.text import PLAN_COLUMNS, area_line, key_figures, water_figure
 
 WIDE = 1.35
 """Least ratio of width to height of a wide zone."""

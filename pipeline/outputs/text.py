@@ -1,4 +1,4 @@
-"""Words and figures of the map sheets. Pure: rows of the result tables become strings."""
+"""Words and figures of the map sheets and the report. Pure: rows of the result tables become strings."""
 
 import math
 from collections import Counter
