@@ -156,7 +156,8 @@ def _zones(results: Results) -> Iterator[str | Grid]:
         for row in results.rows if row["level"] == "zone"
     ]  # fmt: skip
     if not results.baseline:
-        yield Grid("各片区现状期储量", columns[:6], [cell[:6] for cell in cells], frozenset({2, 3, 4, 5}))
+        fewer = columns[0], ("片区", 6.5), *columns[2:6]
+        yield Grid("各片区现状期储量", fewer, [cell[:6] for cell in cells], frozenset({2, 3, 4, 5}))
         return
     yield Grid("各片区现状期储量与两期之间的碳汇", columns, cells, frozenset({2, 3, 4, 5, 6, 7}))
     if any(cell[-1].endswith("*") for cell in cells):
