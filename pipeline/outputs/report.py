@@ -16,7 +16,7 @@ from docx.styles.style import ParagraphStyle
 from docx.text.paragraph import Paragraph
 
 from pipeline.outputs.office_file import write_office_file
-from pipeline.outputs.report_text import Grid, Points, Section, report_sections, subtitle
+from pipeline.outputs.report_text import Grid, Points, Section, report_sections
 from pipeline.outputs.results import Results
 
 TEXT_FONT, HEAD_FONT, LATIN_FONT = "宋体", "黑体", "Times New Roman"
@@ -112,7 +112,7 @@ def _set_font(style: ParagraphStyle, font: str, size: float) -> None:
 
 def _title(report: Report, results: Results) -> None:
     for text, style in (
-        (f"{results.title}报告", "Title"), (subtitle(results), "Subtitle"),
+        (f"{results.title}报告", "Title"), (results.periods_zh, "Subtitle"),
         (f"编制单位：{results.organisation}" if results.organisation else "", "Subtitle"),
         (f"数据截至 {results.data_date}", "Subtitle"), (results.note, "Caption"),
     ):  # fmt: skip

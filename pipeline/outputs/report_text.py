@@ -56,7 +56,7 @@ class Section:
 def report_sections(results: Results) -> list[Section]:
     """All sections of the report that have something to say."""
     rows = as_counted(results.with_gain_loss(), results.min_observed)
-    names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全部片区"}
+    names = results.group_names
     sections = [
         Section("主要结论", list(_conclusions(results, rows, names))),
         Section("规划目标", list(_targets(results))),
@@ -70,18 +70,12 @@ def report_sections(results: Results) -> list[Section]:
     return [section for section in sections if section.parts]
 
 
-def subtitle(results: Results) -> str:
-    """The periods that the report is of."""
-    current = f"现状期 {results.current.label} 年"
-    return f"{current}，与基准期 {results.baseline.label} 年比较" if results.baseline else f"{current}，仅一期"
-
-
 def _conclusions(results: Results, rows: list[dict], names: dict[str, str]) -> Iterator[str | Points]:
     zones = [row for row in rows if row["level"] == "zone"]
     kinds = Counter(row["ecosystem"] for row in zones)
     by_id = {row["zone_id"]: row for row in rows}
     parts = "、".join(f"{names[kind]}{kinds[kind]}个（{area(by_id[kind]['area_wanmu'])}万亩）" for kind in kinds)
-    yield f"监测范围为{len(zones)}个片区，共{area(by_id['city']['area_wanmu'])}万亩：{parts}。{subtitle(results)}。"
+    yield f"监测范围为{len(zones)}个片区，共{area(by_id['city']['area_wanmu'])}万亩：{parts}。{results.periods_zh}。"
     if (status := _status(by_id["city"])) != SOUND:
         yield f"全部片区状态：{status}。详见“数据质量”。"
     members = {"city": zones} | {kind: [row for row in zones if row["ecosystem"] == kind] for kind in kinds}

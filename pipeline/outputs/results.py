@@ -74,6 +74,17 @@ class Results:
         return f"{self.baseline.label}_{self.current.label}" if self.baseline else None
 
     @property
+    def periods_zh(self) -> str:
+        """The periods in Chinese."""
+        current = f"现状期 {self.current.label} 年"
+        return f"{current}，与基准期 {self.baseline.label} 年比较" if self.baseline else f"{current}，仅一期"
+
+    @property
+    def group_names(self) -> dict[str, str]:
+        """What the ecosystems and the city are called in Chinese, by the ids of their rows."""
+        return {name: self.styles.ecosystems[name].zh for name in self.ecosystems} | {"city": "全部片区"}
+
+    @property
     def data_date(self) -> str:
         """Day of the newest scene, such as 2025-08-29: the date printed on products, the same whenever they are
         made."""

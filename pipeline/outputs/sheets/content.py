@@ -71,7 +71,7 @@ def zone_sheet(results: Results, zones: gpd.GeoDataFrame, zone: str, fonts: Font
         stem=results.folder / "zones" / zone / f"{zone}_sheet",
         fonts=fonts,
         title=f"{zone} {record['name']}",
-        subtitle=_subtitle(results),
+        subtitle=results.periods_zh,
         project=results.title,
         kind=f"{results.styles.ecosystems[record.ecosystem].zh} · {vegetation} · {number}",
         row=row | {"gain_loss_tCO2_yr": results.gain_loss_of(zone)},
@@ -108,7 +108,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
         stem=results.folder / "overview",
         fonts=fonts,
         title=results.title,
-        subtitle=_subtitle(results),
+        subtitle=results.periods_zh,
         project="总览图",
         kind=_extent(results),
         rows=results.rows,
@@ -125,7 +125,7 @@ def overview_sheet(results: Results, zones: gpd.GeoDataFrame, shown: list[str], 
 def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
     """The sheet of targets, groups and years."""
     groups = [row for row in results.rows if row["level"] != "zone"]
-    names = {name: results.styles.ecosystems[name].zh for name in results.ecosystems} | {"city": "全部片区"}
+    names = results.group_names
     years = {row["zone_id"]: [year for year in results.by_year if year["zone_id"] == row["zone_id"]] for row in groups}
     by_year = {names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"}
     unverified = any(row["unverified"] for row in groups)
@@ -136,7 +136,7 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
         stem=results.folder / "monitoring",
         fonts=fonts,
         title=results.title,
-        subtitle=_subtitle(results),
+        subtitle=results.periods_zh,
         project="规划与监测",
         kind=_extent(results),
         targets_title=f"规划目标（{results.targets[0]['year']} 年）与本次可测的量" if results.targets else "",
@@ -205,11 +205,6 @@ def _finest(breadth: float) -> float:
 
 def _extent(results: Results) -> str:
     return f"{len(results.zones)} 个片区 · {results.row('city')['area_wanmu']:,.1f} 万亩"
-
-
-def _subtitle(results: Results) -> str:
-    current = f"现状期 {results.current.label} 年"
-    return f"{current}，与基准期 {results.baseline.label} 年比较" if results.baseline else f"{current}，仅一期"
 
 
 def _period_years(results: Results) -> Periods:
