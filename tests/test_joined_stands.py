@@ -138,6 +138,15 @@ def test_three_inventories_are_joined():
     assert join_inventories(years[:1]) is years[0]
 
 
+def test_three_inventories_of_shrub_alone_are_joined():
+    """As among grass: those before the latest hold nothing that is joined."""
+    years = [inventory(year, ("shrub", 0.0, box(0, right))) for year, right in ((2010, 500), (2015, 400), (2020, 300))]
+    joined = join_inventories(years)
+    assert held(joined) == {("shrub", 3.0, 0, 0, 0)}
+    trees = inventory(2025, ("larch", 10.0, box(0, 300)))
+    assert held(join_inventories([*years, trees])) == {("larch", 3.0, 0, 0, 0, 10)}
+
+
 BOXES = st.tuples(st.integers(0, 9), st.integers(1, 5), st.integers(0, 9), st.integers(1, 5))
 DRAWN = st.lists(st.tuples(st.sampled_from(["larch", "birch"]), st.integers(0, 200), BOXES), min_size=1, max_size=6)
 

@@ -58,8 +58,9 @@ def _without_shrub(stands: ZoneStands) -> ZoneStands:
 
 
 def _join(first: ZoneStands, second: ZoneStands) -> ZoneStands:
-    outlines, *stands = zip(*_pieces(first, second), strict=True)
-    geometry, (i, j) = np.array(outlines, object), np.array(stands)
+    pieces = list(_pieces(first, second))  # none where both held shrub alone
+    geometry = np.array([outline for outline, *_ in pieces], object)
+    i, j = np.array([stands for _, *stands in pieces], int).reshape(-1, 2).T
     # by the ground of the stand itself, so that its parts add up to it
     of_first, of_second = (each.area_ha / shapely.area(each.geometry) for each in (first, second))
     volumes = {year: _at(i, volume) for year, volume in first.volume_m3_ha.items()}
