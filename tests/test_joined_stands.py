@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_world import STANDS, ZONES, World
 
+from pipeline.commands.explanation import explanation
 from pipeline.commands.questions import changed_since
 from pipeline.commands.screen import boundary_findings
 from pipeline.config.run_config import read_coefficients, read_config
 from pipeline.errors import ConfigError
+from pipeline.questions.explain import explain
 from pipeline.questions.finished import FinishedRun
 from pipeline.zones.joined_stands import join_inventories
 from pipeline.zones.stands import stands_in_zone
@@ -261,3 +263,19 @@ def test_another_content_of_either_file_is_told(tmp_path):
     assert changed_since(run, config) == []
     in_two_files(world, then, [(kind, volume + 1, outline) for kind, volume, outline in now])
     assert changed_since(run, config) == ["stands"]
+
+
+def test_explain_names_each_file_that_a_zone_is_counted_by(tmp_path):
+    """F02 is in the inventory of 2020 alone."""
+    world = World.finished(tmp_path)
+    both = [(s[0], s[1], s[3]) for s in STANDS]
+    in_two_files(world, [*both, ("白桦", 40.0, ZONES["F02"][2])], [(s[0], s[2], s[3]) for s in STANDS])
+    world.run()
+    run = FinishedRun.read(world.results)
+    files = {
+        zone: [Path(file["file"]).name for file in explain(run, zone, "carbon_tC")["stands"]]
+        for zone in ("F01", "F02", "G01")
+    }
+    assert files == {"F01": ["stands_2020.gpkg", "stands_2024.gpkg"], "F02": ["stands_2020.gpkg"], "G01": []}
+    lines = list(explanation(explain(run, "F01", "carbon_tC") | {"changed_since": [], "command": ""}))
+    assert sum(line.endswith((" stands_2020.gpkg", " stands_2024.gpkg")) for line in lines) == 2

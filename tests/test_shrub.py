@@ -453,7 +453,7 @@ def test_explain_shows_the_shrub_with_its_numbers(both, finished, metric):
     assert rows["forest.shrub.carbon_t_ha"]["name_zh"] == "灌木生物量碳密度"
     assert ("forest.shrub.above_ground_share" in rows) == (metric == "agb_tDM_ha")
     assert list(answer["land_cover"]["checksums"]) == ["landcover.tif"]
-    assert list(answer["stands"]["checksums"]) == ["stands.gpkg"]
+    assert [list(file["checksums"]) for file in answer["stands"]] == [["stands.gpkg"]]
     assert explain(finished, "W01", metric)["land_cover"] is None
 
 

@@ -56,9 +56,9 @@ def explanation(answer: dict) -> Iterator[str]:
     )
     boundary = answer["boundary"]
     yield from _section("Boundary 边界", [*_file(boundary), f"area {boundary['area_ha']:.10g} ha"])
-    for name, title in (("stands", "Stands 小班"), ("land_cover", "Land cover 土地覆盖")):
-        if answer[name]:
-            yield from _section(title, _file(answer[name]))
+    yield from _section("Stands 小班", (line for table in answer["stands"] for line in _file(table)))
+    if answer["land_cover"]:
+        yield from _section("Land cover 土地覆盖", _file(answer["land_cover"]))
     yield from _section("Interval 区间", _interval(answer))
     if certificate := answer["comparability"]:
         yield from _section("Comparability 可比性", (text for text in certificate.values() if text))

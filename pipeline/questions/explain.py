@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.ecosystems import BinnedCoefficient
 from pipeline.ecosystems.names import name_zh
 from pipeline.errors import ConfigError
-from pipeline.questions.finished import FinishedRun
+from pipeline.questions.finished import FinishedRun, tables_of
 from pipeline.questions.formulas import steps
 from pipeline.stock.sketch import Sketch
 from pipeline.stock.zone_model import SHRUB_PATH, Period, ZoneModel
@@ -61,8 +61,8 @@ def explain(run: FinishedRun, zone: str, metric: str, year: int | None = None) -
         ],
         "set_aside": run.record["set_aside"],
         "boundary": _table(run, run.record["config"]["zones"]) | {"area_ha": entry["area_ha"]},
-        "stands": _source(run, model, "stands"),
-        "land_cover": _source(run, model, "land_cover") if model.stands is None else None,
+        "stands": _stand_files(run, model),
+        "land_cover": _land_cover(run, model),
         "interval": _interval(run, zone, metric, period) if found else None,
         "comparability": _certificate(entry["figures"]) if sink else None,
         "versions": run.record["versions"],
@@ -193,10 +193,19 @@ def _table(run: FinishedRun, config: dict) -> dict:
     return {"file": config["path"], "layer": config.get("layer"), "checksums": run.checksums(config["path"])}
 
 
-def _source(run: FinishedRun, model: ZoneModel, name: str) -> dict | None:
-    """The file of stands or land cover, where the zone is counted by stands or has shrub by one of them."""
-    config = run.record["config"].get(name)
-    return _table(run, config) if config and (model.stands or model.shrub) else None
+def _stand_files(run: FinishedRun, model: ZoneModel) -> list[dict]:
+    """The files of stands whose inventories the zone is counted by, or all of them where it may have shrub by one."""
+    tables = tables_of(run.record["config"]["stands"])
+    if model.stands:
+        used = {str(year) for year in model.stands.volume_m3_ha}
+        tables = [table for table in tables if used & table["columns"]["volume_m3_ha"].keys()]
+    return [_table(run, table) for table in tables if model.stands or model.shrub]
+
+
+def _land_cover(run: FinishedRun, model: ZoneModel) -> dict | None:
+    """The file of the land cover, where the zone may have shrub by it."""
+    config = run.record["config"].get("land_cover")
+    return _table(run, config) if config and model.shrub and not model.stands else None
 
 
 def _interval(run: FinishedRun, zone: str, metric: str, period: Period) -> dict | None:
