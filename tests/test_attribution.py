@@ -109,6 +109,26 @@ def test_a_stand_volume_is_of_the_stands(first, second):
     assert (row["clear_pixels"], row["cover"]) == (0, 0)
 
 
+@pytest.mark.parametrize("change", [{"species": {"白桦": ["阔叶"]}}, {"min_area_fraction": 0.4}])
+def test_how_the_same_stands_count_is_of_the_stands_and_no_boundary(second, tmp_path, change):
+    """What the words of their species count as, and which inventories are used: that of 2024 has the half of F01."""
+    (larch, volume, _, shape), (_, then, now, ground) = STANDS
+    second.write_stands([("阔叶", then, now, ground)])
+    second.stands.rename(second.folder / "later.gpkg")
+    second.write_stands([(larch, volume, volume, shape), ("阔叶", then, now, ground)])
+    columns = [{"species": "SPECIES", "volume_m3_ha": {year: f"V{year}"}} for year in ("2020", "2024")]
+    second.settings["stands"] |= {"species": {"油松": ["阔叶"]}, "columns": columns[0]}
+    second.settings["stands"]["further_files"] = [{"path": "later.gpkg", "columns": columns[1]}]
+    second.write_config()
+    second.run()
+    before = shutil.copytree(second.results, tmp_path / "before")
+    second.settings["stands"] |= change
+    second.write_config()
+    second.run()
+    rows = compare(FinishedRun.read(before), FinishedRun.read(second.results))
+    only(next(row for row in rows if (row["zone_id"], row["quantity"]) == ("F01", "carbon_tC")), "stands")
+
+
 def test_a_later_date_of_the_same_inventories_is_of_the_stands_and_no_coefficient(second, tmp_path):
     """Between the inventories of 2020 and 2024 the stock of 2023 is interpolated, that of 2024 is the last one's."""
     first = World.finished(tmp_path / "first")

@@ -26,7 +26,7 @@ class Side:
     sketches: SketchPair
     pixels: KeptPixels | None
     inventory: list
-    """What identifies the stands: content of each of their files, layer and columns."""
+    """What identifies the stands: content of each of their files, layer and columns, and how they are counted."""
 
     @classmethod
     def of(cls, run: FinishedRun, zone: str) -> "Side":
@@ -36,6 +36,7 @@ class Side:
         inventory = [
             [*run.checksums(table["path"]).values(), table["layer"], table["columns"]] for table in tables_of(stands)
         ]
+        inventory += [stands["species"], stands["min_area_fraction"]] if stands else []
         sketches = (then, kept[run.current.label])
         return cls(run.model(zone), run.baseline, run.current, sketches, KeptPixels.of(run, zone), inventory)
 
