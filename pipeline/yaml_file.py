@@ -100,7 +100,10 @@ def _fault(names: tuple[str, ...], error: dict, adapter: TypeAdapter) -> str:
     given = error["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool | None) else ""
     if error["type"] == "tuple_type":
-        return f": write a list, in square brackets{shown}"
+        how = "with a dash before each of its members" if isinstance(given, dict) else "in square brackets"
+        return f": write a list, {how}{shown}"
+    if error["type"] == "model_type":
+        return f": write its keys below it, each with its value{shown}"
     return f": {error['msg'].removeprefix('Value error, ')}{shown}"
 
 

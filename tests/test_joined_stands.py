@@ -236,7 +236,11 @@ def test_one_year_in_two_files_is_refused(tmp_path, sinkmap):
     in_two_files(world, [("油松", 1.0, STANDS[0][3])], [("油松", 1.0, STANDS[0][3])])
     world.settings["stands"]["further_files"][0]["columns"]["volume_m3_ha"] = {"2020": "XJ"}
     world.write_config()
-    with pytest.raises(ConfigError, match=r"stands: two files give a volume for 2020; name each year"):
+    with pytest.raises(ConfigError, match=r"stands: stands_2020\.gpkg and stands_2024\.gpkg give a volume for 2020"):
+        read_config(world.config)
+    world.settings["stands"]["further_files"][0] |= {"path": "stands_2020.gpkg", "layer": "later"}
+    world.write_config()
+    with pytest.raises(ConfigError, match=r"stands_2020\.gpkg and stands_2020\.gpkg, layer later, give a volume"):
         read_config(world.config)
 
 

@@ -241,9 +241,14 @@ class Stands(StandTable):
 
     @model_validator(mode="after")
     def _each_year_once(self) -> Self:
-        years = [year for file in self.files for year in file.volume_m3_ha]
-        if twice := [year for year in years if years.count(year) > 1]:
-            raise ValueError(f"two files give a volume for {twice[0]}; name each year under one of them")
+        of_year: dict[int, str] = {}
+        for file in self.files:
+            name = file.path.name + (f", layer {file.layer}," if file.layer else "")
+            for year in file.volume_m3_ha:
+                if year in of_year:
+                    both = f"{of_year[year]} and {name}"
+                    raise ValueError(f"{both} give a volume for {year}; name each year under one of them")
+                of_year[year] = name
         return self
 
 
