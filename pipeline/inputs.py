@@ -12,6 +12,7 @@ from pipeline.compositing.indices import bands_of
 from pipeline.config.cover_config import Cover
 from pipeline.config.run_config import RunConfig
 from pipeline.ecosystems import Ecosystem, Forest
+from pipeline.ecosystems.shrub import SHRUB
 from pipeline.errors import ConfigError, ZoneError
 from pipeline.execution.json_file import read_json
 from pipeline.execution.provenance import Checksums
@@ -25,7 +26,7 @@ from pipeline.totals.plausibility import read_ranges
 from pipeline.yaml_file import read_yaml
 from pipeline.zones.area_ledger import area_ledger, passed_areas
 from pipeline.zones.boundaries import read_zones
-from pipeline.zones.joined_stands import join_inventories
+from pipeline.zones.joined_stands import join_inventories, latest_of
 from pipeline.zones.overlaps import settle_overlaps
 from pipeline.zones.shift_check import shift_sentence, zone_shift
 from pipeline.zones.stands import read_stands, stands_in_zone
@@ -54,8 +55,8 @@ def stands_of(
     """Stands by id of the forest and grassland zones that they reach into, joined where inventories are in files of
     their own. Of a file that covers less than ``stands.min_area_fraction`` of a forest zone, for instance with the edge
     of a neighbour's stand, they are not used there: ground without a stand would count as ground without forest.
-    Sentences on that and on repairs are added to ``notes``. Raises ZoneError where no stand of a file lies in any of
-    these zones: all forest would silently be estimated by the class mean."""
+    Sentences on that, on shrub that no longer counts and on repairs are added to ``notes``. Raises ZoneError where no
+    stand of a file lies in any of these zones: all forest would silently be estimated by the class mean."""
     if config.stands is None:
         return {}
     by_file = [_in_zones(config, file, ecosystems["forest"], zones, notes) for file in config.stands.files]
@@ -66,6 +67,7 @@ def stands_of(
         used = [stands for stands in inventories if stands and stands.ground_ha / zone.area_ha >= least]
         if used:
             found[zone.id] = join_inventories(used)
+            notes += _shrub_left_out(zone, used)
         if zone.ecosystem == "forest":
             notes += _left_out(config, zone, inventories, used)
     return found
@@ -107,6 +109,19 @@ def _left_out(
                 f"the stands{whose} cover {covered:.2%} of forest zone {zone.id}, less than stands.min_area_fraction: "
                 f"its stock is by {by}"
             )
+
+
+def _shrub_left_out(zone: Zone, used: list[ZoneStands]) -> Iterator[str]:
+    """A sentence where the latest of the inventories that are ``used`` in a zone has no shrub, and an earlier one has:
+    it may be of trees alone, or reach the zone with an edge."""
+    latest, with_shrub = latest_of(used), [stands for stands in used if SHRUB in stands.species]
+    if with_shrub and SHRUB not in latest.species:
+        before = latest_of(with_shrub)
+        area_ha = sum(area for area, species in zip(before.area_ha, before.species, strict=True) if species == SHRUB)
+        yield (
+            f"the stands of {_listed(latest.volume_m3_ha)}, the latest in zone {zone.id}, have no shrub there: "
+            f"{area_ha:,.1f} ha of shrub of {_listed(before.volume_m3_ha)} do not count"
+        )
 
 
 def _listed(years: Iterable[int]) -> str:

@@ -11,6 +11,7 @@ from conftest import CRS, LEFT, TOP, write_vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_world import STANDS, ZONES, World
+from tiny_world import box as box_of_pixels
 
 from pipeline.commands.explanation import explanation
 from pipeline.commands.questions import changed_since
@@ -19,6 +20,7 @@ from pipeline.config.run_config import read_coefficients, read_config
 from pipeline.errors import ConfigError
 from pipeline.questions.explain import explain
 from pipeline.questions.finished import FinishedRun
+from pipeline.run import prepare
 from pipeline.zones.joined_stands import join_inventories
 from pipeline.zones.stands import stands_in_zone
 from pipeline.zones.zone_stands import ZoneStands
@@ -229,6 +231,24 @@ def test_an_inventory_that_does_not_reach_a_zone_is_not_its_loss(tmp_path):
     ]
     sheet = (world.results / "stac").rglob("*.json")
     assert not any("2020, 2024" in path.read_text("utf-8") for path in sheet if "F02" in path.name)
+
+
+def test_shrub_that_the_latest_inventory_leaves_out_is_told(tmp_path):
+    """The forest inventory of 2024 reaches the grass of G01 with the edge of one stand, and has no shrub there: that of
+    2020 would go without a word. A later inventory that does not reach the zone takes nothing away."""
+    world = World.finished(tmp_path)
+    trees, shrub = [(s[0], s[1], s[3]) for s in STANDS], ("柠条", 0.0, box_of_pixels(100, 150, 20.2, 100))
+    edge = ("油松", 40.0, box_of_pixels(98, 101, 200, 210))
+    in_two_files(world, [*trees, shrub], trees)
+    run = prepare(read_config(world.config), world.out)
+    assert "G01" in run.shrub
+    assert not any("shrub" in note for note in run.notes)
+    in_two_files(world, [*trees, shrub], [*trees, edge])
+    run = prepare(read_config(world.config), world.out)
+    assert "G01" not in run.shrub
+    assert [note for note in run.notes if "shrub" in note] == [
+        "the stands of 2024, the latest in zone G01, have no shrub there: 350.3 ha of shrub of 2020 do not count"
+    ]
 
 
 def test_one_year_in_two_files_is_refused(tmp_path, sinkmap):

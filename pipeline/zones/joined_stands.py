@@ -37,12 +37,17 @@ def join_inventories(inventories: Sequence[ZoneStands]) -> ZoneStands:
     grounds = [areal(shapely.union_all(stands.geometry)) for stands in inventories]
     every, common = areal(shapely.union_all(grounds)), areal(shapely.intersection_all(grounds))
     ha_per_m2 = inventories[0].ground_ha / grounds[0].area
-    latest = max(inventories, key=lambda stands: max(stands.volume_m3_ha))
+    latest = latest_of(inventories)
     found = reduce(_join, [stands if stands is latest else _without_shrub(stands) for stands in inventories])
     cover = None if latest.cover is None else found.cover
     ground, uneven = every.area * ha_per_m2, (every.area - common.area) * ha_per_m2
     twice = max(stands.twice_ha for stands in inventories)
     return replace(found, cover=cover, ground_ha=ground, uneven_ha=uneven, twice_ha=twice)
+
+
+def latest_of(inventories: Sequence[ZoneStands]) -> ZoneStands:
+    """The inventories of the file that has the last year."""
+    return max(inventories, key=lambda stands: max(stands.volume_m3_ha))
 
 
 def _without_shrub(stands: ZoneStands) -> ZoneStands:
