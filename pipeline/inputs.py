@@ -79,6 +79,7 @@ def _in_zones(
     """The stands of a file by id of each zone in which they may count; sentences on repairs are added to ``notes``."""
     table, mended = read_stands(file, forest)
     table = table.to_crs(config.grid.crs)
+    table.geometry = table.geometry.make_valid()  # hairlines, also of a repair, may cross themselves in another CRS
     notes += mended
     cut = {
         zone.id: stands_in_zone(table, zone.geometry, file.volume_m3_ha)

@@ -251,6 +251,23 @@ def test_shrub_that_the_latest_inventory_leaves_out_is_told(tmp_path):
     ]
 
 
+def test_a_stand_whose_repair_left_a_hairline_is_read_in_another_crs(tmp_path):
+    """Where an outline crosses itself by its last digits, its repair can leave a hole without width, which
+    crosses itself on the grid."""
+    world = World.finished(tmp_path)
+    y, x = (40.63010112025222, 40.63010112025223), (109.83159584692204, 109.83159584692206)
+    hole = [(x[0], y[0]), (x[1], y[0]), (x[1], y[1])]
+    outline = shapely.Polygon([(109.83, 40.629), (109.834, 40.632), (109.834, 40.631), (109.835, 40.631)], [hole])
+    assert outline.is_valid
+    write_vector(world.stands, {"SPECIES": ["油松"], "V2020": [30.0], "V2024": [40.0]}, [outline], "EPSG:4490")
+    world.settings["stands"]["min_area_fraction"] = 0
+    world.write_config()
+    stands = prepare(read_config(world.config), world.out).stands["F01"]
+    assert shapely.is_valid(stands.geometry).all()
+    planar_ha = gpd.GeoSeries([outline], crs="EPSG:4490").to_crs(CRS).area[0] / 1e4
+    assert stands.area_ha.sum() == pytest.approx(planar_ha, rel=1e-3)
+
+
 def test_one_year_in_two_files_is_refused(tmp_path, sinkmap):
     world = World.at(tmp_path)
     in_two_files(world, [("油松", 1.0, STANDS[0][3])], [("油松", 1.0, STANDS[0][3])])
