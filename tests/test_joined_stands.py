@@ -15,7 +15,7 @@ from tiny_world import box as box_of_pixels
 
 from pipeline.commands.explanation import explanation
 from pipeline.commands.questions import changed_since
-from pipeline.commands.screen import boundary_findings
+from pipeline.commands.screen import boundary_findings, zone_table
 from pipeline.config.run_config import read_coefficients, read_config
 from pipeline.errors import ConfigError
 from pipeline.questions.explain import explain
@@ -266,6 +266,17 @@ def test_a_stand_whose_repair_left_a_hairline_is_read_in_another_crs(tmp_path):
     assert shapely.is_valid(stands.geometry).all()
     planar_ha = gpd.GeoSeries([outline], crs="EPSG:4490").to_crs(CRS).area[0] / 1e4
     assert stands.area_ha.sum() == pytest.approx(planar_ha, rel=1e-3)
+
+
+def test_check_does_not_call_the_parts_of_joined_stands_stands(tmp_path):
+    """One stand then and two now, the second of another species, are three parts."""
+    world = World.finished(tmp_path)
+    (larch, then, now, shape), (pine, *_, ground) = STANDS
+    title = [column.header for column in zone_table(prepare(read_config(world.config), world.out)).columns][-1]
+    assert title == "小班 stands"
+    in_two_files(world, [(larch, then, shape.union(ground))], [(larch, now, shape), (pine, now, ground)])
+    table = zone_table(prepare(read_config(world.config), world.out))
+    assert [table.columns[-1].header, *table.columns[-1].cells][:2] == ["小班叠加块 parts of stands", "3"]
 
 
 def test_one_year_in_two_files_is_refused(tmp_path, sinkmap):

@@ -65,11 +65,13 @@ def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
 
 def zone_table(run: "Run") -> Table:
     """The zones of a run as they are counted."""
-    table = Table("片区 zone", _words("名称 name"), "类型 ecosystem", "植被 stratum", "小班 stands")
+    joined = run.config.stands and run.config.stands.further_files
+    counted = "小班叠加块 parts of stands" if joined else "小班 stands"
+    table = Table("片区 zone", _words("名称 name"), "类型 ecosystem", "植被 stratum", counted)
     for zone in run.zones:
         stands, shrub = run.stands.get(zone.id), run.shrub.get(zone.id)
-        counted = str(len(stands.species)) if stands else f"灌木 {shrub}" if shrub else ""
-        table.add_row(zone.id, zone.name, zone.ecosystem, zone.stratum, counted)
+        count = str(len(stands.species)) if stands else f"灌木 {shrub}" if shrub else ""
+        table.add_row(zone.id, zone.name, zone.ecosystem, zone.stratum, count)
     return table
 
 
