@@ -209,6 +209,7 @@ def certificate_of(run: Run, model: ZoneModel, sketches: dict[str, Sketch]) -> C
         by_inventory=model.stands is not None,
         by_maximum=run.config.composite.method == "max_index",
         uneven_ground=model.stands.uneven_ha / model.stands.ground_ha if model.stands else 0,
+        uneven_twice=model.stands.uneven_twice_ha / model.stands.ground_ha if model.stands else 0,
     )
 
 

@@ -216,6 +216,22 @@ def test_a_sink_between_inventories_of_other_ground_is_conditional(tmp_path):
     assert row["volume_m3"] == pytest.approx(45 * row["area_ha"] * area["华北落叶松"] / ZONES["F01"][2].area, rel=1e-3)
 
 
+def test_a_sink_between_inventories_that_overlap_by_other_ground_is_conditional(tmp_path):
+    """The pine of 2020 is there under two outlines, that of 2024 under one: half its carbon is no loss."""
+    world = World.finished(tmp_path)
+    trees = [(s[0], 60.0, s[3]) for s in STANDS]
+    doubled = ("油松", 60.0, STANDS[1][3].buffer(-1, join_style="mitre"))
+    in_two_files(world, [*trees, doubled], trees)
+    row = world.run().row("F01")
+    zone = ZONES["F01"][2]
+    share = doubled[2].intersection(zone).area / sum(s[3].intersection(zone).area for s in STANDS)
+    assert row["sink_tCO2_yr"] < 0
+    assert row["comparability"] == "conditional"
+    assert row["comparability_zh"] == f"有条件可比：{share:.0%}的小班用地在部分调查中重复计算，在其他调查中没有"
+    in_two_files(world, [*trees, doubled], [*trees, doubled])
+    assert world.run().row("F01")["comparability"] == "comparable"
+
+
 def test_an_inventory_that_does_not_reach_a_zone_is_not_its_loss(tmp_path):
     """F02 is in the inventory of 2020 alone: its stock is known for then, and there is no difference."""
     world = World.finished(tmp_path)

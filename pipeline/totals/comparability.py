@@ -33,8 +33,8 @@ UNEVEN_OBSERVED = 0.1
 
 
 UNEVEN_GROUND = 0.01
-"""Largest share of the ground under stands that not all inventories cover and that counts as inaccurate drawing (expert
-choice)."""
+"""Largest share of the ground under stands that not all inventories cover, or not all count twice, and that counts as
+inaccurate drawing (expert choice)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ def certify(
     by_inventory: bool = False,
     by_maximum: bool = True,
     uneven_ground: float = 0,
+    uneven_twice: float = 0,
 ) -> Certificate:
     """The certificate of a zone's two periods.
 
@@ -88,7 +89,8 @@ def certify(
     inventory). To be judged are the ground seen, the number of clear observations (for composites ``by_maximum`` also
     whether the two numbers are similar), their dates in the season, whether all are from one sensor (an adjusted one
     counts as the one that it is adjusted to), and whether their scale is the product's own. A stock by inventory
-    depends on no scene, but on the ground that inventories cover: ``uneven_ground`` is the share of it that not all do.
+    depends on no scene, but on the ground that inventories cover: ``uneven_ground`` is the share of it that not all do,
+    ``uneven_twice`` the share that one of them counts twice and another does not.
     """
     reasons = [refused] if refused else []
     if not by_inventory:
@@ -101,6 +103,13 @@ def certify(
                 f"{uneven_ground:.0%} of the ground under stands has some in one inventory only, and counts as without "
                 "forest in another",
                 f"{uneven_ground:.0%}的小班用地仅见于部分调查，其余按无林计",
+            )
+        )
+    if uneven_twice > UNEVEN_GROUND:
+        doubts.append(
+            (
+                f"{uneven_twice:.0%} of the ground under stands counts twice in one inventory and not in another",
+                f"{uneven_twice:.0%}的小班用地在部分调查中重复计算，在其他调查中没有",
             )
         )
     if not reasons + doubts:

@@ -41,8 +41,8 @@ def join_inventories(inventories: Sequence[ZoneStands]) -> ZoneStands:
     found = reduce(_join, [stands if stands is latest else _without_shrub(stands) for stands in inventories])
     cover = None if latest.cover is None else found.cover
     ground, uneven = every.area * ha_per_m2, (every.area - common.area) * ha_per_m2
-    twice = max(stands.twice_ha for stands in inventories)
-    return replace(found, cover=cover, ground_ha=ground, uneven_ha=uneven, twice_ha=twice)
+    least, *_, most = sorted(stands.twice_ha for stands in inventories)
+    return replace(found, cover=cover, ground_ha=ground, uneven_ha=uneven, twice_ha=most, uneven_twice_ha=most - least)
 
 
 def latest_of(inventories: Sequence[ZoneStands]) -> ZoneStands:

@@ -44,8 +44,9 @@ class ZoneStands:
     """The stands of one zone, cut to it. Arrays over stands: ``geometry`` in grid CRS, ``area_ha`` ellipsoidal;
     ``volume_m3_ha`` maps an inventory year to the live volume, m3/ha; ``cover`` (1) counts for shrubs, None takes the
     reference cover. ``ground_ha`` is the ground under them, each place once; ``twice_ha`` the part of it under several
-    outlines, or twice under one outline with one species; ``uneven_ha`` the part that not all inventories cover.
-    Several species of one outline are several stands, whose ground counts once."""
+    outlines, or twice under one outline with one species; ``uneven_ha`` the part that not all inventories cover;
+    ``uneven_twice_ha`` how much more of it one inventory counts twice than another. Several species of one outline are
+    several stands, whose ground counts once."""
 
     geometry: np.ndarray
     species: list[str]
@@ -55,6 +56,7 @@ class ZoneStands:
     ground_ha: float = np.nan
     twice_ha: float = 0.0
     uneven_ha: float = 0.0
+    uneven_twice_ha: float = 0.0
 
     @property
     def overlap(self) -> bool:
