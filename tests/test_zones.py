@@ -184,6 +184,20 @@ def test_geometry_that_is_no_area_is_refused(tmp_path, ecosystems, geometry, say
         zones(tmp_path, ecosystems, ("F01", "林地"), ("F02", "林地"), geometry=[geometry, square()])
 
 
+def test_a_spike_that_crosses_itself_in_the_crs_of_the_grid_is_mended(tmp_path, ecosystems):
+    """Drawn 40 m out and back to a corner, but for its last digit: valid in degrees and not in metres, where the zone
+    failed with a sentence of GEOS."""
+    corners = [(109.82, 40.62), (109.84, 40.62), (109.84, 40.64), (109.84027, 40.64027),
+               (109.84000000000003, 40.64000000000004), (109.82, 40.64)]  # fmt: skip
+    rows = {"编号": ["F01"], "名称": ["甲"], "类型": ["林"], "万亩": [None], "植被": [None]}
+    path = write_vector(tmp_path / "zones.gpkg", rows, [Polygon(corners)], crs="EPSG:4490")
+    found, mended = read_zones(ZoneFile(path, None, COLUMNS, CLASS_WORDS, {}), ecosystems)
+    assert mended == []
+    (zone,) = zones_on_grid(found, CRS)
+    assert zone.geometry.is_valid
+    assert zone.geometry.area / 10_000 == pytest.approx(zone.area_ha, rel=1e-3)
+
+
 # Forest stands
 
 

@@ -45,6 +45,9 @@ def read_zones(file: ZoneFile, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.Ge
 def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
     """The zones of `read_zones` in the CRS of the grid."""
     moved = zones.to_crs(crs)
+    moved.geometry = [
+        repaired(geometry)[0] for geometry in moved.geometry
+    ]  # a hairline may cross itself in another CRS
     shapely.prepare(moved.geometry.to_numpy())  # each is asked whether it meets each scene
     return [
         Zone(
