@@ -27,6 +27,7 @@ from pipeline.yaml_file import read_yaml
 from pipeline.zones.area_ledger import area_ledger, passed_areas
 from pipeline.zones.boundaries import read_zones
 from pipeline.zones.joined_stands import join_inventories, latest_of
+from pipeline.zones.outlines import in_crs
 from pipeline.zones.overlaps import settle_overlaps
 from pipeline.zones.shift_check import shift_sentence, zone_shift
 from pipeline.zones.stands import read_stands, stands_in_zone
@@ -78,8 +79,7 @@ def _in_zones(
 ) -> dict[str, ZoneStands | None]:
     """The stands of a file by id of each zone in which they may count; sentences on repairs are added to ``notes``."""
     table, mended = read_stands(file, forest)
-    table = table.to_crs(config.grid.crs)
-    table.geometry = table.geometry.make_valid()  # hairlines, also of a repair, may cross themselves in another CRS
+    table = in_crs(table, config.grid.crs)
     notes += mended
     cut = {
         zone.id: stands_in_zone(table, zone.geometry, file.volume_m3_ha)

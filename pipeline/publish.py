@@ -36,6 +36,7 @@ from pipeline.uncertainty.monte_carlo import mean_correlation
 from pipeline.uncertainty.varying import DrawSettings
 from pipeline.variables import VARIABLES
 from pipeline.zones import area_ledger
+from pipeline.zones.outlines import in_crs
 from pipeline.zones.vector_file import CGCS2000
 
 RasterPaths = dict[str, dict[tuple[str, str], Path]]
@@ -111,7 +112,7 @@ def results_of(
         folder=run.results,
         note=run.note,
         simulated=config.simulated,
-        zones=run.zone_table.to_crs(CGCS2000),
+        zones=in_crs(run.zone_table, CGCS2000),
         grid_crs=config.grid.crs,
         cover_scheme=config.cover_classes,
         baseline=run.baseline,

@@ -198,6 +198,18 @@ def test_a_spike_that_crosses_itself_in_the_crs_of_the_grid_is_mended(tmp_path, 
     assert zone.geometry.area / 10_000 == pytest.approx(zone.area_ha, rel=1e-3)
 
 
+def test_a_spike_that_crosses_itself_in_degrees_is_mended_in_what_is_delivered(tmp_path):
+    """The other way round: valid in metres. The run ended in a traceback when the STAC items were written."""
+    world = World.finished(tmp_path)
+    spike = [(LEFT + 300, TOP - 2700), (LEFT + 3300, TOP - 2700), (LEFT + 3300, TOP - 300), (LEFT + 3366, TOP - 247),
+             (LEFT + 3299.9999999928, TOP - 300.000000005), (LEFT + 300, TOP - 300)]  # fmt: skip
+    world.write_zones(ZONES | {"F01": (*ZONES["F01"][:2], Polygon(spike))})
+    world.settings["deliverables"] = ["stac"]
+    world.write_config()
+    assert world.run().row("F01")["status"].startswith("figures")
+    assert gpd.read_file(world.results / "zones.gpkg", layer="zones").geometry.is_valid.all()
+
+
 # Forest stands
 
 

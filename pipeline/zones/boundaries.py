@@ -8,6 +8,7 @@ from pandas import isna
 
 from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
+from pipeline.zones.outlines import in_crs, repaired
 from pipeline.zones.vector_file import ellipsoidal_area_ha, one_line, read_vector
 from pipeline.zones.zone import DEVICES, ECOSYSTEMS_ZH, GROUP_NAMES, Zone, ZoneFile
 
@@ -44,10 +45,7 @@ def read_zones(file: ZoneFile, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.Ge
 
 def zones_on_grid(zones: gpd.GeoDataFrame, crs: str) -> list[Zone]:
     """The zones of `read_zones` in the CRS of the grid."""
-    moved = zones.to_crs(crs)
-    moved.geometry = [
-        repaired(geometry)[0] for geometry in moved.geometry
-    ]  # a hairline may cross itself in another CRS
+    moved = in_crs(zones, crs)
     shapely.prepare(moved.geometry.to_numpy())  # each is asked whether it meets each scene
     return [
         Zone(
@@ -172,15 +170,6 @@ def sound_polygon(path: Path, zone: str, geometry: shapely.Geometry | None, mend
     if not geometry.is_valid:
         mended.append(f"zone {zone}: invalid outline repaired, area changed by {change:.4%}")
     return polygon
-
-
-def repaired(geometry: shapely.Geometry) -> tuple[shapely.Geometry, float]:
-    """A valid 2-D geometry, and the share of its area by which the repair changed it."""
-    geometry = shapely.force_2d(geometry)
-    if geometry.is_valid:
-        return geometry, 0.0
-    valid = shapely.make_valid(geometry, method="structure", keep_collapsed=False)
-    return valid, abs(valid.area - geometry.area) / valid.area if valid.area else 1.0
 
 
 def declared_number(path: Path, zone: str, value: object) -> float | None:

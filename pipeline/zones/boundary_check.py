@@ -19,6 +19,7 @@ from pipeline.errors import ZoneError
 from pipeline.zones import boundaries as contract
 from pipeline.zones.crs_check import datum_name
 from pipeline.zones.finding import Finding, equal_area, on_the_map
+from pipeline.zones.outlines import repaired
 from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
 from pipeline.zones.stands import how_to_count, repeated, species_names, unusable_species, volumes
@@ -54,7 +55,7 @@ def check_zones(
     usable = table[[g is not None and not g.is_empty and "Polygon" in g.geom_type for g in table.geometry]]
     sound = gpd.GeoDataFrame(
         {"id": [ids[i] for i in usable.index]},
-        geometry=[contract.repaired(geometry)[0] for geometry in usable.geometry],
+        geometry=[repaired(geometry)[0] for geometry in usable.geometry],
         crs=table.crs,
     )
     if len(sound):
@@ -82,7 +83,7 @@ def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
         )  # fmt: skip
     invalid = table.geometry[~empty & ~table.geometry.is_valid]
     if len(invalid):
-        change = max(contract.repaired(geometry)[1] for geometry in invalid)
+        change = max(repaired(geometry)[1] for geometry in invalid)
         places = shapely.multipoints(invalid.representative_point().to_list())
         found.append(
             Finding("warning", "invalid", "stands", f"{len(invalid)} stands cross themselves and are repaired, the "
@@ -99,7 +100,7 @@ def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
     counted = table[~empty & ~again]
     sound = gpd.GeoDataFrame(
         {"id": counted.index.astype(str), "species": counted[file.species].map(one_line).to_numpy()},
-        geometry=[contract.repaired(geometry)[0] for geometry in counted.geometry], crs=table.crs,
+        geometry=[repaired(geometry)[0] for geometry in counted.geometry], crs=table.crs,
     )  # fmt: skip
     sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)
     found += _stand_overlaps(sound)

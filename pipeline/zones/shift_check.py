@@ -8,9 +8,9 @@ import numpy as np
 import shapely
 
 from pipeline.errors import ZoneError
-from pipeline.zones.boundaries import repaired
 from pipeline.zones.boundary_shift import Shift, measured_shift
 from pipeline.zones.finding import Finding, centre, equal_area
+from pipeline.zones.outlines import repaired
 from pipeline.zones.vector_file import read_vector
 
 SHIFT_WARNING_M = 50.0

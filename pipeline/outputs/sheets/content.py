@@ -32,6 +32,7 @@ from pipeline.outputs.text import (
     trend,
 )
 from pipeline.totals.group_totals import as_counted
+from pipeline.zones.outlines import in_crs
 
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and the detail that print does not resolve: outlines are simplified to it."""
@@ -52,7 +53,7 @@ SINK_ENDS = ("← 碳减少（排放）", "碳增加（吸收）→")
 def zones_to_draw(results: Results) -> gpd.GeoDataFrame:
     """The zones in the CRS of the grid, with their outlines ``from_afar``, no finer than print resolves in the locator
     of another."""
-    zones = results.zones.to_crs(results.grid_crs)
+    zones = in_crs(results.zones, results.grid_crs)
     return zones.assign(from_afar=zones.simplify(_finest(_breadth(zones) / 4)))
 
 
