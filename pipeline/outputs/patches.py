@@ -51,7 +51,7 @@ WINDOW_PX = 1024
 
 CODE = (
     "mapping/patches", "mapping/regions", "zones/coverage", "blocks", "mapping/cover_classes", "outputs/patches",
-    "outputs/cog", "zones/vector_file", "mapping/styles", "mapping/suggestions", "variables",
+    "outputs/cog", "zones/vector_file", "zones/outlines", "mapping/styles", "mapping/suggestions", "variables",
 )  # fmt: skip
 """Modules whose code the patches of a zone depend on."""
 

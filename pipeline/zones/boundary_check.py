@@ -53,11 +53,8 @@ def check_zones(
     for zone, geometry in zip(ids, table.geometry, strict=True):
         found += _geometry(file.path, zone, geometry, table.crs)
     usable = table[[g is not None and not g.is_empty and "Polygon" in g.geom_type for g in table.geometry]]
-    sound = gpd.GeoDataFrame(
-        {"id": [ids[i] for i in usable.index]},
-        geometry=[repaired(geometry)[0] for geometry in usable.geometry],
-        crs=table.crs,
-    )
+    outlines = [repaired(geometry)[0] for geometry in usable.geometry]
+    sound = gpd.GeoDataFrame({"id": [ids[i] for i in usable.index]}, geometry=outlines, crs=table.crs)
     if len(sound):
         sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)
         found += [*_overlaps(sound, overlaps), *_gaps(sound)]

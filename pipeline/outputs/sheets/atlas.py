@@ -36,7 +36,7 @@ CODE = (
     "outputs/sheets/monitoring_sheet", "outputs/sheets/sheet", "outputs/sheets/year_bars", "outputs/sheets/maps",
     "outputs/sheets/raster_map", "outputs/sheets/raster_image", "outputs/text", "outputs/note",
     "outputs/sheets/page", "outputs/sheets/fonts", "mapping/patches", "mapping/styles", "variables", "carbon",
-    "totals/group_totals", "uncertainty/varying", "scenes/season",
+    "totals/group_totals", "uncertainty/varying", "scenes/season", "zones/outlines",
 )  # fmt: skip
 
 
