@@ -97,6 +97,14 @@ def test_years_and_targets_and_suggestions_are_those_of_the_tables(world, report
         assert sum(float(line[4]) for line in plan if line[0] == kind) == pytest.approx(100, abs=0.3)
 
 
+def test_figures_without_their_interval_beside_them_say_where_it_stands(world, report):
+    text = said(report)
+    assert text.count("覆盖度的95%区间见 summary.csv。") == 1
+    assert text.count("95%区间见 by_year.csv。") == 1
+    assert {"fvc_mean_low95", "carbon_tC_high95"} <= read_csv(world.results / "by_year.csv")[0].keys()
+    assert "fvc_mean_low95" in read_csv(world.results / "summary.csv")[0]
+
+
 def test_tables_fit_the_page_and_repeat_their_titles(report):
     page = report.sections[0]
     wide = page.page_width - page.left_margin - page.right_margin
@@ -129,6 +137,7 @@ def test_one_period_has_no_sink_to_tell_of(tmp_path):
     text = said(report)
     assert "现状期 2023-2025 年，仅一期" in text
     assert "两期之间的变化" not in text
+    assert "95%区间见" not in text  # no draws
     assert "二、分类结果" in titles(report)  # the plan has no targets
     assert "两期之间的碳汇" not in text
     assert table(report, "碳储量\n(吨碳)")[0][4:] == ["碳储量\n(吨碳)", "95%区间"]

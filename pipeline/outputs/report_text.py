@@ -24,7 +24,10 @@ from pipeline.totals.group_totals import as_counted, lacking_zh
 from pipeline.totals.zone_totals import ONE_PERIOD
 
 TEN_THOUSAND = 1e-4
+"""Factor from t and 亩 to 万吨 and 万亩."""
+
 SOUND = "正常"
+"""The status of a row with nothing to say."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,15 @@ def _zones(results: Results) -> Iterator[str | Grid]:
         )
         for row in results.rows if row["level"] == "zone"
     ]  # fmt: skip
-    if not results.baseline:
+    remarks = ["覆盖度的95%区间见 summary.csv。"] if results.intervals else []
+    if results.baseline:
+        yield Grid("各片区现状期储量与两期之间的碳汇", columns, cells, frozenset({2, 3, 4, 5, 6, 7}))
+        remarks += ["* 有条件可比，原因见“数据质量”。"] if any(cell[-1].endswith("*") for cell in cells) else []
+    else:
         fewer = columns[0], ("片区", 6.5), *columns[2:6]
         yield Grid("各片区现状期储量", fewer, [cell[:6] for cell in cells], frozenset({2, 3, 4, 5}))
-        return
-    yield Grid("各片区现状期储量与两期之间的碳汇", columns, cells, frozenset({2, 3, 4, 5, 6, 7}))
-    if any(cell[-1].endswith("*") for cell in cells):
-        yield "* 有条件可比，原因见“数据质量”。"
+    if remarks:
+        yield "".join(remarks)
 
 
 def _years(results: Results, names: dict[str, str]) -> Iterator[str | Grid]:
@@ -176,7 +181,8 @@ def _years(results: Results, names: dict[str, str]) -> Iterator[str | Grid]:
     if years:
         numeric = frozenset(range(1, len(columns)))
         yield Grid("各年覆盖度与生物量碳储量", tuple(columns), [tuple(row) for row in cells], numeric)
-    remarks = [left_out_years(list(rows.values()))]
+    remarks = ["95%区间见 by_year.csv。"] if results.intervals else []
+    remarks.append(left_out_years(list(rows.values())))
     if results.inventories:
         remarks.append("有小班的片区：储量在调查年之间内插，之外不变。")
     if said := "".join(remarks):

@@ -31,7 +31,6 @@ with pure noise, the maximum of 3 lies .3 standard deviations above that of 2, a
 UNEVEN_OBSERVED = 0.1
 """Difference of the observed fractions at which the two means may be of different ground."""
 
-
 UNEVEN_GROUND = 0.01
 """Largest share of the ground under stands that not all inventories cover, or not all count twice, and that counts as
 inaccurate drawing (expert choice)."""
