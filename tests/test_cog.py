@@ -55,6 +55,20 @@ def test_in_memory_and_by_way_of_a_file_the_pixels_are_the_same(variable, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large.tif", "small.tif"]
 
 
+def test_a_raster_that_another_program_has_open_is_said_in_one_sentence(tmp_path, monkeypatch):
+    """As Windows refuses it while a GIS shows the raster."""
+
+    def refuse(source, target):
+        raise PermissionError(errno.EACCES, "Access is denied", str(source), None, str(target))
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(OutputError) as refused:
+        written(tmp_path / "x.tif", VARIABLES["ndvi"], [])
+    said = f"{tmp_path / 'x.tif'}: cannot be written (Access is denied); free disk space or close the file"
+    assert str(refused.value) == said
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_disk_that_is_full_for_a_moment_leaves_no_raster(tmp_path, monkeypatch):
     """Of one write that is refused GDAL says nothing, and zeros pass for pixels."""
 

@@ -289,7 +289,7 @@ def test_ndvi_of_a_real_scene():
 @real
 def test_all_forms_of_the_metadata_say_the_same(tmp_path):
     for file in REAL_LANDSAT.glob("*_008059_*.TIF"):
-        (tmp_path / file.name).symlink_to(file)
+        shutil.copy(file, tmp_path)
     found = []
     for suffix in ("json", "txt", "xml"):
         path = shutil.copy(next(REAL_LANDSAT.glob(f"*_008059_*_MTL.{suffix}")), tmp_path)

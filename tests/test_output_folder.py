@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,8 +16,6 @@ from tiny_world import World, child_environment, clean_processes
 
 from pipeline.errors import OutputError
 from pipeline.execution.output_folder import held, writable_folder
-
-WINDOWS = sys.platform == "win32"
 
 
 def write_lock(folder, **changes):
@@ -109,7 +106,6 @@ def test_of_many_runs_that_find_a_stale_lock_at_once_one_goes_on(tmp_path):
     assert all(before[1] <= after[0] for before, after in pairwise(found))
 
 
-@pytest.mark.skipif(WINDOWS, reason="Windows has no SIGKILL")
 def test_the_second_of_two_runs_says_who_holds_the_folder_and_a_killed_one_is_succeeded(tmp_path, sinkmap):
     world = World.at(tmp_path)
     code = f"""
@@ -126,7 +122,7 @@ with held(Path({str(world.results / "work")!r})):
     assert second.code == 5
     assert f"process {first.pid} on {socket.gethostname()}" in second.err
     assert second.err.count("\n") == 1
-    first.send_signal(signal.SIGKILL)
+    first.kill()
     first.wait()
     third = sinkmap("composite", world.config, "--out", world.out)
     assert third.code == 0, third.err

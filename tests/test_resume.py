@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 
 import numpy as np
 import pytest
@@ -40,7 +39,6 @@ from pipeline.questions.finished import FinishedRun
 from pipeline.run import prepare
 from pipeline.scenes import reflectance
 
-WINDOWS = sys.platform == "win32"
 ALL_MAPS = 46
 """Rasters of the world: five variables of two periods and a sink, of four zones."""
 
@@ -69,7 +67,6 @@ def leftovers(folder):
 # --- killed -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(WINDOWS, reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("point", [point for point in POINTS if not point.startswith("cube")])
 def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(world, point):
     die(world, point)
@@ -97,7 +94,6 @@ CHANGES = {
 }
 
 
-@pytest.mark.skipif(WINDOWS, reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("point", CHANGES)
 def test_a_change_that_was_killed_half_way_and_taken_back_leaves_no_trace(finished, point):
     CHANGES[point](finished)

@@ -250,7 +250,7 @@ def test_a_band_goes_by_the_name_that_its_product_gives_it(tmp_path, assets, kep
     scenes = five(tmp_path / "scenes")
     with serving(scenes, items_below(scenes, Path.as_uri)) as server:
         server.items = server.items[:1]
-        server.items[0]["assets"] = {key: {"href": f"file:///data/{key}.tif"} for key in assets.split()}
+        server.items[0]["assets"] = {key: {"href": (scenes / f"{key}.tif").as_uri()} for key in assets.split()}
         folder = fetch_items(search(server.url), tmp_path / "cache", remote=False)
     content = json.loads((folder / "A" / "item.json").read_text(encoding="utf-8"))
     assert list(content["assets"]) == kept.split()

@@ -220,12 +220,21 @@ def test_a_damaged_file_is_named(tmp_path, content):
         scene_from_hdf(path)
 
 
-def test_hdf4_on_windows_asks_for_a_path_that_its_library_can_open(tmp_path, monkeypatch):
+def test_an_hdf_file_below_a_chinese_folder(tmp_path):
+    """HDF4 opens it by a function that on Windows takes the path in the encoding of the locale."""
+    path = write_hdf4(tmp_path / "MOD13A1.A2023209.h26v04.061.2023226000812.hdf")
+    (tmp_path / "影像 二三").mkdir()
+    path = path.rename(tmp_path / "影像 二三" / path.name)
+    ndvi, _ = on_own_grid(scene_from_hdf(path))
+    assert np.array_equal(ndvi, on_own_grid(scene_from_hdf(path.rename(tmp_path / path.name)))[0], equal_nan=True)
+
+
+def test_hdf4_on_old_windows_asks_for_a_path_that_its_library_can_open(tmp_path, monkeypatch):
     path = tmp_path / "影像" / "MOD13A1.A2023209.h26v04.061.2023226000812.hdf"
     path.parent.mkdir()
     path.write_bytes(b"as good as unreadable")
     monkeypatch.setattr(hdfeos.sys, "platform", "win32")
-    with pytest.raises(SceneError, match="opens paths of Latin letters alone; move the file"):
+    with pytest.raises(SceneError, match="on Windows before 10, move it to a folder of Latin letters"):
         scene_from_hdf(path)
 
 

@@ -353,13 +353,16 @@ def child(*arguments: object, timeout: float = 180) -> subprocess.CompletedProce
 
 # --- sudden death -----------------------------------------------------------------------------------------
 
+SUDDENLY = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""A signal that ends a process before it can do anything; on Windows any signal but those of Ctrl-C does."""
+
 
 def die(world: World, where: str) -> None:
-    """Run the world in a process that SIGKILL ends at the point ``where`` of `POINTS`."""
+    """Run the world in a process that `SUDDENLY` ends at the point ``where`` of `POINTS`."""
     process = clean_processes().Process(target=_run_to_death, args=(str(world.config), str(world.out), where))
     process.start()
     process.join(120)
-    assert process.exitcode == -signal.SIGKILL, f"the run ended with {process.exitcode}"
+    assert process.exitcode in (-SUDDENLY, SUDDENLY), f"the run ended with {process.exitcode}"
 
 
 @cache
@@ -437,7 +440,7 @@ def _run_to_death(config: str, out: str, where: str) -> None:
 
     def mortal(*arguments, **options):
         if last(real, *arguments, **options):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), SUDDENLY)
         return real(*arguments, **options)
 
     setattr(place, attribute, mortal)

@@ -47,7 +47,7 @@ def examine(out: Path) -> Iterator[Remark]:
     memory = psutil.virtual_memory().available
     yield Remark("memory", f"{memory / 2**30:.1f} GiB free", memory >= MIN_MEMORY,
                  "close other programs, or run with --workers 1 and a smaller grid.tile_px")  # fmt: skip
-    if there := next((place for place in (out, *out.parents) if place.exists()), None):
+    if there := next((place for place in (out, *out.parents) if place.is_dir()), None):
         disk = psutil.disk_usage(str(there)).free
         yield Remark(
             "disk", f"{disk / 2**30:.1f} GiB free at {out}", disk >= MIN_DISK,

@@ -33,6 +33,8 @@ ANSWER_SECONDS = 10
 """Seconds within which a cluster has to answer."""
 LOOK_SECONDS = 10
 """After so many seconds without a finished unit, the cluster is asked whether it has any worker."""
+HEAR_SECONDS = 0.1
+"""Longest single wait for a unit: Windows tells a process of Ctrl-C only between two waits."""
 
 
 LOST = "the connection to the Dask scheduler is lost; finished work is kept, start it and run again"
@@ -118,14 +120,17 @@ class Engine:
         ended: SimpleQueue = SimpleQueue()
         for future in futures:
             future.add_done_callback(ended.put)
-        told = False
-        for _ in futures:
-            while True:
-                try:
-                    ended.get(timeout=LOOK_SECONDS)
-                    break
-                except Empty:
-                    told = told or self._say_without_workers()
+        looked, told = perf_counter(), False
+        left = len(futures)
+        while left:
+            try:
+                ended.get(timeout=HEAR_SECONDS)
+            except Empty:
+                if not told and perf_counter() - looked > LOOK_SECONDS:
+                    looked, told = perf_counter(), self._say_without_workers()
+                continue
+            looked = perf_counter()
+            left -= 1
             advance()
         return [result(future) for future in futures]
 

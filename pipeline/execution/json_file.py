@@ -8,9 +8,10 @@ from pipeline.execution.whole_file import whole
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON whole or not at all."""
+    """Write JSON whole or not at all, the same bytes on every system."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
     with whole(path) as part:
-        part.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_json(path: Path) -> Any:

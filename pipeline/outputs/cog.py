@@ -92,8 +92,9 @@ class CogWriter:
             if error is None:
                 self._finish()
         except (RasterioError, CPLE_BaseError, OSError) as failure:
+            reason = getattr(failure, "strerror", None) or failure
             raise OutputError(
-                f"{self._path}: cannot be written ({failure}); free disk space or close the file"
+                f"{self._path}: cannot be written ({reason}); free disk space or close the file"
             ) from failure
         finally:
             self._file.close()

@@ -4,10 +4,11 @@ Both describe their grid in the same text, ``StructMetadata.0``. GDAL reads HDF4
 rasterio have none with it; so both are read by their own libraries.
 """
 
+import locale
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -113,6 +114,9 @@ def _is_hdf5(path: str) -> bool:
 @contextmanager
 def _hdf4(path: str) -> Iterator[SD]:
     with _HDF4:
+        if sys.platform == "win32" and not path.isascii():  # the library's fopen takes paths in the locale's encoding
+            with suppress(locale.Error):  # older than Windows 10
+                locale.setlocale(locale.LC_CTYPE, ".UTF-8")
         try:
             file = SD(path)
             try:
@@ -122,7 +126,8 @@ def _hdf4(path: str) -> Iterator[SD]:
         except HDF4Error as error:
             if sys.platform == "win32" and not path.isascii():
                 raise SceneError(
-                    f"{path}: HDF4 on Windows opens paths of Latin letters alone; move the file to such a folder"
+                    f"{path}: cannot be read ({error}); get the product again or, on Windows before 10, move it to a "
+                    "folder of Latin letters"
                 ) from error
             raise OSError(str(error)) from error
 
