@@ -28,8 +28,8 @@ def test_data_of_another_installation_is_named(tmp_path, monkeypatch):
 
 
 def test_of_a_drive_that_is_not_there_no_space_is_told(tmp_path, monkeypatch):
-    exists, gone = Path.exists, {tmp_path, *tmp_path.parents}
-    monkeypatch.setattr(Path, "exists", lambda self, **how: self not in gone and exists(self, **how))
+    is_dir, gone = Path.is_dir, {tmp_path, *tmp_path.parents}
+    monkeypatch.setattr(Path, "is_dir", lambda self, **how: self not in gone and is_dir(self, **how))
     assert "disk" not in remarks(tmp_path)
 
 

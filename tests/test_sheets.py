@@ -601,7 +601,6 @@ with _drawing(SimpleNamespace(has_processes=False, workers=2), 3) as draw:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no process is killed by a signal on Windows")
 def test_processes_that_draw_end_when_the_run_is_killed():
     """They share its output, which ends when the last of them has."""
     run = subprocess.Popen([sys.executable, "-c", DRAWS_AND_WAITS], cwd=ROOT, env=child_environment(),
@@ -611,5 +610,6 @@ def test_processes_that_draw_end_when_the_run_is_killed():
         run.kill()
         run.communicate(timeout=20)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL)
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
