@@ -2,12 +2,13 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
+
+import psutil
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,6 +40,10 @@ def timed(work: Callable[[], dict | None]) -> dict:
 
 def peak_gib() -> float:
     """Peak resident memory of this process so far, GiB."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / 2**30
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 

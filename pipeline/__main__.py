@@ -1,5 +1,6 @@
 """The command line."""
 
+import errno
 import gc
 import io
 import sys
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from pipeline.commands import questions, scenes
+from pipeline.commands import questions, scenes, terminal
 from pipeline.commands.terminal import SAMPLE, ConfigPath, OutPath, absolute, console, errors, prepared, settings_of
 from pipeline.errors import (
     ConfigError,
@@ -284,6 +285,8 @@ def main() -> None:
         errors.print(f"Error: {error}", style="bold red", soft_wrap=True)
         sys.exit(error.exit_code)
     except OSError as error:
+        if error.errno == errno.EINVAL and terminal.nobody_reads():
+            sys.exit(1)
         sentence = os_error_sentence(error, "the output folder")
         errors.print(f"Error: {sentence}", style="bold red", soft_wrap=True)
         sys.exit(OutputError.exit_code)

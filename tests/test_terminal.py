@@ -56,6 +56,15 @@ def test_what_goes_to_a_file_is_utf_8_whatever_the_code_page(tmp_path):
         assert text in (done.stdout + done.stderr).decode("utf-8")
 
 
+@pytest.mark.parametrize("arguments", [["doctor"], ["--help"], ["zones", "--help"]])
+def test_where_nobody_reads_what_is_printed_nothing_is_said_of_it(arguments):
+    """As after `sinkmap explain ... | more`, left early."""
+    done = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments], cwd=ROOT, env=child_environment(),
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    done.stdout.close()
+    assert (done.wait(120), done.stderr.read()) == (1, "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals on Windows")
 def test_a_terminal_whose_code_page_lacks_a_sign_shows_its_number(tmp_path):
     """GBK has no 𬭎 (U+2CB4E); NUL passes for a terminal on Windows, with the code page of the machine."""

@@ -45,3 +45,14 @@ def prepared(settings: "RunConfig", out: Path, force: bool = False, only: str | 
 
     with held(absolute(out) / settings.name / "work"):
         yield prepare(settings, absolute(out), force, only)
+
+
+def nobody_reads() -> bool:
+    """Whether the program that reads what is printed, such as `more`, has ended. Windows calls that an invalid
+    argument, which typer does not know; elsewhere it ends without a word."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return True
+    return False
