@@ -500,6 +500,7 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(undrawn, one_by_one):
     assert re.search(r"各年合计中位 \d+ 次", said)
     assert "取时段中点蓄积，调查年之间内插，首末调查年之外不变" in said
     assert "有小班的片区：储量在调查年之间内插，之外不变" in atlas.pages[1].extract_text()
+    assert "部分系数未核实，见 run.json。" in atlas.pages[1].extract_text()  # no workbook is delivered
     without_stands = atlas.pages[4].extract_text()
     assert "小班" not in without_stands
     assert "内插" not in without_stands

@@ -15,6 +15,7 @@ from pipeline.outputs.text import (
     figure,
     fixed,
     group_cells,
+    in_workbook,
     left_out_years,
     skew,
     target_cells,
@@ -226,11 +227,6 @@ def _plans(results: Results) -> str:
     return "和".join(place for name, place in places if name in results.deliverables) or " patches.csv"
 
 
-def _in_workbook(results: Results, table: str) -> str:
-    """A table of the workbook, or the record of the run where no workbook is delivered."""
-    return f"工作簿“{table}”表" if "workbook" in results.deliverables else " run.json"
-
-
 def _methods(results: Results, names: dict[str, str]) -> Iterator[str | Points]:
     zones = [row for row in results.rows if row["level"] == "zone"]
     used = Counter((row["ecosystem"], row["method_zh"]) for row in zones if row["method_zh"])
@@ -243,12 +239,12 @@ def _methods(results: Results, names: dict[str, str]) -> Iterator[str | Points]:
     terms["“—”"] = terms.pop("空白")  # what is not known is a dash in these tables
     yield Points([f"{term}：{zh}" for term, zh in terms.items()])
     if unverified := results.row("city")["unverified_zh"]:
-        yield f"以下系数未核实，数值和来源见{_in_workbook(results, '系数')}：{unverified}。"
+        yield f"以下系数未核实，数值和来源见{in_workbook('系数', results.deliverables)}：{unverified}。"
 
 
 def _quality(results: Results, names: dict[str, str]) -> Iterator[str | Points | Grid]:
     aside = len(results.set_aside)
-    why = f"，{aside}景未采用，原因见{_in_workbook(results, '影像')}" if aside else ""
+    why = f"，{aside}景未采用，原因见{in_workbook('影像', results.deliverables)}" if aside else ""
     yield f"采用影像{len(results.scenes)}景{why}。"
     groups = [(names[row["zone_id"]], _status(row)) for row in results.rows if row["level"] != "zone"]
     if said := [f"{name}：{status}。" for name, status in groups if status != SOUND]:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Collection
 
 from pipeline.outputs.note import true_minus
 from pipeline.totals.group_totals import lacking_zh
@@ -121,6 +122,11 @@ def trend(by_year: list[dict], column: str, name: str) -> str:
     known = [(year["year"], year[column]) for year in by_year if None not in (year.get(column), year["carbon_tC"])]
     ends = [f"{year}年{fixed(100 * value, 1)}%" for year, value in (known[0], known[-1])] if len(known) > 1 else []
     return f"{name} {' → '.join(ends)}" if ends else ""
+
+
+def in_workbook(table: str, deliverables: Collection[str]) -> str:
+    """A table of the workbook, or the record of the run where no workbook is delivered."""
+    return f"工作簿“{table}”表" if "workbook" in deliverables else " run.json"
 
 
 def area_line(row: dict) -> str:

@@ -23,6 +23,7 @@ from pipeline.outputs.text import (
     SEASONAL,
     by_chance,
     group_cells,
+    in_workbook,
     left_out_years,
     observed_cells,
     plan_cells,
@@ -130,7 +131,8 @@ def monitoring_sheet(results: Results, fonts: Fonts) -> MonitoringSheet:
     years = {row["zone_id"]: [year for year in results.by_year if year["zone_id"] == row["zone_id"]] for row in groups}
     by_year = {names[row["zone_id"]]: years[row["zone_id"]] for row in groups if row["level"] == "ecosystem"}
     unverified = any(row["unverified"] for row in groups)
-    remarks = ["数值与区间所依据的部分系数未核实，见工作簿的“系数”表。"] if unverified else []
+    place = in_workbook("系数", results.deliverables)
+    remarks = [f"数值与区间所依据的部分系数未核实，见{place}。"] if unverified else []
     remarks.append(left_out_years([row for rows in by_year.values() for row in rows]))
     has_stands = results.inventories_of(*results.zones["id"])
     return MonitoringSheet(
