@@ -27,10 +27,10 @@ from pipeline.yaml_file import read_yaml
 from pipeline.zones.area_ledger import area_ledger, passed_areas
 from pipeline.zones.boundaries import read_zones
 from pipeline.zones.joined_stands import join_inventories, latest_of
-from pipeline.zones.outlines import in_crs
+from pipeline.zones.outlines import in_crs, stacked
 from pipeline.zones.overlaps import settle_overlaps
 from pipeline.zones.shift_check import shift_sentence, zone_shift
-from pipeline.zones.stands import read_stands, stands_in_zone
+from pipeline.zones.stands import read_stands, repeated, stands_in_zone
 from pipeline.zones.vector_file import read_vector
 from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import StandFile, ZoneStands
@@ -54,16 +54,16 @@ def stands_of(
     config: RunConfig, ecosystems: dict[str, Ecosystem], zones: list[Zone], notes: list[str]
 ) -> dict[str, ZoneStands]:
     """Stands by id of the forest and grassland zones that they reach into, joined where inventories are in files of
-    their own. Of a file that covers less than ``stands.min_area_fraction`` of a forest zone, for instance with the edge
-    of a neighbour's stand, they are not used there: ground without a stand would count as ground without forest.
-    Sentences on that, on shrub that no longer counts and on repairs are added to ``notes``. Raises ZoneError where no
-    stand of a file lies in any of these zones: all forest would silently be estimated by the class mean."""
+    their own. Of an inventory that covers less than ``stands.min_area_fraction`` of a forest zone, for instance with
+    the edge of a neighbour's stand, they are not used there: ground without a stand would count as ground without
+    forest. Sentences on that, on shrub that no longer counts and on repairs are added to ``notes``. Raises ZoneError
+    where no stand of a file lies in any of these zones: all forest would silently be estimated by the class mean."""
     if config.stands is None:
         return {}
-    by_file = [_in_zones(config, file, ecosystems["forest"], zones, notes) for file in config.stands.files]
+    cut = [_in_zones(config, files, ecosystems["forest"], zones, notes) for files in config.stands.inventories]
     found = {}
     for zone in zones:
-        inventories = [cut[zone.id] for cut in by_file if zone.id in cut]
+        inventories = [in_zones[zone.id] for in_zones in cut if zone.id in in_zones]
         least = config.stands.min_area_fraction if zone.ecosystem == "forest" else 0
         used = [stands for stands in inventories if stands and stands.ground_ha / zone.area_ha >= least]
         if used:
@@ -75,23 +75,32 @@ def stands_of(
 
 
 def _in_zones(
-    config: RunConfig, file: StandFile, forest: Forest, zones: list[Zone], notes: list[str]
+    config: RunConfig, files: list[StandFile], forest: Forest, zones: list[Zone], notes: list[str]
 ) -> dict[str, ZoneStands | None]:
-    """The stands of a file by id of each zone in which they may count; sentences on repairs are added to ``notes``."""
-    table, mended = read_stands(file, forest)
-    table = in_crs(table, config.grid.crs)
-    notes += mended
-    cut = {
-        zone.id: stands_in_zone(table, zone.geometry, file.volume_m3_ha)
-        for zone in zones
-        if zone.ecosystem != "wetland"
-    }
-    if cut and not any(cut.values()):
-        raise ZoneError(
-            f"{file.path}: no stand lies in a forest or grassland zone; correct its CRS, or remove `stands` from the "
-            "config"
+    """The stands of an inventory by id of each zone in which they may count; sentences on repairs are added to
+    ``notes``."""
+    there = [zone for zone in zones if zone.ecosystem != "wetland"]
+    ground = np.array([zone.geometry for zone in there])
+    tables = []
+    for file in files:
+        table, mended = read_stands(file, forest)
+        notes += mended
+        tables.append(in_crs(table, config.grid.crs))
+        if there and not tables[-1].sindex.query(ground, predicate="intersects").size:
+            raise ZoneError(
+                f"{file.path}: no stand lies in a forest or grassland zone; correct its CRS, or remove `stands` from "
+                "the config"
+            )
+    stands = stacked(tables, config.grid.crs)
+    again = repeated(stands)
+    if again.any():
+        names = ", ".join(file.path.name for file in files)
+        notes.append(
+            f"{names}: {again.sum()} stands are in two of these files with the same outline, species and volume, and "
+            "count once"
         )
-    return cut
+    counted, years = stands[~again], files[0].volume_m3_ha
+    return {zone.id: stands_in_zone(counted, zone.geometry, years) for zone in there}
 
 
 def _left_out(
@@ -101,10 +110,10 @@ def _left_out(
     if not any(inventories):
         return
     years = [year for stands in used for year in stands.volume_m3_ha]
-    for file, stands in zip(config.stands.files, inventories, strict=True):
+    for files, stands in zip(config.stands.inventories, inventories, strict=True):
         if not any(stands is each for each in used):
             covered = stands.ground_ha / zone.area_ha if stands else 0
-            whose = f" of {_listed(file.volume_m3_ha)}" if len(inventories) > 1 else ""
+            whose = f" of {_listed(files[0].volume_m3_ha)}" if len(inventories) > 1 else ""
             by = f"the inventories of {_listed(years)} alone" if years else "class mean and canopy"
             yield (
                 f"the stands{whose} cover {covered:.2%} of forest zone {zone.id}, less than stands.min_area_fraction: "

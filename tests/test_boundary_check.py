@@ -20,9 +20,10 @@ from pipeline.config.run_config import read_coefficients, read_config
 from pipeline.errors import ZoneError
 from pipeline.outputs.findings import write_findings
 from pipeline.run import prepare
-from pipeline.zones.boundary_check import check_stands, check_zones
+from pipeline.zones.boundary_check import check_zones
 from pipeline.zones.boundary_shift import gcj02_shift_m, measured_shift
 from pipeline.zones.crs_check import crs_problem, gauss_kruger_epsg
+from pipeline.zones.stand_check import check_stands
 from pipeline.zones.stands import read_stands
 from pipeline.zones.vector_file import ellipsoidal_area_ha
 from pipeline.zones.zone import ZoneFile
@@ -177,7 +178,7 @@ def test_a_file_that_cannot_be_read_is_one_finding(tmp_path, ecosystems):
 
 def test_a_crs_that_cannot_be_true_is_told_in_chinese_too(tmp_path, ecosystems):
     path = write(tmp_path, [square()], crs="EPSG:2434")
-    for (found,) in (findings(path, ecosystems), check_stands(StandFile(path, None, "ID", {}), ecosystems["forest"])):
+    for (found,) in (findings(path, ecosystems), check_stands([StandFile(path, None, "ID", {})], ecosystems["forest"])):
         assert "Beijing-54" in found.en
         assert "为北京54坐标系" in found.zh
         assert "Beijing" not in found.zh
@@ -242,7 +243,7 @@ def test_stands_are_checked_in_sums(tmp_path, ecosystems):
     bow = Polygon([(0, 0), (100, 0), (100, 100), (52, 100), (51, 101), (52, 101), (51, 100), (0, 100)])
     shapes = [affinity.translate(bow, LEFT, TOP), square(1), affinity.translate(square(1), 500, 0), None]
     path = write_vector(tmp_path / "stands.gpkg", {"SPECIES": ["油松"] * 4}, shapes)
-    found = check_stands(StandFile(path, None, "SPECIES", {}), ecosystems["forest"])
+    found = check_stands([StandFile(path, None, "SPECIES", {})], ecosystems["forest"])
     (empty,) = of_kind(found, "geometry")
     assert empty.measure == 1
     assert of_kind(found, "invalid")[0].level == "warning"
@@ -257,7 +258,7 @@ def test_every_species_that_cannot_be_used_is_a_finding(tmp_path, ecosystems, ex
     names = ["胡杨", "油松", "梭梭", "榆树", "胡杨"]
     path = write_vector(tmp_path / "stands.gpkg", {"SPECIES": names}, [square(i) for i in range(5)])
     forest = ecosystems["forest"].model_copy(update={"expansion": expansion})
-    found = of_kind(check_stands(StandFile(path, None, "SPECIES", {}), forest), "species")
+    found = of_kind(check_stands([StandFile(path, None, "SPECIES", {})], forest), "species")
     assert sorted(re.search("“(.*)”", finding.zh)[1] for finding in found) == told
     assert {finding.level for finding in found} == {"error"}
     assert all("forest coefficient file" in finding.en for finding in found)
@@ -269,7 +270,7 @@ def test_every_species_that_cannot_be_used_is_a_finding(tmp_path, ecosystems, ex
 def test_stands_or_a_reference_without_any_shape_are_an_error(tmp_path, ecosystems):
     empty = write_vector(tmp_path / "empty.gpkg", {"SPECIES": []}, [], CRS, geometry_type="Polygon")
     of_zones = of_kind(findings(write(tmp_path, [square()]), ecosystems, reference=empty), "reference")
-    for (found,) in (of_zones, check_stands(StandFile(empty, None, "SPECIES", {}), ecosystems["forest"])):
+    for (found,) in (of_zones, check_stands([StandFile(empty, None, "SPECIES", {})], ecosystems["forest"])):
         assert found.level == "error"
         assert "empty.gpkg: holds no shape" in found.en
 
@@ -335,7 +336,7 @@ def test_groups_of_one_polygon_that_count_as_one_species_and_hold_the_same_both_
     counted, (said,) = read_stands(file, ecosystems["forest"])
     assert counted["species"].tolist() == ["elm", "elm"]
     assert "1 stands are there once more" in said
-    found = check_stands(file, ecosystems["forest"])
+    found = check_stands([file], ecosystems["forest"])
     (volume,) = of_kind(found, "volume")
     assert volume.measure == pytest.approx(2 * 30 * ellipsoidal_area_ha(counted.geometry)[0])
     assert of_kind(found, "overlap") == []
@@ -557,7 +558,7 @@ class TestRealDistricts:
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data are not part of the repository: ../shared/real")
 def test_the_real_points_without_projection_are_refused(ecosystems):
     (finding,) = check_stands(
-        StandFile(REAL / "zonal_reference" / "points_noproj.shp", None, "id", {}), ecosystems["forest"]
+        [StandFile(REAL / "zonal_reference" / "points_noproj.shp", None, "id", {})], ecosystems["forest"]
     )
     assert finding.level == "error"
     assert "no CRS" in finding.en

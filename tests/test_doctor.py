@@ -68,7 +68,10 @@ def test_the_operations_page_explains_every_kind_of_finding():
     import re
 
     root = Path(__file__).parents[1]
-    files = [root / "pipeline" / "zones" / name for name in ("boundary_check.py", "shift_check.py")]
+    files = [
+        root / "pipeline" / "zones" / name
+        for name in ("boundary_check.py", "stand_check.py", "finding.py", "shift_check.py")
+    ]
     sources = "".join(file.read_text(encoding="utf-8") for file in files)
     kinds = set(re.findall(r'Finding\(\s*"(?:error|warning|note)", "(\w+)"', sources))
     kinds |= set(re.findall(r'tried\("(\w+)"', sources)) | {"overlap", "duplicate", "shift"}

@@ -17,7 +17,6 @@ from pipeline.commands.explanation import explanation
 from pipeline.commands.questions import changed_since
 from pipeline.commands.screen import boundary_findings, zone_table
 from pipeline.config.run_config import read_coefficients, read_config
-from pipeline.errors import ConfigError
 from pipeline.questions.explain import explain
 from pipeline.questions.finished import FinishedRun
 from pipeline.run import prepare
@@ -293,19 +292,6 @@ def test_check_does_not_call_the_parts_of_joined_stands_stands(tmp_path):
     in_two_files(world, [(larch, then, shape.union(ground))], [(larch, now, shape), (pine, now, ground)])
     table = zone_table(prepare(read_config(world.config), world.out))
     assert [table.columns[-1].header, *table.columns[-1].cells][:2] == ["小班叠加块 parts of stands", "3"]
-
-
-def test_one_year_in_two_files_is_refused(tmp_path, sinkmap):
-    world = World.at(tmp_path)
-    in_two_files(world, [("油松", 1.0, STANDS[0][3])], [("油松", 1.0, STANDS[0][3])])
-    world.settings["stands"]["further_files"][0]["columns"]["volume_m3_ha"] = {"2020": "XJ"}
-    world.write_config()
-    with pytest.raises(ConfigError, match=r"stands: stands_2020\.gpkg and stands_2024\.gpkg give a volume for 2020"):
-        read_config(world.config)
-    world.settings["stands"]["further_files"][0] |= {"path": "stands_2020.gpkg", "layer": "later"}
-    world.write_config()
-    with pytest.raises(ConfigError, match=r"stands_2020\.gpkg and stands_2020\.gpkg, layer later, give a volume"):
-        read_config(world.config)
 
 
 def test_each_file_is_checked(tmp_path):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rich.table import Column, Table
 
 from pipeline.ecosystems import Ecosystem
-from pipeline.zones.boundary_check import check_stands, check_zones
+from pipeline.zones.boundary_check import check_zones
 from pipeline.zones.finding import LEVELS, Finding
+from pipeline.zones.stand_check import check_stands
 from pipeline.zones.vector_file import area_text
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ def boundary_findings(config: "RunConfig", ecosystems: dict[str, Ecosystem]) -> 
     """All findings on the zones and the stands of a run."""
     zones, stands = config.zones, config.stands
     found = check_zones(zones.file, ecosystems, zones.overlaps, zones.reference)
-    files = stands.files if stands else []
-    for file in files:
-        whose = f"stands {'/'.join(map(str, sorted(file.volume_m3_ha)))}" if len(files) > 1 else "stands"
-        found += [replace(finding, zone=whose) for finding in check_stands(file, ecosystems["forest"])]
+    inventories = stands.inventories if stands else []
+    for files in inventories:
+        whose = f"stands {'/'.join(map(str, sorted(files[0].volume_m3_ha)))}" if len(inventories) > 1 else "stands"
+        of_inventory = check_stands(files, ecosystems["forest"])
+        found += [replace(finding, zone=finding.zone.replace("stands", whose, 1)) for finding in of_inventory]
     return found
 
 
@@ -65,7 +67,7 @@ def boundary_tables(findings: list[Finding]) -> Iterator[Table]:
 
 def zone_table(run: "Run") -> Table:
     """The zones of a run as they are counted."""
-    joined = run.config.stands and run.config.stands.further_files
+    joined = run.config.stands and len(run.config.stands.inventories) > 1
     counted = "小班叠加块 parts of stands" if joined else "小班 stands"
     table = Table("片区 zone", _words("名称 name"), "类型 ecosystem", "植被 stratum", counted)
     for zone in run.zones:

@@ -15,7 +15,6 @@ from pipeline.scenes.season import PEAK, Season
 from pipeline.yaml_file import FilePath
 from pipeline.zones.crs_check import horizontal
 from pipeline.zones.zone import EcosystemName, ZoneFile
-from pipeline.zones.zone_stands import StandFile
 
 WRITTEN = re.compile(r"\s*(\d{4})\s*(?:-\s*(\d{4})\s*)?")
 """A year or a span of years."""
@@ -74,7 +73,8 @@ Word = Annotated[str, BeforeValidator(_in_quotes)]
 """A word or code of a table: without quotes YAML takes 0110 for the number 110."""
 
 
-def _one_meaning(words: dict[str, tuple[str, ...]], what: str) -> dict[str, tuple[str, ...]]:
+def one_meaning(words: dict[str, tuple[str, ...]], what: str) -> dict[str, tuple[str, ...]]:
+    """The ``words`` as they are. Raises ValueError for one that is listed under two of the keys."""
     counts = Counter(word for of_one in words.values() for word in {" ".join(word.split()) for word in of_one})
     if twice := [word for word, meanings in counts.items() if meanings > 1]:
         raise ValueError(f"the word {twice[0]!r} is listed under two {what}; list it under one")
@@ -189,67 +189,7 @@ class Zones(Section):
     @field_validator("classes")
     @classmethod
     def _one_ecosystem(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        return _one_meaning(value, "ecosystems")
-
-
-class StandColumns(Section):
-    """Names of the columns of the stand table."""
-
-    species: str = "YOU_SHI_SZ"
-    """Column of the main species."""
-    volume_m3_ha: Annotated[dict[Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)], str], Field(min_length=1)]
-    """Column of the live volume, m3/ha, for each inventory year."""
-    cover: str | None = None
-    """Column of the cover (0-1) of shrub stands; without it shrub among grass takes its cover from the index, and
-    that of a forest inventory counts with the class mean."""
-
-
-class StandTable(Section):
-    """A file of stands (小班) of another inventory, whose outlines may be others."""
-
-    path: FilePath
-    """A vector file, as for the zones."""
-    layer: str | None = None
-    """Layer of the file; not needed if it has only one."""
-    columns: StandColumns
-
-
-class Stands(StandTable):
-    """Forest and shrub stands (小班)."""
-
-    further_files: tuple[StandTable, ...] = ()
-    """Inventories that are in files of their own; shrub is taken from the latest."""
-    species: dict[str, tuple[Word, ...]] = Field(default_factory=dict, examples=[{"榆树": ["阔叶混"], "无林木": [""]}])
-    """For species of the forest coefficient file, the words and codes of the species column that count as it, in
-    quotes; under 无林木 (`unstocked`) those of surveyed ground without trees, with "" for an empty cell."""
-    min_area_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of a forest zone that its stands must cover for its stock to be computed from them."""
-
-    @property
-    def files(self) -> list[StandFile]:
-        """The files and what each is to hold, in order of their first inventories."""
-        files = [
-            StandFile(table.path, table.layer, **dict(table.columns), words=self.species)
-            for table in (self, *self.further_files)
-        ]
-        return sorted(files, key=lambda file: min(file.volume_m3_ha))
-
-    @field_validator("species")
-    @classmethod
-    def _one_species(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        return _one_meaning(value, "species")
-
-    @model_validator(mode="after")
-    def _each_year_once(self) -> Self:
-        of_year: dict[int, str] = {}
-        for file in self.files:
-            name = file.path.name + (f", layer {file.layer}," if file.layer else "")
-            for year in file.volume_m3_ha:
-                if year in of_year:
-                    both = f"{of_year[year]} and {name}"
-                    raise ValueError(f"{both} give a volume for {year}; name each year under one of them")
-                of_year[year] = name
-        return self
+        return one_meaning(value, "ecosystems")
 
 
 class LandCover(Section):

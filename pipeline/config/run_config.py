@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, Field, PrivateAttr, TypeAdapter, field_validator, model_validator
 
 from pipeline.config.cover_config import Cover, KeptIndex
-from pipeline.config.input_config import CONTRACT, Grid, LandCover, Scenes, Stands, Years, Zones
+from pipeline.config.input_config import CONTRACT, Grid, LandCover, Scenes, Years, Zones
+from pipeline.config.stand_config import Stands
 from pipeline.ecosystems import AnyEcosystem, Ecosystem
 from pipeline.errors import ConfigError
 from pipeline.frozen import Section

@@ -1,4 +1,4 @@
-"""The boundary doctor: everything that is wrong in a file of zones or stands, or that a reader should know about it.
+"""The boundary doctor: everything that is wrong in a file of zones, or that a reader should know about it.
 
 Reading for a run stops at the first fault; the doctor goes on and reports all, with places to look at in GIS. It
 changes nothing: what a run would repair is measured here, and done only on the run's own copy.
@@ -6,35 +6,27 @@ changes nothing: what a run would repair is measured here, and done only on the 
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
-from pipeline.ecosystems import Ecosystem, Forest
+from pipeline.ecosystems import Ecosystem
 from pipeline.errors import ZoneError
 from pipeline.zones import boundaries as contract
-from pipeline.zones.crs_check import datum_name
-from pipeline.zones.finding import Finding, equal_area, on_the_map
+from pipeline.zones.finding import Finding, about_file, equal_area, on_the_map
 from pipeline.zones.outlines import repaired
 from pipeline.zones.overlaps import OVERLAP_TOLERANCE, find_overlaps
 from pipeline.zones.shift_check import shift_findings
-from pipeline.zones.stands import how_to_count, repeated, species_names, unusable_species, volumes
 from pipeline.zones.vector_file import area_text, ellipsoidal_area_ha, one_line, read_vector
 from pipeline.zones.zone import ZoneFile
-from pipeline.zones.zone_stands import StandFile
 
 SLIVER_WIDTH_M = 10.0
 """Mean width (2 x area / perimeter) below which a piece is a drawing error."""
 
 MITRE_LIMIT = 5
 """How many times its distance a mitred buffer reaches at a sharp corner: GEOS's default."""
-
-MOST_M3_HA = 400
-"""Live volume, m3/ha, that no stand exceeds (expert choice); the biomass of much more would fit in no raster."""
 
 DUPLICATE_SHARE = 0.99
 """Share of each of two zones in their overlap from which they count as one zone drawn twice."""
@@ -49,7 +41,7 @@ def check_zones(
     except ZoneError as error:
         return [Finding("error", "file", "", str(error), f"无法使用该文件：{error.zh}")]
     ids = [one_line(value) for value in table[file.columns["id"]]]
-    found = [*_file(table), *_attributes(file, table, ecosystems)]
+    found = [*about_file(table), *_attributes(file, table, ecosystems)]
     for zone, geometry in zip(ids, table.geometry, strict=True):
         found += _geometry(file.path, zone, geometry, table.crs)
     usable = table[[g is not None and not g.is_empty and "Polygon" in g.geom_type for g in table.geometry]]
@@ -61,113 +53,6 @@ def check_zones(
         if reference:
             found += shift_findings(sound, reference)
     return on_the_map(found, table.crs)
-
-
-def check_stands(file: StandFile, forest: Forest) -> list[Finding]:
-    """Findings on geometry, species and volumes of the stands, summed up: there may be thousands of stands."""
-    try:
-        table = read_vector(file.path, file.layer, file.named)
-    except ZoneError as error:
-        return [Finding("error", "file", "stands", str(error), f"无法使用该文件：{error.zh}")]
-    found = [replace(finding, zone="stands") for finding in _file(table)]
-    names = species_names(file, table, forest)
-    found += _species(names, forest)
-    empty = table.geometry.isna() | table.geometry.is_empty
-    if empty.any():
-        found.append(
-            Finding("warning", "geometry", "stands", f"{empty.sum()} stands have no geometry and are left out",
-                    f"{empty.sum()}个小班无几何，不计入", int(empty.sum()), "stands")
-        )  # fmt: skip
-    invalid = table.geometry[~empty & ~table.geometry.is_valid]
-    if len(invalid):
-        change = max(repaired(geometry)[1] for geometry in invalid)
-        places = shapely.multipoints(invalid.representative_point().to_list())
-        found.append(
-            Finding("warning", "invalid", "stands", f"{len(invalid)} stands cross themselves and are repaired, the "
-                    f"area of one changed by {change:.2%} at most", f"{len(invalid)}个小班自相交，已修复副本，"
-                    f"面积变化至多{change:.2%}", 100 * change, "%", places)
-        )  # fmt: skip
-    again = repeated(table[[*file.named, table.geometry.name]])
-    if again.any():
-        found.append(
-            Finding("note", "duplicate", "stands", f"{again.sum()} stands are there once more with the same outline, "
-                    "species and volume, and count once", f"{again.sum()}个小班重复（图形、树种、蓄积相同），只计一次",
-                    int(again.sum()), "stands")
-        )  # fmt: skip
-    counted = table[~empty & ~again]
-    sound = gpd.GeoDataFrame(
-        {"id": counted.index.astype(str), "species": counted[file.species].map(one_line).to_numpy()},
-        geometry=[repaired(geometry)[0] for geometry in counted.geometry], crs=table.crs,
-    )  # fmt: skip
-    sound["area_ha"] = ellipsoidal_area_ha(sound.geometry)
-    found += _stand_overlaps(sound)
-    if not unusable_species(names, forest)[0]:
-        found += _volumes(file, table, names.map(forest.species_key), sound["area_ha"].set_axis(counted.index))
-    return on_the_map(found, table.crs)
-
-
-def _stand_overlaps(stands: gpd.GeoDataFrame) -> Iterator[Finding]:
-    """Ground that several stands cover, summed up; several species of one polygon are no overlap."""
-    drawn = dict(zip(stands["id"], stands.geometry.normalize().to_wkb(), strict=True))
-    kind = dict(zip(stands["id"], stands["species"], strict=True))
-    shared = [
-        overlap
-        for overlap in find_overlaps(stands)
-        if overlap.share > OVERLAP_TOLERANCE
-        and (drawn[overlap.first] != drawn[overlap.second] or kind[overlap.first] == kind[overlap.second])
-    ]
-    if shared:
-        area = sum(overlap.area_ha for overlap in shared)
-        yield Finding("warning", "overlap", "stands", f"{len(shared)} pairs of stands overlap by {area_text(area)} ha, "
-                      "whose volume counts twice", f"{len(shared)}对小班重叠{area_text(area)}公顷，蓄积重复计算", area,
-                      "ha", shapely.union_all([overlap.geometry for overlap in shared]))  # fmt: skip
-
-
-def _volumes(file: StandFile, table: gpd.GeoDataFrame, species: pd.Series, counted_ha: pd.Series) -> Iterator[Finding]:
-    """The live volume of all stands at each inventory, to be compared with the inventory's own sum, and stands with
-    more than any can hold; ``counted_ha`` is the area of those that count, by row."""
-    for year, column in sorted(file.volume_m3_ha.items()):
-        try:
-            volume = volumes(file.path, table[column], species)[counted_ha.index]
-        except ZoneError as error:
-            yield Finding("error", "volume", "stands", str(error), error.zh)
-            continue
-        total, area = (volume * counted_ha).sum(), counted_ha[volume > 0].sum()
-        mean = area_text(total / area if area else 0)
-        yield Finding("note", "volume", "stands", f"{year}: the stands of the file hold {area_text(total)} m3 of live "
-                      f"volume on {area_text(area)} ha, {mean} m3/ha; compare it with the inventory's own sum: by "
-                      "volumes per 亩 it is 15 times too small, by volumes of whole stands many times too large",
-                      f"{year}年：该文件小班活立木蓄积共{area_text(total)}立方米，{area_text(area)}公顷，平均每公顷"
-                      f"{mean}立方米；请与调查成果的总蓄积核对：误用亩蓄积时小15倍，误用小班蓄积时大许多倍",
-                      total, "m3")  # fmt: skip
-        if (over := volume[volume > MOST_M3_HA]).size:
-            places = shapely.multipoints(table.geometry[over.index].representative_point().to_list())
-            yield Finding("warning", "volume", "stands", f"{year}: {over.size} stands hold over {MOST_M3_HA} m3/ha, "
-                          f"up to {area_text(over.max())}; if {column} is the volume of the whole stand, divide it by "
-                          "its area in ha", f"{year}年：{over.size}个小班每公顷蓄积超过{MOST_M3_HA}立方米，最大"
-                          f"{area_text(over.max())}；若{column}是小班蓄积，请除以小班面积(公顷)", over.size, "stands",
-                          places)  # fmt: skip
-
-
-def _species(names: pd.Series, forest: Forest) -> Iterator[Finding]:
-    unknown, unexpanded = unusable_species(names, forest)
-    for name, number in unknown.items():
-        en, zh = how_to_count(name, forest)
-        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands is unknown; {en}",
-                      f"{number}个小班的树种“{name}”未登记，{zh}", number, "stands")  # fmt: skip
-    for name, number in unexpanded.items():
-        yield Finding("error", "species", "stands", f"the species {name!r} of {number} stands has no "
-                      "`continuous` row in the forest coefficient file; add it or take expansion: ipcc",
-                      f"{number}个小班的树种“{name}”没有蓄积连续函数参数，请补充或改用 expansion: ipcc",
-                      number, "stands")  # fmt: skip
-
-
-def _file(table: gpd.GeoDataFrame) -> Iterator[Finding]:
-    encoding, datum = table.attrs["encoding"], datum_name(table.crs)
-    name = encoding.split(",")[0]  # what follows says in English how it was found
-    yield Finding("note", "encoding", "", f"text is {encoding}", f"文字编码：{name}")
-    yield Finding("note", "crs", "", f"CRS {table.crs.name}, datum {datum}; CGCS2000 and WGS 84 differ by centimetres "
-                  "and count as one", f"坐标系{table.crs.name}；CGCS2000与WGS84相差厘米级，视为相同")  # fmt: skip
 
 
 def _attributes(file: ZoneFile, table: gpd.GeoDataFrame, ecosystems: dict[str, Ecosystem]) -> Iterator[Finding]:

@@ -1,6 +1,9 @@
 """Outlines of zones and stands: repaired, and moved to another CRS. Pure."""
 
+from collections.abc import Sequence
+
 import geopandas as gpd
+import pandas as pd
 import shapely
 
 
@@ -21,3 +24,8 @@ def in_crs(outlines: gpd.GeoDataFrame, crs: str) -> gpd.GeoDataFrame:
     if crossing.any():
         moved.loc[crossing, moved.geometry.name] = [repaired(outline)[0] for outline in moved.geometry[crossing]]
     return moved
+
+
+def stacked(tables: Sequence[gpd.GeoDataFrame], crs: str) -> gpd.GeoDataFrame:
+    """The rows of all ``tables``, in one CRS."""
+    return pd.concat([in_crs(table, crs) for table in tables], ignore_index=True)
