@@ -105,6 +105,20 @@ def test_several_species_of_one_polygon_are_joined_each_with_its_own():
     assert not joined.overlap
 
 
+def test_two_kinds_of_one_polygon_that_count_as_one_species_are_joined_by_their_volume():
+    """In whatever order the files have them: the one with much volume did not lose most of it to the other."""
+    outlines = box(0, 1000), box(0, 1000), box(0, 900)  # also where the outline was drawn anew
+    for then, now in ((outlines[0], outlines[1]), (outlines[0], outlines[2])):
+        joined = join_inventories(
+            [
+                inventory(2020, ("elm", 60.0, then), ("elm", 20.0, then)),
+                inventory(2024, ("elm", 25.0, now), ("elm", 66.0, now)),
+            ]
+        )
+        ha = now.area / 1e4
+        assert held(joined) >= {("elm", round(ha, 1), 60, 66), ("elm", round(ha, 1), 20, 25)}
+
+
 def test_ground_that_an_inventory_counts_twice_is_told_of_it_alone():
     """Outlines of two inventories overlap by their nature; those of one must not."""
     then = inventory(2020, ("larch", 60.0, box(0, 600)), ("larch", 60.0, box(400, 1000)))

@@ -38,7 +38,7 @@ def join_inventories(inventories: Sequence[ZoneStands]) -> ZoneStands:
     every, common = areal(shapely.union_all(grounds)), areal(shapely.intersection_all(grounds))
     ha_per_m2 = inventories[0].ground_ha / grounds[0].area
     latest = latest_of(inventories)
-    found = reduce(_join, [stands if stands is latest else _without_shrub(stands) for stands in inventories])
+    found = reduce(_join, [_by_volume(s if s is latest else _without_shrub(s)) for s in inventories])
     cover = None if latest.cover is None else found.cover
     ground, uneven = every.area * ha_per_m2, (every.area - common.area) * ha_per_m2
     least, *_, most = sorted(stands.twice_ha for stands in inventories)
@@ -51,14 +51,26 @@ def latest_of(inventories: Sequence[ZoneStands]) -> ZoneStands:
 
 
 def _without_shrub(stands: ZoneStands) -> ZoneStands:
-    trees = np.array([species != SHRUB for species in stands.species])
+    trees = [place for place, species in enumerate(stands.species) if species != SHRUB]
+    return replace(_taken(stands, trees), cover=None)
+
+
+def _by_volume(stands: ZoneStands) -> ZoneStands:
+    """In the order of their volume: where two stands of one outline count as one species, each is joined with the one
+    of its rank, or the larger would seem felled and the smaller to have grown as much."""
+    return _taken(stands, np.argsort(stands.largest_m3_ha, kind="stable"))
+
+
+def _taken(stands: ZoneStands, places: Sequence[int]) -> ZoneStands:
+    """The stands at these places."""
+    places = np.asarray(places, int)
     return replace(
         stands,
-        geometry=stands.geometry[trees],
-        species=[species for species in stands.species if species != SHRUB],
-        area_ha=stands.area_ha[trees],
-        volume_m3_ha={year: volume[trees] for year, volume in stands.volume_m3_ha.items()},
-        cover=None,
+        geometry=stands.geometry[places],
+        species=[stands.species[place] for place in places],
+        area_ha=stands.area_ha[places],
+        volume_m3_ha={year: volume[places] for year, volume in stands.volume_m3_ha.items()},
+        cover=None if stands.cover is None else stands.cover[places],
     )
 
 
