@@ -128,6 +128,8 @@ def test_the_atlas_goes_through_the_zones_and_asks_only_for_columns_there_are(wo
     assert asked <= COLUMNS.keys()
     assert 'format_number("area_wanmu" * 1, if(abs("area_wanmu" * 1) < 0.1, 4, 2))' in texts["area and cover"]
     assert 'format_number(round("carbon_tC" * 1, @places), max(0, @places))' in texts["carbon"]
+    # an end that would be zero keeps a digit, as on the sheets
+    assert 'if(round("carbon_tC_low95" * 1, @places) = 0 and round(' in texts["carbon"]
     assert "遥感估算，不作为交易依据" in texts["note"]
     assert texts["made"] == "编制单位：包头市林业和草原局"
     assert texts["date"] == "制图日期：[% format_date(now(), 'yyyy-MM-dd') %]"

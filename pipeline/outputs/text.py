@@ -44,12 +44,18 @@ def fixed(value: float, decimals: int, signed: bool = False) -> str:
 
 def with_interval(value: float | None, low: float | None, high: float | None, signed: bool = False) -> tuple[str, str]:
     """A figure and its interval as they are printed: no finer than the second significant digit of the half-width,
-    as 4,056,895 (2,437,996 至 5,216,719) is 4,100,000 (2,400,000 至 5,200,000). Without an interval see `number`."""
+    as 4,056,895 (2,437,996 至 5,216,719) is 4,100,000 (2,400,000 至 5,200,000). An end that would be zero keeps a
+    digit, since the finding is whether zero lies inside. Without an interval see `number`."""
     if low is None or high is None or not high > low:
         return number(value, signed), UNKNOWN if low is None or high is None else f"{number(low)} 至 {number(high)}"
     decimals = 1 - math.floor(math.log10((high - low) / 2))
     shown = UNKNOWN if value is None else fixed(value, decimals, signed)
-    return shown, f"{fixed(low, decimals)} 至 {fixed(high, decimals)}"
+    return shown, f"{_end(low, decimals)} 至 {_end(high, decimals)}"
+
+
+def _end(value: float, decimals: int) -> str:
+    """An end of an interval; what is still zero three decimals further is zero."""
+    return fixed(value, next((finer for finer in range(decimals, decimals + 4) if round(value, finer)), decimals))
 
 
 def figure(row: dict, column: str, factor: float = 1, signed: bool = False) -> tuple[str, str]:

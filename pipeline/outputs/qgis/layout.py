@@ -147,9 +147,16 @@ def _figure(column: str, factor: int, decimals: int, unit: str) -> str:
     per = ' / "area_ha"' if column in PER_HA else ""
     value, low, high = (f'"{name}"{of} * {factor}' for name, of in ((column, ""), (low, per), (high, per)))
     shown, least, most = (f"format_number(round({part}, @places), max(0, @places))" for part in (value, low, high))
+    least, most = (_end(part, rounded) for part, rounded in ((low, least), (high, most)))
     both = f"{shown} || ' {unit}（95%区间 ' || {least} || ' 至 ' || {most} || '）'"
     places = f"1 - floor(log10(({high} - {low}) / 2))"
     return f"if(coalesce({high} > {low}, false), with_variable('places', {places}, {both}), {alone})"
+
+
+def _end(value: str, rounded: str) -> str:
+    """An end of an interval as it is ``rounded``, or with the one digit that keeps it from being zero."""
+    finer = f"with_variable('places', -floor(log10(abs({value}))), {rounded})"
+    return f"if(round({value}, @places) = 0 and round({value}, @places + 3) <> 0, {finer}, {rounded})"
 
 
 def _number(column: str, factor: int, decimals: int) -> str:
