@@ -32,8 +32,10 @@ def number(value: float | None, signed: bool = False) -> str:
 
 
 def three_digits(value: float, signed: bool = False) -> str:
-    """A quantity that has no interval of its own beside it, with three significant digits: 20,797 is 20,800."""
-    return number(float(f"{value:.3g}"), signed)
+    """A quantity that has no interval of its own beside it, with three significant digits: 20,797 is 20,800, and
+    0.016452 is 0.0165. From the sixth decimal on it is zero."""
+    kept = float(f"{value:.3g}")
+    return fixed(kept, min(2 - math.floor(math.log10(abs(kept))), 5) if kept else 0, signed)
 
 
 def fixed(value: float, decimals: int, signed: bool = False) -> str:
