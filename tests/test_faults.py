@@ -1031,6 +1031,26 @@ def test_a_zone_that_clouds_always_cover_says_so_and_stays_empty(world):
     assert done.row("G01")["carbon_tC"] > 0
 
 
+@pytest.mark.parametrize(
+    ("cloud", "said"),
+    [
+        (ZONES["F01"][2], "2023-2025年无晴空观测，覆盖度未知，储量按小班计"),
+        (box(10, 90, 10, 60), r"5\d\.\d%未观测，覆盖度按其余部分均值计，储量按小班计"),
+    ],
+)
+def test_a_zone_with_stands_under_cloud_lacks_cover_and_not_its_stock(world, cloud, said):
+    """It said 无数据 beside a stock, a sink and the finding on it, or that the stock was the mean of what was seen."""
+    for year in YEARS:
+        for day in DAYS:
+            world.write_scene(year, day, scl=clouds_over(day, cloud))
+    row = world.run().row("F01")
+    assert row["carbon_tC"] > 0
+    assert row["sink_tCO2_yr"] > 0
+    assert (row["fvc_mean"] is None) == (row["observed_fraction"] == 0)
+    assert re.match(said, row["status_zh"])
+    assert "the stock is by stands" in row["status"]
+
+
 def test_a_zone_clouded_in_the_baseline_alone_has_a_stock_but_no_sink(world):
     for year in YEARS[:3]:
         for day in DAYS:

@@ -109,7 +109,9 @@ def zone_row(
         "unverified": "; ".join(model.unverified) or None,
         "unverified_zh": model.unverified_zh or None,
     }
-    notes = [_observation_note(sketch.observed_fraction, enough, current), *_ground_notes(model)]
+    seen = sketch.observed_fraction
+    notes = [_cover_note(seen, current) if model.stands else _observation_note(seen, enough, current)]
+    notes += _ground_notes(model)
     if certificate is None:
         notes.append(ONE_PERIOD)
     else:
@@ -262,6 +264,21 @@ def _observation_note(observed: float, enough: bool, period: Period) -> tuple[st
         return (
             f"ok; {1 - observed:.1%} unobserved, taken as the mean of the rest",
             f"正常；{1 - observed:.1%}未观测，按其余部分均值计",
+        )
+    return "ok", "正常"
+
+
+def _cover_note(observed: float, period: Period) -> tuple[str, str]:
+    """The note on a zone with stands, whose stock needs no observation."""
+    if observed == 0:
+        return (
+            f"ok; no clear observation in {period.label}, so no cover; the stock is by stands",
+            f"正常；{period.label}年无晴空观测，覆盖度未知，储量按小班计",
+        )
+    if observed < 0.995:
+        return (
+            f"ok; {1 - observed:.1%} unobserved, its cover taken as the mean of the rest; the stock is by stands",
+            f"正常；{1 - observed:.1%}未观测，覆盖度按其余部分均值计，储量按小班计",
         )
     return "ok", "正常"
 
