@@ -1,7 +1,7 @@
 """What if a coefficient were another: totals from the record and the sketches of a finished run."""
 
 import pytest
-from tiny_world import DAYS, World, box, clouds_over, run_here
+from tiny_world import DAYS, YEARS, World, box, clouds_over, landscape, run_here
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
@@ -210,6 +210,20 @@ def test_a_year_mapped_on_its_own_is_asked_where_its_run_wrote(tmp_path, current
         why = ["explain", str(world.config), "--zone", "G01", "--metric", "carbon_tC", *where]
         said = CliRunner().invoke(app, why, catch_exceptions=False).stdout
         assert f"= {row['carbon_tC']:.10g} t C" in said
+
+
+def test_a_loss_that_grows_is_a_change_for_the_less(tmp_path):
+    """Removal is positive: a loss that had grown by a tenth was printed as +10.0%."""
+    world = World.at(tmp_path)
+    for year in YEARS:
+        for day in DAYS:
+            world.write_scene(year, day, ndvi=landscape(2022, day) - 0.02 * (year - 2022))
+    world.run()
+    change = ["what-if", str(world.config), "--set", "grassland.carbon_fraction=x1.1", "--out", str(world.out)]
+    said = CliRunner().invoke(app, change, catch_exceptions=False).stdout
+    stock, sink = (line for line in said.splitlines() if "G01" in line)
+    assert "+10.0%" in stock
+    assert "-10.0%" in sink
 
 
 def test_a_folder_without_a_run_is_one_sentence(tmp_path):

@@ -48,7 +48,8 @@ def what_if(
         if answer is first_sum:
             table.add_section()
         ends = [f"{i.p2_5:,.0f} – {i.p97_5:,.0f}" if i else "" for i in (answer.interval_before, answer.interval_after)]
-        share = f"{answer.after / answer.before - 1:+.1%}" if answer.before else ""
+        # of its size, since a loss that grows is a smaller sink
+        share = f"{(answer.after - answer.before) / abs(answer.before):+.1%}" if answer.before else ""
         table.add_row(
             answer.zone, answer.quantity, f"{answer.before:,.0f}", ends[0], f"{answer.after:,.0f}", ends[1], share
         )
