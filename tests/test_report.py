@@ -97,6 +97,11 @@ def test_years_and_targets_and_suggestions_are_those_of_the_tables(world, report
         assert sum(float(line[4]) for line in plan if line[0] == kind) == pytest.approx(100, abs=0.3)
 
 
+def test_the_years_of_a_sink_by_stands_are_said(report):
+    """A period that ends after the last inventory lies farther from the baseline than the stocks that are compared."""
+    assert "首末调查年之外不变；碳汇的间隔年数为两期蓄积时点之差。" in said(report)
+
+
 def test_figures_without_their_interval_beside_them_say_where_it_stands(world, report):
     text = said(report)
     assert text.count("覆盖度的95%区间见 summary.csv。") == 1

@@ -498,7 +498,7 @@ def test_a_run_draws_every_zone_and_the_city_in_parallel(undrawn, one_by_one):
     assert "地上生物量，年际变化随水位和水热波动，不是永久碳汇" in atlas.pages[5].extract_text()
     assert "像元 30 m" in said
     assert re.search(r"各年合计中位 \d+ 次", said)
-    assert "取时段中点蓄积，调查年之间内插，首末调查年之外不变" in said
+    assert "取时段中点蓄积，调查年之间内插，首末调查年之外不变；碳汇的间隔年数为两期蓄积时点之差" in said
     assert "有小班的片区：储量在调查年之间内插，之外不变" in atlas.pages[1].extract_text()
     assert "部分系数未核实，见 run.json。" in atlas.pages[1].extract_text()  # no workbook is delivered
     without_stands = atlas.pages[4].extract_text()

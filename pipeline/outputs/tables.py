@@ -72,9 +72,9 @@ DEFINITIONS = (
     ),
     (
         "小班储量 stock of stands",
-        "有小班的森林片区：取时段中点的小班蓄积，调查年之间内插，首末调查年之外不变。",
+        "有小班的森林片区：取时段中点的小班蓄积，调查年之间内插，首末调查年之外不变；碳汇的间隔年数为两期蓄积时点之差。",
         "Forest zones with stands: by stand volume at the middle of the period, interpolated between the inventories "
-        "and held constant outside them.",
+        "and held constant outside them; the years of the sink are those between the dates of the volumes.",
     ),
     (
         "生长量法 by increment",

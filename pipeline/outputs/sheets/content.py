@@ -38,7 +38,7 @@ from pipeline.zones.outlines import in_crs
 FRAME_MM, FINEST_MM = 170, 0.05
 """Width of the widest map, and the detail that print does not resolve: outlines are simplified to it."""
 
-STAND_DATES = "取时段中点蓄积，调查年之间内插，首末调查年之外不变"
+STAND_DATES = "取时段中点蓄积，调查年之间内插，首末调查年之外不变；碳汇的间隔年数为两期蓄积时点之差"
 """The date of the stock of stands."""
 
 TRENDS = {
