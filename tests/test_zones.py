@@ -514,6 +514,18 @@ def test_a_forest_most_of_which_is_surveyed_as_without_trees_goes_by_its_stands(
     assert row["carbon_tC"] == pytest.approx(0.4 * row["area_ha"] * 80 * 0.75 * 1.29 * 0.5105, rel=1e-3)
 
 
+def test_an_inventory_older_than_the_period_is_told_beside_its_stock(tmp_path):
+    world = World.finished(tmp_path)
+    for years, said in (({"2012": "V2020", "2015": "V2024"}, 2015), ({"2012": "V2020", "2023": "V2024"}, None)):
+        world.settings["stands"]["columns"]["volume_m3_ha"] = years
+        world.write_config()
+        row = world.run().row("F01")
+        assert row["stand_stock_year"] == (said or 2023)
+        old = f"the stock is that of the stands of {said}, not of 2023-2025"
+        assert (old in row["status"]) == bool(said)
+        assert ("储量为2015年小班的储量，不是2023-2025年的" in row["status_zh"]) == bool(said)
+
+
 def test_the_edge_of_a_neighbours_stand_is_no_inventory_of_a_zone(tmp_path):
     """F02 has no stands of its own; one of the neighbour's laps over a hundredth of it. F01 is covered to seven
     tenths, which the status says."""

@@ -34,7 +34,7 @@ def number(value: float | None, signed: bool = False) -> str:
 def three_digits(value: float, signed: bool = False) -> str:
     """A quantity that has no interval of its own beside it, with three significant digits: 20,797 is 20,800, and
     0.016452 is 0.0165. From the sixth decimal on it is zero."""
-    kept = float(f"{value:.3g}")
+    kept = round(float(f"{value:.3g}"), 5)
     return fixed(kept, min(2 - math.floor(math.log10(abs(kept))), 5) if kept else 0, signed)
 
 

@@ -111,7 +111,7 @@ def zone_row(
     }
     seen = sketch.observed_fraction
     notes = [_cover_note(seen, current) if model.stands else _observation_note(seen, enough, current)]
-    notes += _ground_notes(model)
+    notes += _ground_notes(model, current)
     if certificate is None:
         notes.append(ONE_PERIOD)
     else:
@@ -145,14 +145,19 @@ def _state(model: ZoneModel, sketch: Sketch, means: dict[str, float], enough: bo
     }
 
 
-def _ground_notes(model: ZoneModel) -> Iterator[tuple[str, str]]:
-    """Notes for the status on the stands that a stock is computed from, or on the vegetation type used instead."""
+def _ground_notes(model: ZoneModel, period: Period) -> Iterator[tuple[str, str]]:
+    """Notes for the status on the stands that the stock of a period is computed from, or on the vegetation type used instead."""
     zone, stands = model.zone, model.stands
     if stands and stands.overlap:
         yield stands_overlap(stands.twice_ha)
     if stands and stands.ground_ha / zone.area_ha < FEW_STANDS:
         share = f"{stands.ground_ha / zone.area_ha:.0%}"
         yield f"stands cover {share}, the rest counts as without forest", f"小班仅覆盖{share}，其余按无林计"
+    if stands and not min(period.years) <= (date := stands.dated(period.years)) <= max(period.years):
+        yield (
+            f"the stock is that of the stands of {date:.0f}, not of {period.label}",
+            f"储量为{date:.0f}年小班的储量，不是{period.label}年的",
+        )
     if not stands and not zone.stratum_given:
         kind = model.ecosystem.strata[zone.stratum]
         yield f"vegetation type not given, taken as {zone.stratum}", f"植被类型未给出，按{kind.names[0]}计"
