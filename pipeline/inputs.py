@@ -1,5 +1,6 @@
 """What a run reads: its zones, stands, shrub and scenes, found as its config asks for them."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,6 +35,19 @@ from pipeline.zones.stands import read_stands, repeated, stands_in_zone
 from pipeline.zones.vector_file import read_vector
 from pipeline.zones.zone import Zone
 from pipeline.zones.zone_stands import StandFile, ZoneStands
+
+
+def refuse_among_results(config: RunConfig, folder: Path) -> None:
+    """Raises ConfigError for an input in ``folder``, where the results go: the run would put its own zones.gpkg in the
+    place of the boundaries, and delete what looks like an older result. A fit leaves coefficients there, on purpose."""
+    results = Path(os.path.realpath(folder))
+    for file in [*config.tables(), *([config.scenes.path] if config.scenes.path else [])]:
+        place = Path(os.path.realpath(file))
+        if place.is_relative_to(results) and not place.is_relative_to(results / "coefficients"):
+            raise ConfigError(
+                f"{file}: lies in {folder}, where the run writes its results and deletes older ones; choose another "
+                "folder with --out, or give the run another name"
+            )
 
 
 def counted_zones(config: RunConfig, ecosystems: dict[str, Ecosystem]) -> tuple[gpd.GeoDataFrame, list[str]]:

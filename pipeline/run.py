@@ -243,6 +243,7 @@ def prepare(config: RunConfig, out: Path, force: bool = False, only: str | None 
 
     Raises ConfigError, ZoneError, SceneError or OutputError.
     """
+    inputs.refuse_among_results(config, out / config.name)
     stamps = {path: stamp(path) for path in config.tables()}
     ecosystems = read_coefficients(config.coefficients)
     inputs.check_library(config, ecosystems)

@@ -503,6 +503,27 @@ def test_a_name_of_a_run_cannot_lead_out_of_the_output_folder(world, sinkmap, na
     assert not world.out.exists()
 
 
+@pytest.mark.parametrize("command", ["zones", "check", "plan"])
+def test_results_never_take_the_place_of_inputs(tmp_path, sinkmap, command):
+    """With --out the folder above that of the config, whose name the run has, results and inputs would lie in one."""
+    world = World.at(tmp_path / "tiny")
+    inputs = {path: path.read_bytes() for path in world.folder.rglob("*") if path.is_file()}
+    code, _, error = sinkmap(command, world.config, "--out", tmp_path)
+    assert code == CONFIG
+    assert_one_sentence(error, "zones.gpkg", f"lies in {world.folder}", "--out")
+    assert {path: path.read_bytes() for path in inputs} == inputs
+
+
+def test_scenes_among_the_results_are_refused_too(world, sinkmap):
+    world.results.mkdir(parents=True)
+    (world.folder / "scenes").rename(world.results / "scenes")
+    world.settings["scenes"]["path"] = "out/tiny/scenes"
+    world.write_config()
+    code, _, error = sinkmap("zones", world.config, "--out", world.out)
+    assert code == CONFIG
+    assert_one_sentence(error, "scenes", f"lies in {world.results}")
+
+
 @pytest.mark.parametrize("tag", ["!!python/object/apply:os.system ['touch hacked']", "!!python/name:os.system ''"])
 def test_a_config_runs_no_code(world, sinkmap, monkeypatch, tag):
     monkeypatch.chdir(world.folder)
