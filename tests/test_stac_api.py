@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -96,6 +97,25 @@ def test_the_answer_is_kept_and_not_asked_for_again(tmp_path):
     assert {path: path.read_bytes() for path in first.rglob("*") if path.is_file()} == kept
     with pytest.raises(SceneError, match=r"the STAC API cannot be read .* check scenes.api and the network"):
         fetch_items(search(server.url, cloud_below=50), tmp_path / "cache", remote=False)
+
+
+@pytest.mark.parametrize("post", [True, False])
+def test_pages_without_an_end_are_refused(tmp_path, post):
+    scenes = five(tmp_path / "scenes")
+    with serving(scenes, items_below(scenes, str), post) as server:
+        page_of = server.search
+
+        def back(asked: dict, method: str) -> dict:
+            """A page that links to the second one, and this to the first."""
+            assert len(server.requests) < 200
+            further = asked | {"token": 0 if "token" in asked else 2}
+            get = {"method": "GET", "href": f"{server.url}/search?{urlencode(further)}"}
+            link = {"method": "POST", "href": f"{server.url}/search", "body": further} if post else get
+            return page_of(asked, method) | {"links": [{"rel": "next", **link}]}
+
+        server.search = back
+        with pytest.raises(SceneError, match="lists the same scenes again and again without an end; download them"):
+            fetch_items(search(server.url), tmp_path / "cache", remote=False)
 
 
 def test_pixels_on_a_server_are_downloaded_if_the_config_allows(tmp_path):

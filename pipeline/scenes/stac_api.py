@@ -64,6 +64,9 @@ PIXELS = "pixels"
 
 PIECE = 1 << 20
 
+PAGE = 100
+"""Items that are asked for at a time."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -134,9 +137,15 @@ def _ask(search: Search) -> list[pystac.Item]:
         (first, last), day = search.season.ends(year), timedelta(days=1)
         asked = client.search(
             method=method, collections=list(search.collections), bbox=search.bbox,
-            datetime=f"{first - day}/{last + day}", limit=100,
+            datetime=f"{first - day}/{last + day}", limit=PAGE,
         )  # fmt: skip
+        seen: set[tuple[str | None, str]] = set()
+        again = 0
         for item in asked.items():
+            again = again + 1 if (item.collection_id, item.id) in seen else 0
+            seen.add((item.collection_id, item.id))
+            if again > PAGE:  # the last page links to an earlier one
+                raise SceneError(f"{search.url}: lists the same scenes again and again without an end; {BY_HAND}")
             # asked here and not of the server: its query would drop the items that do not tell their cloud
             cloud = number_or_none(item.properties.get("eo:cloud_cover"))
             if search.cloud_below is None or cloud is None or cloud < search.cloud_below:
