@@ -5,6 +5,7 @@ import re
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rasterio.enums import Resampling
 from pipeline.errors import ConfigError, SceneError
 from pipeline.scenes.catalog import Wanted, find_scenes, grid_origin
 from pipeline.scenes.layouts import unknown
+from pipeline.scenes.listing import list_scenes
 from pipeline.scenes.quality import BUFFERED, CLEAR, WATER, QualityRule
 from pipeline.scenes.reflectance import read_band, read_classes
 from pipeline.scenes.scene import Band, Scene
@@ -373,6 +375,14 @@ def test_a_manifest_declares_bands_scale_and_quality(tmp_path):
         [cloud, cloud, 0, 0],
     ]
     assert find(tmp_path / "manifest.yaml") == (["G1"], [])
+
+
+def test_a_manifest_in_the_current_folder_names_files_and_no_part_of_one(tmp_path, monkeypatch):
+    """GTIFF_DIR:1:image.tif alone is to GDAL the first image of image.tif, or of any address behind the colon."""
+    write_manifest(tmp_path, MANIFEST.replace("[image.tif, 1]", '"GTIFF_DIR:1:image.tif"'))
+    monkeypatch.chdir(tmp_path)
+    (listed,) = list_scenes(Path("."))
+    assert "GTIFF_DIR:1:image.tif cannot be read" in listed.remark
 
 
 def test_a_manifest_without_a_quality_layer_takes_all_pixels_for_clear(tmp_path):

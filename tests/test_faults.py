@@ -460,7 +460,23 @@ def test_an_item_with_a_remote_file_is_set_aside(world, sinkmap):
     assert_one_sentence(error, "S2_20210801", "lacks red", "download")
 
 
-@pytest.mark.parametrize("text", ["<VRTDataset/>", "\ufeff \n<GDAL_WMS></GDAL_WMS>", ' {"type": "Feature"}'])
+def test_a_manifest_cannot_describe_an_image_elsewhere_by_its_name(world, sinkmap):
+    """GDAL takes a VRT within the name of a file for that VRT."""
+    manifest_with(
+        world,
+        '<VRTDataset rasterXSize="4" rasterYSize="4"><SRS>EPSG:32649</SRS><GeoTransform>4e5,30,0,4.5e6,0,-30'
+        '</GeoTransform><VRTRasterBand dataType="UInt16" band="1"><SimpleSource><SourceFilename>'
+        "&#47;vsicurl&#47;http:&#47;&#47;127.0.0.1:9&#47;red.tif</SourceFilename></SimpleSource></VRTRasterBand>"
+        "</VRTDataset>",
+    )
+    code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")
+    assert code == SCENE
+    assert_one_sentence(error, "<VRTDataset", "is not a file on this machine", "scenes.remote")
+
+
+@pytest.mark.parametrize(
+    "text", ["<VRTDataset/>", "\ufeff \n<GDAL_WMS></GDAL_WMS>", ' {"type": "Feature"}', " " * 100 + "<VRTDataset/>"]
+)
 def test_a_description_of_an_image_elsewhere_is_no_image(world, sinkmap, text):
     (world.scene(2021, DAYS[0]) / "B04.tif").write_text(text, encoding="utf-8")
     code, _, error = sinkmap("zones", world.config, "--out", world.out, "--strict")

@@ -14,6 +14,8 @@ from pipeline.scenes.scene import Band, Scene
 MAX_BLOCK_BYTES = 1 << 30
 """A block is decoded whole, whatever window of it is asked for."""
 
+GDAL_HEADER = 1024
+"""Bytes of a file by which GDAL knows its format, blanks before a description left out."""
 
 TILE_INDEX = (".gti.gpkg", ".gti.fgb", ".gti.parquet")
 """Suffixes of tables that GDAL opens as an image composed of other images."""
@@ -27,14 +29,14 @@ def admit(scene: Scene, remote: bool) -> None:
 
 
 def _refuse_remote(scene: str, band: Band) -> None:
-    if band.path.startswith("/vsi") or "://" in band.path:
+    if band.path.startswith("/vsi") or "://" in band.path or "<" in band.address:
         raise SceneError(
             f"scene {scene}: {band.path} is not a file on this machine; download it, or set scenes.remote if you trust "
             "it"
         )
     try:
         with opened(band) as file:
-            start = file.read(64)
+            start = file.read(GDAL_HEADER)
     except (OSError, *DAMAGED):
         return  # whoever reads it says what it is
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip()

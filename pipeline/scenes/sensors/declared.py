@@ -75,8 +75,9 @@ def scenes_of_manifest(path: Path) -> Iterator[tuple[str, Callable[[], Scene]]]:
     manifest = read_yaml(path, Manifest)
     if manifest.level != "surface_reflectance":
         raise SceneError(f"{path}: level {manifest.level!r} is not surface_reflectance; correct the atmosphere first")
+    folder = path.parent.absolute()  # GDAL takes a name alone, such as GTIFF_DIR:1:..., for more than a file
     for entry in manifest.scenes:
-        yield entry.id, partial(_scene, manifest, entry, path.parent)
+        yield entry.id, partial(_scene, manifest, entry, folder)
 
 
 def _scene(manifest: Manifest, entry: DeclaredScene, folder: Path) -> Scene:
