@@ -157,6 +157,24 @@ def test_who_made_the_sheet_is_whole_in_its_box(count):
     assert "".join(lines) == (f"编制单位：{'局' * count}" if count else "")
 
 
+def test_titles_and_names_are_shown_as_they_are_and_no_expression(world, tmp_path):
+    """QGIS evaluates what stands between [% and %]: a title with [%] took the zone's id with it."""
+    other = World.at(tmp_path)
+    shutil.copytree(world.out, other.out)
+    other.settings |= {"deliverables": ["project"], "title": "植被覆盖度[%]监测", "organisation": "[% env('HOME') %]"}
+    other.write_config()
+    other.run()
+    layout = project(other.results).find("Layouts/Layout")
+    texts = {item.get("id"): item.get("labelText") for item in layout if item.get("labelText")}
+    assert texts["subtitle"].startswith("植被覆盖度[% '[%' %]]监测  |  片区 [% \"zone_id\" %]  |")
+    assert texts["made"] == "编制单位：[% '[%' %] env('HOME') %]"
+
+
+def test_a_name_with_signs_that_no_file_can_have_names_a_sheet(root):
+    pattern = root.find("Layouts/Layout/Atlas").get("filenamePattern")
+    assert r"""regexp_replace(nullif("name_zh", ''), '[\\\\/:*?"<>|]', '_')""" in pattern
+
+
 def test_what_is_said_of_a_zone_has_the_width_of_the_sheet_and_nothing_is_below_it(root):
     items = {item.get("id"): item for item in root.iter("LayoutItem")}
     said = items["source"]

@@ -28,6 +28,9 @@ NORTH = (
 LEFT, RIGHT, CENTRE = 1, 2, 4
 """QGIS's numbers for the alignment of text."""
 
+FILE_NAME = r"""coalesce("zone_id" || '_' || regexp_replace(nullif("name_zh", ''), '[\\\\/:*?"<>|]', '_'), "zone_id")"""
+"""Name of a sheet that the atlas exports, without signs that no file on Windows can have."""
+
 Box = tuple[float, float, float, float]
 """Left, top, width and height on the sheet."""
 
@@ -70,7 +73,7 @@ def atlas_layout(
         _label((10, 162, 112, 26), "area and cover", _figures(AREA_AND_COVER), 8.5),
         _label((124, 162, 112, 26), "carbon", f"{_figures(CARBON)}\n变化判定：{_said('sink_finding_zh')}", 8.5),
         _label((10, 188, 277, 15), "source", f"{QUALITY}\n{_source(results)}", 7),
-        _label((10, 203, 175, 5), "note", results.note, 6),
+        _label((10, 203, 175, 5), "note", _plain(results.note), 6),
         made_by(results.organisation),
     ]
     atlas = {
@@ -85,7 +88,7 @@ def atlas_layout(
         "sortAscending": 1,
         "filterFeatures": 0,
         "pageNameExpression": '"zone_id"',
-        "filenamePattern": '"zone_id" || \'_\' || "name_zh"',
+        "filenamePattern": FILE_NAME,
     }
     page = _item(PAGE, (0, 0, WIDTH, HEIGHT), "page")
     page.append(fill_symbol(Rule("", fill=PAPER, outline_mm=0), ""))
@@ -165,23 +168,28 @@ def _number(column: str, factor: int, decimals: int) -> str:
     return f"format_number({value}, if(abs({value}) < {10.0 ** (1 - decimals):g}, {decimals + 2}, {decimals}))"
 
 
+def _plain(text: str) -> str:
+    """A text that others wrote, for a label: its [% would begin an expression, which QGIS evaluates."""
+    return text.replace("[%", "[% '[%' %]")
+
+
 def _heading(view: MapView) -> str:
     unit = view.ramp.unit_zh
-    return f"{view.theme} ({unit})" if unit else view.theme
+    return _plain(f"{view.theme} ({unit})" if unit else view.theme)
 
 
 def _subtitle(results: Results) -> str:
     years = f"现状期 {results.current.label}"
     if results.baseline:
         years = f"基准期 {results.baseline.label}，{years}"
-    return f'{results.title}  |  片区 [% "zone_id" %]  |  {years}'
+    return f'{_plain(results.title)}  |  片区 [% "zone_id" %]  |  {years}'
 
 
 def made_by(organisation: str) -> Element:
     """In a line of its own, which holds 40 characters; a longer text is set smaller in two lines of 56, since QGIS cuts
     what leaves the box, and from 3.24 on breaks lines at spaces only."""
     text = f"编制单位：{organisation}" if organisation else ""
-    return _label((187, 203, 100, 5.5), "made", fill(text, 56), 7 if len(text) <= 40 else 5, align=RIGHT)
+    return _label((187, 203, 100, 5.5), "made", _plain(fill(text, 56)), 7 if len(text) <= 40 else 5, align=RIGHT)
 
 
 def _source(results: Results) -> str:
@@ -191,7 +199,7 @@ def _source(results: Results) -> str:
         zones.setdefault(stands_of(years), []).append(f"'{zone}'")
     cases = "".join(f""" WHEN "zone_id" IN ({",".join(ids)}) THEN '{stands}'""" for stands, ids in zones.items())
     stands = cases and f"[% CASE{cases} ELSE '' END %]"
-    return f"数据源：{stands}{images(results.scenes, results.season, results.simulated)}（全部片区）"
+    return f"数据源：{stands}{_plain(images(results.scenes, results.season, results.simulated))}（全部片区）"
 
 
 # --- items ------------------------------------------------------------------------------------------------
