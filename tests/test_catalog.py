@@ -166,7 +166,9 @@ def test_an_item_with_a_byte_order_mark_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("catalogued", [False, True])
-@pytest.mark.parametrize("content", [b"{", b"", '{"title": "包头"}'.encode("gbk")], ids=["cut", "empty", "GBK"])
+@pytest.mark.parametrize(
+    "content", [b"{", b"", '{"title": "包头"}'.encode("gbk"), b"[" * 100_000], ids=["cut", "empty", "GBK", "too deep"]
+)
 def test_an_item_beside_its_bands_that_is_not_json_is_set_aside(tmp_path, content, catalogued):
     write_item(tmp_path / "a", "A")
     write_item(tmp_path / "x", "X")
@@ -178,6 +180,16 @@ def test_an_item_beside_its_bands_that_is_not_json_is_set_aside(tmp_path, conten
     assert ([scene.id for scene in scenes], aside.scene) == (["A"], "X.json")
     file = re.escape(str(tmp_path / "x" / "X.json"))
     assert re.fullmatch(rf"{file}: cannot be read as JSON \(.+\); get the product again", aside.reason)
+
+
+def test_an_item_nested_too_deeply_is_set_aside(tmp_path):
+    write_item(tmp_path / "a", "A")
+    item = write_item(tmp_path / "x", "X")
+    text = item.read_text(encoding="utf-8").removesuffix("}")
+    item.write_text(f'{text}, "further": {"[" * 500}{"]" * 500}}}', encoding="utf-8")
+    found, (reason,) = find(tmp_path)
+    assert found == ["A"]
+    assert "is not a valid STAC item" in reason
 
 
 # Which scenes count

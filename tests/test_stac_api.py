@@ -4,7 +4,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -381,7 +381,13 @@ def test_assets_of_one_file_name_are_two_files(tmp_path):
     assert pixels_of(folder, "A", "nir").read_bytes() == (scenes / "nir" / "image.tif").read_bytes()
 
 
-@pytest.mark.parametrize("damaged", [None, "B04.tif", {"href": None}], ids=["none", "text", "no address"])
+TOO_DEEP = reduce(lambda inner, _: [inner], range(500), [])
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, "B04.tif", {"href": None}, {"href": "B04.tif", "further": TOO_DEEP}],
+    ids=["none", "text", "no address", "too deep"],
+)  # fmt: skip
 def test_an_answer_that_is_no_valid_stac_is_one_sentence(tmp_path, damaged):
     write_item(tmp_path / "source", "A")
     items = items_below(tmp_path / "source", str)

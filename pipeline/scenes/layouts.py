@@ -254,7 +254,7 @@ def _scene(content: dict, file: Path) -> Scene:
             )
         read = landsat.scene_from_landsat_item if landsat.is_landsat(item) else scene_from_item
         return read(item, file.parent)
-    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (pystac.STACError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SceneError(f"{file}: is not a valid STAC item ({error}); get it again") from error
 
 
@@ -290,5 +290,8 @@ def _linked(links: list, rel: str, folder: Path) -> list[Path]:
 
 def _read_json(file: Path) -> dict:
     """The object in a JSON file, empty where it holds anything else. Raises OSError and ValueError."""
-    content = json.loads(file.read_text(encoding="utf-8-sig"))  # editors on Windows put a BOM before it
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))  # editors on Windows put a BOM before it
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     return content if isinstance(content, dict) else {}

@@ -53,7 +53,9 @@ CLOSED = (401, 403, 409)
 
 BY_HAND = "download them with that catalogue's own tools and name their folder as scenes.path (docs/data.md)"
 
-NO_STAC = (pystac.STACError, pystac.STACTypeError, KeyError, ValueError, TypeError, AttributeError)
+NO_STAC = (
+    pystac.STACError, pystac.STACTypeError, KeyError, ValueError, TypeError, AttributeError, RecursionError,
+)  # fmt: skip
 """What pystac raises for an answer that is no valid STAC."""
 
 ASKED = "search.json"

@@ -57,7 +57,7 @@ def scene_from_mtl(path: Path) -> Scene:
     name = path.name.rpartition("_MTL")[0]
     try:
         groups = _read_mtl(path)
-    except (OSError, ValueError, ParseError, DefusedXmlException) as error:
+    except (OSError, ValueError, ParseError, DefusedXmlException, RecursionError) as error:
         raise SceneError(f"{path}: cannot be read ({error}); get the product again") from error
     contents, image = groups.get("PRODUCT_CONTENTS", {}), groups.get("IMAGE_ATTRIBUTES", {})
     collection = contents.get("COLLECTION_NUMBER", "01")
