@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from conftest import write_item
 from rich.table import Table
 from ruamel.yaml import YAML
 from tiny_world import ROOT, World, child_environment
@@ -26,6 +27,15 @@ def test_brackets_and_colons_of_a_path_are_printed(capsys, path):
     table.add_row(path)
     console.print(table)
     assert capsys.readouterr().out.count(path) == 4
+
+
+def test_no_text_of_others_commands_the_terminal(tmp_path, sinkmap):
+    """The id of an item may clear the screen with what was said before, or set the clipboard."""
+    write_item(
+        tmp_path, "A", properties={"earthsearch:boa_offset_applied": None}, id="A\x1b[2J\x1b]52;c;eA==\x07\x9b1m"
+    )
+    done = sinkmap("scenes", tmp_path)
+    assert "A\ufffd[2J\ufffd]52;c;eA==\ufffd\ufffd1m: refused" in done.out
 
 
 def test_the_block_for_the_config_can_be_copied_from_a_narrow_terminal(tmp_path, monkeypatch, sinkmap):

@@ -1,22 +1,37 @@
 """What the commands share: the terminal they print to, their common arguments, and the run made ready from these."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:  # at run time each command imports what it needs: `sinkmap --help` does not wait for GDAL
     from pipeline.config.run_config import RunConfig
     from pipeline.run import Run
 
-# paths and names are printed as they are: brackets and colons in them are no markup and no emoji
-console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 140)
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Terminal(Console):
+    """Prints texts as they are: brackets and colons in paths and names are no markup and no emoji, and characters that
+    would command the terminal, as the id of a scene may hold, are replaced."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **how)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(CONTROL.sub("\ufffd", text), **how)
+
+
+console = Terminal(width=None if sys.stdout.isatty() else 140)
+errors = Terminal(stderr=True)
 
 SAMPLE = Path("configs/sample.yaml")
 
