@@ -220,6 +220,15 @@ def test_a_damaged_file_is_named(tmp_path, content):
         scene_from_hdf(path)
 
 
+def test_an_hdf_file_of_absurd_size_is_refused_by_its_header(tmp_path):
+    path = write_hdf4(
+        tmp_path / "MOD13A1.A2023209.h26v04.hdf", structure=STRUCTURE.replace(f"Dim={SIDE}", "Dim=400000")
+    )
+    scene = scene_from_hdf(path)
+    with pytest.raises(SceneError, match=r"400000 x 400000 pixels, more than scenes.max_megapixels \(2000\)"):
+        footprint(scene.id, scene.bands["red"], 2000)
+
+
 def test_an_hdf_file_below_a_chinese_folder(tmp_path):
     """HDF4 opens it by a function that on Windows takes the path in the encoding of the locale."""
     path = write_hdf4(tmp_path / "MOD13A1.A2023209.h26v04.061.2023226000812.hdf")

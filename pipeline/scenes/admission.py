@@ -47,14 +47,17 @@ def _refuse_remote(scene: str, band: Band) -> None:
         )
 
 
-def refuse_size(scene: str, path: str, file: rasterio.DatasetReader, max_megapixels: float) -> None:
-    """Raises SceneError for an image, open as ``file``, whose header says that it is larger than any sensor's, whole or
-    in its blocks."""
-    if file.width * file.height > max_megapixels * 1e6:
+def refuse_size(scene: str, path: str, width: int, height: int, max_megapixels: float) -> None:
+    """Raises SceneError for an image whose header says that it is larger than any sensor's."""
+    if width * height > max_megapixels * 1e6:
         raise SceneError(
-            f"scene {scene}: {path} says that it has {file.width} x {file.height} pixels, more than "
+            f"scene {scene}: {path} says that it has {width} x {height} pixels, more than "
             f"scenes.max_megapixels ({max_megapixels:g}); get the product again, or raise the limit"
         )
+
+
+def refuse_blocks(scene: str, path: str, file: rasterio.DatasetReader) -> None:
+    """Raises SceneError for an image, open as ``file``, whose blocks are larger than any sensor's."""
     of_bands = zip(file.block_shapes, file.dtypes, strict=True)
     size = max(rows * columns * np.dtype(kind).itemsize for (rows, columns), kind in of_bands)
     if size > MAX_BLOCK_BYTES:

@@ -15,7 +15,7 @@ from rasterio.errors import RasterioIOError
 
 from pipeline.errors import SceneError
 from pipeline.scenes import MAX_MEGAPIXELS, hdfeos
-from pipeline.scenes.admission import admit, refuse_size
+from pipeline.scenes.admission import admit, refuse_blocks, refuse_size
 from pipeline.scenes.harmonise import Row, harmonised
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.processings import older_processings
@@ -194,9 +194,12 @@ def footprint(scene: str, band: Band, max_megapixels: float = np.inf, measured: 
     for one of ``measured`` values with a mask or nodata that would not be read."""
     try:
         if band.in_hdf:
-            return hdfeos.grid_of(band.path)
+            box = hdfeos.grid_of(band.path)
+            refuse_size(scene, band.path, box.width, box.height, max_megapixels)
+            return box
         with rasterio.open(band.address) as file:
-            refuse_size(scene, band.path, file, max_megapixels)
+            refuse_size(scene, band.path, file.width, file.height, max_megapixels)
+            refuse_blocks(scene, band.path, file)
             if file.crs is None:
                 raise SceneError(f"scene {scene}: {band.path} has no CRS; get the product again")
             if band.index > file.count:
