@@ -863,6 +863,26 @@ def test_a_bad_scene_is_reported_on_the_screen_of_a_run_that_goes_on(world, sink
     assert re.search(r"Set aside: .*S2_20210801", said, re.DOTALL)
 
 
+@pytest.mark.skipif(WINDOWS, reason="Windows has names in Unicode alone")
+def test_a_scene_below_a_folder_named_in_gbk_is_set_aside_and_the_others_are_delivered(world, sinkmap):
+    """As an archive from Windows is unpacked on Linux: no text file can hold such a name."""
+    scene = world.scene(2021, DAYS[0])
+    scene.rename(os.fsdecode(os.fsencode(scene.parent) + "/影像".encode("gbk")))
+    world.settings["deliverables"] = ["workbook"]
+    world.write_config()
+    code, said, error = sinkmap("zones", world.config, "--out", world.out)
+    assert (code, error) == (0, "")
+    assert re.search(r"Set aside: scene\s+S2_20210801: .*signs\s+that\s+are\s+no\s+Unicode", said, re.DOTALL)
+
+
+@pytest.mark.parametrize("sign", ["\ud800", "\x01"])
+def test_an_item_whose_id_no_result_can_hold_is_set_aside(world, sinkmap, sign):
+    _edit_item(world, 2021, DAYS[0], lambda item: item.update(id=f"A{sign}"))
+    code, said, error = sinkmap("plan", world.config, "--out", world.out)
+    assert (code, error) == (0, "")
+    assert "no Unicode text; rename it" in " ".join(said.split())
+
+
 def test_a_plan_names_the_scene_that_a_run_would_do_without(world, sinkmap):
     """Else its year is to be read again for "scenes changed", and nobody learns which scene is gone."""
     name, *_ = a_scene_of_unknown_offset(world)

@@ -4,6 +4,8 @@ A manifest or an item comes from elsewhere. It must not make the machine fetch a
 file systems, or allocate memory for a raster larger than any sensor's.
 """
 
+import re
+
 import numpy as np
 import rasterio
 
@@ -21,9 +23,22 @@ TILE_INDEX = (".gti.gpkg", ".gti.fgb", ".gti.parquet")
 """Suffixes of tables that GDAL opens as an image composed of other images."""
 
 
+NO_TEXT = re.compile(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and what stands for bytes of a name that is no UTF-8."""
+
+
+def writable(text: str) -> str:
+    """A text with the codes of what no file could hold: on Linux a folder may have a name in GBK, as from an archive
+    that was packed on Windows."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def admit(scene: Scene, remote: bool) -> None:
-    """Raises SceneError for a file of the scene that is not to be opened. With ``remote`` GDAL's virtual file systems
-    and descriptions (VRT, WMS, STAC) are let through."""
+    """Raises SceneError for a file of the scene that is not to be opened, and for a name that no result can hold. With
+    ``remote`` GDAL's virtual file systems and descriptions (VRT, WMS, STAC) are let through."""
+    for name in (scene.id, scene.sensor, *scene.paths):
+        if NO_TEXT.search(name):
+            raise SceneError(f"scene {scene.id}: {name!r} holds signs that are no Unicode text; rename it")
     for band in () if remote else scene.layers.values():
         _refuse_remote(scene.id, band)
 

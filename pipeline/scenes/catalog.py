@@ -15,7 +15,7 @@ from rasterio.errors import RasterioIOError
 
 from pipeline.errors import SceneError
 from pipeline.scenes import MAX_MEGAPIXELS, hdfeos
-from pipeline.scenes.admission import admit, refuse_blocks, refuse_size
+from pipeline.scenes.admission import admit, refuse_blocks, refuse_size, writable
 from pipeline.scenes.harmonise import Row, harmonised
 from pipeline.scenes.layouts import candidates
 from pipeline.scenes.processings import older_processings
@@ -70,7 +70,7 @@ def find_scenes(path: Path, wanted: Wanted) -> tuple[list[Scene], list[SetAside]
             else:
                 scenes[scene.id] = used
         except SceneError as error:
-            aside.append(SetAside(name, str(error)))
+            aside.append(SetAside(writable(name), writable(str(error))))
     if not (scenes or aside or elsewhere):
         raise SceneError(
             f"{path}: holds no scene of a known product; docs/data.md has their layouts, and a manifest.yaml declares "
