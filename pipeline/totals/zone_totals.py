@@ -146,7 +146,7 @@ def _state(model: ZoneModel, sketch: Sketch, means: dict[str, float], enough: bo
 
 
 def _ground_notes(model: ZoneModel, period: Period) -> Iterator[tuple[str, str]]:
-    """Notes for the status on the stands that the stock of a period is computed from, or on the vegetation type used instead."""
+    """Notes for the status on the stands that give the stock of a period, or on the vegetation type used instead."""
     zone, stands = model.zone, model.stands
     if stands and stands.overlap:
         yield stands_overlap(stands.twice_ha)
