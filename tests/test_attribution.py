@@ -283,6 +283,14 @@ def test_another_code_is_what_the_present_one_does_not_reproduce(first, second):
     assert (row["code"], row["cover"], row["coefficients"]) == (pytest.approx(7), 0, 0)
 
 
+def test_an_archive_from_before_species_had_words_is_compared(first, second):
+    file = second.results / "run.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    del record["config"]["stands"]["species"], record["config"]["stands"]["further_files"]
+    file.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    assert all(row["change"] == 0 for row in differences(first, second).values())
+
+
 def test_a_figure_that_a_run_withholds_is_not_compared(first, second):
     file = second.results / "run.json"
     record = json.loads(file.read_text(encoding="utf-8"))

@@ -36,7 +36,8 @@ class Side:
         inventory = [
             [*run.checksums(table["path"]).values(), table["layer"], table["columns"]] for table in tables_of(stands)
         ]
-        inventory += [stands["species"], stands["min_area_fraction"]] if stands else []
+        # the record of an older program may have no words of species, and then none were in use
+        inventory += [stands.get("species", {}), stands["min_area_fraction"]] if stands else []
         sketches = (then, kept[run.current.label])
         return cls(run.model(zone), run.baseline, run.current, sketches, KeptPixels.of(run, zone), inventory)
 
