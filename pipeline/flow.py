@@ -73,8 +73,8 @@ def run_stages(
         raise ZoneError(why)
     if zone is not None and (lacking := [unit.zone.id for unit in stale_maps(run, maps)]):
         run.notes.append(f"{', '.join(lacking)}: no map of this config and no older one is there; run without --zone")
-    if old := outdated_years(run):
-        run.notes.append(f"the folders {', '.join(old)} are older than this config; run --year again, or delete them")
+    if old := ", ".join(outdated_years(run)):
+        run.notes.append(f"the folders {old} are older than this config or its inputs; run --year again or delete them")
     put_away(run)
     with timed("publish", seconds):
         rows = publish(run, engine, sketches, models, finished_rasters(run, maps), strict)

@@ -37,10 +37,25 @@ def put_away(run: Run) -> None:
 
 
 def outdated_years(run: Run) -> list[str]:
-    """The folders of years mapped alone that were made with another config or other coefficients than this run."""
+    """The folders of years mapped alone that were made with another config, other coefficients or other inputs than
+    this run, such as an older boundary."""
+    alone = {file.parent.name: read_json(file) or {} for file in run.results.glob("[12][0-9][0-9][0-9]/run.json")}
+    if not alone:
+        return []
     now = _basis({"config": run.config.model_dump(mode="json"), "coefficients": _coefficients(run)})
-    alone = {file.parent.name: read_json(file) for file in sorted(run.results.glob("[12][0-9][0-9][0-9]/run.json"))}
-    return [year for year, then in alone.items() if int(year) not in run.years or _basis(then or {}) != now]
+    inputs, scenes = set(run.inputs().values()), [run.scene_entry(scene) for scene in run.scenes]
+    return [
+        year
+        for year, then in sorted(alone.items())
+        if int(year) not in run.years
+        or _basis(then) != now
+        or not set(then.get("inputs", {}).values()) <= inputs  # those of further years may have been added
+        or _scenes_of(year, then.get("scenes", [])) != _scenes_of(year, scenes)
+    ]
+
+
+def _scenes_of(year: str, entries: list[dict]) -> set[str]:
+    return {entry["id"] for entry in entries if entry["day"].startswith(year)}
 
 
 def _basis(record: dict) -> list:

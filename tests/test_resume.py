@@ -15,6 +15,7 @@ from rasterio.errors import RasterioIOError
 from tiny_world import (
     DAYS,
     POINTS,
+    STANDS,
     YEARS,
     ZONES,
     World,
@@ -318,17 +319,36 @@ def test_a_run_that_stops_while_it_publishes_answers_no_questions(finished, monk
         FinishedRun.read(finished.results)
 
 
-def test_a_year_mapped_alone_that_rests_on_older_coefficients_is_said(finished):
+OLDER = {
+    "coefficient": lambda world: world.change_coefficient("grassland", "value: 4.79", "value: 2.395"),
+    "boundary": lambda world: world.write_zones(SMALLER),
+    "stand volume": lambda world: world.write_stands([STANDS[0], ("油松", 60.0, 70.0, STANDS[1][3])]),
+    "scene": lambda world: world.write_scene(2024, DAYS[0], landscape(2024, DAYS[0]) + 0.05),
+    "further scene": lambda world: world.write_scene(2024, "08-21"),
+}
+
+
+@pytest.mark.parametrize("what", OLDER)
+def test_a_year_mapped_alone_that_rests_on_older_inputs_is_said(finished, what):
     def notes(**how) -> list[str]:
         finished.run(**how)
         return json.loads((finished.results / "run.json").read_text(encoding="utf-8"))["notes"]
 
     finished.run(year=2024)
     assert notes() == []
-    finished.change_coefficient("grassland", "value: 4.79", "value: 2.395")
-    assert notes() == ["the folders 2024 are older than this config; run --year again, or delete them"]
+    OLDER[what](finished)
+    assert notes() == ["the folders 2024 are older than this config or its inputs; run --year again or delete them"]
     finished.run(year=2024)
     assert notes() == []
+
+
+def test_a_year_mapped_alone_is_not_older_for_a_further_year_of_scenes(finished):
+    finished.run(year=2024)
+    finished.write_scene(2026, DAYS[0])
+    finished.settings["scenes"]["years"] = [*YEARS, 2026]
+    finished.write_config()
+    finished.run()
+    assert json.loads((finished.results / "run.json").read_text(encoding="utf-8"))["notes"] == []
 
 
 def test_a_run_renamed_with_its_folder_keeps_no_file_of_its_old_name(finished):
