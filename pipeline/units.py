@@ -32,6 +32,13 @@ MAP_CODE = (
 )  # fmt: skip
 """Modules whose code a unit of each kind depends on, besides `COMPOSITE_CODE`."""
 
+ERROR_CODE = (
+    "vegetation", "stock/zone_model", "zones/zone_stands", "scenes/sensor_error", "ecosystems/base",
+    "ecosystems/biomass", "ecosystems/forest", "ecosystems/grassland", "ecosystems/rows", "ecosystems/shrub",
+    "ecosystems/wetland",
+)  # fmt: skip
+"""Modules that draw the errors of pixels from the numbers in a key: the drawn values are not in it, as those are."""
+
 MAPPED = ("fvc", "agb", "carbon_stock", "clear_count")
 """Variables mapped for every zone and period, besides the index."""
 
@@ -204,7 +211,8 @@ def _numbers(model: ZoneModel, layer: MapLayer, draws: DrawSettings | None) -> d
         return {}
     errors = {}
     if draws and layer.variable in WITH_ERROR:  # only draws of stands affect a pixel, whatever their number
-        errors = {"errors": [model.error_inputs, draws.seed if model.stands else None]}
+        seed = draws.seed if model.stands else None
+        errors = {"errors": [model.error_inputs, seed, code_key(*ERROR_CODE)]}
     numbers = model.fingerprint(layer.variable, layer.periods)
     if model.stands and layer.variable != "fvc":
         return {"stands": numbers} | errors
