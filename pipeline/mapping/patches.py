@@ -148,7 +148,7 @@ def outline_patches(
     # a vertex at each corner of a cell: where three patches meet, all of them must have one
     polygons = shapely.transform(shapely.segmentize(polygons, 1), np.rint)
     polygons = shapely.coverage_simplify(polygons, SMOOTHING_CELLS, simplify_boundary=False)
-    return shapely.transform(polygons, lambda xy: np.stack(grid.affine * xy.T, axis=1)), code
+    return shapely.transform(polygons, lambda xy: np.stack(grid.pix2wld(*xy.T), axis=1)), code
 
 
 def fill_zone(polygons: np.ndarray, zone: shapely.Geometry) -> np.ndarray:

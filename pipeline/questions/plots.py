@@ -109,7 +109,7 @@ def pair_plots(
     """The plots with ``row``, ``column`` of their pixel and its ``index`` in their year, NaN where there is none; then
     ``problem`` says why."""
     paired = plots.copy()
-    columns, rows = (~cube.grid.affine) * (plots["east"].to_numpy(), plots["north"].to_numpy())
+    columns, rows = cube.grid.wld2pix(plots["east"].to_numpy(), plots["north"].to_numpy())
     paired["row"], paired["column"] = np.floor(rows).astype(int), np.floor(columns).astype(int)
     paired["index"] = np.nan
     mapped = _in_tiles(paired, tiles)
