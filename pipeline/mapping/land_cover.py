@@ -48,7 +48,7 @@ class LandCover:
 
     def _share(self, file: DatasetReader, grid: GeoBox) -> np.ndarray:
         box = transform_bounds(grid.crs, file.crs, *grid.boundingbox, densify_pts=21)
-        (left, top), (right, bottom) = ~file.transform * (box[0], box[3]), ~file.transform * (box[2], box[1])
+        (left, right), (top, bottom) = GeoBox.from_rio(file).wld2pix(*np.array([box[0::2], box[3::-2]]))
         x0, x1 = int(np.floor(left)) - MARGIN_PX, int(np.ceil(right)) + MARGIN_PX
         y0, y1 = int(np.floor(top)) - MARGIN_PX, int(np.ceil(bottom)) + MARGIN_PX
         if (x1 - x0) * (y1 - y0) > MAX_PIXELS and max(grid.shape) > 1:
