@@ -6,7 +6,7 @@ import zipfile
 import docx
 import pytest
 from docx.shared import Cm, Pt
-from tiny_world import DAYS, STANDS, ZONES, World, box, clouds_over, read_csv
+from tiny_world import DAYS, STANDS, WATER, YEARS, ZONES, World, box, clouds_over, read_csv, sky
 
 from pipeline.outputs.report import NO_XML, _clean, write_report
 from pipeline.outputs.report_text import Grid, report_sections
@@ -100,6 +100,24 @@ def test_years_and_targets_and_suggestions_are_those_of_the_tables(world, report
 def test_the_years_of_a_sink_by_stands_are_said(report):
     """A period that ends after the last inventory lies farther from the baseline than the stocks that are compared."""
     assert "首末调查年之外不变；碳汇的间隔年数为两期蓄积时点之差。" in said(report)
+
+
+def test_a_wetland_whose_water_became_reed_is_told_beside_its_gain(tmp_path, report):
+    """Half of W01 was water in the baseline; its sheet says where its carbon comes from, too."""
+    from_water = "的碳增加主要来自水面转为植被。"
+    assert from_water not in said(report)
+    world = World.finished(tmp_path)
+    world.settings |= {"deliverables": ["report"], "uncertainty": {"draws": 200}}
+    world.write_config()
+    for year in YEARS[:3]:
+        for day in DAYS:
+            scl = sky(day)
+            scl[20:45, 262:295] = WATER
+            world.write_scene(year, day, scl=scl)
+    row = world.run().row("W01")
+    assert row["sink_finding"] == "gain"
+    text = said(docx.Document(world.results / "tiny.docx"))
+    assert f"W01 {row['name_zh']}{from_water}" in text
 
 
 def test_figures_without_their_interval_beside_them_say_where_it_stands(world, report):

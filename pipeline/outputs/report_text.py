@@ -9,6 +9,7 @@ from pipeline.outputs.note import source_line, true_minus
 from pipeline.outputs.results import Results
 from pipeline.outputs.tables import DEFINITIONS
 from pipeline.outputs.text import (
+    FROM_WATER,
     UNKNOWN,
     area,
     by_chance,
@@ -20,6 +21,7 @@ from pipeline.outputs.text import (
     skew,
     target_cells,
     three_digits,
+    water_figure,
 )
 from pipeline.totals.group_totals import as_counted, lacking_zh
 from pipeline.totals.zone_totals import ONE_PERIOD
@@ -87,6 +89,8 @@ def _conclusions(results: Results, rows: list[dict], names: dict[str, str]) -> I
     if results.baseline:
         yield "各片区两期之间的变化："
         yield Points(list(_by_finding(zones)))
+        if drained := list(_from_water(results, zones)):
+            yield f"{'、'.join(drained)}的{FROM_WATER}。"
         if chance := by_chance(rows):
             yield f"{chance}。"
 
@@ -118,6 +122,15 @@ def _by_finding(zones: list[dict]) -> Iterator[str]:
     if none := [row for row in zones if row["sink_tCO2_yr"] is None]:
         found = [f"{row['zone_id']} {row['name_zh']}（{_status(row)}）" for row in none]
         yield f"未得出碳汇（{len(none)}个）：{'、'.join(found)}。"
+
+
+def _from_water(results: Results, zones: list[dict]) -> Iterator[str]:
+    """The wetlands whose gain comes from water that turned into land, as their sheets say."""
+    periods = results.baseline.years, results.current.years
+    for row in zones:
+        years = [year for year in results.by_year if year["zone_id"] == row["zone_id"]]
+        if row["ecosystem"] == "wetland" and (water := water_figure(row, years, periods)) and water[2] == FROM_WATER:
+            yield f"{row['zone_id']} {row['name_zh']}"
 
 
 def _status(row: dict) -> str:

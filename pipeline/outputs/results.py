@@ -86,8 +86,7 @@ class Results:
 
     @property
     def data_date(self) -> str:
-        """Day of the newest scene, such as 2025-08-29: the date printed on products, the same whenever they are
-        made."""
+        """Day of the newest scene, such as 2025-08-29: the date of the data, the same whenever products are made."""
         return max(scene["day"] for scene in self.scenes)
 
     def scenes_of(self, zone: str) -> list[dict]:

@@ -105,6 +105,10 @@ SHRUNK = 0.02
 """Least loss of open water, as a fraction of the zone, that may explain a rise of carbon."""
 
 
+FROM_WATER = "碳增加主要来自水面转为植被"
+"""What is said of a gain that is no growth of vegetation, but of its ground."""
+
+
 def water_figure(
     row: dict, by_year: list[dict], periods: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> tuple[str, str, str] | None:
@@ -121,7 +125,7 @@ def water_figure(
     if len(shares) == 2 and shares[0] - shares[1] > SHRUNK and row["sink_finding"] == "gain":
         land, before, now = 1 - shares[0], row["baseline_carbon_tC_ha"], row["carbon_tC_ha"]
         if land == 0 or 0 < (now - before) / 2 * land < (shares[0] - shares[1]) * before:
-            said = "碳增加主要来自水面转为植被"
+            said = FROM_WATER
     return f"开阔水面（%，{label}）", " → ".join(fixed(100 * share, 1) for share in shares), said
 
 
