@@ -102,8 +102,8 @@ def _in_zones(
         tables.append(in_crs(table, config.grid.crs))
         if there and not tables[-1].sindex.query(ground, predicate="intersects").size:
             raise ZoneError(
-                f"{file.path}: no stand lies in a forest or grassland zone; correct its CRS, or remove `stands` from "
-                "the config"
+                f"{file.path}: no stand lies in a forest or grassland zone; correct its CRS, or take the file out of "
+                "`stands` in the config"
             )
     stands = stacked(tables, config.grid.crs)
     again = repeated(stands)
